@@ -1,0 +1,44 @@
+"""Supervised learning with scikit-learn when whole modalities are missing.
+
+The public names are loaded on first use, so that ``import skmissing`` stays light:
+torch and matplotlib are imported by the parts that need them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0.dev0"
+
+# Public name -> submodule that defines it. Each method adds its line.
+_LAZY = {
+    "Modality": "modalities",
+    "MultimodalData": "modalities",
+}
+_SUBMODULES = (
+    "baselines",
+    "datasets",
+    "exceptions",
+    "inspection",
+    "metrics",
+    "missingness",
+    "modalities",
+    "nn",
+)
+
+__all__ = sorted([*_LAZY, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        value = getattr(importlib.import_module(f".{_LAZY[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    if name in _SUBMODULES:
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_LAZY, *_SUBMODULES])

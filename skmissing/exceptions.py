@@ -1,0 +1,22 @@
+"""Warning classes of the package, so that each can be filtered on its own."""
+
+__all__ = [
+    "EmptyRowWarning",
+    "SkmissingWarning",
+    "UnobservedModalityWarning",
+]
+
+
+class SkmissingWarning(UserWarning):
+    """Base class of every warning raised by skmissing."""
+
+
+class UnobservedModalityWarning(SkmissingWarning):
+    """A modality is missing in every row seen in ``fit``.
+
+    The estimator cannot learn anything about it and ignores it at prediction.
+    """
+
+
+class EmptyRowWarning(SkmissingWarning):
+    """Some rows have no modality at all and are answered with the class prior."""

@@ -1,0 +1,318 @@
+"""scikit-learn transformers, one for each modality."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.utils.metaestimators import _BaseComposition
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+
+from .._fit import restore_on_error
+from ._multimodal_data import MultimodalData
+from ._validation import check_multimodal, covariate_frame
+
+
+class ModalityTransformer(
+    TransformerMixin, _BaseComposition, BaseEstimator, auto_wrap_output_keys=None
+):
+    """Apply a scikit-learn transformer to each modality, where a row has it.
+
+    The inner transformer is fitted on the rows that have the modality and never sees
+    a missing one; missing rows stay missing in the output. Blocks with a shape are
+    handed over flat.
+
+    Parameters
+    ----------
+    transformers : list of (str, transformer) pairs, default=None
+        Which transformer treats which modality. Modalities that are not listed pass
+        unchanged. The word ``"drop"`` in place of a transformer removes a modality.
+    modalities : mapping or list, default=None
+        Columns of each modality, see :class:`~skmissing.Modality`.
+    remainder : {"drop", "passthrough"}, default="drop"
+        What happens to the covariate columns of a data frame. Kept ones stand after
+        the modalities, under their own names.
+
+    Attributes
+    ----------
+    transformers_ : dict of str to fitted transformer
+        The fitted transformers by modality name.
+    modality_names_in_ : ndarray of str
+        Names of the modalities seen in ``fit``.
+    modality_shapes_in_ : dict of str to tuple of int
+        Shape of one row of each of them.
+    modality_names_out_ : list of str
+        Names of the modalities of the output.
+    n_features_in_ : int
+        Columns of a 2-D X, number of modalities of a MultimodalData.
+    feature_names_in_ : ndarray of str
+        Only for data frames with string column names.
+
+    Raises
+    ------
+    ValueError
+        In ``fit``, for a name that is no modality or is listed twice, or a modality
+        that no row has.
+
+    Notes
+    -----
+    The output is of the kind of the input: a data frame with columns
+    ``modality__feature`` (so that the next estimator finds the modalities by their
+    prefix), a :class:`~skmissing.MultimodalData`, or a plain array with the
+    modalities side by side. ``set_output`` is not offered, since a MultimodalData
+    cannot be wrapped.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn.preprocessing import OneHotEncoder
+    >>> from skmissing.modalities import ModalityTransformer
+    >>> X = pd.DataFrame({"labs__na": [140.0, 138.0, None], "ward__name": ["a", None, "b"]})
+    >>> onehot = OneHotEncoder(sparse_output=False)
+    >>> ModalityTransformer([("ward", onehot)]).fit_transform(X)
+       labs__na  ward__name_a  ward__name_b
+    0     140.0           1.0           0.0
+    1     138.0           NaN           NaN
+    2       NaN           0.0           1.0
+    """
+
+    def __init__(
+        self,
+        transformers: list | None = None,
+        *,
+        modalities: Any = None,
+        remainder: str = "drop",
+    ) -> None:
+        self.transformers = transformers
+        self.modalities = modalities
+        self.remainder = remainder
+
+    def get_params(self, deep: bool = True) -> dict:
+        """Parameters of this transformer and of those inside it.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Include the parameters of the inner transformers.
+
+        Returns
+        -------
+        dict
+        """
+        return self._get_params("transformers", deep=deep)
+
+    def set_params(self, **params: Any) -> ModalityTransformer:
+        """Set parameters, ``modality__parameter`` for those of an inner transformer.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        self
+        """
+        self._set_params("transformers", **params)
+        return self
+
+    @restore_on_error
+    def fit(self, X: Any, y: Any = None) -> ModalityTransformer:
+        """Fit each transformer on the rows that have its modality.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            The data.
+        y : array of shape (n_samples,), default=None
+            Handed to the inner transformers.
+
+        Returns
+        -------
+        self
+        """
+        pairs = self._check_pairs()
+        data = check_multimodal(self, X, self.modalities, reset=True, numeric=False)
+        unknown = [name for name, _ in pairs if name not in data.names]
+        if unknown:
+            raise ValueError(
+                f"Got a transformer for {unknown[0]!r}, expected one of the modalities "
+                f"{data.names}."
+            )
+        fitted = {}
+        for name, transformer in pairs:
+            if isinstance(transformer, str):
+                continue
+            here = data.present[:, data.names.index(name)]
+            if not here.any():
+                raise ValueError(
+                    f"Got no row with the modality {name!r}, expected at least one to "
+                    "fit its transformer on."
+                )
+            fitted[name] = clone(transformer).fit(
+                self._table(data, name, here, X),
+                None if y is None else np.asarray(y)[here],
+            )
+        self.transformers_ = fitted
+        dropped = {name for name, t in pairs if isinstance(t, str)}
+        self.modality_names_out_ = [n for n in data.names if n not in dropped]
+        if not self.modality_names_out_:
+            raise ValueError(
+                "Got 'drop' for every modality, expected at least one to keep."
+            )
+        return self
+
+    def _check_pairs(self) -> list[tuple[str, Any]]:
+        if self.remainder not in ("drop", "passthrough"):
+            raise ValueError(
+                f"Got remainder={self.remainder!r}, expected 'drop' or 'passthrough'."
+            )
+        pairs = [] if self.transformers is None else list(self.transformers)
+        seen = set()
+        for pair in pairs:
+            if not isinstance(pair, tuple) or len(pair) != 2:
+                raise ValueError(
+                    f"Got {pair!r} in transformers, expected (name, transformer) pairs."
+                )
+            name, transformer = pair
+            if name in seen:
+                raise ValueError(
+                    f"Got the modality {name!r} twice in transformers, expected "
+                    "distinct names."
+                )
+            seen.add(name)
+            if transformer != "drop" and not hasattr(transformer, "transform"):
+                raise TypeError(
+                    f"Got {transformer!r} for the modality {name!r}, expected a "
+                    "transformer or 'drop'."
+                )
+        return pairs
+
+    def _table(self, data: MultimodalData, name: str, rows: Any, X: Any) -> Any:
+        """Rows of a modality as the inner transformer should see them."""
+        values = np.asarray(data[name][rows]).reshape(int(rows.sum()), -1)
+        labels = data._feature_names.get(name)
+        if isinstance(X, pd.DataFrame) and labels is not None:
+            short = [label.partition("__")[2] for label in labels]
+            table = pd.DataFrame(values, columns=short, index=X.index[rows])
+            return table.infer_objects() if values.dtype == object else table
+        return values
+
+    def transform(self, X: Any) -> Any:
+        """Transform each modality where it is there.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            The data.
+
+        Returns
+        -------
+        X_out : same kind as X
+            Missing rows are NaN (or not present) in the output.
+        """
+        check_is_fitted(self)
+        data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
+        blocks: dict[str, Any] = {}
+        names_out: dict[str, list[str]] = {}
+        for name in self.modality_names_out_:
+            here = data.present[:, data.names.index(name)]
+            if name not in self.transformers_:
+                blocks[name] = data[name]
+                if name in data._feature_names:
+                    names_out[name] = data._feature_names[name]
+                continue
+            inner = self.transformers_[name]
+            if not here.any():
+                width = self._width_out(name)
+                blocks[name] = np.full((len(data), width), np.nan)
+                continue
+            part = inner.transform(self._table(data, name, here, X))
+            if sparse.issparse(part):
+                part = part.toarray()
+            part = np.asarray(part)
+            out = np.full(
+                (len(data), *part.shape[1:]),
+                np.nan,
+                dtype=part.dtype if part.dtype.kind in "fO" else np.float64,
+            )
+            if part.dtype.kind in "iub" and here.all():
+                out = part
+            else:
+                out[here] = part
+            blocks[name] = out
+            names_out[name] = self._feature_names(name, part.shape[1])
+        present = data.select(self.modality_names_out_).present.copy()
+        result = MultimodalData(blocks, present)
+        result._feature_names = names_out
+        return self._like(X, result)
+
+    def _width_out(self, name: str) -> int:
+        inner = self.transformers_[name]
+        if hasattr(inner, "get_feature_names_out"):
+            return len(inner.get_feature_names_out())
+        raise ValueError(
+            f"Got no row with the modality {name!r}, expected at least one, since "
+            f"{type(inner).__name__} does not tell the number of its output columns."
+        )
+
+    def _feature_names(self, name: str, width: int) -> list[str]:
+        inner = self.transformers_[name]
+        if hasattr(inner, "get_feature_names_out"):
+            return [f"{name}__{label}" for label in inner.get_feature_names_out()]
+        return [f"{name}__{i}" for i in range(width)]
+
+    def _like(self, X: Any, result: MultimodalData) -> Any:
+        if isinstance(X, MultimodalData):
+            return result
+        frame = result.to_frame()
+        rest = covariate_frame(self, X) if self.remainder == "passthrough" else None
+        if isinstance(X, pd.DataFrame):
+            frame.index = X.index
+            return frame if rest is None else pd.concat([frame, rest], axis=1)
+        if rest is not None:
+            return np.concatenate([frame.to_numpy(), rest.to_numpy()], axis=1)
+        return frame.to_numpy()
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names of the output columns of a table.
+
+        Parameters
+        ----------
+        input_features : array of str, default=None
+            Checked against the names seen in ``fit``.
+
+        Returns
+        -------
+        ndarray of str
+        """
+        check_is_fitted(self)
+        layout = self._column_layout
+        labels: list[str] = []
+        table_names = None
+        if layout is not None:
+            table_names = _check_feature_names_in(self, input_features)
+        for name in self.modality_names_out_:
+            if name in self.transformers_:
+                width = self._width_out(name)
+                labels.extend(self._feature_names(name, width))
+            elif table_names is None:
+                size = int(np.prod(self.modality_shapes_in_[name]))
+                labels.extend(f"{name}__{i}" for i in range(size))
+            else:
+                inside = [str(table_names[i]) for i in layout.indices[name]]
+                labels.extend(
+                    c if c.startswith(f"{name}__") else f"{name}__{c}" for c in inside
+                )
+        if layout is not None and self.remainder == "passthrough":
+            labels.extend(str(table_names[i]) for i in layout.covariates)
+        return np.asarray(labels, dtype=object)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        return tags

@@ -1,0 +1,499 @@
+"""The container for blocks of any shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from math import prod
+from numbers import Integral
+from typing import Any, NoReturn
+
+import numpy as np
+import pandas as pd
+
+from ._row_view import RowView, iter_chunks
+
+Block = np.ndarray | RowView
+
+
+class MultimodalData:
+    """Several blocks of features over the same rows, any of which may be missing.
+
+    A block is an array with one row per sample and any shape behind it: a table of
+    laboratory values ``(n, 12)``, images ``(n, 1, 28, 28)``, series ``(n, T, F)``,
+    tokens ``(n, T)``. Which blocks a row has stands in :attr:`present`, inside the
+    container, so that it survives every splitter and search of scikit-learn.
+
+    Parameters
+    ----------
+    blocks : mapping of str to array of shape (n_samples, ...)
+        NumPy arrays, memory maps (they stay on disk until a batch needs their rows),
+        torch tensors or data frames. One-dimensional arrays become one column.
+    present : array of bool of shape (n_samples, n_modalities), default=None
+        Which row has which block, columns in the order of ``blocks``. Where it is
+        False the content of the block may be anything. None: a row of a floating
+        point (or object) block is missing when all its values are NaN; blocks of
+        integers, booleans and strings are present everywhere.
+
+    Attributes
+    ----------
+    names : list of str
+        Names of the modalities.
+    present : ndarray of bool of shape (n_samples, n_modalities)
+        Read-only presence mask.
+    blocks : dict of str to array
+        The blocks. Rows that are not present hold arbitrary content.
+    shape : tuple of int
+        ``(n_samples, n_modalities)``.
+    block_shapes : dict of str to tuple of int
+        Shape of one row of each block.
+
+    Raises
+    ------
+    ValueError
+        For blocks of different length, a mask of the wrong shape, a row marked
+        present whose block is all NaN, or infinite values in a present row.
+    TypeError
+        For blocks or masks of a type that cannot be used.
+
+    See Also
+    --------
+    Modality : Names the columns of one modality in a 2-D array or a data frame.
+
+    Notes
+    -----
+    ``numpy.asarray`` of the container is refused on purpose: blocks of different
+    shape have no common array. Use :meth:`to_frame` where a table is wanted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmissing import MultimodalData
+    >>> X = MultimodalData({
+    ...     "labs": [[1.0, 2.0], [np.nan, np.nan], [3.0, np.nan]],
+    ...     "image": np.zeros((3, 1, 4, 4), dtype=np.uint8),
+    ... })
+    >>> X
+    MultimodalData of 3 rows, 2 modalities
+      labs   (2,)       float64  33.3% missing
+      image  (1, 4, 4)  uint8     0.0% missing
+    >>> X.present.tolist()
+    [[True, True], [False, True], [True, True]]
+    >>> X[[0, 2]].shape
+    (2, 2)
+    """
+
+    def __init__(
+        self, blocks: Mapping[str, Any], present: np.ndarray | None = None
+    ) -> None:
+        if not isinstance(blocks, Mapping) or not blocks:
+            raise TypeError(
+                f"Got blocks={type(blocks).__name__!s}, expected a non-empty mapping "
+                "from modality names to arrays."
+            )
+        self._blocks: dict[str, Block] = {}
+        self._feature_names: dict[str, list[str]] = {}
+        for name, block in blocks.items():
+            _check_name(name)
+            self._blocks[name] = _as_block(name, block)
+        lengths = {name: len(block) for name, block in self._blocks.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(
+                f"Got blocks of different length {lengths}, expected the same number "
+                "of rows in each."
+            )
+        self._n = next(iter(lengths.values()))
+        self._present = self._check_present(present)
+
+    @classmethod
+    def _trusted(
+        cls,
+        blocks: dict[str, Block],
+        present: np.ndarray,
+        feature_names: dict[str, list[str]] | None = None,
+    ) -> MultimodalData:
+        """Build from parts that are known to be valid, without a scan."""
+        new = cls.__new__(cls)
+        new._blocks = blocks
+        new._n = len(next(iter(blocks.values())))
+        new._feature_names = {} if feature_names is None else feature_names
+        new._present = present
+        new._present.flags.writeable = False
+        return new
+
+    def _check_present(self, present: Any) -> np.ndarray:
+        n, names = self._n, self.names
+        given = None
+        if present is not None:
+            given = np.asarray(present)
+            if given.dtype != bool or given.shape != (n, len(names)):
+                raise ValueError(
+                    f"Got present of shape {given.shape} and dtype {given.dtype}, "
+                    f"expected a boolean mask of shape {(n, len(names))}."
+                )
+        out = np.ones((n, len(names)), dtype=bool) if given is None else given.copy()
+        for m, name in enumerate(names):
+            block = self._blocks[name]
+            if block.dtype.kind not in "fcO":
+                continue
+            for part, values in iter_chunks(block):
+                flat = values.reshape(len(values), -1)
+                empty = np.asarray(pd.isna(flat)).all(axis=1)
+                if given is None:
+                    out[part, m] = ~empty
+                else:
+                    wrong = empty & out[part, m]
+                    if wrong.any():
+                        row = part.start + int(np.flatnonzero(wrong)[0])
+                        raise ValueError(
+                            f"Got present=True for row {row} of block {name!r} whose "
+                            "values are all NaN, expected at least one value."
+                        )
+                if block.dtype.kind == "f":
+                    bad = np.isinf(flat).any(axis=1) & out[part, m]
+                    if bad.any():
+                        row = part.start + int(np.flatnonzero(bad)[0])
+                        raise ValueError(
+                            f"Got an infinite value in row {row} of block {name!r}, "
+                            "expected finite values or NaN where a block is present."
+                        )
+        out.flags.writeable = False
+        return out
+
+    # -- description ---------------------------------------------------------------
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._blocks)
+
+    @property
+    def present(self) -> np.ndarray:
+        return self._present
+
+    @property
+    def blocks(self) -> dict[str, Block]:
+        return dict(self._blocks)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return (self._n, len(self._blocks))
+
+    @property
+    def block_shapes(self) -> dict[str, tuple[int, ...]]:
+        return {name: block.shape[1:] for name, block in self._blocks.items()}
+
+    def __len__(self) -> int:
+        return self._n
+
+    def _describe(self) -> list[tuple[str, str, str, str]]:
+        missing = 100.0 * (1.0 - self._present.mean(axis=0)) if self._n else []
+        return [
+            (
+                name,
+                str(block.shape[1:]),
+                str(block.dtype) + (", on disk" if isinstance(block, RowView) else ""),
+                f"{missing[m]:5.1f}% missing" if self._n else "",
+            )
+            for m, (name, block) in enumerate(self._blocks.items())
+        ]
+
+    def __repr__(self) -> str:
+        rows = self._describe()
+        widths = [max(len(row[i]) for row in rows) for i in range(3)]
+        head = f"MultimodalData of {self._n} rows, {len(rows)} modalities"
+        lines = [
+            f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c:<{widths[2]}} {d}".rstrip()
+            for a, b, c, d in rows
+        ]
+        return "\n".join([head, *lines])
+
+    def _repr_html_(self) -> str:
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
+            for row in self._describe()
+        )
+        return (
+            f"<table><caption>MultimodalData of {self._n} rows</caption><thead><tr>"
+            "<th>modality</th><th>shape</th><th>dtype</th><th>missing</th></tr></thead>"
+            f"<tbody>{body}</tbody></table>"
+        )
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:
+        raise TypeError(
+            "Got a MultimodalData where an array is needed, expected a 2-D table; call "
+            ".to_frame() on it, or use an estimator of skmissing, which takes it as is."
+        )
+
+    # -- rows and modalities -------------------------------------------------------
+
+    def __getitem__(self, key: Any) -> Any:
+        """Rows as a MultimodalData, or one block by its name."""
+        if isinstance(key, str):
+            self._index_of(key, into="X[...]")
+            return self._blocks[key]
+        if isinstance(key, tuple):
+            # scikit-learn indexes rows with X[rows, ...].
+            if len(key) == 2 and (
+                key[1] is Ellipsis
+                or (isinstance(key[1], slice) and key[1] == slice(None))
+            ):
+                return self[key[0]]
+            raise TypeError(
+                "Got an index over columns of a MultimodalData, expected an index over "
+                "rows; use .select(names) to choose modalities."
+            )
+        if isinstance(key, np.ndarray) and key.ndim == 0:
+            key = key.item()
+        if isinstance(key, Integral) and not isinstance(key, bool):
+            if not -self._n <= key < self._n:
+                raise IndexError(f"row {key} is out of bounds for {self._n} rows")
+            start = int(key) % self._n
+            key = slice(start, start + 1)
+        elif not isinstance(key, slice):
+            key = np.asarray(key)
+            if key.size == 0:
+                key = key.astype(np.intp)
+            if key.dtype == bool and key.shape != (self._n,):
+                raise IndexError(
+                    f"Got a boolean index of shape {key.shape}, expected ({self._n},)."
+                )
+            if key.ndim > 1:
+                raise IndexError(
+                    f"Got an index of shape {key.shape}, expected one dimension."
+                )
+            if key.dtype != bool and not np.issubdtype(key.dtype, np.integer):
+                raise TypeError(
+                    f"Got an index of dtype {key.dtype}, expected integers, booleans "
+                    "or a slice over rows."
+                )
+        return MultimodalData._trusted(
+            {name: block[key] for name, block in self._blocks.items()},
+            self._present[key],
+            self._feature_names,
+        )
+
+    def _index_of(self, name: str, into: str) -> int:
+        try:
+            return self.names.index(name)
+        except ValueError:
+            raise KeyError(
+                f"Got the unknown modality {name!r} in {into}, expected one of "
+                f"{self.names}."
+            ) from None
+
+    def select(self, names: Sequence[str] | str) -> MultimodalData:
+        """Keep some modalities, in the order asked for.
+
+        Parameters
+        ----------
+        names : str or sequence of str
+            Names of the modalities to keep.
+
+        Returns
+        -------
+        MultimodalData
+            Shares its blocks with this object.
+        """
+        names = [names] if isinstance(names, str) else list(names)
+        if not names or len(set(names)) != len(names):
+            raise ValueError(
+                f"Got names={names}, expected distinct names of at least one modality."
+            )
+        index = [self._index_of(name, into="select") for name in names]
+        return MultimodalData._trusted(
+            {name: self._blocks[name] for name in names},
+            self._present[:, index],
+            {k: v for k, v in self._feature_names.items() if k in names},
+        )
+
+    def hide(
+        self, mask: np.ndarray | Mapping[str, Any] | Sequence[str] | str
+    ) -> MultimodalData:
+        """Mark blocks as missing.
+
+        Parameters
+        ----------
+        mask : bool array of shape (n_samples, n_modalities), mapping, str or list
+            True hides. A mapping takes a name to a bool array of shape (n_samples,);
+            a name or a list of names hides these modalities in every row.
+
+        Returns
+        -------
+        MultimodalData
+            Shares its blocks with this object; only the presence mask is new.
+        """
+        full = np.zeros(self.shape, dtype=bool)
+        if isinstance(mask, str):
+            mask = [mask]
+        if isinstance(mask, Mapping):
+            for name, rows in mask.items():
+                column = np.asarray(rows)
+                if column.dtype != bool or column.shape != (self._n,):
+                    raise ValueError(
+                        f"Got a mask of shape {column.shape} and dtype {column.dtype} "
+                        f"for {name!r}, expected booleans of shape {(self._n,)}."
+                    )
+                full[:, self._index_of(name, into="hide")] = column
+        elif isinstance(mask, list | tuple) and all(isinstance(i, str) for i in mask):
+            for name in mask:
+                full[:, self._index_of(str(name), into="hide")] = True
+        else:
+            given = np.asarray(mask)
+            if given.dtype != bool or given.shape != self.shape:
+                raise ValueError(
+                    f"Got a mask of shape {given.shape} and dtype {given.dtype}, "
+                    f"expected booleans of shape {self.shape}."
+                )
+            full = given
+        return MultimodalData._trusted(
+            dict(self._blocks), self._present & ~full, self._feature_names
+        )
+
+    @staticmethod
+    def concat(parts: Iterable[MultimodalData]) -> MultimodalData:
+        """Stack the rows of several containers with the same modalities.
+
+        Parameters
+        ----------
+        parts : iterable of MultimodalData
+            Modalities are matched by name; blocks must agree in shape. Blocks on disk
+            are read.
+
+        Returns
+        -------
+        MultimodalData
+        """
+        parts = list(parts)
+        if not parts:
+            raise ValueError("Got no parts, expected at least one MultimodalData.")
+        first = parts[0]
+        aligned = [first]
+        for part in parts[1:]:
+            if set(part.names) != set(first.names):
+                raise ValueError(
+                    f"Got parts with modalities {part.names} and {first.names}, "
+                    "expected the same names."
+                )
+            if part.block_shapes != first.block_shapes:
+                raise ValueError(
+                    f"Got parts with blocks of shape {part.block_shapes} and "
+                    f"{first.block_shapes}, expected the same shapes."
+                )
+            aligned.append(part.select(first.names))
+        return MultimodalData._trusted(
+            {
+                name: np.concatenate([np.asarray(p._blocks[name]) for p in aligned])
+                for name in first.names
+            },
+            np.concatenate([p._present for p in aligned]),
+            first._feature_names,
+        )
+
+    # -- tables ---------------------------------------------------------------------
+
+    def to_frame(self) -> pd.DataFrame:
+        """Flatten into a data frame with columns ``modality__feature``.
+
+        Returns
+        -------
+        pandas.DataFrame of shape (n_samples, total number of features)
+            Missing blocks are NaN; integer blocks with missing rows become float64.
+            Every block is read into memory.
+        """
+        parts = []
+        for m, (name, block) in enumerate(self._blocks.items()):
+            flat = np.asarray(block).reshape(self._n, prod(block.shape[1:]))
+            here = self._present[:, m]
+            if not here.all():
+                if flat.dtype.kind in "iub":
+                    flat = flat.astype(np.float64)
+                elif flat.dtype.kind not in "fcO":
+                    flat = flat.astype(object)
+                else:
+                    flat = flat.copy()
+                flat[~here] = np.nan
+            labels = self._feature_names.get(
+                name, [f"{name}__{i}" for i in range(flat.shape[1])]
+            )
+            parts.append(pd.DataFrame(flat, columns=labels))
+        return pd.concat(parts, axis=1)
+
+    @staticmethod
+    def from_frame(frame: Any, modalities: Any = None) -> MultimodalData:
+        """Cut a data frame or a 2-D array into blocks.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame or array of shape (n_samples, n_columns)
+            The table. Columns that no modality names (covariates) are left out.
+        modalities : mapping, default=None
+            Columns of each modality, see :class:`Modality`. None groups columns named
+            ``modality__feature`` by their prefix, MultiIndex columns by first level.
+
+        Returns
+        -------
+        MultimodalData
+            A row of a block is missing where all its columns are NaN.
+        """
+        from ._layout import extract_blocks, resolve_layout
+
+        layout = resolve_layout(frame, modalities)
+        return extract_blocks(frame, layout, numeric=False)
+
+
+def _check_name(name: Any) -> None:
+    if not isinstance(name, str) or not name or "__" in name:
+        raise ValueError(
+            f"Got the modality name {name!r}, expected a non-empty string without "
+            "'__', which separates modality and feature in column names."
+        )
+
+
+def _as_block(name: str, block: Any) -> Block:
+    """Turn what a user hands in into an array with rows first."""
+    if isinstance(block, RowView):
+        return block
+    if isinstance(block, np.memmap):
+        if block.ndim == 1:
+            block = block.reshape(-1, 1)
+        return RowView(block)
+    if type(block).__module__.partition(".")[0] == "torch":
+        # Not imported here: a tensor can only exist where torch does.
+        block = block.detach().cpu().numpy()
+    elif isinstance(block, pd.DataFrame | pd.Series):
+        # The way of every frame: None and pd.NA become NaN, numbers become an array.
+        from ._layout import _frame_block
+
+        block = _frame_block(pd.DataFrame(block), name, numeric=False)
+    array = np.asarray(block)
+    if array.dtype == object:
+        numbers = _numbers_of_objects(array)
+        array = array if numbers is None else numbers
+    if array.ndim == 0:
+        raise TypeError(
+            f"Got a {type(block).__name__} as block {name!r}, expected an array with "
+            "one row per sample."
+        )
+    if array.dtype.kind == "c":
+        raise ValueError(
+            f"Got complex values in block {name!r}, expected real numbers."
+        )
+    if array.ndim == 1:
+        array = array.reshape(-1, 1)
+    if 0 in array.shape[1:]:
+        raise ValueError(
+            f"Got shape {array.shape} for block {name!r}, expected at least one "
+            "feature."
+        )
+    return array
+
+
+def _numbers_of_objects(array: np.ndarray) -> np.ndarray | None:
+    """Numbers held as Python objects, with None or pd.NA; None if there is text."""
+    missing = np.asarray(pd.isna(array))
+    numbers = (int, float, np.integer, np.floating, np.bool_)
+    if not all(isinstance(value, numbers) for value in array[~missing]):
+        return None
+    out = np.full(array.shape, np.nan)
+    out[~missing] = array[~missing].astype(np.float64)
+    return out

@@ -1,0 +1,260 @@
+"""The one way from a user's X to blocks, for every estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_array, validate_data
+
+from ._layout import extract_blocks, resolve_layout
+from ._multimodal_data import MultimodalData
+from ._row_view import iter_chunks
+
+
+def check_multimodal(
+    estimator: Any,
+    X: Any,
+    modalities: Any = None,
+    *,
+    reset: bool,
+    numeric: bool = True,
+) -> MultimodalData:
+    """Validate X in any of its three forms and cut it into blocks.
+
+    Sets ``n_features_in_``, ``feature_names_in_`` (frames with string names),
+    ``modality_names_in_`` and ``modality_shapes_in_`` on ``estimator`` when ``reset``
+    is True, and checks X against them otherwise.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        The estimator that received X.
+    X : {array, DataFrame, MultimodalData} with n_samples rows
+        The data.
+    modalities : mapping, list or None
+        The estimator's parameter ``modalities``.
+    reset : bool
+        True in ``fit``.
+    numeric : bool, default=True
+        Refuse blocks that are not numbers.
+
+    Returns
+    -------
+    MultimodalData
+        Blocks in the order of ``modality_names_in_``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For anything that the estimator cannot take, naming the modality or parameter.
+    """
+    if isinstance(X, MultimodalData):
+        data = _from_container(estimator, X, modalities, reset)
+    elif isinstance(X, pd.DataFrame):
+        data = _from_frame(estimator, X, modalities, reset, numeric)
+    else:
+        if hasattr(X, "__dataframe__") or (
+            hasattr(X, "columns") and not hasattr(X, "__array_interface__")
+        ):
+            raise TypeError(
+                f"Got X of type {type(X).__module__}.{type(X).__name__}, expected a "
+                "2-D array, a pandas DataFrame or a MultimodalData."
+            )
+        data = _from_array(estimator, X, modalities, reset, numeric)
+    if numeric:
+        for name, block in data.blocks.items():
+            if block.dtype.kind not in "fiub":
+                raise ValueError(
+                    f"Got values of dtype {block.dtype} in the modality {name!r}, "
+                    "expected numbers; encode it with a ModalityTransformer first."
+                )
+    if reset:
+        estimator.modality_names_in_ = np.asarray(data.names, dtype=object)
+        estimator.modality_shapes_in_ = data.block_shapes
+        return data
+    return _match_shapes(estimator, data)
+
+
+def _require_rows(estimator: Any, shape: tuple[int, ...]) -> None:
+    if shape[0] == 0:
+        raise ValueError(
+            f"Found array with 0 sample(s) (shape={tuple(shape)}) while a minimum of 1 "
+            f"is required by {type(estimator).__name__}."
+        )
+    if len(shape) > 1 and shape[1] == 0:
+        raise ValueError(
+            f"Found array with 0 feature(s) (shape={tuple(shape)}) while a minimum of "
+            f"1 is required by {type(estimator).__name__}."
+        )
+
+
+def _from_container(
+    estimator: Any, X: MultimodalData, modalities: Any, reset: bool
+) -> MultimodalData:
+    _require_rows(estimator, X.shape)
+    if reset:
+        validate_data(estimator, X, skip_check_array=True, reset=True)
+        estimator._column_layout = None
+        if modalities is None:
+            return X
+        if isinstance(modalities, Mapping):
+            names = list(modalities)
+        elif isinstance(modalities, list | tuple):
+            names = [m[0] if isinstance(m, tuple) else m for m in modalities]
+        else:
+            names = []
+        if not names or not all(isinstance(name, str) for name in names):
+            raise ValueError(
+                f"Got modalities={modalities!r} with a MultimodalData, expected None "
+                f"or a list of some of its block names {X.names}."
+            )
+        if len(set(names)) != len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ValueError(
+                f"Got the modality {twice!r} twice in modalities, expected distinct "
+                "names."
+            )
+        unknown = [name for name in names if name not in X.names]
+        if unknown:
+            raise ValueError(
+                f"Got the unknown modality {unknown[0]!r} in modalities, expected some "
+                f"of the block names {X.names}."
+            )
+        return X.select(names)
+    wanted = list(estimator.modality_names_in_)
+    absent = [name for name in wanted if name not in X.names]
+    extra = [name for name in X.names if name not in wanted]
+    if absent or (extra and modalities is None):
+        raise ValueError(
+            f"Got a MultimodalData with modalities {X.names}, expected {wanted} as in "
+            "fit; mark a modality that rows do not have as not present instead."
+        )
+    return X.select(wanted)
+
+
+def _from_frame(
+    estimator: Any, X: pd.DataFrame, modalities: Any, reset: bool, numeric: bool
+) -> MultimodalData:
+    _require_rows(estimator, X.shape)
+    if reset:
+        layout = resolve_layout(X, modalities)
+        data = extract_blocks(X, layout, numeric)
+        validate_data(estimator, X, skip_check_array=True, reset=True)
+        estimator._column_layout = layout
+        return data
+    layout = estimator._column_layout
+    if layout is None:
+        # Fitted on a MultimodalData: the names are all there is to go by.
+        data = extract_blocks(X, resolve_layout(X, modalities), numeric)
+        return _from_container(estimator, data, modalities, reset=False)
+    if layout.labels is not None:
+        # scikit-learn does not look at the labels of MultiIndex columns.
+        have = list(X.columns)
+        absent = [label for label in layout.labels if label not in have]
+        if absent:
+            raise ValueError(
+                f"Got X without the column {absent[0]!r}, expected the columns seen "
+                "in fit."
+            )
+        X = X.loc[:, layout.labels]
+    validate_data(estimator, X, skip_check_array=True, reset=False)
+    return extract_blocks(X, layout, numeric)
+
+
+def _from_array(
+    estimator: Any, X: Any, modalities: Any, reset: bool, numeric: bool
+) -> MultimodalData:
+    # Only a table whose covariate columns may be text is looked at block by block.
+    mixed = modalities is not None and getattr(X, "dtype", None) == object
+    options: dict[str, Any] = {
+        "dtype": None if mixed or not numeric else "numeric",
+        "ensure_all_finite": False if mixed or not numeric else "allow-nan",
+    }
+    if reset:
+        array = validate_data(estimator, X, reset=True, **options)
+        layout = resolve_layout(array, modalities)
+        estimator._column_layout = layout
+        return extract_blocks(array, layout, numeric)
+    layout = estimator._column_layout
+    if layout is not None:
+        array = validate_data(estimator, X, reset=False, **options)
+        return extract_blocks(array, layout, numeric)
+    array = check_array(X, estimator=estimator, **options)
+    names = list(estimator.modality_names_in_)
+    sizes = [prod(estimator.modality_shapes_in_[name]) for name in names]
+    if array.shape[1] != sum(sizes):
+        raise ValueError(
+            f"X has {array.shape[1]} features, but {type(estimator).__name__} is "
+            f"expecting {sum(sizes)} features as input: {dict(zip(names, sizes))}."
+        )
+    stops = np.cumsum(sizes).tolist()
+    columns = {
+        name: slice(stop - size, stop) for name, size, stop in zip(names, sizes, stops)
+    }
+    return extract_blocks(array, resolve_layout(array, columns), numeric)
+
+
+def _match_shapes(estimator: Any, data: MultimodalData) -> MultimodalData:
+    """Blocks in the shapes of fit; the same number of values in another shape is fine."""
+    expected = estimator.modality_shapes_in_
+    if data.block_shapes == expected:
+        return data
+    blocks = data.blocks
+    for name, shape in data.block_shapes.items():
+        if shape == expected[name]:
+            continue
+        if prod(shape) != prod(expected[name]):
+            raise ValueError(
+                f"Got shape {shape} per row for the modality {name!r}, expected "
+                f"{expected[name]} as in fit."
+            )
+        blocks[name] = np.asarray(blocks[name]).reshape(len(data), *expected[name])
+    return MultimodalData._trusted(blocks, data.present)
+
+
+def covariate_frame(estimator: Any, X: Any) -> pd.DataFrame | None:
+    """Columns of X that no modality names, as a data frame; None if there are none.
+
+    Call it after :func:`check_multimodal` with the same estimator and X.
+    """
+    layout = estimator._column_layout
+    if layout is None or isinstance(X, MultimodalData) or not len(layout.covariates):
+        return None
+    if isinstance(X, pd.DataFrame):
+        if layout.labels is not None:
+            X = X.loc[:, layout.labels]
+        return X.iloc[:, layout.covariates]
+    array = np.asarray(X, dtype=object if getattr(X, "dtype", None) == object else None)
+    return pd.DataFrame(
+        array[:, layout.covariates], columns=[f"column{i}" for i in layout.covariates]
+    )
+
+
+def flatten_blocks(data: MultimodalData, names: list[str]) -> np.ndarray:
+    """Blocks side by side as a float64 table, NaN where a block is missing.
+
+    Parameters
+    ----------
+    data : MultimodalData
+        The blocks.
+    names : list of str
+        Which blocks, in this order.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, total number of features), dtype float64
+    """
+    parts = []
+    for name in names:
+        block = data[name]
+        here = data.present[:, data.names.index(name)]
+        out = np.full((len(data), prod(block.shape[1:])), np.nan)
+        for part, values in iter_chunks(block):
+            rows = here[part]
+            out[part][rows] = values.reshape(len(values), -1)[rows]
+        parts.append(out)
+    return np.concatenate(parts, axis=1)
