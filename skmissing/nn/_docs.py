@@ -1,0 +1,85 @@
+"""Text that the docstrings of all net classifiers share."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TypeVar
+
+T = TypeVar("T", bound=type)
+
+PARAMETERS = """\
+encoders : list of (str, encoder) pairs, default=None
+    Encoder of each modality, such as ``[("image", ConvEncoder(channels=(8, 16)))]``;
+    its parameters are then reached as ``image__channels``. Modalities that are not
+    listed, and None, get one by the shape of the block: a convolutional net for
+    ``(C, H, W)``, a recurrent one for ``(T, F)``, else a multilayer perceptron.
+max_epochs : int, default=50
+    Passes over the training rows.
+lr : float, default=1e-3
+    Learning rate.
+batch_size : int, "auto" or None, default="auto"
+    Rows in a batch. "auto" grows with the number of rows, from 8 to 128; None takes
+    all rows at once.
+optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
+    A callable takes parameter groups, ``lr`` and ``weight_decay``, as the classes in
+    ``torch.optim`` do.
+weight_decay : float, default=0.0
+    Weight decay.
+early_stopping : bool or "auto", default="auto"
+    Hold rows out and stop when their loss no longer falls; the best weights are
+    restored. "auto": from 1,000 training rows on.
+validation_fraction : float in (0, 1), default=0.1
+    Share of rows (of groups, where given) held out for early stopping.
+n_iter_no_change : int, default=10
+    Epochs without a better validation loss before training stops.
+class_weight : dict, "balanced" or None, default=None
+    Factors on the weights of the rows of each class.
+dtype : {"float32", "float64"}, default="float32"
+    Arithmetic of the net. Statistics are float64 in any case.
+device : str, default="auto"
+    A torch device, or "auto" for a CUDA device where there is one.
+n_threads : int, default=None
+    Threads of one torch operation, in ``fit`` and ``predict``. None leaves torch's
+    setting. Results repeat exactly for the same number of threads.
+callbacks : list of skorch callbacks, default=None
+    Called during training.
+warm_start : bool, default=False
+    Start from the weights of the former ``fit``, with its statistics.
+verbose : int, default=0
+    1 shows a progress bar.
+random_state : int, RandomState instance or None, default=None
+    Source of every random number in ``fit``. The global generators of NumPy and
+    torch are left as they are; None draws a fresh seed."""
+
+ATTRIBUTES = """\
+classes_ : ndarray of shape (n_classes,)
+    Class labels, sorted.
+class_prior_ : ndarray of shape (n_classes,)
+    Weighted share of each class; the answer for rows without any modality.
+modality_names_in_ : ndarray of str
+    Names of the modalities seen in ``fit``.
+modality_shapes_in_ : dict of str to tuple of int
+    Shape of one row of each modality.
+n_features_in_ : int
+    Columns of a 2-D X, number of modalities of a MultimodalData.
+feature_names_in_ : ndarray of str
+    Only for data frames with string column names."""
+
+
+def fill_doc(cls: T) -> T:
+    """Replace ``%(parameters)s`` and ``%(attributes)s`` in a class docstring.
+
+    Parameters
+    ----------
+    cls : type
+        The class.
+
+    Returns
+    -------
+    type
+        The same class.
+    """
+    text = inspect.cleandoc(cls.__doc__ or "")
+    text = text.replace("%(parameters)s", PARAMETERS)
+    cls.__doc__ = text.replace("%(attributes)s", ATTRIBUTES)
+    return cls

@@ -1,0 +1,114 @@
+"""What the encoders of all modalities have in common."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from sklearn.base import BaseEstimator
+from torch import nn
+
+
+class Encoder(BaseEstimator):
+    """Base of the parameter objects that describe the net of one modality.
+
+    An encoder holds parameters only, in the manner of a scikit-learn estimator, so
+    that it can be cloned and tuned. The torch module is made by :meth:`build`.
+    """
+
+    scale_inputs: bool = True
+    frozen: bool = False
+
+    def check(self, name: str, shape: tuple[int, ...]) -> None:
+        """Validate the parameters for a block of the given row shape.
+
+        Parameters
+        ----------
+        name : str
+            Modality, for error messages.
+        shape : tuple of int
+            Shape of one row of the block.
+        """
+        self._validate_params()
+
+    def statistics_axes(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Axes of one row that share a mean and a standard deviation.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Shape of one row of the block.
+
+        Returns
+        -------
+        tuple of int
+            Empty: every feature has its own.
+        """
+        return ()
+
+    def is_series(self, shape: tuple[int, ...]) -> bool:
+        """Whether trailing all-NaN entries of the first axis are padding."""
+        return False
+
+    def build(self, shape: tuple[int, ...]) -> nn.Module:
+        """Make the torch module.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Shape of one row of the block.
+
+        Returns
+        -------
+        torch.nn.Module
+            Maps ``(n, *shape)`` to ``(n, out_features)``; has that attribute.
+        """
+        raise TypeError(f"{type(self).__name__} does not build a module.")
+
+    def _expect_ndim(self, name: str, shape: tuple[int, ...], ndim: int, what: str):
+        if len(shape) != ndim:
+            raise ValueError(
+                f"Got shape {shape} per row for the modality {name!r} with "
+                f"{type(self).__name__}, expected {what}."
+            )
+
+
+def default_encoder(shape: tuple[int, ...]) -> Encoder:
+    """Encoder for a block by the shape of one row of it.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        ``(C, H, W)`` gets a convolutional net, ``(T, F)`` a recurrent one, everything
+        else a multilayer perceptron over its flat values.
+
+    Returns
+    -------
+    Encoder
+    """
+    from ._conv_encoder import ConvEncoder
+    from ._mlp_encoder import MLPEncoder
+    from ._sequence_encoder import SequenceEncoder
+
+    if len(shape) == 3:
+        return ConvEncoder()
+    if len(shape) == 2:
+        return SequenceEncoder()
+    return MLPEncoder()
+
+
+class EncoderModule(nn.Module):
+    """A body that ends in a vector, with the width of that vector."""
+
+    def __init__(self, body: nn.Module, out_features: int) -> None:
+        super().__init__()
+        self.body = body
+        self.out_features = out_features
+
+    def forward(self, x: Any, lengths: Any = None) -> Any:
+        return self.body(x)
+
+
+def flat_size(shape: tuple[int, ...]) -> int:
+    """Number of values in one row of a block."""
+    return prod(shape)

@@ -1,0 +1,248 @@
+"""The skorch net that trains every model of the package."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EarlyStopping, EpochTimer
+from torch import nn
+from tqdm.auto import tqdm
+
+from ._store import Batches, TensorStore
+
+logger = logging.getLogger("skmissing")
+
+# Classes, and whether torch offers them fused.
+OPTIMIZERS: dict[str, Any] = {
+    "adamw": torch.optim.AdamW,
+    "adam": torch.optim.Adam,
+    "sgd": torch.optim.SGD,
+}
+_BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+
+
+class _WeightedMean(nn.Module):
+    """mean(w * l): with weights of mean 1 an unbiased estimate of the weighted risk.
+
+    Dividing by the sum of each batch's own weights would not be: the ratio of two
+    sums is biased, the more the heavier the tail of the weights.
+    """
+
+    def forward(self, losses: Any, weight: Any) -> Any:
+        return torch.dot(losses, weight) / len(losses)
+
+
+class EpochBar(Callback):
+    """One progress bar over the epochs.
+
+    Parameters
+    ----------
+    total : int
+        Largest number of epochs.
+    label : str
+        What is being trained.
+    """
+
+    def __init__(self, total: int, label: str) -> None:
+        self.total = total
+        self.label = label
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        self.bar_ = tqdm(total=self.total, desc=self.label, unit="epoch", leave=True)
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        last = net.history[-1]
+        shown = {k: f"{last[k]:.4f}" for k in ("train_loss", "valid_loss") if k in last}
+        self.bar_.set_postfix(shown, refresh=False)
+        self.bar_.update()
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        self.bar_.close()
+
+    def __getstate__(self) -> dict:
+        return {k: v for k, v in self.__dict__.items() if k != "bar_"}
+
+
+class SkmissingNet(NeuralNet):
+    """skorch net over a :class:`TensorStore`, with an epoch loop of its own.
+
+    Epoch hooks of callbacks always fire. Per-batch hooks fire, and skorch's own step
+    runs, if a callback defines one; otherwise the loop does nothing per batch but
+    gather, forward, backward and step.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        valid_store: TensorStore | None = None,
+        augment: Any = None,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        self.valid_store = valid_store
+        self.augment = augment
+        self.seed = seed
+        super().__init__(*args, **kwargs)
+
+    @property
+    def _default_callbacks(self) -> list:
+        return [("epoch_timer", EpochTimer())]
+
+    def get_split_datasets(self, X: Any, y: Any = None, **kwargs: Any) -> tuple:
+        return X, self.valid_store
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Batches:
+        if not training:
+            return Batches(dataset, max(self.batch_size, 1024))
+        generator = torch.Generator().manual_seed(self.seed)
+        return Batches(dataset, self.batch_size, generator, self.augment)
+
+    def _batch_hooks_wanted(self) -> bool:
+        return any(
+            getattr(type(callback), hook, None) is not getattr(Callback, hook)
+            for _, callback in self.callbacks_
+            for hook in _BATCH_HOOKS
+        )
+
+    def run_single_epoch(
+        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **kwargs: Any
+    ) -> None:
+        if iterator is None:
+            return
+        if self._batch_hooks_wanted():
+            self._run_with_hooks(iterator, training, prefix, step_fn)
+            return
+        module, optimizer = self.module_, getattr(self, "optimizer_", None)
+        module.train(training)
+        total, mass, count = 0.0, 0.0, 0
+        with torch.set_grad_enabled(training):
+            for batch in iterator:
+                loss = self.criterion_(module.row_losses(batch), batch.weight)
+                if training:
+                    optimizer.zero_grad(set_to_none=True)
+                    loss.backward()
+                    optimizer.step()
+                    mass += len(batch)
+                else:
+                    # The weighted mean over the whole validation set.
+                    mass += batch.weight.sum()
+                total += loss.detach() * len(batch)
+                count += 1
+        self.history.record(f"{prefix}_loss", float(total / mass))
+        self.history.record(f"{prefix}_batch_count", count)
+
+    def _run_with_hooks(
+        self, iterator: Any, training: bool, prefix: str, step_fn: Any
+    ) -> None:
+        total, mass, count = 0.0, 0.0, 0
+        for batch in iterator:
+            pair = (batch, batch.y)
+            self.notify("on_batch_begin", batch=pair, training=training)
+            step = step_fn(pair)
+            loss = float(step["loss"].detach())
+            self.history.record_batch(f"{prefix}_loss", loss)
+            self.history.record_batch(f"{prefix}_batch_size", len(batch))
+            self.notify("on_batch_end", batch=pair, training=training, **step)
+            total += loss * len(batch)
+            mass += len(batch) if training else float(batch.weight.sum())
+            count += 1
+        self.history.record(f"{prefix}_loss", total / mass)
+        self.history.record(f"{prefix}_batch_count", count)
+
+    def train_step_single(self, batch: Any, **kwargs: Any) -> dict:
+        self._set_training(True)
+        losses = self.module_.row_losses(batch[0])
+        loss = self.criterion_(losses, batch[0].weight)
+        loss.backward()
+        return {"loss": loss, "y_pred": losses.detach()}
+
+    def validation_step(self, batch: Any, **kwargs: Any) -> dict:
+        self._set_training(False)
+        with torch.no_grad():
+            losses = self.module_.row_losses(batch[0])
+            loss = self.criterion_(losses, batch[0].weight)
+        return {"loss": loss, "y_pred": losses}
+
+
+def make_net(
+    module: nn.Module,
+    *,
+    optimizer: Any,
+    lr: float,
+    weight_decay: float,
+    max_epochs: int,
+    batch_size: int,
+    device: torch.device,
+    n_iter_no_change: int | None,
+    augment: Any,
+    seed: int,
+    callbacks: Any,
+    verbose: int,
+    label: str,
+) -> SkmissingNet:
+    """Put a module into a net that is ready to be fitted.
+
+    Parameters
+    ----------
+    module : TaskModule
+        The module to train.
+    optimizer, lr, weight_decay, max_epochs, batch_size, callbacks, verbose : \
+as in the estimators
+        Training parameters.
+    n_iter_no_change : int or None
+        Epochs without improvement before training stops; None never stops.
+    device : torch.device
+        Where to train.
+    augment : callable or None
+        Draws what is hidden in training.
+    seed : int
+        Seeds the order of the rows and the augmentation.
+    label : str
+        Stands beside the progress bar.
+
+    Returns
+    -------
+    SkmissingNet
+    """
+    options: dict[str, Any] = {"optimizer__weight_decay": weight_decay}
+    if isinstance(optimizer, str):
+        kind = OPTIMIZERS[optimizer]
+        options["optimizer__fused"] = device.type in ("cpu", "cuda")
+        if optimizer == "sgd":
+            options["optimizer__momentum"] = 0.9
+    else:
+        kind = optimizer
+    used: list[Any] = []
+    if n_iter_no_change is not None:
+        used.append(
+            (
+                "early_stopping",
+                EarlyStopping(
+                    monitor="valid_loss",
+                    patience=n_iter_no_change,
+                    load_best=True,
+                    sink=logger.debug,
+                ),
+            )
+        )
+    used.extend(callbacks or [])
+    if verbose:
+        used.append(("epoch_bar", EpochBar(max_epochs, label)))
+    return SkmissingNet(
+        module,
+        criterion=_WeightedMean,
+        optimizer=kind,
+        lr=lr,
+        max_epochs=max_epochs,
+        batch_size=batch_size,
+        device=str(device),
+        train_split=None,
+        callbacks=used,
+        augment=augment,
+        seed=seed,
+        verbose=0,
+        **options,
+    )

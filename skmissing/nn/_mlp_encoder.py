@@ -1,0 +1,92 @@
+"""Encoder for vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import nn
+
+from ._encoder import Encoder, EncoderModule, flat_size
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "gelu": nn.GELU,
+}
+
+
+class MLPEncoder(Encoder):
+    """Multilayer perceptron over the flat values of a block.
+
+    Parameters
+    ----------
+    hidden : sequence of int, default=(64, 64)
+        Widths of the layers. The last one is the width of the code.
+    activation : {"relu", "tanh", "gelu"}, default="relu"
+        Applied after every layer.
+    dropout : float in [0, 1), default=0.0
+        Share of hidden units dropped in training, after every layer.
+    scale_inputs : bool, default=True
+        Standardise every feature with the mean and standard deviation of the training
+        rows that have the block.
+
+    See Also
+    --------
+    ConvEncoder : For images.
+    SequenceEncoder : For series.
+    ModuleEncoder : For any torch module, pre-trained ones included.
+
+    Examples
+    --------
+    >>> from skmissing.nn import MLPEncoder
+    >>> MLPEncoder(hidden=(32,)).get_params()["hidden"]
+    (32,)
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "hidden": ["array-like"],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "scale_inputs": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        *,
+        hidden: Sequence[int] = (64, 64),
+        activation: str = "relu",
+        dropout: float = 0.0,
+        scale_inputs: bool = True,
+    ) -> None:
+        self.hidden = hidden
+        self.activation = activation
+        self.dropout = dropout
+        self.scale_inputs = scale_inputs
+
+    def check(self, name: str, shape: tuple[int, ...]) -> None:
+        super().check(name, shape)
+        check_widths("hidden", self.hidden)
+
+    def build(self, shape: tuple[int, ...]) -> nn.Module:
+        layers: list[nn.Module] = [nn.Flatten()]
+        width = flat_size(shape)
+        for size in self.hidden:
+            layers += [nn.Linear(width, int(size)), ACTIVATIONS[self.activation]()]
+            if self.dropout > 0:
+                layers.append(nn.Dropout(self.dropout))
+            width = int(size)
+        return EncoderModule(nn.Sequential(*layers), width)
+
+
+def check_widths(parameter: str, widths: Any) -> None:
+    """Refuse anything but a non-empty sequence of positive integers."""
+    if len(widths) == 0 or not all(
+        isinstance(w, Integral) and not isinstance(w, bool) and w > 0 for w in widths
+    ):
+        raise ValueError(
+            f"Got {parameter}={widths!r}, expected a non-empty sequence of positive "
+            "integers."
+        )

@@ -1,0 +1,111 @@
+"""Encoder around any torch module."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from numbers import Integral
+from typing import Any
+
+from sklearn.utils._param_validation import Interval
+from torch import nn
+
+from ._encoder import Encoder
+
+
+class ModuleEncoder(Encoder):
+    """Use a torch module, pre-trained or not, as the encoder of a modality.
+
+    The block is handed over as it is: integer tokens stay integers, floating point
+    values are cast to the arithmetic of the net, NaN features get their training mean.
+
+    Parameters
+    ----------
+    module : torch.nn.Module or callable
+        A module that maps ``(n, *shape)`` to ``(n, out_features)``, or a function
+        without arguments that returns one. A module is copied in ``fit``, so that the
+        object handed in never changes.
+    out_features : int
+        Width of what the module returns.
+    frozen : bool, default=False
+        Keep the module as it is: evaluation mode, no gradients; its outputs are
+        computed once per ``fit`` and kept.
+    scale_inputs : bool, default=False
+        Standardise the block first: per channel for images and series, per feature
+        otherwise. Not for integer tokens.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from skmissing.nn import ModuleEncoder
+    >>> tokens = ModuleEncoder(nn.EmbeddingBag(1000, 16), out_features=16)
+    >>> tokens.frozen
+    False
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "module": [callable],
+        "out_features": [Interval(Integral, 1, None, closed="left")],
+        "frozen": ["boolean"],
+        "scale_inputs": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        module: Any,
+        out_features: int,
+        *,
+        frozen: bool = False,
+        scale_inputs: bool = False,
+    ) -> None:
+        self.module = module
+        self.out_features = out_features
+        self.frozen = frozen
+        self.scale_inputs = scale_inputs
+
+    def statistics_axes(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return {3: (1, 2), 2: (0,)}.get(len(shape), ())
+
+    def build(self, shape: tuple[int, ...]) -> nn.Module:
+        if isinstance(self.module, nn.Module):
+            module = copy.deepcopy(self.module)
+        else:
+            module = self.module()
+            if not isinstance(module, nn.Module):
+                raise TypeError(
+                    f"Got a {type(module).__name__} from the factory of ModuleEncoder, "
+                    "expected a torch.nn.Module."
+                )
+        return _Wrapped(module, int(self.out_features), bool(self.frozen))
+
+
+class _Wrapped(nn.Module):
+    def __init__(self, module: nn.Module, out_features: int, frozen: bool) -> None:
+        super().__init__()
+        self.module = module
+        self.out_features = out_features
+        self.frozen = frozen
+        forward = inspect.signature(module.forward).parameters
+        self.takes_lengths = "lengths" in forward
+        if frozen:
+            for parameter in self.module.parameters():
+                parameter.requires_grad_(False)
+            self.module.eval()
+
+    def train(self, mode: bool = True) -> _Wrapped:
+        # A frozen module never enters training mode: its batch norms would drift.
+        super().train(mode)
+        if self.frozen:
+            self.module.eval()
+        return self
+
+    def forward(self, x: Any, lengths: Any = None) -> Any:
+        out = (
+            self.module(x, lengths=lengths) if self.takes_lengths else self.module(x)
+        )
+        if out.ndim != 2 or out.shape[1] != self.out_features:
+            raise ValueError(
+                f"Got an output of shape {tuple(out.shape)} from the module of "
+                f"ModuleEncoder, expected (n, {self.out_features}) as out_features says."
+            )
+        return out

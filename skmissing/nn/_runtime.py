@@ -1,0 +1,127 @@
+"""Threads, random numbers and devices: the only place that touches torch's globals."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+# torch's default generator and thread count belong to the process. Fits that run in
+# several threads of one process take turns, or their random numbers would mix.
+_GLOBALS = threading.RLock()
+
+
+@contextmanager
+def torch_threads(n_threads: int | None) -> Iterator[None]:
+    """Set torch's intra-op threads, and restore the former number.
+
+    Parameters
+    ----------
+    n_threads : int or None
+        None leaves the number as it is.
+    """
+    if n_threads is None or n_threads == torch.get_num_threads():
+        yield
+        return
+    with _GLOBALS:
+        before = torch.get_num_threads()
+        torch.set_num_threads(n_threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+
+@contextmanager
+def seeded_torch(seed: int, device: torch.device) -> Iterator[None]:
+    """Run with a seeded default generator, and put the former state back.
+
+    Initial weights and dropout of torch modules draw from the default generator; there
+    is no other way to seed them.
+
+    Parameters
+    ----------
+    seed : int
+        The seed.
+    device : torch.device
+        The device whose generator is seeded beside that of the CPU.
+    """
+    with _GLOBALS:
+        generators = [torch.default_generator]
+        if device.type == "cuda":
+            torch.cuda.init()
+            index = torch.cuda.current_device() if device.index is None else device.index
+            generators.append(torch.cuda.default_generators[index])
+        states = [g.get_state() for g in generators]
+        try:
+            for g in generators:
+                g.manual_seed(seed)
+            yield
+        finally:
+            for g, state in zip(generators, states):
+                g.set_state(state)
+
+
+def resolve_device(device: str) -> torch.device:
+    """Device by name; "auto" takes a CUDA device where there is one.
+
+    Parameters
+    ----------
+    device : str
+        "auto" or a torch device such as "cpu" or "cuda:0".
+
+    Returns
+    -------
+    torch.device
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        out = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(
+            f"Got device={device!r}, expected 'auto' or a torch device such as 'cpu' or "
+            "'cuda'."
+        ) from error
+    available = {
+        "cpu": lambda: True,
+        "cuda": lambda: torch.cuda.device_count() > (out.index or 0),
+        "mps": torch.backends.mps.is_available,
+    }.get(out.type, lambda: False)
+    if not available():
+        raise ValueError(
+            f"Got device={device!r}, expected a device that this machine has; 'auto' "
+            "picks one."
+        )
+    return out
+
+
+def local_random_state(random_state: Any) -> np.random.RandomState:
+    """Random numbers for one fit, without touching NumPy's global generator.
+
+    Parameters
+    ----------
+    random_state : int, RandomState instance or None
+        None draws a fresh seed from the operating system: the global generator would
+        otherwise move.
+
+    Returns
+    -------
+    numpy.random.RandomState
+    """
+    if random_state is None:
+        return np.random.RandomState(np.random.SeedSequence().generate_state(8))
+    if isinstance(random_state, np.random.RandomState):
+        return random_state
+    return np.random.RandomState(random_state)
+
+
+def draw_seed(random_state: np.random.RandomState) -> int:
+    """One seed for a torch generator."""
+    return int(random_state.randint(np.iinfo(np.int32).max))

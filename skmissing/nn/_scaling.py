@@ -1,0 +1,150 @@
+"""Mean and standard deviation of a block, and their use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..modalities._row_view import iter_chunks
+
+
+@dataclass
+class BlockScaler:
+    """How the rows of one block become input of a net.
+
+    ``(x - center) * factor``, then ``fill`` for what is NaN. All are float64 and
+    broadcast against one row.
+    """
+
+    center: np.ndarray
+    factor: np.ndarray
+    fill: np.ndarray
+    # False: integers go through untouched, floats are only filled.
+    scales: bool
+
+    def transform(self, values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+        """Scale and fill some rows of a floating point block.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n, ...)
+            Rows that have the block.
+        dtype : numpy dtype
+            Arithmetic of the net.
+
+        Returns
+        -------
+        ndarray of shape (n, ...), dtype ``dtype``
+        """
+        # float64 before the subtraction: a time stamp of 1.7e9 seconds has no bits
+        # left for its minutes in float32.
+        out = values.astype(np.float64)
+        if self.scales:
+            out -= self.center
+            out *= self.factor
+        if values.dtype.kind == "f":
+            gaps = np.isnan(out)
+            if gaps.any():
+                out = np.where(gaps, self.fill, out)
+        return out.astype(dtype)
+
+
+def fit_scaler(
+    block: Any,
+    rows: np.ndarray,
+    weight: np.ndarray,
+    axes: tuple[int, ...],
+    scale: bool,
+    series: bool,
+) -> BlockScaler:
+    """Weighted mean and standard deviation of a block.
+
+    Parameters
+    ----------
+    block : array or RowView of shape (n, ...)
+        The block.
+    rows : ndarray of bool of shape (n,)
+        Training rows that have it.
+    weight : ndarray of shape (n,)
+        Sample weights.
+    axes : tuple of int
+        Axes of one row that share their statistics.
+    scale : bool
+        False: only the fill values are wanted.
+    series : bool
+        Whether trailing all-NaN steps are padding (they are NaN, so they do not enter
+        the sums in any case).
+
+    Returns
+    -------
+    BlockScaler
+    """
+    shape = block.shape[1:]
+    reduce = (0, *(a + 1 for a in axes))
+    kept = tuple(1 if i in axes else s for i, s in enumerate(shape))
+    identity = BlockScaler(np.zeros(kept), np.ones(kept), np.zeros(kept), scale)
+    if not scale and block.dtype.kind != "f":
+        return identity
+    total = np.zeros(kept)
+    first = np.zeros(kept)
+    # Two passes: the one-pass formula loses all digits where mean >> deviation.
+    for part, values in iter_chunks(block):
+        here = rows[part]
+        if not here.any():
+            continue
+        v, w, seen = _weighted(values[here], weight[part][here])
+        total += np.sum(w * seen, axis=reduce).reshape(kept)
+        first += np.sum(w * v, axis=reduce).reshape(kept)
+    known = total > 0
+    safe = np.where(known, total, 1.0)
+    mean = np.where(known, first / safe, 0.0)
+    if not scale:
+        return BlockScaler(identity.center, identity.factor, mean, False)
+    second = np.zeros(kept)
+    for part, values in iter_chunks(block):
+        here = rows[part]
+        if not here.any():
+            continue
+        v = values[here].astype(np.float64) - mean
+        gaps = np.isnan(v)
+        v[gaps] = 0.0
+        w = weight[part][here].reshape(-1, *[1] * len(shape))
+        second += np.sum(w * v * v, axis=reduce).reshape(kept)
+    deviation = np.sqrt(second / safe)
+    # A constant feature carries nothing; its rounding errors must not be blown up.
+    tiny = 10 * np.finfo(np.float64).eps * np.abs(mean)
+    constant = deviation <= tiny
+    factor = np.where(constant, 1.0, 1.0 / np.where(constant, 1.0, deviation))
+    # A feature never seen in training is 0 after scaling, whatever comes later.
+    factor = np.where(known, factor, 0.0)
+    return BlockScaler(mean, factor, np.zeros(kept), True)
+
+
+def _weighted(values: np.ndarray, weight: np.ndarray) -> tuple:
+    v = values.astype(np.float64)
+    seen = ~np.isnan(v)
+    v[~seen] = 0.0
+    return v, weight.reshape(-1, *[1] * (v.ndim - 1)), seen
+
+
+def series_lengths(values: np.ndarray) -> np.ndarray:
+    """Time steps before the trailing all-NaN ones.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, T, ...)
+        Rows of a series block, NaN not yet filled.
+
+    Returns
+    -------
+    ndarray of int64 of shape (n,)
+        At least 1.
+    """
+    n, n_steps = values.shape[:2]
+    if values.dtype.kind != "f":
+        return np.full(n, n_steps, dtype=np.int64)
+    real = ~np.isnan(values).reshape(n, n_steps, -1).all(axis=2)
+    back = np.argmax(real[:, ::-1], axis=1)
+    return np.where(real.any(axis=1), n_steps - back, 1).astype(np.int64)

@@ -1,0 +1,329 @@
+"""Rows as tensors, gathered by index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..modalities._multimodal_data import MultimodalData
+from ..modalities._row_view import RowView, iter_chunks, take_rows
+from ._scaling import BlockScaler, series_lengths
+
+# torch indexes these on every device; the other integer types are widened.
+_INTEGERS = {
+    "bool": torch.bool,
+    "uint8": torch.uint8,
+    "int8": torch.int8,
+    "int16": torch.int16,
+    "int32": torch.int32,
+    "int64": torch.int64,
+}
+
+
+class Batch:
+    """Some rows, each block reduced to the rows that have it.
+
+    Attributes
+    ----------
+    x : dict of str to tensor of shape (n_m, ...)
+        Values of block m for the rows that have it; no entry if none does.
+    index : dict of str to tensor of int64 of shape (n_m,), or None
+        Their positions in the batch; None where every row has the block.
+    lengths : dict of str to tensor of int64 of shape (n_m,)
+        Time steps of series blocks.
+    encoded : frozenset of str
+        Blocks whose values are codes already (frozen encoders).
+    present : tensor of bool of shape (n, M)
+        Which rows have which block, after what is hidden in training.
+    y, weight : tensor of shape (n,) or None
+        Class indices and sample weights.
+    rows : tensor of int64 of shape (n,)
+        Row numbers in the store.
+    """
+
+    __slots__ = ("encoded", "index", "lengths", "present", "rows", "weight", "x", "y")
+
+    def __init__(self, rows: Any, present: Any, y: Any, weight: Any) -> None:
+        self.rows = rows
+        self.present = present
+        self.y = y
+        self.weight = weight
+        self.x: dict[str, Any] = {}
+        self.index: dict[str, Any] = {}
+        self.lengths: dict[str, Any] = {}
+        self.encoded: frozenset[str] = frozenset()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class TensorStore:
+    """All rows of a data set, ready to be gathered into batches.
+
+    Floating point blocks are scaled once, when the store is made; integer blocks stay
+    as they are and are cast per batch; blocks on disk are read batch by batch.
+
+    Parameters
+    ----------
+    data : MultimodalData
+        The rows.
+    present : ndarray of bool of shape (n, M)
+        Which blocks to use.
+    scalers : dict of str to BlockScaler
+        Statistics of each block.
+    series : frozenset of str
+        Blocks whose trailing all-NaN steps are padding.
+    dtype : torch.dtype
+        Arithmetic of the net.
+    device : torch.device
+        Where batches go.
+    y : ndarray of int64 of shape (n,), default=None
+        Class indices.
+    weight : ndarray of float64 of shape (n,), default=None
+        Sample weights.
+    """
+
+    def __init__(
+        self,
+        data: MultimodalData,
+        present: np.ndarray,
+        scalers: dict[str, BlockScaler],
+        series: frozenset[str],
+        dtype: torch.dtype,
+        device: torch.device,
+        y: np.ndarray | None = None,
+        weight: np.ndarray | None = None,
+    ) -> None:
+        self.names = data.names
+        self.device = device
+        self.dtype = dtype
+        self._np_dtype = np.dtype(str(dtype).removeprefix("torch."))
+        self.scalers = scalers
+        self.series = series
+        self.present = torch.from_numpy(np.array(present))
+        self._complete = [bool(c) for c in present.all(axis=0)]
+        self.y = None if y is None else torch.from_numpy(y)
+        self.weight = None if weight is None else torch.from_numpy(weight).to(dtype)
+        self.encoded: frozenset[str] = frozenset()
+        self._lazy: dict[str, RowView] = {}
+        self._tensors: dict[str, Any] = {}
+        self._lengths: dict[str, Any] = {}
+        self._arrange: dict[str, tuple] = {}
+        for m, name in enumerate(self.names):
+            if not present[:, m].any():
+                continue
+            block = data[name]
+            if isinstance(block, RowView):
+                self._lazy[name] = block
+            elif block.dtype.kind == "f":
+                self._tensors[name] = self._scaled(name, block, present[:, m])
+            else:
+                self._tensors[name] = _integers(block)
+            if name not in self._lazy and block.dtype.kind != "f":
+                self._arrange[name] = self._cast(scalers[name])
+        self._move(device)
+
+    def __len__(self) -> int:
+        return len(self.present)
+
+    def _scaled(self, name: str, block: np.ndarray, here: np.ndarray) -> Any:
+        out = np.zeros(block.shape, dtype=self._np_dtype)
+        if name in self.series:
+            lengths = np.full(len(block), block.shape[1], dtype=np.int64)
+        for part, values in iter_chunks(block):
+            rows = here[part]
+            chosen = values if rows.all() else values[rows]
+            out[part][rows] = self.scalers[name].transform(chosen, self._np_dtype)
+            if name in self.series:
+                lengths[part][rows] = series_lengths(chosen)
+        if name in self.series and (lengths != block.shape[1]).any():
+            self._lengths[name] = torch.from_numpy(lengths)
+        return torch.from_numpy(out)
+
+    def _cast(self, scaler: BlockScaler) -> tuple | None:
+        if not scaler.scales:
+            return None
+        return (
+            torch.from_numpy(scaler.center).to(self.device),
+            torch.from_numpy(scaler.factor).to(self.device),
+        )
+
+    def _move(self, device: torch.device) -> None:
+        """Put everything on the device where it fits, else batches are copied."""
+        self.resident = True
+        if device.type == "cuda":
+            size = sum(t.numel() * t.element_size() for t in self._tensors.values())
+            # Half of what is free is left to the net and its gradients.
+            self.resident = size < torch.cuda.mem_get_info(device)[0] // 2
+        if device.type != "cpu" and self.resident:
+            for part in (self._tensors, self._lengths):
+                for name in part:
+                    part[name] = part[name].to(device)
+        if device.type != "cpu":
+            self.present = self.present.to(device)
+            self.y = None if self.y is None else self.y.to(device)
+            self.weight = None if self.weight is None else self.weight.to(device)
+
+    def _gather(self, name: str, rows: Any) -> Any:
+        """Values of one block for some rows that have it, ready for its encoder."""
+        if name in self._lazy:
+            values = take_rows(self._lazy[name], rows.cpu().numpy())
+            if values.dtype.kind == "f":
+                lengths = series_lengths(values) if name in self.series else None
+                values = self.scalers[name].transform(values, self._np_dtype)
+                tensor = torch.from_numpy(values).to(self.device)
+                if lengths is not None:
+                    lengths = torch.from_numpy(lengths).to(self.device)
+                return tensor, lengths
+            tensor = _integers(values).to(self.device)
+            return self._to_float(tensor, self._cast(self.scalers[name])), None
+        block = self._tensors[name]
+        lengths = self._lengths.get(name)
+        if not self.resident:
+            rows = rows.cpu()
+        values = block.index_select(0, rows)
+        if lengths is not None:
+            lengths = lengths.index_select(0, rows)
+        if not self.resident:
+            values = values.to(self.device)
+            lengths = None if lengths is None else lengths.to(self.device)
+        if name in self._arrange:
+            values = self._to_float(values, self._arrange[name])
+        return values, lengths
+
+    def _to_float(self, values: Any, arrange: tuple | None) -> Any:
+        if arrange is None:
+            return values
+        center, factor = arrange
+        return values.to(torch.float64).sub_(center).mul_(factor).to(self.dtype)
+
+    def batch(self, rows: Any, hidden: Any = None) -> Batch:
+        """Gather rows.
+
+        Parameters
+        ----------
+        rows : tensor of int64 of shape (n,)
+            Row numbers.
+        hidden : tensor of bool of shape (n, M), default=None
+            Blocks to leave out, beside those that are missing.
+
+        Returns
+        -------
+        Batch
+        """
+        present = self.present.index_select(0, rows)
+        if hidden is not None:
+            present = present & ~hidden
+        out = Batch(
+            rows,
+            present,
+            None if self.y is None else self.y.index_select(0, rows),
+            None if self.weight is None else self.weight.index_select(0, rows),
+        )
+        out.encoded = self.encoded
+        for m, name in enumerate(self.names):
+            if name not in self._tensors and name not in self._lazy:
+                continue
+            if self._complete[m] and hidden is None:
+                chosen, index = rows, None
+            else:
+                index = present[:, m].nonzero().squeeze(1)
+                if len(index) == 0:
+                    continue
+                if len(index) == len(rows):
+                    chosen, index = rows, None
+                else:
+                    chosen = rows.index_select(0, index)
+            values, lengths = self._gather(name, chosen)
+            out.x[name] = values
+            out.index[name] = index
+            if lengths is not None:
+                out.lengths[name] = lengths
+        return out
+
+    def replace_by_codes(self, name: str, encode: Any, batch_size: int) -> None:
+        """Keep the outputs of a frozen encoder in place of its block.
+
+        Parameters
+        ----------
+        name : str
+            The modality.
+        encode : callable
+            Takes values and lengths and returns codes of shape (n, d).
+        batch_size : int
+            Rows encoded at once.
+        """
+        if name not in self._tensors and name not in self._lazy:
+            return
+        m = self.names.index(name)
+        rows = self.present[:, m].nonzero().squeeze(1)
+        codes = None
+        for part in rows.split(batch_size):
+            with torch.inference_mode():
+                code = encode(*self._gather(name, part))
+            if codes is None:
+                codes = torch.zeros(
+                    (len(self), code.shape[1]), dtype=code.dtype, device=self.device
+                )
+            codes[part] = code
+        for kept in (self._tensors, self._lazy, self._lengths, self._arrange):
+            kept.pop(name, None)
+        self._tensors[name] = codes if self.resident else codes.cpu()
+        self.encoded = self.encoded | {name}
+
+
+class Batches:
+    """The batches of an epoch: shuffled in training, in order otherwise.
+
+    Parameters
+    ----------
+    store : TensorStore
+        The rows.
+    batch_size : int
+        Rows in a batch.
+    generator : torch.Generator, default=None
+        Shuffles and draws what is hidden; None keeps the order.
+    augment : callable, default=None
+        Takes the present mask of a batch and the generator, returns what to hide.
+    """
+
+    def __init__(
+        self,
+        store: TensorStore,
+        batch_size: int,
+        generator: Any = None,
+        augment: Any = None,
+    ) -> None:
+        self.store = store
+        self.batch_size = batch_size
+        self.generator = generator
+        self.augment = augment
+
+    def __iter__(self) -> Iterator[Batch]:
+        n, device = len(self.store), self.store.present.device
+        if self.generator is None or self.batch_size >= n:
+            # One batch needs no order; keeping it makes a full batch reproducible
+            # to the last bit whatever drew from the generator before.
+            order = torch.arange(n)
+        else:
+            order = torch.randperm(n, generator=self.generator)
+        parts = list(order.to(device).split(self.batch_size))
+        if len(parts) > 1 and len(parts[-1]) == 1:
+            # A batch of one row has no variance: batch norm would refuse it.
+            parts[-2:] = [torch.cat(parts[-2:])]
+        for rows in parts:
+            hidden = None
+            if self.augment is not None:
+                present = self.store.present.index_select(0, rows)
+                hidden = self.augment(present, self.generator)
+            yield self.store.batch(rows, hidden)
+
+
+def _integers(block: np.ndarray) -> Any:
+    name = block.dtype.name
+    if name in _INTEGERS:
+        return torch.from_numpy(np.ascontiguousarray(block))
+    return torch.from_numpy(block.astype(np.int32 if name == "uint16" else np.int64))

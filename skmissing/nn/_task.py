@@ -1,0 +1,138 @@
+"""Torch modules that the engine can train."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from ._encoder import Encoder
+from ._store import Batch
+
+
+class EncoderBank(nn.Module):
+    """The encoders of all modalities that training rows have.
+
+    Parameters
+    ----------
+    encoders : dict of str to Encoder
+        Parameter objects of the modalities to encode.
+    shapes : dict of str to tuple of int
+        Shape of one row of each block.
+    """
+
+    def __init__(
+        self, encoders: dict[str, Encoder], shapes: dict[str, tuple[int, ...]]
+    ) -> None:
+        super().__init__()
+        self.names = list(encoders)
+        # Keyed by position: torch refuses dots in the names of submodules.
+        self.encoders = nn.ModuleList(
+            encoder.build(shapes[name]) for name, encoder in encoders.items()
+        )
+        self.widths = [int(module.out_features) for module in self.encoders]
+        self._normed = [
+            any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in m.modules())
+            for m in self.encoders
+        ]
+
+    def encode(self, name: str, values: Any, lengths: Any = None) -> Any:
+        """Codes of the rows that have a block.
+
+        Parameters
+        ----------
+        name : str
+            The modality.
+        values : tensor of shape (n, ...)
+            Values of the block.
+        lengths : tensor of int64 of shape (n,), default=None
+            Time steps of a series.
+
+        Returns
+        -------
+        tensor of shape (n, out_features)
+        """
+        i = self.names.index(name)
+        module = self.encoders[i]
+        if self._normed[i] and self.training and len(values) == 1:
+            # One row has no variance to normalise by.
+            module.eval()
+            out = module(values, lengths)
+            module.train()
+            return out
+        return module(values, lengths)
+
+    def forward(self, batch: Batch) -> list[Any]:
+        """Codes of all modalities for all rows of a batch, 0 where missing.
+
+        Parameters
+        ----------
+        batch : Batch
+            The rows.
+
+        Returns
+        -------
+        list of tensor of shape (n, width)
+            In the order of ``names``; None where no row of the batch has the block.
+        """
+        codes = []
+        for name, width in zip(self.names, self.widths):
+            values = batch.x.get(name)
+            if values is None:
+                codes.append(None)
+                continue
+            code = (
+                values
+                if name in batch.encoded
+                else self.encode(name, values, batch.lengths.get(name))
+            )
+            index = batch.index[name]
+            if index is not None:
+                code = code.new_zeros((len(batch), width)).index_copy(0, index, code)
+            codes.append(code)
+        return codes
+
+
+class TaskModule(nn.Module):
+    """A net with its loss. Subclasses define :meth:`logits`.
+
+    Parameters
+    ----------
+    bank : EncoderBank
+        Encoders of the modalities.
+    n_classes : int
+        Number of classes.
+    """
+
+    def __init__(self, bank: EncoderBank, n_classes: int) -> None:
+        super().__init__()
+        self.bank = bank
+        self.n_classes = n_classes
+
+    def logits(self, batch: Batch) -> Any:
+        """Class scores of shape (n, n_classes) of the rows of a batch."""
+        raise TypeError(f"{type(self).__name__} does not define logits.")
+
+    def forward(self, batch: Batch) -> Any:
+        return self.logits(batch)
+
+    def row_losses(self, batch: Batch) -> Any:
+        """Loss of every row of a batch, before weighting.
+
+        Parameters
+        ----------
+        batch : Batch
+            The rows, with ``y``.
+
+        Returns
+        -------
+        tensor of shape (n,)
+        """
+        return nn.functional.cross_entropy(
+            self.logits(batch), batch.y, reduction="none"
+        )
+
+    def log_proba(self, batch: Batch) -> Any:
+        """Log-probabilities of the classes, float64, shape (n, n_classes)."""
+        return torch.log_softmax(self.logits(batch).double(), dim=1)
