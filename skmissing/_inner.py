@@ -1,0 +1,165 @@
+"""Feeding scikit-learn estimators that know nothing of modalities."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+from sklearn import get_config
+from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
+from sklearn.utils.validation import has_fit_parameter
+
+from .modalities._multimodal_data import MultimodalData
+from .modalities._validation import flatten_blocks
+
+
+class FlatTable:
+    """Some blocks as one table, with missing features as an estimator can take them.
+
+    Parameters
+    ----------
+    names : list of str
+        Blocks, in the order of the columns.
+    keep_nan : bool
+        False fills NaN features with their training mean.
+    """
+
+    def __init__(self, names: list[str], keep_nan: bool) -> None:
+        self.names = names
+        self.keep_nan = keep_nan
+
+    def fit(self, data: MultimodalData, weight: np.ndarray) -> FlatTable:
+        """Learn the weighted mean of every feature.
+
+        Parameters
+        ----------
+        data : MultimodalData of n rows that have all the blocks
+            Training rows.
+        weight : ndarray of shape (n,)
+            Sample weights.
+
+        Returns
+        -------
+        self
+        """
+        if not self.keep_nan:
+            table = flatten_blocks(data, self.names)
+            seen = ~np.isnan(table)
+            mass = weight @ seen
+            total = weight @ np.where(seen, table, 0.0)
+            # A feature never seen gets 0: it is constant, so any value would do.
+            self.fill_ = np.divide(total, mass, out=np.zeros_like(total), where=mass > 0)
+        return self
+
+    def transform(self, data: MultimodalData) -> np.ndarray:
+        """The table.
+
+        Parameters
+        ----------
+        data : MultimodalData of n rows
+            Any rows.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n, n_columns)
+        """
+        table = flatten_blocks(data, self.names)
+        return table if self.keep_nan else np.where(np.isnan(table), self.fill_, table)
+
+
+def accepts_nan(estimator: Any) -> bool:
+    """Whether an estimator takes NaN in X, looking through Pipelines.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        The estimator.
+
+    Returns
+    -------
+    bool
+    """
+    if isinstance(estimator, Pipeline):
+        for _, step in estimator.steps:
+            if step in (None, "passthrough"):
+                continue
+            if not get_tags(step).input_tags.allow_nan:
+                return False
+            if "Imputer" in type(step).__name__:
+                return True
+        return True
+    return bool(get_tags(estimator).input_tags.allow_nan)
+
+
+def takes_sample_weight(estimator: Any) -> bool:
+    """Whether ``fit`` takes sample weights, looking through Pipelines and searches.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        The estimator.
+
+    Returns
+    -------
+    bool
+    """
+    if isinstance(estimator, Pipeline):
+        return takes_sample_weight(estimator.steps[-1][1])
+    if has_fit_parameter(estimator, "sample_weight"):
+        return True
+    inner = getattr(estimator, "estimator", None)
+    kinds = {p.kind for p in inspect.signature(estimator.fit).parameters.values()}
+    return (
+        inner is not None
+        and inspect.Parameter.VAR_KEYWORD in kinds
+        and takes_sample_weight(inner)
+    )
+
+
+def fit_weighted(estimator: Any, X: Any, y: np.ndarray, weight: np.ndarray) -> Any:
+    """Fit with sample weights, through Pipelines, with metadata routing on or off.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        A clone that may be changed.
+    X : array of shape (n, n_columns)
+        The table.
+    y : ndarray of shape (n,)
+        Labels.
+    weight : ndarray of shape (n,)
+        Sample weights. Equal weights are not handed over.
+
+    Returns
+    -------
+    estimator
+        The fitted estimator.
+
+    Raises
+    ------
+    TypeError
+        If the weights differ and the estimator takes none.
+    """
+    if np.allclose(weight, weight[0], rtol=1e-12, atol=0) and weight[0] == 1.0:
+        return estimator.fit(X, y)
+    if not takes_sample_weight(estimator):
+        raise TypeError(
+            f"Got weights for {type(estimator).__name__}, expected an estimator whose "
+            "fit takes sample_weight."
+        )
+    if not isinstance(estimator, Pipeline):
+        return estimator.fit(X, y, sample_weight=weight)
+    steps = [
+        (name, step)
+        for name, step in estimator.steps
+        if step not in (None, "passthrough") and takes_sample_weight(step)
+    ]
+    if not get_config()["enable_metadata_routing"]:
+        routed = {f"{name}__sample_weight": weight for name, _ in steps}
+        return estimator.fit(X, y, **routed)
+    for _, step in steps:
+        if hasattr(step, "set_fit_request"):
+            step.set_fit_request(sample_weight=True)
+    return estimator.fit(X, y, sample_weight=weight)

@@ -1,0 +1,208 @@
+"""A net that fuses the modalities that a row has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from .._target import TrainingRows
+from ..modalities._multimodal_data import MultimodalData
+from ..nn._augment import ModalityDropout
+from ..nn._base import BaseNetClassifier
+from ..nn._docs import fill_doc
+from ..nn._encoder import Encoder
+from ..nn._fusion import EarlyFusion, LateFusion
+from ..nn._mlp_encoder import check_widths
+from ..nn._training import train_net
+
+
+@fill_doc
+class FusionClassifier(BaseNetClassifier):
+    """Neural classifier that fuses whatever modalities a row has.
+
+    Each modality has an encoder; a row is encoded only for the modalities it has.
+    Early fusion puts the codes side by side (zeros for what is missing) in front of
+    one head; late fusion averages the scores of one head per modality. It trains on
+    complete and incomplete rows together.
+
+    Parameters
+    ----------
+    modalities : mapping or list, default=None
+        Columns of each modality, see :class:`~skmissing.Modality`.
+    fusion : {"early", "late"}, default="early"
+        Where the modalities meet.
+    modality_dropout : float in [0, 1), default=0.2
+        Chance of each modality of a training row to be hidden, so that the net learns
+        to answer without it. 0 leaves the rows as they are.
+    dropout_scheme : {"independent", "exclusive"}, default="independent"
+        Independent: each modality on its own; a row that would lose all keeps all.
+        Exclusive: at most one modality of a complete row; with M modalities a share
+        ``1 - M * modality_dropout`` of them stays complete, none from ``1 / M`` on.
+    use_mask : bool, default=False
+        Append to the codes one bit per modality that says whether it is there. Only
+        for early fusion. The bits let the net use the fact of being missing itself.
+    head_hidden : sequence of int, default=(64,)
+        Widths of the layers between codes and class scores; may be empty.
+    head_dropout : float in [0, 1), default=0.0
+        Share of those units dropped in training.
+    %(parameters)s
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The trained net; ``net_.history`` holds the losses of every epoch.
+    n_iter_ : int
+        Number of epochs run.
+    %(attributes)s
+
+    Raises
+    ------
+    ValueError
+        In ``fit``, for ``use_mask=True`` with late fusion, an encoder for an unknown
+        modality, a device that is not there, and unusable data.
+
+    See Also
+    --------
+    UnimodalEnsemble : One net per modality, combined by probability.
+    PatternClassifier : One model of any kind per pattern.
+
+    Notes
+    -----
+    With :math:`h_m` the code of modality m and :math:`o_m` its presence, early fusion
+    is :math:`f([o_1 h_1, \\dots, o_M h_M])`, late fusion :math:`\\sum_m o_m f_m(h_m)
+    / \\sum_m o_m`. Hiding modalities in training is the augmentation of
+    :cite:t:`umemma`, whose scheme is the exclusive one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmissing import MultimodalData
+    >>> from skmissing.baselines import FusionClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> y = rng.integers(2, size=200)
+    >>> X = MultimodalData({
+    ...     "a": y[:, None] + rng.normal(size=(200, 3)),
+    ...     "b": y[:, None] + rng.normal(size=(200, 5)),
+    ... })
+    >>> X = X.hide({"b": rng.random(200) < 0.5})
+    >>> clf = FusionClassifier(max_epochs=10, random_state=0, n_threads=1).fit(X, y)
+    >>> clf.predict(X[:5]).shape
+    (5,)
+    >>> bool(clf.score(X, y) > 0.8)
+    True
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        **BaseNetClassifier._parameter_constraints,
+        "fusion": [StrOptions({"early", "late"})],
+        "modality_dropout": [Interval(Real, 0, 1, closed="left")],
+        "dropout_scheme": [StrOptions({"independent", "exclusive"})],
+        "use_mask": ["boolean"],
+        "head_hidden": ["array-like"],
+        "head_dropout": [Interval(Real, 0, 1, closed="left")],
+    }
+
+    def __init__(
+        self,
+        *,
+        modalities: Any = None,
+        fusion: str = "early",
+        modality_dropout: float = 0.2,
+        dropout_scheme: str = "independent",
+        use_mask: bool = False,
+        head_hidden: Sequence[int] = (64,),
+        head_dropout: float = 0.0,
+        encoders: list | None = None,
+        max_epochs: int = 50,
+        lr: float = 1e-3,
+        batch_size: int | str | None = "auto",
+        optimizer: Any = "adamw",
+        weight_decay: float = 0.0,
+        early_stopping: bool | str = "auto",
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        class_weight: Any = None,
+        dtype: str = "float32",
+        device: str = "auto",
+        n_threads: int | None = None,
+        callbacks: list | None = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        self.modalities = modalities
+        self.fusion = fusion
+        self.modality_dropout = modality_dropout
+        self.dropout_scheme = dropout_scheme
+        self.use_mask = use_mask
+        self.head_hidden = head_hidden
+        self.head_dropout = head_dropout
+        self.encoders = encoders
+        self.max_epochs = max_epochs
+        self.lr = lr
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.weight_decay = weight_decay
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.class_weight = class_weight
+        self.dtype = dtype
+        self.device = device
+        self.n_threads = n_threads
+        self.callbacks = callbacks
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def _fit_rows(
+        self,
+        rows: TrainingRows,
+        encoders: dict[str, Encoder],
+        rng: np.random.RandomState,
+        warm: bool,
+    ) -> None:
+        if self.use_mask and self.fusion == "late":
+            raise ValueError(
+                "Got use_mask=True with fusion='late', expected fusion='early'; late "
+                "fusion has no input for presence bits."
+            )
+        if len(self.head_hidden):
+            check_widths("head_hidden", self.head_hidden)
+        names, n_classes = rows.data.names, len(rows.classes)
+
+        def build(bank: Any) -> Any:
+            columns = [names.index(name) for name in bank.names]
+            shared = (bank, n_classes, self.head_hidden, self.head_dropout, columns)
+            if self.fusion == "late":
+                return LateFusion(*shared)
+            return EarlyFusion(*shared, bool(self.use_mask))
+
+        augment = None
+        if self.modality_dropout > 0 and len(names) > 1:
+            augment = ModalityDropout(self.modality_dropout, self.dropout_scheme)
+        self._fitted = train_net(
+            self._training_params(),
+            rows.data,
+            rows.y,
+            rows.weight,
+            rows.groups,
+            encoders,
+            build,
+            rng,
+            augment=augment,
+            warm=self._fitted if warm else None,
+            label=type(self).__name__,
+        )
+        self.net_ = self._fitted.net
+        self.n_iter_ = len(self.net_.history)
+
+    def _usable(self, data: MultimodalData) -> np.ndarray:
+        return self._fitted.usable(data)
+
+    def _log_proba(self, data: MultimodalData) -> np.ndarray:
+        return self._fitted.log_proba(data)

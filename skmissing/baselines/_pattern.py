@@ -1,0 +1,282 @@
+"""One model per pattern of present modalities."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils._param_validation import HasMethods, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from .._fit import restore_on_error
+from .._inner import FlatTable, accepts_nan, fit_weighted
+from .._target import check_training_rows
+from ..exceptions import EmptyRowWarning, UnobservedModalityWarning
+from ..modalities._multimodal_data import MultimodalData
+from ..modalities._validation import check_multimodal
+
+# Total weight handed to the default estimator, whatever the number of rows: its ridge
+# penalty is then 1e-3 of the mean loss, and a weight of 2 is the same as two rows.
+DEFAULT_MASS = 1000.0
+
+Pattern = tuple[str, ...]
+
+
+class PatternClassifier(ClassifierMixin, BaseEstimator):
+    """One model per pattern of present modalities, of any kind.
+
+    For each pattern that training rows show, and for each modality alone, a clone of
+    ``estimator`` is fitted on the flat columns of these modalities. A row with a
+    pattern of its own model uses it; any other row falls back to the largest pattern
+    with a model that it contains.
+
+    Parameters
+    ----------
+    estimator : classifier, default=None
+        Anything with ``fit`` and ``predict_proba``. None: a logistic regression on
+        standardised features with a ridge penalty of 1e-3 of the mean loss.
+    modalities : mapping or list, default=None
+        Columns of each modality, see :class:`~skmissing.Modality`.
+    training_rows : {"available", "exact"}, default="available"
+        Rows on which the model of a pattern is fitted: all that have at least its
+        modalities, or only those that have exactly these.
+    n_jobs : int, default=None
+        Models fitted at once, by joblib.
+
+    Attributes
+    ----------
+    estimators_ : dict of tuple of str to classifier
+        Fitted models by pattern.
+    n_rows_ : dict of tuple of str to int
+        Rows that each was fitted on.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, sorted.
+    class_prior_ : ndarray of shape (n_classes,)
+        Weighted share of each class; the answer for rows without any modality.
+    modality_names_in_ : ndarray of str
+        Names of the modalities seen in ``fit``.
+    modality_shapes_in_ : dict of str to tuple of int
+        Shape of one row of each modality.
+    n_features_in_ : int
+        Columns of a 2-D X, number of modalities of a MultimodalData.
+    feature_names_in_ : ndarray of str
+        Only for data frames with string column names.
+
+    Raises
+    ------
+    ValueError
+        In ``fit``, for unusable data, or if no pattern has rows of two classes.
+    TypeError
+        If sample weights are given and ``estimator`` takes none.
+
+    See Also
+    --------
+    FusionClassifier : One net for all patterns.
+
+    Notes
+    -----
+    These are the reduced-feature models of :cite:t:`saar2007handling`. Blocks with a
+    shape are handed over flat. Missing features inside a present block pass as NaN if
+    the estimator says that it takes them, else they get their training mean. Sample
+    weights are scaled to mean 1 over the rows of a model, so that only their ratios
+    matter.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmissing import MultimodalData
+    >>> from skmissing.baselines import PatternClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> y = rng.integers(2, size=200)
+    >>> X = MultimodalData({
+    ...     "a": y[:, None] + rng.normal(size=(200, 3)),
+    ...     "b": y[:, None] + rng.normal(size=(200, 5)),
+    ... })
+    >>> X = X.hide({"b": rng.random(200) < 0.5})
+    >>> clf = PatternClassifier().fit(X, y)
+    >>> sorted(clf.estimators_)
+    [('a',), ('a', 'b'), ('b',)]
+    >>> clf.n_rows_[("a",)]
+    200
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "estimator": [HasMethods(["fit", "predict_proba"]), None],
+        "modalities": [dict, list, tuple, None],
+        "training_rows": [StrOptions({"available", "exact"})],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        estimator: Any = None,
+        *,
+        modalities: Any = None,
+        training_rows: str = "available",
+        n_jobs: int | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.modalities = modalities
+        self.training_rows = training_rows
+        self.n_jobs = n_jobs
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    @restore_on_error
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> PatternClassifier:
+        """Fit a model for every pattern.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            The modalities; any may be missing in any row.
+        y : array of shape (n_samples,)
+            Class labels of any type.
+        sample_weight : array of shape (n_samples,), default=None
+            Not negative. A row of weight 0 counts as absent.
+
+        Returns
+        -------
+        self
+        """
+        data = check_multimodal(self, X, self.modalities, reset=True)
+        rows = check_training_rows(self, data, y, sample_weight)
+        data, names = rows.data, np.asarray(rows.data.names, dtype=object)
+        for m in np.flatnonzero(~data.present.any(axis=0)):
+            warnings.warn(
+                f"Got no training row with the modality {names[m]!r}; it is ignored at "
+                "prediction.",
+                UnobservedModalityWarning,
+                stacklevel=2,
+            )
+        shown = np.unique(data.present, axis=0)
+        wanted = np.unique(np.concatenate([shown, np.eye(len(names), dtype=bool)]), axis=0)
+        jobs, patterns = [], []
+        for pattern in wanted[wanted.any(axis=1)]:
+            if self.training_rows == "exact":
+                here = (data.present == pattern).all(axis=1)
+            else:
+                here = data.present[:, pattern].all(axis=1)
+            if len(np.unique(rows.y[here])) < 2:
+                continue
+            patterns.append(tuple(names[pattern]))
+            jobs.append((patterns[-1], data[here], rows.y[here], rows.weight[here]))
+        if not jobs:
+            raise ValueError(
+                "Got no pattern of modalities whose rows show two classes, expected at "
+                "least one to fit a model on."
+            )
+        fitted = Parallel(n_jobs=self.n_jobs)(
+            delayed(_fit_pattern)(self.estimator, *job) for job in jobs
+        )
+        self._models = dict(zip(patterns, fitted))
+        self.estimators_ = {p: model for p, (_, model) in self._models.items()}
+        self.n_rows_ = {p: len(job[1]) for p, job in zip(patterns, jobs)}
+        self.classes_ = rows.classes
+        self.class_prior_ = rows.prior()
+        return self
+
+    def _best_pattern(self, have: set[str]) -> Pattern | None:
+        """The largest fitted pattern inside ``have``; the one with more rows if tied."""
+        inside = [p for p in self._models if have.issuperset(p)]
+        return max(inside, key=lambda p: (len(p), self.n_rows_[p], p), default=None)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any pattern of missing modalities. Rows that no model can answer get the
+            class prior, with one warning.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n_samples, n_classes)
+            Columns in the order of ``classes_``.
+        """
+        check_is_fitted(self)
+        data = check_multimodal(self, X, self.modalities, reset=False)
+        names = data.names
+        out = np.tile(self.class_prior_, (len(data), 1))
+        kinds, member = np.unique(data.present, axis=0, return_inverse=True)
+        member = member.reshape(-1)
+        n_empty = 0
+        for k, pattern in enumerate(kinds):
+            here = member == k
+            best = self._best_pattern({n for n, p in zip(names, pattern) if p})
+            if best is None:
+                n_empty += int(here.sum())
+                continue
+            table, model = self._models[best]
+            part = np.zeros((int(here.sum()), len(self.classes_)))
+            # The model of a pattern may not have met every class.
+            part[:, model.classes_] = model.predict_proba(table.transform(data[here]))
+            out[here] = part
+        if n_empty:
+            warnings.warn(
+                f"Got {n_empty} of {len(data)} rows without a usable modality; they "
+                "are answered with the class prior.",
+                EmptyRowWarning,
+                stacklevel=2,
+            )
+        return out / out.sum(axis=1, keepdims=True)
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Logarithm of :meth:`predict_proba`.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any pattern of missing modalities.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n_samples, n_classes)
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Most probable class.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any pattern of missing modalities.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        proba = self.predict_proba(X)
+        return self.classes_[np.argmax(proba, axis=1)]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+def _fit_pattern(
+    estimator: Any,
+    pattern: Pattern,
+    data: MultimodalData,
+    y: np.ndarray,
+    weight: np.ndarray,
+) -> tuple[FlatTable, Any]:
+    """Fit a clone on the flat columns of one pattern."""
+    weight = weight / weight.mean()
+    if estimator is None:
+        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+        passed = weight * (DEFAULT_MASS / weight.sum())
+    else:
+        model, passed = clone(estimator), weight
+    table = FlatTable(list(pattern), accepts_nan(model)).fit(data, weight)
+    return table, fit_weighted(model, table.transform(data), y, passed)

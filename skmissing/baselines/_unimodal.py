@@ -1,0 +1,236 @@
+"""One net per modality, combined where a row has several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from scipy.special import logsumexp
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from .._target import TrainingRows
+from ..modalities._multimodal_data import MultimodalData
+from ..modalities._validation import check_multimodal
+from ..nn._base import BaseNetClassifier
+from ..nn._docs import fill_doc
+from ..nn._encoder import Encoder
+from ..nn._mlp_encoder import check_widths
+from ..nn._runtime import torch_threads
+from ..nn._unimodal import train_unimodal, warn_unobserved
+
+
+@fill_doc
+class UnimodalEnsemble(BaseNetClassifier):
+    """Mask-aware ensemble of uni-modal nets.
+
+    Each modality has a net of its own, trained on the rows that have it. A row is
+    answered by the nets of the modalities it has, combined as a product or a mean of
+    probabilities. Nothing is fused, so a missing modality can do no harm, and nothing
+    is learnt about how the modalities act together.
+
+    Parameters
+    ----------
+    modalities : mapping or list, default=None
+        Columns of each modality, see :class:`~skmissing.Modality`.
+    combination : {"product", "mean"}, default="product"
+        Product: right where the modalities are independent given the class. Mean: the
+        average of the probabilities, more cautious.
+    head_hidden : sequence of int, default=()
+        Widths of the layers between a code and its class scores.
+    head_dropout : float in [0, 1), default=0.0
+        Share of those units dropped in training.
+    n_jobs : int, default=None
+        Nets trained at once, by joblib. The result does not depend on it for a given
+        ``n_threads``.
+    %(parameters)s
+
+    Attributes
+    ----------
+    nets_ : dict of str to skorch.NeuralNet
+        The trained nets by modality.
+    n_iter_ : dict of str to int
+        Number of epochs run for each.
+    %(attributes)s
+
+    See Also
+    --------
+    FusionClassifier : One net over all modalities.
+
+    Notes
+    -----
+    With S the modalities of a row and :math:`\\pi_m` the class shares among the rows
+    that have modality m, the product is :math:`\\log p(y | x_S) = \\sum_{m \\in S}
+    (\\log p_m(y | x_m) - \\log \\pi_m(y)) + \\log \\pi(y)` up to a constant, with
+    :math:`\\pi` the class shares of all rows. Taking out each net's own shares matters
+    where a modality is missing more often in some classes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmissing import MultimodalData
+    >>> from skmissing.baselines import UnimodalEnsemble
+    >>> rng = np.random.default_rng(0)
+    >>> y = rng.integers(2, size=200)
+    >>> X = MultimodalData({
+    ...     "a": y[:, None] + rng.normal(size=(200, 3)),
+    ...     "b": y[:, None] + rng.normal(size=(200, 5)),
+    ... })
+    >>> clf = UnimodalEnsemble(max_epochs=10, random_state=0, n_threads=1).fit(X, y)
+    >>> sorted(clf.unimodal_proba(X[:3]))
+    ['a', 'b']
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        **BaseNetClassifier._parameter_constraints,
+        "combination": [StrOptions({"product", "mean"})],
+        "head_hidden": ["array-like"],
+        "head_dropout": [Interval(Real, 0, 1, closed="left")],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        *,
+        modalities: Any = None,
+        combination: str = "product",
+        head_hidden: Sequence[int] = (),
+        head_dropout: float = 0.0,
+        n_jobs: int | None = None,
+        encoders: list | None = None,
+        max_epochs: int = 50,
+        lr: float = 1e-3,
+        batch_size: int | str | None = "auto",
+        optimizer: Any = "adamw",
+        weight_decay: float = 0.0,
+        early_stopping: bool | str = "auto",
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        class_weight: Any = None,
+        dtype: str = "float32",
+        device: str = "auto",
+        n_threads: int | None = None,
+        callbacks: list | None = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        self.modalities = modalities
+        self.combination = combination
+        self.head_hidden = head_hidden
+        self.head_dropout = head_dropout
+        self.n_jobs = n_jobs
+        self.encoders = encoders
+        self.max_epochs = max_epochs
+        self.lr = lr
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.weight_decay = weight_decay
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.class_weight = class_weight
+        self.dtype = dtype
+        self.device = device
+        self.n_threads = n_threads
+        self.callbacks = callbacks
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def _fit_rows(
+        self,
+        rows: TrainingRows,
+        encoders: dict[str, Encoder],
+        rng: np.random.RandomState,
+        warm: bool,
+    ) -> None:
+        if len(self.head_hidden):
+            check_widths("head_hidden", self.head_hidden)
+        data = rows.data
+        # Seeds are drawn for all modalities, observed or not, before any is trained:
+        # the nets do not depend on each other, nor on the number of jobs.
+        seeds = rng.randint(np.iinfo(np.int32).max, size=len(data.names)).tolist()
+        observed = [n for m, n in enumerate(data.names) if data.present[:, m].any()]
+        if not observed:
+            raise ValueError(
+                "Got only rows without any modality in fit, expected at least one row "
+                "with one."
+            )
+        warn_unobserved(data.names, observed)
+        former = self._fitted if warm else {}
+        jobs = [
+            delayed(train_unimodal)(
+                self._training_params(),
+                data.select(name),
+                rows.y,
+                rows.weight,
+                rows.groups,
+                len(rows.classes),
+                encoders[name],
+                seeds[data.names.index(name)],
+                tuple(self.head_hidden),
+                self.head_dropout,
+                former.get(name),
+            )
+            for name in observed
+        ]
+        trained = Parallel(n_jobs=self.n_jobs)(jobs)
+        self._fitted = {name: fitted for name, (fitted, _) in zip(observed, trained)}
+        self._log_shares = {name: share for name, (_, share) in zip(observed, trained)}
+        self.nets_ = {name: fitted.net for name, fitted in self._fitted.items()}
+        self.n_iter_ = {name: len(net.history) for name, net in self.nets_.items()}
+
+    def _usable(self, data: MultimodalData) -> np.ndarray:
+        return data.present & np.array([name in self._fitted for name in data.names])
+
+    def unimodal_proba(self, X: Any) -> dict[str, np.ndarray]:
+        """Class probabilities of each net on its own.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any pattern of missing modalities.
+
+        Returns
+        -------
+        dict of str to ndarray of float64 of shape (n_samples, n_classes)
+            NaN in the rows that lack the modality.
+        """
+        check_is_fitted(self)
+        data = check_multimodal(self, X, self.modalities, reset=False)
+        with torch_threads(self.n_threads):
+            return {k: np.exp(v) for k, v in self._unimodal_log_proba(data).items()}
+
+    def _unimodal_log_proba(self, data: MultimodalData) -> dict[str, np.ndarray]:
+        out = {}
+        for name, fitted in self._fitted.items():
+            here = data.present[:, data.names.index(name)]
+            part = np.full((len(data), len(self.classes_)), np.nan)
+            if here.any():
+                chosen = data.select(name)
+                part[here] = fitted.log_proba(chosen if here.all() else chosen[here])
+            out[name] = part
+        return out
+
+    def _log_proba(self, data: MultimodalData) -> np.ndarray:
+        logs = self._unimodal_log_proba(data)
+        stack = np.stack(list(logs.values()))
+        if self.combination == "mean":
+            here = ~np.isnan(stack[:, :, :1])
+            # Missing nets add log(0) to the sum and nothing to the count.
+            total = logsumexp(np.where(here, stack, -np.inf), axis=0)
+            return total - np.log(here.sum(axis=0))
+        with np.errstate(divide="ignore"):
+            prior = np.log(self.class_prior_)
+        scores = np.tile(prior, (len(data), 1))
+        for name, part in logs.items():
+            share = self._log_shares[name]
+            # A class never seen with this modality: its net says nothing about it.
+            known = np.isfinite(share)
+            gain = np.where(known, part - np.where(known, share, 0.0), 0.0)
+            scores += np.where(np.isnan(gain), 0.0, gain)
+        return scores - logsumexp(scores, axis=1, keepdims=True)
