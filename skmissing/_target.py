@@ -91,8 +91,13 @@ def check_training_rows(
         raise ValueError(f"Got y of length {len(y)}, expected {n}, the rows of X.")
     if pd.isna(y).any():
         raise ValueError(
-            f"Got y with {int(pd.isna(y).sum())} missing labels (NaN or None), expected "
-            "a label for every row."
+            f"Input y contains NaN. Got y with {int(pd.isna(y).sum())} missing labels, "
+            "expected a label for every row."
+        )
+    if y.dtype.kind == "f" and np.isinf(y).any():
+        raise ValueError(
+            "Input y contains infinity or a value too large for its dtype. Got "
+            f"{int(np.isinf(y).sum())} infinite labels, expected class labels."
         )
     if type_of_target(y) == "continuous":
         raise ValueError(

@@ -96,7 +96,7 @@ class SkmissingNet(NeuralNet):
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Batches:
         if not training:
-            return Batches(dataset, max(self.batch_size, 1024))
+            return Batches(dataset, max(self.batch_size, 256))
         generator = torch.Generator().manual_seed(self.seed)
         return Batches(dataset, self.batch_size, generator, self.augment)
 

@@ -13,14 +13,7 @@ from ..modalities._row_view import RowView, iter_chunks, take_rows
 from ._scaling import BlockScaler, series_lengths
 
 # torch indexes these on every device; the other integer types are widened.
-_INTEGERS = {
-    "bool": torch.bool,
-    "uint8": torch.uint8,
-    "int8": torch.int8,
-    "int16": torch.int16,
-    "int32": torch.int32,
-    "int64": torch.int64,
-}
+_INTEGERS = {"bool", "uint8", "int8", "int16", "int32", "int64"}
 
 
 class Batch:
@@ -325,5 +318,6 @@ class Batches:
 def _integers(block: np.ndarray) -> Any:
     name = block.dtype.name
     if name in _INTEGERS:
-        return torch.from_numpy(np.ascontiguousarray(block))
+        # torch refuses read-only memory, such as that of a data frame.
+        return torch.from_numpy(np.require(block, requirements=["C", "W"]))
     return torch.from_numpy(block.astype(np.int32 if name == "uint16" else np.int64))

@@ -21,7 +21,10 @@ from ._scaling import BlockScaler, fit_scaler
 from ._store import TensorStore
 from ._task import EncoderBank, TaskModule
 
+# Rows made into tensors at once, and rows that go through the net at once: small
+# enough for the activations of a convolution to stay in the cache.
 PREDICT_ROWS = 2048
+PREDICT_BATCH = 256
 # Fewer rows than this and a tenth of them says too little to stop on.
 AUTO_STOPPING_ROWS = 1000
 
@@ -97,8 +100,11 @@ class FittedNet:
         with torch.inference_mode():
             for start in range(0, len(data), PREDICT_ROWS):
                 store = self.store(data[start : start + PREDICT_ROWS])
-                rows = torch.arange(len(store), device=store.present.device)
-                parts.append(function(module, store.batch(rows)).cpu().numpy())
+                everything = torch.arange(len(store), device=store.present.device)
+                parts.extend(
+                    function(module, store.batch(rows)).cpu().numpy()
+                    for rows in everything.split(PREDICT_BATCH)
+                )
         return np.concatenate(parts)
 
     def log_proba(self, data: MultimodalData) -> np.ndarray:
@@ -317,7 +323,7 @@ def train_net(
             module.eval()
             for part in stores:
                 part.replace_by_codes(
-                    name, lambda v, k, n=name: module.bank.encode(n, v, k), PREDICT_ROWS
+                    name, lambda v, k, n=name: module.bank.encode(n, v, k), PREDICT_BATCH
                 )
     with seeded_torch(train_seed, device):
         net.fit(store)

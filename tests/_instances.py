@@ -1,0 +1,122 @@
+"""The one table of settings under which estimators are tested.
+
+A new estimator adds one line to ``INIT_PARAMS``; ``test_common.py`` then runs
+scikit-learn's checks and the laws of the package on it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+import skmissing
+from skmissing import MultimodalData
+from skmissing.baselines import FusionClassifier, PatternClassifier, UnimodalEnsemble
+from skmissing.modalities import ModalityTransformer
+
+# Small and fast, but with everything that is random in the default settings.
+NET = {"max_epochs": 15, "lr": 1e-2, "n_threads": 1, "random_state": 0}
+# Every source of noise switched off by a documented parameter.
+QUIET = {**NET, "dtype": "float64", "batch_size": None, "early_stopping": False}
+
+
+@dataclass
+class Settings:
+    """How one estimator is tested.
+
+    ``fast`` are its everyday settings made small, ``deterministic`` those in which a
+    weight of 2 is the same as two rows.
+    """
+
+    kind: type
+    fast: dict[str, Any] = field(default_factory=dict)
+    deterministic: dict[str, Any] = field(default_factory=dict)
+
+    def make(self, **params: Any) -> Any:
+        return self.kind(**{**self.fast, **params})
+
+    def make_deterministic(self, **params: Any) -> Any:
+        return self.kind(**{**self.deterministic, **params})
+
+    @property
+    def has_net(self) -> bool:
+        return "dtype" in inspect.signature(self.kind).parameters
+
+
+INIT_PARAMS = {
+    "FusionClassifier": Settings(FusionClassifier, NET, {**QUIET, "modality_dropout": 0.0}),
+    "UnimodalEnsemble": Settings(UnimodalEnsemble, NET, QUIET),
+    "PatternClassifier": Settings(PatternClassifier),
+    "ModalityTransformer": Settings(ModalityTransformer),
+}
+CLASSIFIERS = {k: s for k, s in INIT_PARAMS.items() if issubclass(s.kind, ClassifierMixin)}
+
+
+def public_estimators() -> dict[str, type]:
+    """Every public estimator class of the package, parameter objects apart."""
+    from skmissing.nn._encoder import Encoder
+
+    found = {}
+    for info in pkgutil.walk_packages(skmissing.__path__, "skmissing."):
+        if "._" in info.name:
+            continue
+        module = importlib.import_module(info.name)
+        for name in getattr(module, "__all__", []):
+            thing = getattr(module, name)
+            if (
+                inspect.isclass(thing)
+                and issubclass(thing, BaseEstimator)
+                and not issubclass(thing, Encoder)
+            ):
+                found[name] = thing
+    return found
+
+
+def make_blocks(
+    n: int = 60,
+    n_modalities: int = 2,
+    missing: float = 0.3,
+    seed: int = 0,
+    n_classes: int = 3,
+    shaped: bool = False,
+) -> tuple[MultimodalData, np.ndarray]:
+    """Small data with block-wise missingness and no empty row.
+
+    Parameters
+    ----------
+    n, n_modalities, n_classes : int
+        Sizes.
+    missing : float
+        Chance of a block to be missing.
+    seed : int
+        Seed.
+    shaped : bool
+        The first block is a small image, the second a series of different lengths.
+
+    Returns
+    -------
+    X : MultimodalData
+    y : ndarray of int of shape (n,)
+    """
+    rng = np.random.default_rng(seed)
+    y = rng.permutation(np.arange(n) % n_classes)
+    blocks: dict[str, np.ndarray] = {}
+    for m in range(n_modalities):
+        shape: tuple[int, ...] = (3 + m,)
+        if shaped:
+            shape = {0: (1, 6, 6), 1: (7, 2)}.get(m, shape)
+        block = rng.normal(size=(n, *shape)) + y.reshape(-1, *[1] * len(shape))
+        if shaped and m == 1:
+            for i, length in enumerate(rng.integers(2, 8, size=n)):
+                block[i, length:] = np.nan
+        blocks[f"m{m}"] = block
+    mask = rng.random((n, n_modalities)) < missing
+    keep = rng.integers(n_modalities, size=n)
+    mask[np.arange(n), keep] = False
+    return MultimodalData(blocks).hide(mask), y

@@ -1,0 +1,458 @@
+"""scikit-learn's checks and the laws of the package, on every estimator."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import warnings
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skmissing import Modality, MultimodalData
+from skmissing.exceptions import EmptyRowWarning, UnobservedModalityWarning
+
+from ._instances import CLASSIFIERS, INIT_PARAMS, make_blocks, public_estimators
+
+STOCHASTIC = {
+    "check_sample_weight_equivalence_on_dense_data": "a shuffled mini-batch draws rows, "
+    "so a repeated row is not a weight of 2; the deterministic settings pass",
+}
+
+
+def test_every_public_estimator_is_in_the_table():
+    assert set(public_estimators()) == set(INIT_PARAMS)
+
+
+@parametrize_with_checks([s.make_deterministic() for s in INIT_PARAMS.values()])
+def test_sklearn_checks(estimator, check):
+    check(estimator)
+
+
+@parametrize_with_checks(
+    [s.make() for s in CLASSIFIERS.values() if s.has_net],
+    expected_failed_checks=lambda estimator: STOCHASTIC,
+    xfail_strict=False,
+)
+def test_sklearn_checks_with_mini_batches(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture(params=list(CLASSIFIERS), scope="module")
+def settings(request):
+    return CLASSIFIERS[request.param]
+
+
+def proba(estimator, X):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EmptyRowWarning)
+        return estimator.predict_proba(X)
+
+
+# -- law 1: what stands in a missing block never matters ------------------------------
+
+
+@pytest.mark.parametrize("garbage", [0.0, 1e30, np.inf, np.nan, "noise"])
+def test_content_of_missing_blocks_never_matters(settings, garbage):
+    X, y = make_blocks(shaped=True, n_modalities=3)
+    rng = np.random.default_rng(1)
+
+    def refill(X):
+        blocks = {}
+        for m, (name, block) in enumerate(X.blocks.items()):
+            block = block.copy()
+            gone = ~X.present[:, m]
+            fill = rng.normal(size=block[gone].shape) if garbage == "noise" else garbage
+            block[gone] = fill
+            blocks[name] = block
+        return MultimodalData(blocks, present=X.present)
+
+    plain = settings.make().fit(X, y)
+    dirty = settings.make().fit(refill(X), y)
+    np.testing.assert_array_equal(proba(plain, X), proba(dirty, X))
+    np.testing.assert_array_equal(proba(plain, X), proba(plain, refill(X)))
+
+
+def test_content_of_missing_integer_blocks_never_matters(settings):
+    X, y = make_blocks()
+    rng = np.random.default_rng(1)
+    clean = rng.integers(5, size=(len(y), 4))
+    dirty = clean.copy()
+    gone = ~X.present[:, 1]
+    dirty[gone] = 10**6
+    first, second = (
+        MultimodalData({"m0": X["m0"], "m1": block}, present=X.present)
+        for block in (clean, dirty)
+    )
+    a, b = settings.make().fit(first, y), settings.make().fit(second, y)
+    np.testing.assert_array_equal(proba(a, first), proba(b, second))
+
+
+# -- law 2: a row's prediction depends on that row alone ------------------------------
+
+
+@pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-6), ("float64", 1e-10)])
+def test_rows_are_predicted_on_their_own(settings, dtype, tolerance):
+    X, y = make_blocks(n=90, shaped=True, n_modalities=3)
+    estimator = settings.make(**({"dtype": dtype} if settings.has_net else {})).fit(X, y)
+    whole = proba(estimator, X)
+    order = np.random.default_rng(0).permutation(len(y))
+    single = np.concatenate([proba(estimator, X[i]) for i in range(12)])
+    np.testing.assert_allclose(single, whole[:12], rtol=0, atol=tolerance)
+    np.testing.assert_allclose(
+        proba(estimator, X[order]), whole[order], rtol=0, atol=tolerance
+    )
+    many = MultimodalData.concat([X] * 30)
+    np.testing.assert_allclose(
+        proba(estimator, many)[: len(y)], whole, rtol=0, atol=tolerance
+    )
+    np.testing.assert_allclose(whole.sum(axis=1), 1.0, atol=1e-12)
+    assert whole.dtype == np.float64
+
+
+# -- law 3: random_state decides, and nothing else does -------------------------------
+
+
+def test_global_generators_neither_matter_nor_move(settings):
+    X, y = make_blocks()
+    results = []
+    for seed in (0, 1):
+        np.random.seed(seed)
+        torch.manual_seed(seed)
+        before = np.random.get_state()[1].copy(), torch.get_rng_state()
+        threads = torch.get_num_threads()
+        estimator = settings.make().fit(X, y)
+        results.append(proba(estimator, X))
+        np.testing.assert_array_equal(np.random.get_state()[1], before[0])
+        assert torch.equal(torch.get_rng_state(), before[1])
+        assert torch.get_num_threads() == threads
+        assert torch.get_default_dtype() == torch.float32
+    np.testing.assert_array_equal(*results)
+
+
+def test_random_state_none_leaves_the_global_generator(settings):
+    if not settings.has_net:
+        pytest.skip("draws nothing")
+    X, y = make_blocks(n=30)
+    before = np.random.get_state()[1].copy()
+    settings.make(random_state=None, max_epochs=1).fit(X, y)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
+
+
+def _fit_and_predict(estimator, X, y):
+    return proba(clone(estimator).fit(X, y), X)
+
+
+def test_same_result_for_any_number_of_jobs(settings):
+    X, y = make_blocks()
+    estimator = settings.make()
+    alone = _fit_and_predict(estimator, X, y)
+    jobs = joblib.Parallel(n_jobs=2)(
+        joblib.delayed(_fit_and_predict)(estimator, X, y) for _ in range(2)
+    )
+    threads = joblib.Parallel(n_jobs=2, backend="threading")(
+        joblib.delayed(_fit_and_predict)(estimator, X, y) for _ in range(2)
+    )
+    for other in jobs + threads:
+        np.testing.assert_array_equal(other, alone)
+
+
+# -- law 4: weights -------------------------------------------------------------------
+
+
+def test_only_ratios_of_weights_matter(settings):
+    X, y = make_blocks(n=80)
+    w = np.random.default_rng(0).uniform(0.2, 3.0, size=len(y))
+    a = proba(settings.make().fit(X, y, sample_weight=w), X)
+    b = proba(settings.make().fit(X, y, sample_weight=7.3 * w), X)
+    c = proba(settings.make().fit(X, y), X)
+    np.testing.assert_allclose(a, b, atol=1e-5)
+    assert np.abs(a - c).max() > 1e-3
+
+
+@pytest.mark.parametrize("stopping", [False, True])
+def test_weight_zero_is_an_absent_row(settings, stopping):
+    X, y = make_blocks(n=80)
+    extra, _ = make_blocks(n=20, seed=5)
+    both = MultimodalData.concat([X, extra])
+    # The absent rows bring a class and a scale of their own.
+    both.blocks["m0"][80:] *= 100
+    y_both = np.concatenate([y, np.full(20, 9)])
+    w = np.random.default_rng(0).uniform(0.5, 2.0, size=80)
+    w_both = np.concatenate([w, np.zeros(20)])
+    # Absent rows stand anywhere between the others, whose order stays the same.
+    slots = np.sort(np.random.default_rng(1).permutation(100)[:80])
+    order = np.full(100, -1)
+    order[slots] = np.arange(80)
+    order[order < 0] = np.arange(80, 100)
+    params = {"early_stopping": stopping} if settings.has_net else {}
+    groups = np.arange(80) // 2
+    a = settings.make(**params).fit(X, y, sample_weight=w)
+    b = settings.make(**params).fit(
+        both[order], y_both[order], sample_weight=w_both[order]
+    )
+    np.testing.assert_array_equal(a.classes_, b.classes_)
+    np.testing.assert_array_equal(a.class_prior_, b.class_prior_)
+    np.testing.assert_array_equal(proba(a, X), proba(b, X))
+    if settings.has_net and stopping:
+        a = settings.make(**params).fit(X, y, sample_weight=w, groups=groups)
+        more = np.concatenate([groups, np.full(20, 999)])
+        b = settings.make(**params).fit(
+            both, y_both, sample_weight=w_both, groups=more
+        )
+        np.testing.assert_array_equal(proba(a, X), proba(b, X))
+
+
+def test_integer_weights_are_repeated_rows(settings):
+    X, y = make_blocks(n=60, shaped=True, n_modalities=3)
+    w = np.random.default_rng(0).integers(0, 4, size=len(y))
+    again = np.repeat(np.arange(len(y)), w)
+    a = settings.make_deterministic().fit(X, y, sample_weight=w.astype(float))
+    b = settings.make_deterministic().fit(X[again], y[again])
+    np.testing.assert_allclose(proba(a, X), proba(b, X), rtol=0, atol=1e-7)
+    np.testing.assert_allclose(a.class_prior_, b.class_prior_)
+
+
+def test_balanced_class_weight_counts_weights(settings):
+    if not settings.has_net:
+        pytest.skip("takes no class_weight")
+    X, y = make_blocks(n=60)
+    w = np.where(y == 0, 3.0, 1.0)
+    again = np.repeat(np.arange(len(y)), w.astype(int))
+    a = settings.make_deterministic(class_weight="balanced").fit(X, y, sample_weight=w)
+    b = settings.make_deterministic(class_weight="balanced").fit(X[again], y[again])
+    np.testing.assert_allclose(proba(a, X), proba(b, X), rtol=0, atol=1e-7)
+    np.testing.assert_allclose(a.class_prior_, 1 / 3)
+
+
+# -- law 5: any pattern ---------------------------------------------------------------
+
+
+def test_any_pattern_predicts_and_empty_rows_get_the_prior(settings):
+    X, y = make_blocks(n=80, n_modalities=3, missing=0.0)
+    # Only the pattern {m0, m1, m2} and {m0} are seen in training.
+    X = X.hide({"m1": np.arange(80) % 2 == 0, "m2": np.arange(80) % 2 == 0})
+    w = np.where(y == 0, 4.0, 1.0)
+    estimator = settings.make().fit(X, y, sample_weight=w)
+    prior = np.bincount(y, w) / w.sum()
+    test, _ = make_blocks(n=8, n_modalities=3, missing=0.0, seed=3)
+    patterns = np.array([[i >> m & 1 for m in range(3)] for i in range(8)], dtype=bool)
+    with pytest.warns(EmptyRowWarning, match="1 of 8 rows") as caught:
+        out = estimator.predict_proba(test.hide(~patterns))
+    assert len(caught) == 1
+    assert np.isfinite(out).all()
+    np.testing.assert_allclose(out.sum(axis=1), 1.0)
+    np.testing.assert_allclose(out[0], prior)
+    with pytest.warns(EmptyRowWarning):
+        np.testing.assert_allclose(
+            estimator.predict_proba(test.hide(np.ones((8, 3), dtype=bool))),
+            np.tile(prior, (8, 1)),
+        )
+
+
+def test_empty_rows_change_only_the_prior(settings):
+    X, y = make_blocks(n=60)
+    empty = X[:10].hide(np.ones((10, 2), dtype=bool))
+    both = MultimodalData.concat([X, empty])
+    a = settings.make().fit(X, y)
+    b = settings.make().fit(both, np.concatenate([y, np.zeros(10, dtype=int)]))
+    assert b.class_prior_[0] > a.class_prior_[0]
+    if settings.kind.__name__ == "UnimodalEnsemble":
+        return  # its product starts from the prior, so predictions move with it
+    np.testing.assert_array_equal(proba(a, X), proba(b, X))
+
+
+def test_a_modality_missing_in_all_training_rows_warns_and_is_ignored(settings):
+    X, y = make_blocks(n_modalities=3)
+    with pytest.warns(UnobservedModalityWarning, match="'m2'") as caught:
+        estimator = settings.make().fit(X.hide("m2"), y)
+    assert len(caught) == 1
+    np.testing.assert_array_equal(proba(estimator, X), proba(estimator, X.hide("m2")))
+
+
+# -- law 6: any number of modalities --------------------------------------------------
+
+
+@pytest.mark.parametrize("n_modalities", range(1, 7))
+def test_any_number_of_modalities(settings, n_modalities):
+    X, y = make_blocks(n=90, n_modalities=n_modalities)
+    estimator = settings.make().fit(X, y)
+    assert estimator.score(X, y) > 0.6
+    assert list(estimator.modality_names_in_) == X.names
+
+
+# -- law 7: persistence and cloning ---------------------------------------------------
+
+
+def test_pickle_joblib_and_clone(settings):
+    X, y = make_blocks(shaped=True)
+    estimator = settings.make().fit(X, y)
+    expected = proba(estimator, X)
+    buffer = io.BytesIO()
+    joblib.dump(estimator, buffer)
+    buffer.seek(0)
+    for other in (pickle.loads(pickle.dumps(estimator)), joblib.load(buffer)):
+        np.testing.assert_array_equal(proba(other, X), expected)
+    again = clone(estimator).fit(X, y)
+    np.testing.assert_array_equal(proba(again, X), expected)
+    np.testing.assert_array_equal(proba(estimator.fit(X, y), X), expected)
+
+
+# -- law 8: bad input -----------------------------------------------------------------
+
+
+def _frame(n=30):
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(rng.normal(size=(n, 4)), columns=list("abcd")), np.arange(n) % 2
+
+
+BAD_FITS = {
+    "overlap": (
+        {"modalities": {"u": ["a", "b"], "v": ["b", "c"]}},
+        lambda X, y: (X, y),
+        "Got column 'b' in the modalities 'u' and 'v'",
+    ),
+    "unknown column": (
+        {"modalities": {"u": ["a", "nope"]}},
+        lambda X, y: (X, y),
+        "Got unknown columns .*'nope'.* for the modality 'u'",
+    ),
+    "named twice": (
+        {"modalities": [("u", ["a"]), ("u", ["b"])]},
+        lambda X, y: (X, y),
+        "Got the modality 'u' twice",
+    ),
+    "text column": (
+        {"modalities": {"u": ["a", "b"]}},
+        lambda X, y: (X.assign(b="text"), y),
+        "Got the non-numeric column 'b' .* in the modality 'u'.*ModalityTransformer",
+    ),
+    "infinite": (
+        {},
+        lambda X, y: (X.assign(b=np.inf), y),
+        "Got an infinite value in row 0 of block 'x'",
+    ),
+    "short y": ({}, lambda X, y: (X, y[:-1]), "Got y of length 29, expected 30"),
+    "one class": ({}, lambda X, y: (X, y * 0), "Got one class only in y"),
+    "continuous y": ({}, lambda X, y: (X, y + 0.5 * np.arange(30)), "Unknown label type"),
+    "missing label": (
+        {},
+        lambda X, y: (X, np.where(y == 1, np.nan, 0.0)),
+        "Got y with 15 missing labels",
+    ),
+    "all empty": (
+        {},
+        lambda X, y: (X * np.nan, y),
+        "Got (only rows without any modality|no pattern of modalities)",
+    ),
+    "other frame": (
+        {},
+        lambda X, y: (_Polars(), y),
+        "Got X of type .*_Polars, expected a 2-D array, a pandas DataFrame",
+    ),
+}
+
+
+class _Polars:
+    """A data frame of another library."""
+
+    columns = ("a",)
+    shape = (30, 1)
+
+    def __dataframe__(self):
+        raise AssertionError("not to be used")
+
+
+@pytest.mark.filterwarnings("ignore::skmissing.exceptions.UnobservedModalityWarning")
+@pytest.mark.parametrize("case", BAD_FITS)
+@pytest.mark.parametrize("fitted", [False, True])
+def test_bad_fits_raise_and_leave_nothing(settings, case, fitted):
+    params, change, message = BAD_FITS[case]
+    X, y = _frame()
+    estimator = settings.make(**({"max_epochs": 1} if settings.has_net else {}))
+    if fitted:
+        estimator.fit(X, y)
+    estimator.set_params(**params)
+    before = dict(vars(estimator))
+    with pytest.raises((ValueError, TypeError), match=message):
+        estimator.fit(*change(X, y))
+    assert vars(estimator).keys() == before.keys()
+    assert all(vars(estimator)[k] is v for k, v in before.items())
+
+
+def test_bad_weights_raise(settings):
+    X, y = make_blocks(n=30)
+    for w, message in [
+        (np.zeros(30), "zeros only"),
+        (-np.ones(30), "negative"),
+        (np.full(30, np.nan), "NaN"),
+        (np.ones(29), "sample_weight.shape"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            settings.make().fit(X, y, sample_weight=w)
+
+
+def test_other_modalities_or_shapes_at_predict_raise(settings):
+    X, y = make_blocks(n=40)
+    estimator = settings.make().fit(X, y)
+    wider = MultimodalData({"m0": X["m0"], "m1": np.zeros((40, 9))})
+    with pytest.raises(ValueError, match=r"Got shape \(9,\) .* 'm1', expected \(4,\)"):
+        estimator.predict(wider)
+    with pytest.raises(ValueError, match=r"expected \['m0', 'm1'\] as in fit"):
+        estimator.predict(X.select("m0"))
+    with pytest.raises(ValueError, match="modalities"):
+        estimator.predict(
+            MultimodalData({**X.blocks, "other": np.zeros((40, 2))})
+        )
+    with pytest.raises(ValueError, match="features"):
+        estimator.predict(np.zeros((3, 5)))
+
+
+# -- the three forms of X -------------------------------------------------------------
+
+
+def test_three_forms_give_the_same_fit_bit_for_bit(settings):
+    X, y = make_blocks(n=60, shaped=True, n_modalities=3)
+    frame = X.to_frame()
+    slices, start = {}, 0
+    for name, shape in X.block_shapes.items():
+        size = int(np.prod(shape))
+        slices[name] = Modality(slice(start, start + size), shape=shape)
+        start += size
+    mixed = frame.astype({c: "float32" for c in frame.columns if c.startswith("m2")})
+    container = MultimodalData(
+        {k: v.astype(np.float32) if k == "m2" else v for k, v in X.blocks.items()},
+        X.present,
+    )
+    array = mixed.to_numpy(dtype=np.float64)
+    fitted = [
+        settings.make().fit(container, y),
+        settings.make(modalities=slices).fit(mixed, y),
+        settings.make(modalities=slices).fit(array, y),
+        settings.make(modalities=slices).fit(np.asfortranarray(array), y),
+    ]
+    expected = proba(fitted[0], container)
+    for estimator, form in zip(fitted, [container, mixed, array, array]):
+        np.testing.assert_array_equal(proba(estimator, form), expected)
+    # Fit on one form, predict on another.
+    np.testing.assert_array_equal(proba(fitted[0], mixed), expected)
+    np.testing.assert_array_equal(proba(fitted[0], array), expected)
+    np.testing.assert_array_equal(proba(fitted[1], container), expected)
+    np.testing.assert_array_equal(proba(fitted[2], container), expected)
+
+
+def test_labels_of_any_type_and_covariates(settings):
+    X, y = make_blocks(n=60)
+    frame = X.to_frame().assign(hospital="north", when=pd.Timestamp("2020-01-01"))
+    mapping = {m: [c for c in frame if c.startswith(f"{m}__")] for m in X.names}
+    labels = np.array(["zero", "one", "two"])[y]
+    estimator = settings.make(modalities=mapping).fit(frame, labels)
+    assert set(estimator.predict(frame)) <= {"zero", "one", "two"}
+    other = frame.assign(hospital="south")
+    np.testing.assert_array_equal(proba(estimator, frame), proba(estimator, other))
+    assert list(estimator.feature_names_in_) == list(frame.columns)
