@@ -92,14 +92,15 @@ def resolve_layout(X: Any, modalities: Any) -> ColumnLayout:
     labels = list(X.columns) if multi else None
     if modalities is None:
         indices = _group_columns(X, n_columns)
-        shapes = {name: (len(index),) for name, index in indices.items()}
-        return ColumnLayout(indices, shapes, n_columns, labels)
+        vectors = {name: (len(index),) for name, index in indices.items()}
+        return ColumnLayout(indices, {**vectors}, n_columns, labels)
     if isinstance(X, pd.DataFrame) and not X.columns.is_unique:
         twice = X.columns[X.columns.duplicated()][0]
         raise ValueError(
             f"Got two columns named {twice!r} in X, expected distinct column names."
         )
-    indices, shapes = {}, {}
+    indices = {}
+    shapes: dict[str, tuple[int, ...]] = {}
     owner: dict[int, str] = {}
     for name, spec in _named_specs(modalities, X):
         _check_name(name)
@@ -182,9 +183,9 @@ def _select_columns(X: Any, name: str, columns: Any) -> np.ndarray:
     key = columns(X) if callable(columns) else columns
     try:
         if isinstance(X, pd.DataFrame) and isinstance(X.columns, pd.MultiIndex):
-            index = _select_multiindex(X, key)
+            found = _select_multiindex(X, key)
         else:
-            index = _get_column_indices(
+            found = _get_column_indices(
                 X, key.tolist() if isinstance(key, np.ndarray | pd.Index) else key
             )
     except (ValueError, KeyError, IndexError, TypeError) as error:
@@ -194,7 +195,7 @@ def _select_columns(X: Any, name: str, columns: Any) -> np.ndarray:
             f"Got unknown columns {key!r} for the modality {name!r}, expected columns "
             f"of X ({shown})."
         ) from error
-    index = np.asarray(index, dtype=np.intp)
+    index = np.asarray(found, dtype=np.intp)
     if index.size == 0:
         raise ValueError(
             f"Got no column for the modality {name!r}, expected at least one."
@@ -212,10 +213,11 @@ def _select_multiindex(X: pd.DataFrame, key: Any) -> list[int]:
     items = key if isinstance(key, list | pd.Index | np.ndarray) else [key]
     if isinstance(key, slice) or all(isinstance(i, int | np.integer) for i in items):
         return np.arange(X.shape[1])[key if isinstance(key, slice) else items].tolist()
+    labels: list[Any] = list(X.columns)
     out: list[int] = []
     for item in items:
         if isinstance(item, tuple):
-            out.append(list(X.columns).index(item))
+            out.append(labels.index(item))
         else:
             found = np.flatnonzero(first == item).tolist()
             if not found:
@@ -253,7 +255,8 @@ def extract_blocks(X: Any, layout: ColumnLayout, numeric: bool = True) -> Any:
         else:
             values = np.asarray(X)[:, index]
             if values.dtype == object:
-                values = _frame_block(pd.DataFrame(values, columns=index), name, numeric)
+                part = pd.DataFrame(values, columns=index)
+                values = _frame_block(part, name, numeric)
         blocks[name] = np.ascontiguousarray(values).reshape(
             len(X), *layout.shapes[name]
         )
@@ -269,7 +272,8 @@ def _frame_block(part: pd.DataFrame, name: str, numeric: bool) -> np.ndarray:
         dtypes == [np.dtype(bool)]
     ):
         return part.to_numpy()
-    columns, all_numbers = [], True
+    columns: list[Any] = []
+    all_numbers = True
     for i, label in enumerate(part.columns):
         column = part.iloc[:, i]
         dtype = column.dtype

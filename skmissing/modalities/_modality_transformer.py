@@ -17,7 +17,10 @@ from ._validation import check_multimodal, covariate_frame
 
 
 class ModalityTransformer(
-    TransformerMixin, _BaseComposition, BaseEstimator, auto_wrap_output_keys=None
+    TransformerMixin,
+    _BaseComposition,
+    BaseEstimator,
+    auto_wrap_output_keys=None,  # type: ignore[call-arg]
 ):
     """Apply a scikit-learn transformer to each modality, where a row has it.
 
@@ -70,7 +73,9 @@ class ModalityTransformer(
     >>> import pandas as pd
     >>> from sklearn.preprocessing import OneHotEncoder
     >>> from skmissing.modalities import ModalityTransformer
-    >>> X = pd.DataFrame({"labs__na": [140.0, 138.0, None], "ward__name": ["a", None, "b"]})
+    >>> X = pd.DataFrame(
+    ...     {"labs__na": [140.0, 138.0, None], "ward__name": ["a", None, "b"]}
+    ... )
     >>> onehot = OneHotEncoder(sparse_output=False)
     >>> ModalityTransformer([("ward", onehot)]).fit_transform(X)
        labs__na  ward__name_a  ward__name_b
@@ -142,7 +147,9 @@ class ModalityTransformer(
                 f"Got a transformer for {unknown[0]!r}, expected one of the modalities "
                 f"{data.names}."
             )
-        fitted = {}
+        fitted: dict[str, Any] = {}
+        self._inner_columns: dict[str, list[str] | None] = {}
+        self._widths: dict[str, int] = {}
         for name, transformer in pairs:
             if isinstance(transformer, str):
                 continue
@@ -152,10 +159,14 @@ class ModalityTransformer(
                     f"Got no row with the modality {name!r}, expected at least one to "
                     "fit its transformer on."
                 )
-            fitted[name] = clone(transformer).fit(
-                self._table(data, name, here, X),
-                None if y is None else np.asarray(y)[here],
+            self._inner_columns[name] = self._short_labels(data, name, X)
+            table = self._table(data, name, here, X)
+            inner = clone(transformer).fit(
+                table, None if y is None else np.asarray(y)[here]
             )
+            # One row tells the width, also of transformers that cannot.
+            self._widths[name] = _dense(inner.transform(table[:1])).shape[1]
+            fitted[name] = inner
         self.transformers_ = fitted
         dropped = {name for name, t in pairs if isinstance(t, str)}
         self.modality_names_out_ = [n for n in data.names if n not in dropped]
@@ -194,12 +205,24 @@ class ModalityTransformer(
     def _table(self, data: MultimodalData, name: str, rows: Any, X: Any) -> Any:
         """Rows of a modality as the inner transformer should see them."""
         values = np.asarray(data[name][rows]).reshape(int(rows.sum()), -1)
+        columns = self._inner_columns[name]
+        if columns is None:
+            return values
+        # A frame, as in fit, whatever the form of X: else the inner transformer warns.
+        index = X.index[rows] if isinstance(X, pd.DataFrame) else None
+        # Without a copy the rows stay contiguous, as they are in an array: sums come
+        # out the same to the last bit.
+        table = pd.DataFrame(values, columns=columns, index=index, copy=False)
+        return table.infer_objects() if values.dtype == object else table
+
+    def _short_labels(
+        self, data: MultimodalData, name: str, X: Any
+    ) -> list[str] | None:
+        """Column names for the inner transformer; None where X has none."""
         labels = data._feature_names.get(name)
-        if isinstance(X, pd.DataFrame) and labels is not None:
-            short = [label.partition("__")[2] for label in labels]
-            table = pd.DataFrame(values, columns=short, index=X.index[rows])
-            return table.infer_objects() if values.dtype == object else table
-        return values
+        if not isinstance(X, pd.DataFrame) or labels is None:
+            return None
+        return [label.partition("__")[2] for label in labels]
 
     def transform(self, X: Any) -> Any:
         """Transform each modality where it is there.
@@ -218,7 +241,8 @@ class ModalityTransformer(
         data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
         blocks: dict[str, Any] = {}
         names_out: dict[str, list[str]] = {}
-        for name in self.modality_names_out_:
+        present = data.select(self.modality_names_out_).present.copy()
+        for m, name in enumerate(self.modality_names_out_):
             here = data.present[:, data.names.index(name)]
             if name not in self.transformers_:
                 blocks[name] = data[name]
@@ -226,44 +250,31 @@ class ModalityTransformer(
                     names_out[name] = data._feature_names[name]
                 continue
             inner = self.transformers_[name]
+            names_out[name] = self._feature_names(name)
             if not here.any():
-                width = self._width_out(name)
-                blocks[name] = np.full((len(data), width), np.nan)
+                blocks[name] = np.full((len(data), self._widths[name]), np.nan)
                 continue
-            part = inner.transform(self._table(data, name, here, X))
-            if sparse.issparse(part):
-                part = part.toarray()
-            part = np.asarray(part)
-            out = np.full(
-                (len(data), *part.shape[1:]),
-                np.nan,
-                dtype=part.dtype if part.dtype.kind in "fO" else np.float64,
-            )
-            if part.dtype.kind in "iub" and here.all():
+            part = _dense(inner.transform(self._table(data, name, here, X)))
+            if here.all():
                 out = part
             else:
+                dtype: Any = {"f": part.dtype, "i": "f8", "u": "f8", "b": "f8"}.get(
+                    part.dtype.kind, object
+                )
+                out = np.full((len(data), part.shape[1]), np.nan, dtype=dtype)
                 out[here] = part
+            # A transformer may keep only features that a row does not have.
+            present[:, m] &= ~pd.isna(out).all(axis=1)
             blocks[name] = out
-            names_out[name] = self._feature_names(name, part.shape[1])
-        present = data.select(self.modality_names_out_).present.copy()
         result = MultimodalData(blocks, present)
         result._feature_names = names_out
         return self._like(X, result)
 
-    def _width_out(self, name: str) -> int:
-        inner = self.transformers_[name]
-        if hasattr(inner, "get_feature_names_out"):
-            return len(inner.get_feature_names_out())
-        raise ValueError(
-            f"Got no row with the modality {name!r}, expected at least one, since "
-            f"{type(inner).__name__} does not tell the number of its output columns."
-        )
-
-    def _feature_names(self, name: str, width: int) -> list[str]:
+    def _feature_names(self, name: str) -> list[str]:
         inner = self.transformers_[name]
         if hasattr(inner, "get_feature_names_out"):
             return [f"{name}__{label}" for label in inner.get_feature_names_out()]
-        return [f"{name}__{i}" for i in range(width)]
+        return [f"{name}__{i}" for i in range(self._widths[name])]
 
     def _like(self, X: Any, result: MultimodalData) -> Any:
         if isinstance(X, MultimodalData):
@@ -292,14 +303,15 @@ class ModalityTransformer(
         check_is_fitted(self)
         layout = self._column_layout
         labels: list[str] = []
-        table_names = None
+        table_names: Any = None
         if layout is not None:
             table_names = _check_feature_names_in(self, input_features)
+        # Columns without a name of their own are numbered within their modality.
+        named = hasattr(self, "feature_names_in_") or input_features is not None
         for name in self.modality_names_out_:
             if name in self.transformers_:
-                width = self._width_out(name)
-                labels.extend(self._feature_names(name, width))
-            elif table_names is None:
+                labels.extend(self._feature_names(name))
+            elif table_names is None or not named:
                 size = int(np.prod(self.modality_shapes_in_[name]))
                 labels.extend(f"{name}__{i}" for i in range(size))
             else:
@@ -316,3 +328,7 @@ class ModalityTransformer(
         tags.input_tags.allow_nan = True
         tags.input_tags.string = True
         return tags
+
+
+def _dense(part: Any) -> np.ndarray:
+    return part.toarray() if sparse.issparse(part) else np.asarray(part)

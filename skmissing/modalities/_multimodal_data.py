@@ -240,14 +240,16 @@ class MultimodalData:
                 return self[key[0]]
             raise TypeError(
                 "Got an index over columns of a MultimodalData, expected an index over "
-                "rows; use .select(names) to choose modalities."
+                "rows; use .select(names) to choose modalities, or .to_frame() for a "
+                "table."
             )
         if isinstance(key, np.ndarray) and key.ndim == 0:
             key = key.item()
         if isinstance(key, Integral) and not isinstance(key, bool):
-            if not -self._n <= key < self._n:
-                raise IndexError(f"row {key} is out of bounds for {self._n} rows")
-            start = int(key) % self._n
+            row = int(key)
+            if not -self._n <= row < self._n:
+                raise IndexError(f"row {row} is out of bounds for {self._n} rows")
+            start = row % self._n
             key = slice(start, start + 1)
         elif not isinstance(key, slice):
             key = np.asarray(key)
@@ -437,6 +439,13 @@ class MultimodalData:
         """
         from ._layout import extract_blocks, resolve_layout
 
+        if not isinstance(frame, pd.DataFrame):
+            if hasattr(frame, "__dataframe__") or np.ndim(frame) != 2:
+                raise TypeError(
+                    f"Got a {type(frame).__module__}.{type(frame).__name__}, expected "
+                    "a pandas DataFrame or a 2-D array."
+                )
+            frame = np.asarray(frame)
         layout = resolve_layout(frame, modalities)
         return extract_blocks(frame, layout, numeric=False)
 

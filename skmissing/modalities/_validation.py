@@ -57,6 +57,11 @@ def check_multimodal(
     elif isinstance(X, pd.DataFrame):
         data = _from_frame(estimator, X, modalities, reset, numeric)
     else:
+        if isinstance(X, Mapping) and not hasattr(X, "shape"):
+            raise TypeError(
+                f"Got a {type(X).__name__} as X, expected a 2-D array, a pandas "
+                "DataFrame or a MultimodalData; make one with MultimodalData(X)."
+            )
         if hasattr(X, "__dataframe__") or (
             hasattr(X, "columns") and not hasattr(X, "__array_interface__")
         ):
@@ -169,7 +174,7 @@ def _from_array(
     estimator: Any, X: Any, modalities: Any, reset: bool, numeric: bool
 ) -> MultimodalData:
     # Only a table whose covariate columns may be text is looked at block by block.
-    mixed = modalities is not None and getattr(X, "dtype", None) == object
+    mixed = modalities is not None and _is_object(X)
     options: dict[str, Any] = {
         "dtype": None if mixed or not numeric else "numeric",
         "ensure_all_finite": False if mixed or not numeric else "allow-nan",
@@ -198,8 +203,13 @@ def _from_array(
     return extract_blocks(array, resolve_layout(array, columns), numeric)
 
 
+def _is_object(X: Any) -> bool:
+    dtype = getattr(X, "dtype", None)
+    return isinstance(dtype, np.dtype) and dtype.kind == "O"
+
+
 def _match_shapes(estimator: Any, data: MultimodalData) -> MultimodalData:
-    """Blocks in the shapes of fit; the same number of values in another shape is fine."""
+    """Blocks in the shapes of fit; any shape of the same number of values will do."""
     expected = estimator.modality_shapes_in_
     if data.block_shapes == expected:
         return data
@@ -228,7 +238,7 @@ def covariate_frame(estimator: Any, X: Any) -> pd.DataFrame | None:
         if layout.labels is not None:
             X = X.loc[:, layout.labels]
         return X.iloc[:, layout.covariates]
-    array = np.asarray(X, dtype=object if getattr(X, "dtype", None) == object else None)
+    array = np.asarray(X)
     return pd.DataFrame(
         array[:, layout.covariates], columns=[f"column{i}" for i in layout.covariates]
     )

@@ -1,0 +1,326 @@
+"""What drives missingness: one score per row, out of labels, columns or blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.multiclass import type_of_target
+
+from ..modalities import MultimodalData
+from ..modalities._row_view import iter_chunks
+
+
+class Driver:
+    """A complete variable that missingness may depend on.
+
+    Parameters
+    ----------
+    label : str
+        How messages call it.
+    data : MultimodalData, Series or ndarray
+        A container (the block ``name`` of it drives), or one value per row.
+    weight : None, float, mapping or array
+        What the user said about the score: nothing; a factor; a score for each level;
+        a coefficient for each standardised feature of a block.
+    """
+
+    def __init__(self, label: str, data: Any, weight: Any = None) -> None:
+        self.label = label
+        self.data = data
+        self.weight = weight
+
+    def score(self, rng: np.random.RandomState) -> np.ndarray:
+        """Score of each row, higher where missingness is more likely.
+
+        Parameters
+        ----------
+        rng : RandomState
+            Source of what the user did not give.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), dtype float64
+            Standard deviation 1 unless the user gave figures.
+        """
+        weight = self.weight
+        if isinstance(self.data, MultimodalData):
+            if isinstance(weight, Mapping):
+                raise ValueError(
+                    f"Got a mapping for the block {self.label} in depends_on, expected "
+                    "a number, or one coefficient per feature."
+                )
+            coefficients = None if weight is None or np.ndim(weight) == 0 else weight
+            everyone = np.ones(len(self.data), dtype=bool)
+            values = block_score(self.data, self.label, everyone, rng, coefficients)
+            if coefficients is not None:
+                return values
+        elif isinstance(weight, Mapping):
+            return _level_scores(self.label, self.data, weight)
+        elif np.ndim(weight) != 0:
+            raise ValueError(
+                f"Got an array for {self.label} in depends_on, expected a number or a "
+                "mapping from levels to scores."
+            )
+        else:
+            values = _column_score(self.data, rng)
+        factor = 1.0 if weight is None else _finite(weight, self.label)
+        return factor * _standardise(values, self.label)
+
+
+def find_drivers(
+    depends_on: Any, data: MultimodalData, covariates: pd.DataFrame | None, y: Any
+) -> list[Driver]:
+    """Look up what missingness depends on.
+
+    Parameters
+    ----------
+    depends_on : str, list or mapping
+        As given to :func:`simulate_missing`.
+    data : MultimodalData
+        The blocks.
+    covariates : DataFrame or None
+        Columns that belong to no modality.
+    y : ndarray of shape (n_samples,) or None
+        The labels.
+
+    Returns
+    -------
+    list of Driver
+
+    Raises
+    ------
+    ValueError
+        For an unknown driver, or one that is missing in some row.
+    """
+    if isinstance(depends_on, Mapping):
+        pairs = list(depends_on.items())
+    elif isinstance(depends_on, list):
+        pairs = [(name, None) for name in depends_on]
+    else:
+        pairs = [(depends_on, None)]
+    if not pairs:
+        raise ValueError("Got an empty depends_on, expected at least one driver.")
+    columns = [] if covariates is None else list(covariates.columns)
+    drivers = []
+    for name, weight in pairs:
+        label = repr(name)
+        values: Any
+        if name == "y":
+            if y is None:
+                raise ValueError(
+                    "Got depends_on='y' without y, expected the labels as second "
+                    "argument."
+                )
+            values = y
+        elif name in data.names:
+            m = data.names.index(name)
+            if not data.present[:, m].all():
+                gone = int((~data.present[:, m]).sum())
+                raise ValueError(
+                    f"Got the driver {label} missing in {gone} rows, expected a "
+                    "modality that every row has."
+                )
+            drivers.append(Driver(label, data.select(name), weight))
+            continue
+        elif name in columns:
+            values = covariates[name]  # type: ignore[index]
+        elif f"column{name}" in columns:
+            values = covariates[f"column{name}"]  # type: ignore[index]
+        else:
+            raise ValueError(
+                f"Got the unknown driver {label} in depends_on, expected 'y', one of "
+                f"the modalities {data.names} or of the covariate columns {columns}."
+            )
+        gone = int(np.asarray(pd.isna(values)).sum())
+        if gone:
+            raise ValueError(
+                f"Got the driver {label} missing in {gone} rows, expected a value in "
+                "every row."
+            )
+        drivers.append(Driver(label, values, weight))
+    return drivers
+
+
+def combine(drivers: list[Driver], given: bool, rng: np.random.RandomState) -> Any:
+    """Sum of the scores of all drivers, of standard deviation 1 unless ``given``."""
+    total = np.sum([driver.score(rng) for driver in drivers], axis=0)
+    if given or len(drivers) == 1:
+        return total
+    return _standardise(total, " + ".join(driver.label for driver in drivers))
+
+
+def block_score(
+    data: MultimodalData,
+    label: str,
+    here: np.ndarray,
+    rng: np.random.RandomState,
+    coefficients: Any = None,
+) -> np.ndarray:
+    """Project the standardised features of one block on one direction.
+
+    Parameters
+    ----------
+    data : MultimodalData
+        A container with this block only.
+    label : str
+        How messages call it.
+    here : ndarray of bool of shape (n_samples,)
+        Rows that have the block.
+    rng : RandomState
+        Source of a random direction.
+    coefficients : array of shape (n_features,), default=None
+        The direction; None draws it.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), dtype float64
+        0 where the block is missing. Missing features count as their mean.
+    """
+    block = data[data.names[0]]
+    width = prod(block.shape[1:])
+    if coefficients is None:
+        direction = rng.standard_normal(width)
+    else:
+        direction = np.asarray(coefficients, dtype=np.float64).ravel()
+        if len(direction) != width or not np.isfinite(direction).all():
+            raise ValueError(
+                f"Got {len(direction)} coefficients for the block {label}, expected "
+                f"{width} finite ones, one per feature."
+            )
+    out = np.zeros(len(block))
+    if block.dtype.kind not in "fiub":
+        table = pd.DataFrame(np.asarray(block).reshape(len(block), -1)[here])
+        for j in range(width):
+            column = table[j]
+            value = np.zeros(len(table))
+            known = column.notna().to_numpy()
+            if known.any():
+                value[known] = _centred(_column_score(column[known], rng))
+            out[here] += direction[j] * value
+        return out
+    # Two passes, chunk by chunk, so that a block on disk is never read at once.
+    count, total, square = np.zeros(width), np.zeros(width), np.zeros(width)
+    for part, values in iter_chunks(block):
+        flat = values[here[part]].reshape(-1, width).astype(np.float64)
+        known = ~np.isnan(flat)
+        flat[~known] = 0.0
+        count += known.sum(axis=0)
+        total += flat.sum(axis=0)
+    mean = total / np.maximum(count, 1)
+    for part, values in iter_chunks(block):
+        flat = values[here[part]].reshape(-1, width) - mean
+        square += np.nansum(flat * flat, axis=0)
+    sd = np.sqrt(square / np.maximum(count, 1))
+    # A constant feature says nothing; rounding leaves it a tiny spread.
+    varies = sd > 1e-12 * np.maximum(np.abs(mean), 1.0)
+    slope = np.where(varies, direction / np.where(varies, sd, 1.0), 0.0)
+    for part, values in iter_chunks(block):
+        rows = here[part]
+        flat = values[rows].reshape(-1, width) - mean
+        flat[np.isnan(flat)] = 0.0
+        out[part][rows] = flat @ slope
+    return out
+
+
+def own_score(data: MultimodalData, m: int, rng: np.random.RandomState) -> np.ndarray:
+    """Standardised random projection of the modality's own block (MNAR)."""
+    name = data.names[m]
+    here = data.present[:, m]
+    score = block_score(data.select(name), repr(name), here, rng)
+    score[here] = _standardise(score[here], repr(name))
+    return score
+
+
+def check_scores(scores: Any, present: np.ndarray) -> np.ndarray:
+    """Scores of the user as (n_samples, n_modalities), 0 where a block is missing."""
+    try:
+        given = np.asarray(scores, dtype=np.float64)
+    except (TypeError, ValueError):
+        given = np.empty(0)
+    n, n_modalities = present.shape
+    if given.shape not in ((n,), (n, n_modalities)):
+        raise ValueError(
+            f"Got scores of shape {np.shape(scores)}, expected numbers of shape "
+            f"{(n,)} or {(n, n_modalities)}."
+        )
+    full = np.broadcast_to(given.reshape(n, -1), present.shape)
+    if not np.isfinite(full[present]).all():
+        raise ValueError(
+            "Got scores that are NaN or infinite, expected finite numbers wherever a "
+            "block is present."
+        )
+    return np.where(present, full, 0.0)
+
+
+def _column_score(values: Any, rng: np.random.RandomState) -> np.ndarray:
+    """A numeric column as it is; a random score for each level of any other."""
+    column = pd.Series(values)
+    if column.dtype.kind in "mM":
+        return column.astype("int64").to_numpy(dtype=np.float64)
+    if isinstance(values, pd.Series):
+        is_number = pd.api.types.is_numeric_dtype(column) and column.dtype != bool
+    else:
+        # Labels: whole numbers are classes.
+        is_number = type_of_target(np.asarray(values)) == "continuous"
+    if is_number:
+        return column.to_numpy(dtype=np.float64)
+    codes, levels = pd.factorize(column, sort=_sortable(column))
+    return rng.standard_normal(len(levels))[codes]
+
+
+def _sortable(column: pd.Series) -> bool:
+    """Whether levels can be ordered, so that scores do not hang on the row order."""
+    try:
+        sorted(column.unique())
+    except TypeError:
+        return False
+    return True
+
+
+def _level_scores(label: str, values: Any, scores: Mapping) -> np.ndarray:
+    levels = pd.unique(pd.Series(values))
+    lost = [level for level in levels if level not in scores]
+    if lost:
+        level = lost[0].item() if isinstance(lost[0], np.generic) else lost[0]
+        raise ValueError(
+            f"Got no score for the level {level!r} of {label} in depends_on, "
+            "expected one for each level."
+        )
+    table = {level: _finite(scores[level], label) for level in levels}
+    return pd.Series(values).map(table).to_numpy(dtype=np.float64)
+
+
+def _finite(value: Any, label: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = np.nan
+    if not np.isfinite(number):
+        raise ValueError(
+            f"Got {value!r} for {label} in depends_on, expected a finite number."
+        )
+    return number
+
+
+def _centred(values: np.ndarray) -> np.ndarray:
+    sd = values.std()
+    values = values - values.mean()
+    return values / sd if sd > 0 else values
+
+
+def _standardise(values: np.ndarray, label: str) -> np.ndarray:
+    mean, sd = values.mean(), values.std()
+    if not np.isfinite(sd):
+        raise ValueError(
+            f"Got infinite values in the driver {label}, expected finite ones."
+        )
+    if not sd > 1e-12 * max(abs(mean), 1e-300):
+        raise ValueError(
+            f"Got the driver {label} with the same value in every row, expected one "
+            "that varies."
+        )
+    return (values - mean) / sd

@@ -1,0 +1,197 @@
+"""Result of a simulation of missing modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..modalities import MultimodalData
+from ..modalities._layout import ColumnLayout, resolve_layout
+from ._solve import hidden_probability
+
+
+class SimulatedMissingness:
+    """Which blocks a simulation hides, and how probable that was.
+
+    Built by :func:`simulate_missing`.
+
+    Attributes
+    ----------
+    names : list of str
+        Modalities, in the order of the columns below.
+    mask : ndarray of bool of shape (n_samples, n_modalities)
+        True where the block is missing after the simulation, be it hidden or missing
+        from the start. Fits :meth:`skmissing.MultimodalData.hide`.
+    propensity : ndarray of shape (n_samples, n_modalities)
+        P(block present after the simulation | row), marginal over the other blocks and
+        exact, also under ``keep_one``. 0 where the block was missing from the start.
+    scores : ndarray of shape (n_samples, n_modalities)
+        Driving scores, 0 under MCAR.
+    intercept : ndarray of shape (n_modalities,)
+        Intercepts found; ``-inf`` for a modality that is never hidden, ``inf`` for one
+        that always is.
+
+    See Also
+    --------
+    simulate_missing : Makes these objects.
+    """
+
+    def __init__(
+        self,
+        *,
+        names: list[str],
+        mask: np.ndarray,
+        log_hide: np.ndarray,
+        constrained: np.ndarray,
+        scores: np.ndarray,
+        intercept: np.ndarray,
+        mechanism: str,
+        modalities: Any,
+    ) -> None:
+        self.names = names
+        self.mask = mask
+        self.scores = scores
+        self.intercept = intercept
+        self._mechanism = mechanism
+        self._modalities = modalities
+        self._log_hide = log_hide
+        self._constrained = constrained
+        hidden, self._log_all = hidden_probability(log_hide, constrained)
+        self.propensity = 1.0 - hidden
+
+    def __len__(self) -> int:
+        return len(self.mask)
+
+    def __repr__(self) -> str:
+        share = ", ".join(
+            f"{name} {100 * missing:.1f}%"
+            for name, missing in zip(self.names, self.mask.mean(axis=0))
+        )
+        return (
+            f"SimulatedMissingness of {len(self)} rows ({self._mechanism}), "
+            f"missing: {share}"
+        )
+
+    def prob(self, required: str | Sequence[str] | None = None) -> np.ndarray:
+        """Probability that a row has all of some modalities.
+
+        Parameters
+        ----------
+        required : str or sequence of str, default=None
+            Names of the modalities; None means all of them.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            P(all required blocks present | row), exact. 0 for rows in which one of
+            them was missing from the start.
+
+        Raises
+        ------
+        ValueError
+            For an unknown modality or an empty list.
+
+        Notes
+        -----
+        With ``p_m`` the probability of hiding block ``m`` before conditioning, blocks
+        are drawn independently, so this is the product of ``1 - p_m`` over the
+        required blocks; under ``keep_one`` divided by 1 minus the product of all
+        ``p_m``, in rows where every block may be hidden.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmissing import MultimodalData
+        >>> from skmissing.missingness import simulate_missing
+        >>> X = MultimodalData({"a": np.zeros(4), "b": np.ones(4)})
+        >>> result = simulate_missing(X, rate={"a": 0.2, "b": 0.5}, random_state=0)
+        >>> result.prob(["a", "b"]).round(6).tolist()
+        [0.4, 0.4, 0.4, 0.4]
+        """
+        if required is None:
+            wanted = self.names
+        else:
+            wanted = [required] if isinstance(required, str) else list(required)
+        unknown = [name for name in wanted if name not in self.names]
+        if unknown or not wanted:
+            raise ValueError(
+                f"Got required={required!r}, expected some of {self.names}."
+            )
+        index = [self.names.index(name) for name in dict.fromkeys(wanted)]
+        out = np.prod(-np.expm1(self._log_hide[:, index]), axis=1)
+        rows = self._constrained
+        # A kept block makes the condition true by itself.
+        out[rows] /= -np.expm1(self._log_all[rows])
+        return out
+
+    def apply(self, X: Any) -> Any:
+        """Hide the blocks in the data.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            The data that was simulated on, in this or another form.
+
+        Returns
+        -------
+        X_missing : same kind as X
+            A new object; X is not changed. In tables the columns of hidden blocks are
+            NaN, columns of integers and booleans with hidden rows become float64,
+            covariate columns stay. Blocks of a MultimodalData are shared.
+
+        Raises
+        ------
+        ValueError
+            If X has other rows or modalities than the simulation.
+        """
+        if len(X) != len(self):
+            raise ValueError(
+                f"Got X with {len(X)} rows, expected {len(self)} as in the simulation."
+            )
+        if isinstance(X, MultimodalData):
+            self._check_names(X.names, X.names)
+            return X.hide({name: self.mask[:, m] for m, name in enumerate(self.names)})
+        if isinstance(X, pd.DataFrame):
+            return self._hide_in_frame(X)
+        array = np.asarray(X)
+        layout = self._layout(array)
+        if array.dtype.kind not in "fO":
+            array = array.astype(np.float64)
+        else:
+            array = array.copy()
+        for m, name in enumerate(self.names):
+            array[np.ix_(self.mask[:, m], layout.indices[name])] = np.nan
+        return array
+
+    def _hide_in_frame(self, X: pd.DataFrame) -> pd.DataFrame:
+        layout = self._layout(X)
+        owner = {
+            int(i): m for m, name in enumerate(self.names) for i in layout.indices[name]
+        }
+        columns = []
+        for i in range(X.shape[1]):
+            column = X.iloc[:, i]
+            hide = self.mask[:, owner[i]] if i in owner else np.zeros(len(X), bool)
+            if hide.any():
+                if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iub":
+                    column = column.astype(np.float64)
+                column = column.mask(hide)
+            columns.append(column)
+        out = pd.concat(columns, axis=1)
+        out.columns = X.columns
+        return out
+
+    def _layout(self, X: Any) -> ColumnLayout:
+        layout = resolve_layout(X, self._modalities)
+        self._check_names(layout.names, layout.names)
+        return layout
+
+    def _check_names(self, have: list[str], shown: list[str]) -> None:
+        if not set(self.names) <= set(have):
+            raise ValueError(
+                f"Got X with the modalities {shown}, expected {self.names} as in the "
+                "simulation."
+            )

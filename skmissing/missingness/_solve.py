@@ -1,0 +1,247 @@
+"""Intercepts that make missing rates come out as asked for.
+
+Given the row, blocks are hidden independently with probability
+``expit(intercept + score)``, or so under the condition that not every block of the
+row is hidden. In both cases the hidden blocks follow an exponential family whose
+natural parameters are the intercepts, so rates are gradients of a convex function.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import expit, log_expit, logit
+
+# Largest accepted difference between a wanted and a solved rate.
+RATE_TOLERANCE = 1e-6
+
+
+def solve_intercept(scores: np.ndarray, rate: float) -> float:
+    """Find ``a`` with ``mean(expit(a + scores)) == rate``.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n,)
+        Finite offsets.
+    rate : float
+        Wanted mean, in (0, 1).
+
+    Returns
+    -------
+    float
+    """
+    # At the ends every single term is below, or above, the rate.
+    low = logit(rate) - scores.max() - 1.0
+    high = logit(rate) - scores.min() + 1.0
+    return float(
+        brentq(lambda a: expit(a + scores).mean() - rate, low, high, xtol=1e-12)
+    )
+
+
+def bounded_logit(eta: np.ndarray) -> np.ndarray:
+    """Keep ``1 - expit`` above the smallest float, where quotients of it are taken."""
+    return np.clip(eta, -700.0, 700.0)
+
+
+def hidden_probability(
+    log_hide: np.ndarray, constrained: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Marginal probability that each block is hidden.
+
+    Parameters
+    ----------
+    log_hide : ndarray of shape (n, M)
+        Log probability that a block is hidden, before conditioning. 0 for blocks that
+        cannot be kept.
+    constrained : ndarray of bool of shape (n,)
+        Rows that are drawn under the condition that not everything is hidden.
+
+    Returns
+    -------
+    hidden : ndarray of shape (n, M)
+        Marginal probabilities after conditioning.
+    log_all : ndarray of shape (n,)
+        Log probability, before conditioning, that everything is hidden.
+    """
+    log_all = log_hide.sum(axis=1)
+    hidden = np.exp(log_hide)
+    rows = np.flatnonzero(constrained)
+    if len(rows):
+        # P(hidden | not all) = p (1 - prod of the others) / (1 - prod of all). The
+        # difference of logs keeps its digits where every p is next to 1.
+        part = log_hide[rows]
+        others = log_all[rows, None] - part
+        hidden[rows] *= np.expm1(others) / np.expm1(log_all[rows])[:, None]
+    return hidden, log_all
+
+
+def check_feasible(rates: np.ndarray, present: np.ndarray, names: list[str]) -> None:
+    """Refuse rates that no draw with one kept block per row can have.
+
+    Parameters
+    ----------
+    rates : ndarray of shape (M,)
+        Wanted share of hidden blocks among the rows that have the block.
+    present : ndarray of bool of shape (n, M)
+        Blocks that are there before the simulation.
+    names : list of str
+        Modalities, for the message.
+
+    Raises
+    ------
+    ValueError
+        With the figures of a set of modalities that would have to keep more.
+    """
+    n_modalities = len(names)
+    if present.all():
+        if rates.sum() > n_modalities - 1 + 1e-9:
+            raise ValueError(
+                f"Got missing rates that sum to {rates.sum():.4g} over {n_modalities} "
+                f"modalities, expected at most {n_modalities - 1} with keep_one=True."
+            )
+        return
+    # A row whose blocks all lie in a set S needs one kept block out of S; by the
+    # theorem of max-flow and min-cut these conditions are also sufficient. Only sets
+    # of modalities that can be hidden may fail.
+    kept = (1.0 - rates) * present.sum(axis=0)
+    can_hide = np.flatnonzero(rates > 0)
+    found, count = np.unique(present, axis=0, return_counts=True)
+    for size in range(1, len(can_hide) + 1):
+        for chosen in combinations(can_hide.tolist(), size):
+            outside = np.delete(found, chosen, axis=1).any(axis=1)
+            need = int(count[found[:, chosen].any(axis=1) & ~outside].sum())
+            have = kept[list(chosen)].sum()
+            if have < need * (1.0 - 1e-9):
+                chosen_names = [names[m] for m in chosen]
+                raise ValueError(
+                    f"Got missing rates that keep {have:.1f} blocks of {chosen_names}, "
+                    f"expected at least {need} with keep_one=True, the number of rows "
+                    "that have no other modality."
+                )
+
+
+def solve_conditioned(
+    scores: np.ndarray, can_hide: np.ndarray, constrained: np.ndarray, rates: np.ndarray
+) -> np.ndarray:
+    """Intercepts whose rates hold after conditioning on one kept block per row.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n, M)
+        Finite offsets.
+    can_hide : ndarray of bool of shape (n, M)
+        Blocks that are there and may be hidden.
+    constrained : ndarray of bool of shape (n,)
+        Rows all of whose blocks may be hidden, so that the condition bites.
+    rates : ndarray of shape (M,)
+        Wanted share of hidden blocks among the rows that have them, in (0, 1).
+
+    Returns
+    -------
+    ndarray of shape (M,)
+
+    Raises
+    ------
+    RuntimeError
+        If the rates are not reached within ``RATE_TOLERANCE``.
+    """
+    n_have = can_hide.sum(axis=0)
+    start = np.array(
+        [
+            solve_intercept(scores[can_hide[:, m], m], rates[m])
+            for m in range(len(rates))
+        ]
+    )
+
+    def potential(a: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        """Convex function whose gradient is the error in the number of hidden blocks.
+
+        Everything is divided by the number of rows that have the block, which makes
+        the gradient the error of the rate and the steps independent of n.
+        """
+        eta = bounded_logit(a + scores)
+        log_hide = np.where(can_hide, log_expit(eta), 0.0)
+        hidden, log_all = hidden_probability(log_hide, constrained)
+        hidden = np.where(can_hide, hidden, 0.0)
+        value = np.where(can_hide, -log_expit(-eta), 0.0).sum()
+        value += np.log(-np.expm1(log_all[constrained])).sum()
+        value -= (rates * n_have) @ a
+        gradient = hidden.sum(axis=0) - rates * n_have
+        # Second moments: P(j and k hidden | not all) = p_j p_k (1 - rest) / (1 - all).
+        second = np.einsum("ij,ik->jk", hidden[~constrained], hidden[~constrained])
+        part = log_hide[constrained]
+        if len(part):
+            pair = part[:, :, None] + part[:, None, :]
+            total = log_all[constrained][:, None, None]
+            both = np.exp(pair) * np.expm1(total - pair) / np.expm1(total)
+            inside = can_hide[constrained]
+            both *= inside[:, :, None] & inside[:, None, :]
+            second = second + both.sum(axis=0)
+        np.fill_diagonal(second, hidden.sum(axis=0))
+        hessian = second - hidden.T @ hidden
+        return float(value) / len(scores), gradient / n_have, hessian / len(scores)
+
+    a = start
+    value, error, hessian = potential(a)
+    damping = 1e-6
+    for _ in range(500):
+        if np.abs(error).max() < RATE_TOLERANCE * 1e-3:
+            break
+        gradient = error * n_have / len(scores)
+        step = np.linalg.solve(hessian + damping * np.eye(len(a)), gradient)
+        new = potential(a - step)
+        # The value alone cannot tell improvement near the minimum.
+        if new[0] < value or np.abs(new[1]).max() < np.abs(error).max():
+            a = a - step
+            value, error, hessian = new
+            damping = max(damping / 10.0, 1e-15)
+        else:
+            damping *= 10.0
+            if damping > 1e12:
+                break
+    if not np.abs(error).max() < RATE_TOLERANCE:
+        raise RuntimeError(
+            f"Got rates off by {np.abs(error).max():.2g} after the last iteration, "
+            f"expected less than {RATE_TOLERANCE:g}; try a smaller strength."
+        )
+    return a
+
+
+def draw_hidden(
+    log_hide: np.ndarray, constrained: np.ndarray, uniform: np.ndarray
+) -> np.ndarray:
+    """Draw hidden blocks exactly, one modality after the other.
+
+    Parameters
+    ----------
+    log_hide : ndarray of shape (n, M)
+        Log probability that a block is hidden, before conditioning.
+    constrained : ndarray of bool of shape (n,)
+        Rows in which something must be kept.
+    uniform : ndarray of shape (n, M)
+        Uniform numbers in [0, 1).
+
+    Returns
+    -------
+    ndarray of bool of shape (n, M)
+        True is hidden.
+    """
+    out = np.empty(log_hide.shape, dtype=bool)
+    # Log probability that this and all later modalities are hidden.
+    tail = np.cumsum(log_hide[:, ::-1], axis=1)[:, ::-1]
+    open_rows = constrained.copy()
+    for m in range(log_hide.shape[1]):
+        p = np.exp(log_hide[:, m])
+        rows = np.flatnonzero(open_rows)
+        if len(rows):
+            # Nothing kept so far: condition on something later or this one being kept.
+            later = tail[rows, m + 1] if m + 1 < tail.shape[1] else np.zeros(len(rows))
+            with np.errstate(invalid="ignore", divide="ignore"):
+                # 0 / 0 only where this and all later ones cannot be kept, which an
+                # open row never reaches.
+                p[rows] *= np.expm1(later) / np.expm1(tail[rows, m])
+        out[:, m] = uniform[:, m] < p
+        open_rows &= out[:, m]
+    return out
