@@ -1,0 +1,103 @@
+"""Configuration of the documentation: ``sphinx -W -b html docs docs/_build/html``."""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import skmissing  # noqa: E402
+
+project = "skmissing"
+author = "The skmissing developers"
+copyright = author
+version = release = skmissing.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+    "sphinxcontrib.bibtex",
+]
+templates_path = ["_templates"]
+exclude_patterns = ["_build", "Thumbs.db", ".DS_Store"]
+nitpicky = False
+default_role = "literal"
+# The gallery's settings hold objects that Sphinx cannot store between builds.
+suppress_warnings = ["config.cache"]
+
+# -- API pages ---------------------------------------------------------------------
+autosummary_generate = True
+autodoc_default_options = {"members": True}
+autodoc_typehints = "none"  # the docstrings say it in words
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False
+numpydoc_class_members_toctree = False
+numpydoc_xref_param_type = False
+
+bibtex_bibfiles = ["references.bib"]
+bibtex_default_style = "plain"
+bibtex_reference_style = "author_year"
+
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+# -- Gallery -----------------------------------------------------------------------
+sphinx_gallery_conf = {
+    "examples_dirs": str(ROOT / "examples"),
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"[\\/]plot_",
+    # The long version of the story is a program, run by `make demo`.
+    "ignore_pattern": r"full_story|__init__",
+    "doc_module": ("skmissing",),
+    "reference_url": {"skmissing": None},
+    "backreferences_dir": "api/generated/backreferences",
+    "abort_on_example_error": True,
+    "remove_config_comments": True,
+    "show_memory": False,
+    "show_signature": False,
+    "download_all_examples": False,
+    "within_subsection_order": "FileNameSortKey",
+}
+
+# -- Links to other projects, only where there is a network ------------------------
+if os.environ.get("SKMISSING_INTERSPHINX") == "1":
+    extensions.append("sphinx.ext.intersphinx")
+    intersphinx_mapping = {
+        "python": ("https://docs.python.org/3", None),
+        "numpy": ("https://numpy.org/doc/stable", None),
+        "pandas": ("https://pandas.pydata.org/docs", None),
+        "sklearn": ("https://scikit-learn.org/stable", None),
+        "skorch": ("https://skorch.readthedocs.io/en/stable", None),
+        "torch": ("https://docs.pytorch.org/docs/stable", None),
+    }
+
+# -- HTML --------------------------------------------------------------------------
+html_theme = "pydata_sphinx_theme"
+html_title = "skmissing"
+html_show_sourcelink = False
+html_theme_options = {
+    "navigation_with_keys": False,
+    "show_toc_level": 2,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+
+
+def drop_foreign_references(app, what, name, obj, options, lines):
+    """Inherited docstrings refer to labels of scikit-learn's own documentation."""
+    if (getattr(obj, "__module__", None) or "").startswith("sklearn."):
+        lines[:] = [
+            re.sub(r":ref:`([^`<]+?)\s*(?:<[^`>]*>)?`", r"\1", line) for line in lines
+        ]
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", drop_foreign_references, priority=100)
