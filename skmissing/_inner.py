@@ -50,7 +50,9 @@ class FlatTable:
             mass = weight @ seen
             total = weight @ np.where(seen, table, 0.0)
             # A feature never seen gets 0: it is constant, so any value would do.
-            self.fill_ = np.divide(total, mass, out=np.zeros_like(total), where=mass > 0)
+            self.fill_ = np.divide(
+                total, mass, out=np.zeros_like(total), where=mass > 0
+            )
         return self
 
     def transform(self, data: MultimodalData) -> np.ndarray:

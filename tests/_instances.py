@@ -50,12 +50,16 @@ class Settings:
 
 
 INIT_PARAMS = {
-    "FusionClassifier": Settings(FusionClassifier, NET, {**QUIET, "modality_dropout": 0.0}),
+    "FusionClassifier": Settings(
+        FusionClassifier, NET, {**QUIET, "modality_dropout": 0.0}
+    ),
     "UnimodalEnsemble": Settings(UnimodalEnsemble, NET, QUIET),
     "PatternClassifier": Settings(PatternClassifier),
     "ModalityTransformer": Settings(ModalityTransformer),
 }
-CLASSIFIERS = {k: s for k, s in INIT_PARAMS.items() if issubclass(s.kind, ClassifierMixin)}
+CLASSIFIERS = {
+    k: s for k, s in INIT_PARAMS.items() if issubclass(s.kind, ClassifierMixin)
+}
 
 
 def public_estimators() -> dict[str, type]:

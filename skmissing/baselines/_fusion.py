@@ -17,7 +17,7 @@ from ..nn._docs import fill_doc
 from ..nn._encoder import Encoder
 from ..nn._fusion import EarlyFusion, LateFusion
 from ..nn._mlp_encoder import check_widths
-from ..nn._training import train_net
+from ..nn._training import FittedNet, train_net
 
 
 @fill_doc
@@ -105,6 +105,8 @@ class FusionClassifier(BaseNetClassifier):
         "head_hidden": ["array-like"],
         "head_dropout": [Interval(Real, 0, 1, closed="left")],
     }
+
+    _fitted: FittedNet
 
     def __init__(
         self,

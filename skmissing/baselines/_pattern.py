@@ -156,7 +156,9 @@ class PatternClassifier(ClassifierMixin, BaseEstimator):
                 stacklevel=2,
             )
         shown = np.unique(data.present, axis=0)
-        wanted = np.unique(np.concatenate([shown, np.eye(len(names), dtype=bool)]), axis=0)
+        wanted = np.unique(
+            np.concatenate([shown, np.eye(len(names), dtype=bool)]), axis=0
+        )
         jobs, patterns = [], []
         for pattern in wanted[wanted.any(axis=1)]:
             if self.training_rows == "exact":
@@ -183,7 +185,7 @@ class PatternClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def _best_pattern(self, have: set[str]) -> Pattern | None:
-        """The largest fitted pattern inside ``have``; the one with more rows if tied."""
+        """The largest fitted pattern inside ``have``; with more rows if tied."""
         inside = [p for p in self._models if have.issuperset(p)]
         return max(inside, key=lambda p: (len(p), self.n_rows_[p], p), default=None)
 

@@ -20,6 +20,7 @@ from ..nn._docs import fill_doc
 from ..nn._encoder import Encoder
 from ..nn._mlp_encoder import check_widths
 from ..nn._runtime import torch_threads
+from ..nn._training import FittedNet
 from ..nn._unimodal import train_unimodal, warn_unobserved
 
 
@@ -91,6 +92,8 @@ class UnimodalEnsemble(BaseNetClassifier):
         "head_dropout": [Interval(Real, 0, 1, closed="left")],
         "n_jobs": [Integral, None],
     }
+
+    _fitted: dict[str, FittedNet]
 
     def __init__(
         self,

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils._indexing import _get_column_indices
 
-from ._multimodal_data import MultimodalData, _check_name, _numbers_of_objects
+from ._blocks import check_name, numbers_of_objects
+from ._multimodal_data import MultimodalData
 
 
 class Modality:
@@ -103,7 +104,7 @@ def resolve_layout(X: Any, modalities: Any) -> ColumnLayout:
     shapes: dict[str, tuple[int, ...]] = {}
     owner: dict[int, str] = {}
     for name, spec in _named_specs(modalities, X):
-        _check_name(name)
+        check_name(name)
         if name in indices:
             raise ValueError(
                 f"Got the modality {name!r} twice in modalities, expected distinct "
@@ -175,7 +176,7 @@ def _group_columns(X: Any, n_columns: int) -> dict[str, np.ndarray]:
     if not groups:
         groups = {"x": list(range(n_columns))}
     for name in groups:
-        _check_name(name)
+        check_name(name)
     return {name: np.asarray(index, dtype=np.intp) for name, index in groups.items()}
 
 
@@ -309,4 +310,4 @@ def _object_to_float(column: pd.Series) -> np.ndarray | None:
     """Numbers held as Python objects, with None or pd.NA; None if there is text."""
     if column.dtype != object:
         return None
-    return _numbers_of_objects(column.to_numpy())
+    return numbers_of_objects(column.to_numpy())

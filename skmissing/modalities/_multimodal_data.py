@@ -11,9 +11,8 @@ from typing import Any, NoReturn
 import numpy as np
 import pandas as pd
 
-from ._row_view import RowView, iter_chunks
-
-Block = np.ndarray | RowView
+from ._blocks import Block, as_block, check_name, find_present
+from ._row_view import RowView
 
 
 class MultimodalData:
@@ -94,8 +93,8 @@ class MultimodalData:
         self._blocks: dict[str, Block] = {}
         self._feature_names: dict[str, list[str]] = {}
         for name, block in blocks.items():
-            _check_name(name)
-            self._blocks[name] = _as_block(name, block)
+            check_name(name)
+            self._blocks[name] = as_block(name, block)
         lengths = {name: len(block) for name, block in self._blocks.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(
@@ -103,7 +102,7 @@ class MultimodalData:
                 "of rows in each."
             )
         self._n = next(iter(lengths.values()))
-        self._present = self._check_present(present)
+        self._present = find_present(self._blocks, present, self._n)
 
     @classmethod
     def _trusted(
@@ -120,45 +119,6 @@ class MultimodalData:
         new._present = present
         new._present.flags.writeable = False
         return new
-
-    def _check_present(self, present: Any) -> np.ndarray:
-        n, names = self._n, self.names
-        given = None
-        if present is not None:
-            given = np.asarray(present)
-            if given.dtype != bool or given.shape != (n, len(names)):
-                raise ValueError(
-                    f"Got present of shape {given.shape} and dtype {given.dtype}, "
-                    f"expected a boolean mask of shape {(n, len(names))}."
-                )
-        out = np.ones((n, len(names)), dtype=bool) if given is None else given.copy()
-        for m, name in enumerate(names):
-            block = self._blocks[name]
-            if block.dtype.kind not in "fcO":
-                continue
-            for part, values in iter_chunks(block):
-                flat = values.reshape(len(values), -1)
-                empty = np.asarray(pd.isna(flat)).all(axis=1)
-                if given is None:
-                    out[part, m] = ~empty
-                else:
-                    wrong = empty & out[part, m]
-                    if wrong.any():
-                        row = part.start + int(np.flatnonzero(wrong)[0])
-                        raise ValueError(
-                            f"Got present=True for row {row} of block {name!r} whose "
-                            "values are all NaN, expected at least one value."
-                        )
-                if block.dtype.kind == "f":
-                    bad = np.isinf(flat).any(axis=1) & out[part, m]
-                    if bad.any():
-                        row = part.start + int(np.flatnonzero(bad)[0])
-                        raise ValueError(
-                            f"Got an infinite value in row {row} of block {name!r}, "
-                            "expected finite values or NaN where a block is present."
-                        )
-        out.flags.writeable = False
-        return out
 
     # -- description ---------------------------------------------------------------
 
@@ -448,61 +408,3 @@ class MultimodalData:
             frame = np.asarray(frame)
         layout = resolve_layout(frame, modalities)
         return extract_blocks(frame, layout, numeric=False)
-
-
-def _check_name(name: Any) -> None:
-    if not isinstance(name, str) or not name or "__" in name:
-        raise ValueError(
-            f"Got the modality name {name!r}, expected a non-empty string without "
-            "'__', which separates modality and feature in column names."
-        )
-
-
-def _as_block(name: str, block: Any) -> Block:
-    """Turn what a user hands in into an array with rows first."""
-    if isinstance(block, RowView):
-        return block
-    if isinstance(block, np.memmap):
-        if block.ndim == 1:
-            block = block.reshape(-1, 1)
-        return RowView(block)
-    if type(block).__module__.partition(".")[0] == "torch":
-        # Not imported here: a tensor can only exist where torch does.
-        block = block.detach().cpu().numpy()
-    elif isinstance(block, pd.DataFrame | pd.Series):
-        # The way of every frame: None and pd.NA become NaN, numbers become an array.
-        from ._layout import _frame_block
-
-        block = _frame_block(pd.DataFrame(block), name, numeric=False)
-    array = np.asarray(block)
-    if array.dtype == object:
-        numbers = _numbers_of_objects(array)
-        array = array if numbers is None else numbers
-    if array.ndim == 0:
-        raise TypeError(
-            f"Got a {type(block).__name__} as block {name!r}, expected an array with "
-            "one row per sample."
-        )
-    if array.dtype.kind == "c":
-        raise ValueError(
-            f"Got complex values in block {name!r}, expected real numbers."
-        )
-    if array.ndim == 1:
-        array = array.reshape(-1, 1)
-    if 0 in array.shape[1:]:
-        raise ValueError(
-            f"Got shape {array.shape} for block {name!r}, expected at least one "
-            "feature."
-        )
-    return array
-
-
-def _numbers_of_objects(array: np.ndarray) -> np.ndarray | None:
-    """Numbers held as Python objects, with None or pd.NA; None if there is text."""
-    missing = np.asarray(pd.isna(array))
-    numbers = (int, float, np.integer, np.floating, np.bool_)
-    if not all(isinstance(value, numbers) for value in array[~missing]):
-        return None
-    out = np.full(array.shape, np.nan)
-    out[~missing] = array[~missing].astype(np.float64)
-    return out

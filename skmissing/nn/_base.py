@@ -190,8 +190,8 @@ class BaseNetClassifier(ClassifierMixin, _BaseComposition, BaseEstimator):
                 )
             if not isinstance(name, str) or "__" in name:
                 raise ValueError(
-                    f"Got an encoder named {name!r} for {type(self).__name__}, expected "
-                    "the name of a modality, without '__'."
+                    f"Got an encoder named {name!r} for {type(self).__name__}, "
+                    "expected the name of a modality, without '__'."
                 )
             if name in given:
                 raise ValueError(

@@ -32,7 +32,7 @@ class ConvEncoder(Encoder):
         Side of the filters; odd.
     out_features : int, default=64
         Width of the code.
-    dropout : float in [0, 1), default=0.0
+    dropout : float in [0, 1), default=0.5
         Share of the inputs of the last layer dropped in training.
     scale_inputs : bool, default=True
         Standardise every channel with the mean and standard deviation of the training
@@ -63,7 +63,7 @@ class ConvEncoder(Encoder):
         channels: Sequence[int] = (16, 32),
         kernel_size: int = 3,
         out_features: int = 64,
-        dropout: float = 0.0,
+        dropout: float = 0.5,
         scale_inputs: bool = True,
     ) -> None:
         self.channels = channels

@@ -115,7 +115,7 @@ class SkmissingNet(NeuralNet):
         if self._batch_hooks_wanted():
             self._run_with_hooks(iterator, training, prefix, step_fn)
             return
-        module, optimizer = self.module_, getattr(self, "optimizer_", None)
+        module, optimizer = self.module_, self.optimizer_
         module.train(training)
         total, mass, count = 0.0, 0.0, 0
         with torch.set_grad_enabled(training):

@@ -84,7 +84,8 @@ class MLPEncoder(Encoder):
 def check_widths(parameter: str, widths: Any) -> None:
     """Refuse anything but a non-empty sequence of positive integers."""
     if len(widths) == 0 or not all(
-        isinstance(w, Integral) and not isinstance(w, bool) and w > 0 for w in widths
+        isinstance(w, Integral) and not isinstance(w, bool) and int(w) > 0
+        for w in widths
     ):
         raise ValueError(
             f"Got {parameter}={widths!r}, expected a non-empty sequence of positive "

@@ -100,12 +100,10 @@ class _Wrapped(nn.Module):
         return self
 
     def forward(self, x: Any, lengths: Any = None) -> Any:
-        out = (
-            self.module(x, lengths=lengths) if self.takes_lengths else self.module(x)
-        )
+        out = self.module(x, lengths=lengths) if self.takes_lengths else self.module(x)
         if out.ndim != 2 or out.shape[1] != self.out_features:
             raise ValueError(
                 f"Got an output of shape {tuple(out.shape)} from the module of "
-                f"ModuleEncoder, expected (n, {self.out_features}) as out_features says."
+                f"ModuleEncoder, expected (n, {self.out_features}), its out_features."
             )
         return out

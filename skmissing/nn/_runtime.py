@@ -56,7 +56,9 @@ def seeded_torch(seed: int, device: torch.device) -> Iterator[None]:
         generators = [torch.default_generator]
         if device.type == "cuda":
             torch.cuda.init()
-            index = torch.cuda.current_device() if device.index is None else device.index
+            index = (
+                torch.cuda.current_device() if device.index is None else device.index
+            )
             generators.append(torch.cuda.default_generators[index])
         states = [g.get_state() for g in generators]
         try:
@@ -86,15 +88,16 @@ def resolve_device(device: str) -> torch.device:
         out = torch.device(device)
     except RuntimeError as error:
         raise ValueError(
-            f"Got device={device!r}, expected 'auto' or a torch device such as 'cpu' or "
-            "'cuda'."
+            f"Got device={device!r}, expected 'auto' or a torch device such as "
+            "'cpu' or 'cuda'."
         ) from error
-    available = {
-        "cpu": lambda: True,
-        "cuda": lambda: torch.cuda.device_count() > (out.index or 0),
-        "mps": torch.backends.mps.is_available,
-    }.get(out.type, lambda: False)
-    if not available():
+    if out.type == "cuda":
+        available = torch.cuda.device_count() > (out.index or 0)
+    elif out.type == "mps":
+        available = torch.backends.mps.is_available()
+    else:
+        available = out.type == "cpu"
+    if not available:
         raise ValueError(
             f"Got device={device!r}, expected a device that this machine has; 'auto' "
             "picks one."

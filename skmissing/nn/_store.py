@@ -97,14 +97,14 @@ class TensorStore:
         self.scalers = scalers
         self.series = series
         self.present = torch.from_numpy(np.array(present))
-        self._complete = [bool(c) for c in present.all(axis=0)]
+        self._complete = [bool(present[:, m].all()) for m in range(present.shape[1])]
         self.y = None if y is None else torch.from_numpy(y)
         self.weight = None if weight is None else torch.from_numpy(weight).to(dtype)
         self.encoded: frozenset[str] = frozenset()
         self._lazy: dict[str, RowView] = {}
         self._tensors: dict[str, Any] = {}
         self._lengths: dict[str, Any] = {}
-        self._arrange: dict[str, tuple] = {}
+        self._arrange: dict[str, tuple | None] = {}
         for m, name in enumerate(self.names):
             if not present[:, m].any():
                 continue
@@ -165,12 +165,11 @@ class TensorStore:
         if name in self._lazy:
             values = take_rows(self._lazy[name], rows.cpu().numpy())
             if values.dtype.kind == "f":
-                lengths = series_lengths(values) if name in self.series else None
+                steps: Any = None
+                if name in self.series:
+                    steps = torch.from_numpy(series_lengths(values)).to(self.device)
                 values = self.scalers[name].transform(values, self._np_dtype)
-                tensor = torch.from_numpy(values).to(self.device)
-                if lengths is not None:
-                    lengths = torch.from_numpy(lengths).to(self.device)
-                return tensor, lengths
+                return torch.from_numpy(values).to(self.device), steps
             tensor = _integers(values).to(self.device)
             return self._to_float(tensor, self._cast(self.scalers[name])), None
         block = self._tensors[name]
@@ -253,7 +252,7 @@ class TensorStore:
             return
         m = self.names.index(name)
         rows = self.present[:, m].nonzero().squeeze(1)
-        codes = None
+        codes: Any = None
         for part in rows.split(batch_size):
             with torch.inference_mode():
                 code = encode(*self._gather(name, part))

@@ -31,9 +31,12 @@ class EncoderBank(nn.Module):
         self.encoders = nn.ModuleList(
             encoder.build(shapes[name]) for name, encoder in encoders.items()
         )
-        self.widths = [int(module.out_features) for module in self.encoders]
+        self.widths = [_width(module) for module in self.encoders]
         self._normed = [
-            any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in m.modules())
+            any(
+                isinstance(part, nn.modules.batchnorm._BatchNorm)
+                for part in m.modules()
+            )
             for m in self.encoders
         ]
 
@@ -76,7 +79,7 @@ class EncoderBank(nn.Module):
         list of tensor of shape (n, width)
             In the order of ``names``; None where no row of the batch has the block.
         """
-        codes = []
+        codes: list[Any] = []
         for name, width in zip(self.names, self.widths):
             values = batch.x.get(name)
             if values is None:
@@ -92,6 +95,10 @@ class EncoderBank(nn.Module):
                 code = code.new_zeros((len(batch), width)).index_copy(0, index, code)
             codes.append(code)
         return codes
+
+
+def _width(module: Any) -> int:
+    return int(module.out_features)
 
 
 class TaskModule(nn.Module):

@@ -96,7 +96,7 @@ class FittedNet:
         """
         module = self.net.module_
         module.eval()
-        parts = []
+        parts: list[np.ndarray] = []
         with torch.inference_mode():
             for start in range(0, len(data), PREDICT_ROWS):
                 store = self.store(data[start : start + PREDICT_ROWS])
@@ -263,9 +263,7 @@ def train_net(
     shapes = data.block_shapes
     if warm is None:
         used = [
-            name
-            for m, name in enumerate(data.names)
-            if training.present[:, m].any()
+            name for m, name in enumerate(data.names) if training.present[:, m].any()
         ]
         scalers = {
             name: fit_scaler(
@@ -323,7 +321,9 @@ def train_net(
             module.eval()
             for part in stores:
                 part.replace_by_codes(
-                    name, lambda v, k, n=name: module.bank.encode(n, v, k), PREDICT_BATCH
+                    name,
+                    lambda v, k, n=name: module.bank.encode(n, v, k),
+                    PREDICT_BATCH,
                 )
     with seeded_torch(train_seed, device):
         net.fit(store)

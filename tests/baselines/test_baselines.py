@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import sklearn
 from scipy.special import logsumexp
 from sklearn.datasets import load_digits
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -14,10 +15,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-import sklearn
 from skmissing import MultimodalData
 from skmissing.baselines import FusionClassifier, PatternClassifier, UnimodalEnsemble
-
 from skmissing.nn import MLPEncoder
 
 from .._instances import NET, make_blocks
@@ -49,7 +48,9 @@ def test_late_fusion_is_the_mean_of_the_scores_a_row_has():
     clf = FusionClassifier(**NET, fusion="late", dtype="float64").fit(X, y)
     logs = {
         name: np.log(
-            clf.predict_proba(X.hide([k for k in X.names if k != name])[X.present[:, m]])
+            clf.predict_proba(
+                X.hide([k for k in X.names if k != name])[X.present[:, m]]
+            )
         )
         for m, name in enumerate(X.names)
     }
@@ -86,7 +87,12 @@ def test_modality_dropout_prepares_for_missing_modalities(seed):
     image, y = digits.images[order], digits.target[order]
     X = MultimodalData({"left": image[:, :, :4], "right": image[:, :, 4:]})
     encoders = [(name, MLPEncoder()) for name in X.names]
-    params = {"encoders": encoders, "n_threads": 1, "random_state": seed, "max_epochs": 25}
+    params = {
+        "encoders": encoders,
+        "n_threads": 1,
+        "random_state": seed,
+        "max_epochs": 25,
+    }
     naive = FusionClassifier(modality_dropout=0.0, **params).fit(X[:1080], y[:1080])
     robust = FusionClassifier(
         modality_dropout=0.3, dropout_scheme="exclusive", **params
@@ -182,12 +188,17 @@ def test_unseen_pattern_falls_back_to_the_largest_it_contains():
     X = X.hide({"m2": np.arange(120) % 2 == 0})
     clf = PatternClassifier().fit(X, y)
     assert set(clf.estimators_) == {
-        ("m0",), ("m1",), ("m2",), ("m0", "m1"), ("m0", "m1", "m2")
+        ("m0",),
+        ("m1",),
+        ("m2",),
+        ("m0", "m1"),
+        ("m0", "m1", "m2"),
     }
     seen = clf.predict_proba(X.hide(["m1", "m2"]))
-    np.testing.assert_array_equal(clf.predict_proba(X.hide("m1")), np.where(
-        X.present[:, 2:], clf.predict_proba(X.hide("m1")), seen
-    ))
+    np.testing.assert_array_equal(
+        clf.predict_proba(X.hide("m1")),
+        np.where(X.present[:, 2:], clf.predict_proba(X.hide("m1")), seen),
+    )
     # {m1, m2} has no model of its own: m1, seen in more rows than m2, answers.
     np.testing.assert_array_equal(
         clf.predict_proba(X.hide("m0")), clf.predict_proba(X.hide(["m0", "m2"]))

@@ -25,7 +25,12 @@ def small(**params):
 
 @pytest.mark.parametrize(
     "shape, kind",
-    [((5,), MLPEncoder), ((3, 8, 9), ConvEncoder), ((7, 2), SequenceEncoder), ((2, 2, 2, 2), MLPEncoder)],
+    [
+        ((5,), MLPEncoder),
+        ((3, 8, 9), ConvEncoder),
+        ((7, 2), SequenceEncoder),
+        ((2, 2, 2, 2), MLPEncoder),
+    ],
 )
 def test_default_encoder_by_shape(shape, kind):
     encoder = default_encoder(shape)
@@ -84,7 +89,9 @@ def test_constant_unseen_and_large_features():
     later = scaler.transform(np.array([[0.1, 55.0, 1.7e9]]), np.float32)
     assert later[0, 1] == 0.0  # never observed in training
     # A time stamp keeps its digits: the subtraction is made in float64.
-    np.testing.assert_allclose(out[:, 2], (np.arange(100) - 49.5) / np.std(np.arange(100)), atol=1e-4)
+    np.testing.assert_allclose(
+        out[:, 2], (np.arange(100) - 49.5) / np.std(np.arange(100)), atol=1e-4
+    )
 
 
 def test_missing_features_are_filled_and_never_make_a_modality_missing():
@@ -97,7 +104,9 @@ def test_missing_features_are_filled_and_never_make_a_modality_missing():
     filled = {k: v.copy() for k, v in blocks.items()}
     filled["m0"][::2, 0] = np.nanmean(blocks["m0"][:, 0])
     np.testing.assert_allclose(
-        clf.predict_proba(MultimodalData(filled)), clf.predict_proba(with_gaps), atol=1e-6
+        clf.predict_proba(MultimodalData(filled)),
+        clf.predict_proba(with_gaps),
+        atol=1e-6,
     )
 
 
@@ -201,9 +210,7 @@ def test_tokens_reach_the_module_as_integers():
 
     X = MultimodalData({"text": tokens, "labs": rng.normal(size=(120, 2))})
     X = X.hide({"text": np.arange(120) % 5 == 0})
-    clf = small(
-        encoders=[("text", ModuleEncoder(factory, 8))], max_epochs=30
-    ).fit(X, y)
+    clf = small(encoders=[("text", ModuleEncoder(factory, 8))], max_epochs=30).fit(X, y)
     assert clf.score(X[X.present[:, 0]], y[X.present[:, 0]]) > 0.95
 
 
@@ -211,7 +218,14 @@ def test_batch_norm_survives_a_batch_with_one_present_row():
     X, y = make_blocks(n=17, missing=0.0)
     X = X.hide({"m0": np.arange(17) > 0})
     clf = small(
-        encoders=[("m0", ModuleEncoder(lambda: nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)), 4))],
+        encoders=[
+            (
+                "m0",
+                ModuleEncoder(
+                    lambda: nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)), 4
+                ),
+            )
+        ],
         batch_size=8,
     ).fit(X, y)
     assert np.isfinite(clf.predict_proba(X)).all()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.model_selection import GridSearchCV
-from skorch.callbacks import Callback, EpochScoring, GradientNormClipping
+from skorch.callbacks import Callback, GradientNormClipping
 from torch import nn
 
 from skmissing import MultimodalData
@@ -38,12 +38,13 @@ def test_batch_loss_is_an_unbiased_estimate_of_the_weighted_risk():
     loss = _WeightedMean()
     whole = loss(losses, weight)
     torch.testing.assert_close(whole, (losses * weight).sum() / weight.sum())
-    parts = [
-        loss(losses[rows], weight[rows]) for rows in torch.arange(1000).split(10)
-    ]
+    parts = [loss(losses[rows], weight[rows]) for rows in torch.arange(1000).split(10)]
     # The mean over batches is the whole: false for batches divided by their own sum.
     torch.testing.assert_close(torch.stack(parts).mean(), whole)
-    own = [(losses[r] * weight[r]).sum() / weight[r].sum() for r in torch.arange(1000).split(10)]
+    own = [
+        (losses[r] * weight[r]).sum() / weight[r].sum()
+        for r in torch.arange(1000).split(10)
+    ]
     assert abs(torch.stack(own).mean() - whole) > 1e-2
 
 
@@ -158,9 +159,13 @@ def test_epoch_hooks_always_fire_and_batch_hooks_change_nothing():
     assert batches.batches == batches.grads == 15 * 4
     np.testing.assert_array_equal(fast.predict_proba(X), slow.predict_proba(X))
     np.testing.assert_allclose(
-        fast.net_.history[:, "train_loss"], slow.net_.history[:, "train_loss"], rtol=1e-5
+        fast.net_.history[:, "train_loss"],
+        slow.net_.history[:, "train_loss"],
+        rtol=1e-5,
     )
-    small(callbacks=[("clip", GradientNormClipping(1.0))], early_stopping=True).fit(X, y)
+    small(callbacks=[("clip", GradientNormClipping(1.0))], early_stopping=True).fit(
+        X, y
+    )
 
 
 def test_progress_bar_only_on_request(capsys):
@@ -171,7 +176,6 @@ def test_progress_bar_only_on_request(capsys):
     small(verbose=1).fit(X, y)
     out = capsys.readouterr()
     assert out.out == "" and "FusionClassifier: 100%" in out.err
-    EpochScoring  # skorch's other callbacks stay importable beside ours
 
 
 # -- threads and devices --------------------------------------------------------------
@@ -316,7 +320,9 @@ def test_warm_start_continues():
     first = clf.net_.history[0, "train_loss"]
     clf.fit(X, y)
     assert clf.net_.history[0, "train_loss"] < first
-    with pytest.raises(ValueError, match="warm_start=True, expected those of the former"):
+    with pytest.raises(
+        ValueError, match="warm_start=True, expected those of the former"
+    ):
         clf.fit(X, np.where(y == 0, 7, y))
     ensemble = UnimodalEnsemble(**NET, warm_start=True).fit(X, y)
     before = ensemble.nets_["m0"].history[0, "train_loss"]

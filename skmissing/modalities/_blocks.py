@@ -1,0 +1,126 @@
+"""What a user hands in as a block, turned into an array with rows first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ._row_view import RowView, iter_chunks
+
+Block = np.ndarray | RowView
+
+
+def check_name(name: Any) -> None:
+    if not isinstance(name, str) or not name or "__" in name:
+        raise ValueError(
+            f"Got the modality name {name!r}, expected a non-empty string without "
+            "'__', which separates modality and feature in column names."
+        )
+
+
+def as_block(name: str, block: Any) -> Block:
+    """Turn what a user hands in into an array with rows first."""
+    if isinstance(block, RowView):
+        return block
+    if isinstance(block, np.memmap):
+        if block.ndim == 1:
+            block = block.reshape(-1, 1)
+        return RowView(block)
+    if type(block).__module__.partition(".")[0] == "torch":
+        # Not imported here: a tensor can only exist where torch does.
+        block = block.detach().cpu().numpy()
+    elif isinstance(block, pd.DataFrame | pd.Series):
+        # The way of every frame: None and pd.NA become NaN, numbers become an array.
+        from ._layout import _frame_block
+
+        block = _frame_block(pd.DataFrame(block), name, numeric=False)
+    array = np.asarray(block)
+    if array.dtype == object:
+        numbers = numbers_of_objects(array)
+        array = array if numbers is None else numbers
+    if array.ndim == 0:
+        raise TypeError(
+            f"Got a {type(block).__name__} as block {name!r}, expected an array with "
+            "one row per sample."
+        )
+    if array.dtype.kind == "c":
+        raise ValueError(
+            f"Got complex values in block {name!r}, expected real numbers."
+        )
+    if array.ndim == 1:
+        array = array.reshape(-1, 1)
+    if 0 in array.shape[1:]:
+        raise ValueError(
+            f"Got shape {array.shape} for block {name!r}, expected at least one "
+            "feature."
+        )
+    return array
+
+
+def numbers_of_objects(array: np.ndarray) -> np.ndarray | None:
+    """Numbers held as Python objects, with None or pd.NA; None if there is text."""
+    missing = np.asarray(pd.isna(array))
+    numbers = (int, float, np.integer, np.floating, np.bool_)
+    if not all(isinstance(value, numbers) for value in array[~missing]):
+        return None
+    out = np.full(array.shape, np.nan)
+    out[~missing] = array[~missing].astype(np.float64)
+    return out
+
+
+def find_present(blocks: dict[str, Block], present: Any, n: int) -> np.ndarray:
+    """Which row has which block, and whether what is there can be used.
+
+    Parameters
+    ----------
+    blocks : dict of str to array of n rows
+        The blocks.
+    present : array of bool of shape (n, M) or None
+        The mask of the user; None reads it off the NaN.
+    n : int
+        Number of rows.
+
+    Returns
+    -------
+    ndarray of bool of shape (n, M)
+        Read-only.
+    """
+    names = list(blocks)
+    given = None
+    if present is not None:
+        given = np.asarray(present)
+        if given.dtype != bool or given.shape != (n, len(names)):
+            raise ValueError(
+                f"Got present of shape {given.shape} and dtype {given.dtype}, "
+                f"expected a boolean mask of shape {(n, len(names))}."
+            )
+    out = np.ones((n, len(names)), dtype=bool) if given is None else given.copy()
+    for m, name in enumerate(names):
+        block = blocks[name]
+        if block.dtype.kind not in "fcO":
+            continue
+        for part, values in iter_chunks(block):
+            flat = values.reshape(len(values), -1)
+            empty = np.asarray(pd.isna(flat)).all(axis=1)
+            if given is None:
+                out[part, m] = ~empty
+            else:
+                wrong = empty & out[part, m]
+                if wrong.any():
+                    row = part.start + int(np.flatnonzero(wrong)[0])
+                    raise ValueError(
+                        f"Got present=True for row {row} of block {name!r} whose "
+                        "values are all NaN, expected at least one value."
+                    )
+            if block.dtype.kind == "f":
+                bad = np.isinf(flat).any(axis=1) & out[part, m]
+                if bad.any():
+                    row = part.start + int(np.flatnonzero(bad)[0])
+                    raise ValueError(
+                        f"Got an infinite value in row {row} of block {name!r}, "
+                        "expected finite values or NaN where a block is present."
+                    )
+    out.flags.writeable = False
+    return out

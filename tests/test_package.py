@@ -1,0 +1,140 @@
+"""Importing, the public names, documentation of the public objects."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+from numpydoc.validate import validate
+
+import skmissing
+
+MODULES = [
+    info.name
+    for info in pkgutil.walk_packages(skmissing.__path__, "skmissing.")
+    if "._" not in info.name
+]
+
+
+def run(code: str, *flags: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *flags, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_import_is_light():
+    heavy = "{'torch', 'sklearn', 'matplotlib', 'pandas', 'skorch'} & set(sys.modules)"
+    code = f"import sys, skmissing; assert not {heavy}, {heavy}"
+    run(code, "-W", "error")
+
+
+def test_matplotlib_and_the_documentation_tools_are_optional():
+    blocked = ["matplotlib", "sphinx", "numpydoc", "sphinx_gallery", "pytest"]
+    code = f"""
+import sys
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {blocked}:
+            raise ImportError(name)
+sys.meta_path.insert(0, Block())
+import importlib
+for name in {MODULES}:
+    importlib.import_module(name)
+import numpy as np
+from skmissing.baselines import FusionClassifier
+X, y = np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 2
+FusionClassifier(max_epochs=1, n_threads=1).fit(X, y).predict(X)
+assert not set({blocked}) & set(sys.modules)
+"""
+    run(code)
+
+
+def test_modalities_and_missingness_need_no_torch():
+    run(
+        "import sys, skmissing.modalities, skmissing.missingness, skmissing.datasets\n"
+        "assert 'torch' not in sys.modules"
+    )
+
+
+def test_public_names():
+    assert skmissing.__version__
+    for name in skmissing.__all__:
+        assert getattr(skmissing, name) is not None
+    assert set(skmissing.__all__) <= set(dir(skmissing))
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = skmissing.nothing
+
+
+def public_objects():
+    for module_name in ["skmissing", *MODULES]:
+        module = importlib.import_module(module_name)
+        for name in getattr(module, "__all__", []):
+            thing = getattr(module, name)
+            if inspect.isclass(thing) or inspect.isfunction(thing):
+                yield pytest.param(thing, id=f"{module_name}.{name}")
+
+
+# Section order, summaries and parameters are checked; these are matters of taste.
+RELAXED = {
+    "ES01",  # no extended summary
+    "EX01",  # no example: demanded below where it is due
+    "GL01",  # summary on the first line
+    "GL02",
+    "GL03",
+    "RT02",  # a single return value may be named
+    "RT03",  # `self` needs no description
+    "SA01",  # no See Also
+    "SA04",  # a See Also entry without description
+    "SS05",  # infinitive
+    "SS06",  # summary in one line
+    "PR09",  # closing period
+    "YD01",
+}
+
+
+# Made by functions of the package, not by users: attributes are documented instead.
+RESULTS = {"SimulatedMissingness"}
+
+
+@pytest.mark.parametrize("thing", list(public_objects()))
+def test_docstrings_follow_numpydoc(thing):
+    names = [f"{thing.__module__}.{thing.__qualname__}"]
+    if inspect.isclass(thing) and not issubclass(thing, Warning):
+        names += [
+            f"{names[0]}.{name}"
+            for name, member in vars(thing).items()
+            if not name.startswith("_")
+            and inspect.isfunction(member)
+            # An override without a docstring of its own inherits it.
+            and (member.__doc__ or not inspect.getdoc(getattr(thing, name)))
+        ]
+    for name in names:
+        relaxed = RELAXED | ({"PR01"} if thing.__name__ in RESULTS else set())
+        errors = [e for e in validate(name)["errors"] if e[0] not in relaxed]
+        assert not errors, f"{name}: {errors}"
+    if not (inspect.isclass(thing) and issubclass(thing, Warning)):
+        assert ">>>" in (inspect.getdoc(thing) or ""), f"{names[0]} has no example"
+
+
+def private_modules():
+    return [info.name for info in pkgutil.walk_packages(skmissing.__path__, "skmissing.")]
+
+
+@pytest.mark.parametrize("name", private_modules())
+def test_docstring_examples_run(name):
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    result = doctest.testmod(importlib.import_module(name), optionflags=flags)
+    assert result.failed == 0
+
+
+def test_no_module_grows_too_long():
+    for name in private_modules():
+        source = inspect.getsource(importlib.import_module(name))
+        assert source.count("\n") <= 420, name
