@@ -23,7 +23,10 @@ MODULES = [
 
 def run(code: str, *flags: str) -> str:
     done = subprocess.run(
-        [sys.executable, *flags, "-c", code], capture_output=True, text=True, check=False
+        [sys.executable, *flags, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -124,7 +127,9 @@ def test_docstrings_follow_numpydoc(thing):
 
 
 def private_modules():
-    return [info.name for info in pkgutil.walk_packages(skmissing.__path__, "skmissing.")]
+    return [
+        info.name for info in pkgutil.walk_packages(skmissing.__path__, "skmissing.")
+    ]
 
 
 @pytest.mark.parametrize("name", private_modules())

@@ -37,6 +37,18 @@ class SimulatedMissingness:
     See Also
     --------
     simulate_missing : Makes these objects.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmissing import MultimodalData
+    >>> from skmissing.missingness import simulate_missing
+    >>> X = MultimodalData({"labs": np.ones((4, 2)), "ecg": np.ones((4, 3))})
+    >>> result = simulate_missing(X, rate={"ecg": 0.25}, random_state=0)
+    >>> result.propensity[:, 1].round(4).tolist()
+    [0.75, 0.75, 0.75, 0.75]
+    >>> result.prob(["labs", "ecg"]).round(4).tolist()
+    [0.75, 0.75, 0.75, 0.75]
     """
 
     def __init__(

@@ -1,0 +1,97 @@
+"""
+=====================================
+Quick start: training with lost parts
+=====================================
+
+Digits that are seen and heard; half of the recordings are lost, and more often for odd
+digits. One net is trained on what is left, and asked about rows with a picture, with a
+recording, and with both. This is the short version of ``examples/full_story.py``, on
+part of the rows and with few passes over them.
+"""
+
+# %%
+# The data
+# --------
+# Each row has two blocks, an image and a log-spectrogram. ``simulate_missing`` hides
+# recordings at random given the label, and knows the probability of what it drew.
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from skmissing.baselines import FusionClassifier, UnimodalEnsemble
+from skmissing.datasets import load_av_digits
+from skmissing.missingness import patterns, simulate_missing
+
+bunch = load_av_digits()
+train, test = bunch.train[:1500], bunch.test
+X_train, y_train = bunch.data[train], bunch.target[train]
+X_test, y_test = bunch.data[test], bunch.target[test]
+
+missing = simulate_missing(
+    X_train,
+    y_train,
+    mechanism="mar",
+    rate={"speech": 0.5},
+    depends_on={"y": {digit: 2.0 * (digit % 2) for digit in range(10)}},
+    random_state=0,
+)
+X_seen = missing.apply(X_train)
+patterns(X_seen)
+
+# %%
+# Four digits as the models see them, two of them without a recording.
+
+rows = [*np.flatnonzero(X_seen.present.all(axis=1))[:2]]
+rows += [*np.flatnonzero(~X_seen.present[:, 1])[:2]]
+fig, axes = plt.subplots(2, 4, figsize=(7, 3.6), layout="constrained")
+for column, row in enumerate(rows):
+    axes[0, column].imshow(X_seen["image"][row, 0], cmap="gray")
+    axes[0, column].set_title(f"label {y_train[row]}")
+    if X_seen.present[row, 1]:
+        axes[1, column].imshow(X_seen["speech"][row, 0], origin="lower")
+    else:
+        axes[1, column].text(0.5, 0.5, "missing", ha="center", va="center")
+for ax, label in zip(axes[:, 0], ["image", "speech"]):
+    ax.set_ylabel(label)
+for ax in axes.flat:
+    ax.set(xticks=[], yticks=[])
+
+# %%
+# Training and prediction
+# -----------------------
+# Every estimator takes rows with any pattern, in ``fit`` and in ``predict``.
+
+settings = {"max_epochs": 20, "random_state": 0}
+models = {
+    "FusionClassifier": FusionClassifier(**settings),
+    "UnimodalEnsemble": UnimodalEnsemble(**settings),
+    "gradient boosting on NaN": HistGradientBoostingClassifier(
+        max_iter=10, max_leaf_nodes=7, max_features=0.1, random_state=0
+    ),
+}
+hidden = {"image + speech": [], "image": ["speech"], "speech": ["image"]}
+table = pd.DataFrame(index=pd.Index(hidden, name="test rows have"))
+for name, model in models.items():
+    as_table = name.startswith("gradient")
+    model.fit(X_seen.to_frame() if as_table else X_seen, y_train)
+    for pattern, names in hidden.items():
+        X_pattern = X_test.hide(names) if names else X_test
+        table.loc[pattern, name] = model.score(
+            X_pattern.to_frame() if as_table else X_pattern, y_test
+        )
+(100 * table).round(1)
+
+# %%
+# Accuracy by pattern
+# -------------------
+
+fig, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
+(100 * table).plot.bar(ax=ax, rot=0, width=0.75)
+for bars in ax.containers:
+    ax.bar_label(bars, fmt="%.0f", fontsize=8)
+ax.set(ylim=(0, 115), ylabel="test accuracy (%)")
+ax.legend(ncols=3, fontsize=8, loc="upper center", frameon=False)
+ax.spines[["top", "right"]].set_visible(False)
+plt.show()

@@ -1,0 +1,125 @@
+"""What every loader and generator shares."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import Bunch, check_random_state
+
+from ..modalities import Modality, MultimodalData
+
+
+def as_random_state(random_state: Any) -> np.random.RandomState:
+    """Turn a seed into a generator that is never NumPy's global one.
+
+    Parameters
+    ----------
+    random_state : int, RandomState instance or None
+        The seed. ``check_random_state(None)`` would hand out the global generator.
+
+    Returns
+    -------
+    numpy.random.RandomState
+    """
+    if random_state is None:
+        return np.random.RandomState()
+    return check_random_state(random_state)
+
+
+def load_arrays(file: str) -> dict[str, np.ndarray]:
+    """Read one of the files that ship inside the package.
+
+    Parameters
+    ----------
+    file : str
+        Name of the ``.npz`` file.
+
+    Returns
+    -------
+    dict of str to ndarray
+    """
+    path = resources.files("skmissing.datasets") / "data" / file
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def frame_modalities(
+    data: MultimodalData, frame: pd.DataFrame
+) -> dict[str, list[str] | Modality]:
+    """Name the columns of each block of ``data.to_frame()``.
+
+    Parameters
+    ----------
+    data : MultimodalData
+        The blocks.
+    frame : DataFrame
+        The same data as a table.
+
+    Returns
+    -------
+    dict of str to list of str, or of str to Modality
+        What an estimator takes as ``modalities``. Blocks of more than one dimension
+        keep their shape.
+    """
+    out: dict[str, list[str] | Modality] = {}
+    start = 0
+    for name, shape in data.block_shapes.items():
+        stop = start + int(np.prod(shape))
+        columns = frame.columns[start:stop].tolist()
+        out[name] = columns if len(shape) == 1 else Modality(columns, shape=shape)
+        start = stop
+    return out
+
+
+def pack(
+    data: MultimodalData,
+    target: np.ndarray,
+    *,
+    return_X_y: bool,
+    as_frame: bool,
+    covariates: dict[str, np.ndarray] | None = None,
+    complete_data: MultimodalData | None = None,
+    **fields: Any,
+) -> Any:
+    """Give a data set the form that was asked for.
+
+    Parameters
+    ----------
+    data : MultimodalData
+        The blocks.
+    target : ndarray of shape (n_samples,)
+        The labels.
+    return_X_y, as_frame : bool
+        As in scikit-learn's loaders.
+    covariates : dict of str to ndarray, default=None
+        Further columns, which only a frame can hold.
+    complete_data : MultimodalData, default=None
+        The data before anything was hidden.
+    **fields
+        Further fields of the Bunch.
+
+    Returns
+    -------
+    Bunch or tuple
+    """
+    X: Any = data
+    y: Any = target
+    frame = None
+    modalities: Any = data.names
+    if as_frame:
+        X = data.to_frame()
+        modalities = frame_modalities(data, X)
+        if covariates:
+            X = pd.concat([X, pd.DataFrame(covariates)], axis=1)
+        y = pd.Series(target, name="target")
+        frame = pd.concat([X, y], axis=1)
+        if complete_data is not None:
+            fields["complete_data"] = complete_data.to_frame()
+    elif complete_data is not None:
+        fields["complete_data"] = complete_data
+    if return_X_y:
+        return X, y
+    return Bunch(data=X, target=y, frame=frame, modalities=modalities, **fields)
