@@ -89,6 +89,7 @@ def load_av_digits(
         DESCR : str
             Description, with licence and attribution.
     (data, target) : tuple if ``return_X_y`` is True
+        The first two fields alone.
 
     Notes
     -----

@@ -91,6 +91,7 @@ def make_bitwise(
         DESCR : str
             Description.
     (data, target) : tuple if ``return_X_y`` is True
+        The first two fields alone.
 
     See Also
     --------

@@ -90,6 +90,7 @@ def load_heart(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
         DESCR : str
             Description, with licence and attribution.
     (data, target) : tuple if ``return_X_y`` is True
+        The first two fields alone.
 
     Notes
     -----

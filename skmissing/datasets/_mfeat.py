@@ -72,6 +72,7 @@ def load_mfeat(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
         DESCR : str
             Description, with licence and attribution.
     (data, target) : tuple if ``return_X_y`` is True
+        The first two fields alone.
 
     Notes
     -----

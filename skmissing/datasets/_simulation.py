@@ -136,6 +136,7 @@ def make_simulation(
         DESCR : str
             Description.
     (data, target) : tuple if ``return_X_y`` is True
+        The first two fields alone.
 
     See Also
     --------

@@ -26,6 +26,7 @@ def simulation_settings(full: bool = False) -> list[str]:
     Returns
     -------
     list of str
+        Names, in the order of the grid.
 
     See Also
     --------

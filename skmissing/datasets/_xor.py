@@ -197,6 +197,7 @@ def make_xor(
         DESCR : str
             Description.
     (data, target) : tuple if ``return_X_y`` is True
+        The first two fields alone.
 
     Notes
     -----
