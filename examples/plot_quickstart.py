@@ -77,7 +77,7 @@ for name, model in models.items():
     as_table = name.startswith("gradient")
     model.fit(X_seen.to_frame() if as_table else X_seen, y_train)
     for pattern, names in hidden.items():
-        X_pattern = X_test.hide(names) if names else X_test
+        X_pattern = X_test.hide(names)
         table.loc[pattern, name] = model.score(
             X_pattern.to_frame() if as_table else X_pattern, y_test
         )

@@ -20,8 +20,6 @@ _SUBMODULES = (
     "baselines",
     "datasets",
     "exceptions",
-    "inspection",
-    "metrics",
     "missingness",
     "modalities",
     "nn",
