@@ -1,6 +1,8 @@
 """Accuracy on ``load_av_digits`` when half of the recordings are lost in training.
 
-Default nets, five seeds (of the mask and of the nets), the official test clips. Run with
+Default nets, five seeds (of the mask and of the nets), the official test clips. Run
+
+with
 
     python benchmarks/bench_av_digits.py
 """
@@ -61,7 +63,9 @@ def main():
     )
     rows = [row for seed in range(args.seeds) for row in one_seed(seed)]
     table = pd.DataFrame(rows, columns=["seed", "model", "rows", "accuracy", "seconds"])
-    shown = table.groupby(["model", "rows"], sort=False)["accuracy"].agg(["mean", "std"])
+    shown = table.groupby(["model", "rows"], sort=False)["accuracy"].agg(
+        ["mean", "std"]
+    )
     print(shown.unstack("rows").round(1).to_string())
     print(table.groupby("model", sort=False)["seconds"].median().round(1).to_string())
     wide = table.pivot(index="seed", columns=["model", "rows"], values="accuracy")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +12,7 @@ import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
+from .exceptions import UnobservedModalityWarning
 from .modalities._multimodal_data import MultimodalData
 
 
@@ -205,3 +208,23 @@ def class_factors(
             f"{unknown[0]!r}, expected labels among {classes.tolist()}."
         )
     return np.array([float(class_weight.get(label, 1.0)) for label in classes.tolist()])
+
+
+def warn_unobserved(names: Sequence[str], observed: Sequence[str]) -> None:
+    """Warn about each modality that no training row has.
+
+    Parameters
+    ----------
+    names : sequence of str
+        All modalities.
+    observed : sequence of str
+        Those that some training row has.
+    """
+    for name in names:
+        if name not in observed:
+            warnings.warn(
+                f"Got no training row with the modality {name!r}; it is ignored at "
+                "prediction.",
+                UnobservedModalityWarning,
+                stacklevel=5,
+            )

@@ -17,8 +17,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._fit import restore_on_error
 from .._inner import FlatTable, accepts_nan, fit_weighted
-from .._target import check_training_rows
-from ..exceptions import EmptyRowWarning, UnobservedModalityWarning
+from .._target import check_training_rows, warn_unobserved
+from ..exceptions import EmptyRowWarning
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
 
@@ -148,13 +148,7 @@ class PatternClassifier(ClassifierMixin, BaseEstimator):
         data = check_multimodal(self, X, self.modalities, reset=True)
         rows = check_training_rows(self, data, y, sample_weight)
         data, names = rows.data, np.asarray(rows.data.names, dtype=object)
-        for m in np.flatnonzero(~data.present.any(axis=0)):
-            warnings.warn(
-                f"Got no training row with the modality {names[m]!r}; it is ignored at "
-                "prediction.",
-                UnobservedModalityWarning,
-                stacklevel=2,
-            )
+        warn_unobserved(names.tolist(), names[data.present.any(axis=0)].tolist())
         shown = np.unique(data.present, axis=0)
         wanted = np.unique(
             np.concatenate([shown, np.eye(len(names), dtype=bool)]), axis=0

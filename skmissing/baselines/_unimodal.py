@@ -12,7 +12,7 @@ from scipy.special import logsumexp
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .._target import TrainingRows
+from .._target import TrainingRows, warn_unobserved
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
 from ..nn._base import BaseNetClassifier
@@ -21,7 +21,7 @@ from ..nn._encoder import Encoder
 from ..nn._mlp_encoder import check_widths
 from ..nn._runtime import torch_threads
 from ..nn._training import FittedNet
-from ..nn._unimodal import train_unimodal, warn_unobserved
+from ..nn._unimodal import train_unimodal
 
 
 @fill_doc

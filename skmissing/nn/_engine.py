@@ -66,6 +66,10 @@ class EpochBar(Callback):
         return {k: v for k, v in self.__dict__.items() if k != "bar_"}
 
 
+class _InterruptedError(BaseException):
+    """Carries an interrupt of the user past skorch, which takes it for a stop."""
+
+
 class SkmissingNet(NeuralNet):
     """skorch net over a :class:`TensorStore`, with an epoch loop of its own.
 
@@ -90,6 +94,30 @@ class SkmissingNet(NeuralNet):
     @property
     def _default_callbacks(self) -> list:
         return [("epoch_timer", EpochTimer())]
+
+    def notify(self, method_name: str, **kwargs: Any) -> None:
+        try:
+            super().notify(method_name, **kwargs)
+        except KeyboardInterrupt:
+            # How callbacks, early stopping among them, end a training.
+            self._stopped = True
+            raise
+
+    def fit_loop(self, *args: Any, **kwargs: Any) -> Any:
+        self._stopped = False
+        try:
+            return super().fit_loop(*args, **kwargs)
+        except KeyboardInterrupt as error:
+            if self._stopped:
+                return self
+            raise _InterruptedError from error
+
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().fit(*args, **kwargs)
+        except _InterruptedError as error:
+            # A half-trained net must not pass for a fitted one.
+            raise KeyboardInterrupt from error
 
     def get_split_datasets(self, X: Any, y: Any = None, **kwargs: Any) -> tuple:
         return X, self.valid_store

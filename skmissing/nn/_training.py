@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 import torch
 from sklearn.model_selection import GroupShuffleSplit
 
-from ..exceptions import UnobservedModalityWarning
+from .._target import warn_unobserved
 from ..modalities._multimodal_data import MultimodalData
 from ._encoder import Encoder
 from ._engine import SkmissingNet, make_net
@@ -279,14 +278,7 @@ def train_net(
         series = frozenset(n for n in used if encoders[n].is_series(shapes[n]))
     else:
         used, scalers, series = warm.used, warm.scalers, warm.series
-    for name in data.names:
-        if name not in used:
-            warnings.warn(
-                f"Got no training row with the modality {name!r}; it is ignored at "
-                "prediction.",
-                UnobservedModalityWarning,
-                stacklevel=4,
-            )
+    warn_unobserved(data.names, used)
     with seeded_torch(init_seed, device):
         if warm is None:
             module = build(EncoderBank({n: encoders[n] for n in used}, shapes))

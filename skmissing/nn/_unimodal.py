@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..exceptions import UnobservedModalityWarning
 from ..modalities._multimodal_data import MultimodalData
 from ._encoder import Encoder
 from ._fusion import EarlyFusion
@@ -76,15 +74,3 @@ def train_unimodal(
     mass = np.bincount(y[here], weight[here], minlength=n_classes)
     with np.errstate(divide="ignore"):
         return fitted, np.log(mass / mass.sum())
-
-
-def warn_unobserved(names: Sequence[str], observed: Sequence[str]) -> None:
-    """Warn about each modality that no training row has."""
-    for name in names:
-        if name not in observed:
-            warnings.warn(
-                f"Got no training row with the modality {name!r}; it is ignored at "
-                "prediction.",
-                UnobservedModalityWarning,
-                stacklevel=5,
-            )

@@ -168,6 +168,26 @@ def test_epoch_hooks_always_fire_and_batch_hooks_change_nothing():
     )
 
 
+def test_callbacks_may_stop_training_but_an_interrupt_gets_through():
+    X, y = make_blocks(n=40)
+
+    class Stop(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            if len(net.history) == 3:
+                raise KeyboardInterrupt
+
+    assert small(callbacks=[Stop()]).fit(X, y).n_iter_ == 3
+
+    class Impatient(nn.Linear):
+        def forward(self, x):
+            raise KeyboardInterrupt
+
+    clf = small(encoders=[("m0", ModuleEncoder(Impatient(3, 4), 4))])
+    with pytest.raises(KeyboardInterrupt):
+        clf.fit(X, y)
+    assert not hasattr(clf, "classes_")
+
+
 def test_progress_bar_only_on_request(capsys):
     X, y = make_blocks(n=40)
     small().fit(X, y)
