@@ -1,8 +1,7 @@
 """Accuracy on ``load_av_digits`` when half of the recordings are lost in training.
 
-Default nets, five seeds (of the mask and of the nets), the official test clips. Run
-
-with
+Default nets, five seeds (of the mask and of the nets), the official test clips.
+Run with
 
     python benchmarks/bench_av_digits.py
 """

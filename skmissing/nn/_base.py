@@ -8,7 +8,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_is_fitted
@@ -211,7 +211,7 @@ class BaseNetClassifier(ClassifierMixin, _BaseComposition, BaseEstimator):
         out = {}
         for name, shape in data.block_shapes.items():
             encoder = given.get(name)
-            encoder = default_encoder(shape) if encoder is None else clone(encoder)
+            encoder = default_encoder(shape) if encoder is None else encoder
             encoder.check(name, shape)
             out[name] = encoder
         return out

@@ -53,6 +53,13 @@ def test_validation_loss_uses_the_weights():
     w = np.where(y == 0, 10.0, 0.1)
     clf = small(early_stopping=True, validation_fraction=0.3).fit(X, y, sample_weight=w)
     recorded = clf.net_.history[:, "valid_loss"]
+    net, store = clf.net_, clf._fitted.store(X, y.astype(np.int64), 7 * w)
+    net.history.new_epoch()
+    net.run_single_epoch(net.get_iterator(store), False, "valid", None)
+    losses = -np.log(clf.predict_proba(X)[np.arange(200), y])
+    np.testing.assert_allclose(
+        net.history[-1, "valid_loss"], np.average(losses, weights=w), rtol=1e-5
+    )
     assert all(np.isfinite(recorded))
     # Almost all the weight is on one class: its loss alone must come out small.
     plain = small(early_stopping=True, validation_fraction=0.3).fit(X, y)
