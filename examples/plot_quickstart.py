@@ -4,16 +4,16 @@ Quick start: training with lost parts
 =====================================
 
 Digits that are seen and heard; half of the recordings are lost, more often for odd
-digits and for one speaker. One net is trained on what is left, and asked about rows with a picture, with a
-recording, and with both. This is the short version of ``examples/full_story.py``, on
-part of the rows and with few passes over them.
+digits and for one speaker. One net is trained on what is left, and asked about rows
+with a picture, with a recording, and with both. This is the short version of
+``examples/full_story.py``, on part of the rows and with few passes over them.
 """
 
 # %%
 # The data
 # --------
 # Each row has two blocks, an image and a log-spectrogram. ``simulate_missing`` hides
-# recordings at random given label and speaker, and knows the probability of what it drew.
+# recordings at random given label and speaker, and knows the probability of each draw.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,7 +25,7 @@ from skmissing.datasets import load_av_digits
 from skmissing.missingness import patterns, simulate_missing
 
 bunch = load_av_digits()
-train, test = bunch.train[:1500], bunch.test
+train, test = bunch.train[:1400], bunch.test
 X_train, y_train = bunch.data[train], bunch.target[train]
 X_test, y_test = bunch.data[test], bunch.target[test]
 
@@ -63,7 +63,7 @@ for ax in axes.flat:
 # Every estimator takes rows with any pattern, in ``fit`` and in ``predict``. The first
 # one is trained on what the others have lost, to compare with.
 
-settings = {"max_epochs": 20, "random_state": 0}
+settings = {"max_epochs": 15, "random_state": 0}
 models = {
     "trained on everything": FusionClassifier(**settings),
     "FusionClassifier": FusionClassifier(**settings),
