@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
@@ -112,10 +112,10 @@ def takes_sample_weight(estimator: Any) -> bool:
     if has_fit_parameter(estimator, "sample_weight"):
         return True
     inner = getattr(estimator, "estimator", None)
-    kinds = {p.kind for p in inspect.signature(estimator.fit).parameters.values()}
+    kinds = {p.kind for p in signature(estimator.fit).parameters.values()}
     return (
         inner is not None
-        and inspect.Parameter.VAR_KEYWORD in kinds
+        and Parameter.VAR_KEYWORD in kinds
         and takes_sample_weight(inner)
     )
 
@@ -151,17 +151,36 @@ def fit_weighted(estimator: Any, X: Any, y: np.ndarray, weight: np.ndarray) -> A
             f"Got weights for {type(estimator).__name__}, expected an estimator whose "
             "fit takes sample_weight."
         )
+    if get_config()["enable_metadata_routing"]:
+        _request_weights(estimator)
+        return estimator.fit(X, y, sample_weight=weight)
     if not isinstance(estimator, Pipeline):
         return estimator.fit(X, y, sample_weight=weight)
-    steps = [
-        (name, step)
+    routed = {
+        f"{name}__sample_weight": weight
         for name, step in estimator.steps
         if step not in (None, "passthrough") and takes_sample_weight(step)
-    ]
-    if not get_config()["enable_metadata_routing"]:
-        routed = {f"{name}__sample_weight": weight for name, _ in steps}
-        return estimator.fit(X, y, **routed)
-    for _, step in steps:
-        if hasattr(step, "set_fit_request"):
-            step.set_fit_request(sample_weight=True)
-    return estimator.fit(X, y, sample_weight=weight)
+    }
+    return estimator.fit(X, y, **routed)
+
+
+def _request_weights(estimator: Any) -> None:
+    """Request weights for all inside that take them and have not been asked yet."""
+    if isinstance(estimator, Pipeline):
+        for _, step in estimator.steps:
+            if step not in (None, "passthrough"):
+                _request_weights(step)
+        return
+    inner = getattr(estimator, "estimator", None)
+    if inner is not None:
+        _request_weights(inner)
+    for method in ("fit", "score"):
+        function = getattr(estimator, method, None)
+        if function is None or "sample_weight" not in signature(function).parameters:
+            continue
+        routing = estimator.get_metadata_routing()
+        # Of a meta-estimator this is the part that concerns itself.
+        own = getattr(getattr(routing, "_self_request", routing), method)
+        setter = getattr(estimator, f"set_{method}_request", None)
+        if setter is not None and own.requests.get("sample_weight") is None:
+            setter(sample_weight=True)

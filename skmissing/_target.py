@@ -201,8 +201,17 @@ def class_factors(
     if isinstance(class_weight, str):
         mass = np.bincount(codes, weight, minlength=len(classes))
         return mass.sum() / (len(classes) * mass)
+    for label, factor in class_weight.items():
+        if not (isinstance(factor, int | float | np.number) and 0 <= factor < np.inf):
+            raise ValueError(
+                f"Got class_weight={factor!r} for {label!r}, expected a finite number "
+                "that is not negative."
+            )
+    listed = set(class_weight)
     unknown = [label for label in class_weight if label not in set(classes.tolist())]
-    if unknown:
+    # Labels that a fold lacks are fine; next to a class without a factor they are
+    # more likely misspelt.
+    if unknown and not listed.issuperset(classes.tolist()):
         raise ValueError(
             f"The classes, {unknown}, are not in class_weight. Got class_weight for "
             f"{unknown[0]!r}, expected labels among {classes.tolist()}."

@@ -47,6 +47,8 @@ class PatternClassifier(ClassifierMixin, BaseEstimator):
     training_rows : {"available", "exact"}, default="available"
         Rows on which the model of a pattern is fitted: all that have at least its
         modalities, or only those that have exactly these.
+    class_weight : dict, "balanced" or None, default=None
+        Factors on the weights of the rows of each class.
     n_jobs : int, default=None
         Models fitted at once, by joblib.
 
@@ -111,6 +113,7 @@ class PatternClassifier(ClassifierMixin, BaseEstimator):
         "estimator": [HasMethods(["fit", "predict_proba"]), None],
         "modalities": [dict, list, tuple, None],
         "training_rows": [StrOptions({"available", "exact"})],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
         "n_jobs": [Integral, None],
     }
 
@@ -120,11 +123,13 @@ class PatternClassifier(ClassifierMixin, BaseEstimator):
         *,
         modalities: Any = None,
         training_rows: str = "available",
+        class_weight: Any = None,
         n_jobs: int | None = None,
     ) -> None:
         self.estimator = estimator
         self.modalities = modalities
         self.training_rows = training_rows
+        self.class_weight = class_weight
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=False)
@@ -146,7 +151,9 @@ class PatternClassifier(ClassifierMixin, BaseEstimator):
         self
         """
         data = check_multimodal(self, X, self.modalities, reset=True)
-        rows = check_training_rows(self, data, y, sample_weight)
+        rows = check_training_rows(
+            self, data, y, sample_weight, class_weight=self.class_weight
+        )
         data, names = rows.data, np.asarray(rows.data.names, dtype=object)
         warn_unobserved(names.tolist(), names[data.present.any(axis=0)].tolist())
         shown = np.unique(data.present, axis=0)
@@ -162,7 +169,8 @@ class PatternClassifier(ClassifierMixin, BaseEstimator):
             if len(np.unique(rows.y[here])) < 2:
                 continue
             patterns.append(tuple(names[pattern]))
-            jobs.append((patterns[-1], data[here], rows.y[here], rows.weight[here]))
+            labels = rows.classes[rows.y[here]]
+            jobs.append((patterns[-1], data[here], labels, rows.weight[here]))
         if not jobs:
             raise ValueError(
                 "Got no pattern of modalities whose rows show two classes, expected at "
@@ -213,7 +221,8 @@ class PatternClassifier(ClassifierMixin, BaseEstimator):
             table, model = self._models[best]
             part = np.zeros((int(here.sum()), len(self.classes_)))
             # The model of a pattern may not have met every class.
-            part[:, model.classes_] = model.predict_proba(table.transform(data[here]))
+            columns = np.searchsorted(self.classes_, model.classes_)
+            part[:, columns] = model.predict_proba(table.transform(data[here]))
             out[here] = part
         if n_empty:
             warnings.warn(

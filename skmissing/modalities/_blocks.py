@@ -13,15 +13,31 @@ Block = np.ndarray | RowView
 
 
 def check_name(name: Any) -> None:
-    if not isinstance(name, str) or not name or "__" in name:
+    """Refuse a name that column names ``modality__feature`` could not give back."""
+    if not isinstance(name, str) or not name or "__" in name or name.endswith("_"):
         raise ValueError(
-            f"Got the modality name {name!r}, expected a non-empty string without "
-            "'__', which separates modality and feature in column names."
+            f"Got the modality name {name!r}, expected a non-empty string that has no "
+            "'__' and no '_' at its end, since '__' separates modality and feature in "
+            "column names."
         )
 
 
-def as_block(name: str, block: Any) -> Block:
-    """Turn what a user hands in into an array with rows first."""
+def as_block(name: str, block: Any, present: np.ndarray | None = None) -> Block:
+    """Turn what a user hands in into an array with rows first.
+
+    Parameters
+    ----------
+    name : str
+        Modality, for error messages.
+    block : array-like with n rows
+        The block.
+    present : ndarray of bool of shape (n,), default=None
+        Rows whose content counts.
+
+    Returns
+    -------
+    ndarray or RowView with n rows
+    """
     if isinstance(block, RowView):
         return block
     if isinstance(block, np.memmap):
@@ -30,15 +46,30 @@ def as_block(name: str, block: Any) -> Block:
         return RowView(block)
     if type(block).__module__.partition(".")[0] == "torch":
         # Not imported here: a tensor can only exist where torch does.
-        block = block.detach().cpu().numpy()
+        block = block.detach().cpu()
+        block = (block.float() if "bfloat16" in str(block.dtype) else block).numpy()
     elif isinstance(block, pd.DataFrame | pd.Series):
         # The way of every frame: None and pd.NA become NaN, numbers become an array.
         from ._layout import _frame_block
 
         block = _frame_block(pd.DataFrame(block), name, numeric=False)
-    array = np.asarray(block)
+    elif isinstance(block, np.ma.MaskedArray):
+        block = np.ma.filled(block.astype(np.float64), np.nan)
+    try:
+        array = np.asarray(block)
+    except ValueError as error:
+        raise ValueError(
+            f"Got rows of different shape in block {name!r}, expected one array; pad "
+            "series with NaN at their end."
+        ) from error
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
+        # No tensor holds them.
+        array = array.astype(np.float64)
     if array.dtype == object:
-        numbers = numbers_of_objects(array)
+        given = None if present is None or len(present) != len(array) else present
+        numbers = numbers_of_objects(array, given)
         array = array if numbers is None else numbers
     if array.ndim == 0:
         raise TypeError(
@@ -59,9 +90,13 @@ def as_block(name: str, block: Any) -> Block:
     return array
 
 
-def numbers_of_objects(array: np.ndarray) -> np.ndarray | None:
+def numbers_of_objects(
+    array: np.ndarray, present: np.ndarray | None = None
+) -> np.ndarray | None:
     """Numbers held as Python objects, with None or pd.NA; None if there is text."""
     missing = np.asarray(pd.isna(array))
+    if present is not None:
+        missing = missing | ~present.reshape(-1, *[1] * (array.ndim - 1))
     numbers = (int, float, np.integer, np.floating, np.bool_)
     if not all(isinstance(value, numbers) for value in array[~missing]):
         return None
@@ -90,6 +125,8 @@ def find_present(blocks: dict[str, Block], present: Any, n: int) -> np.ndarray:
     names = list(blocks)
     given = None
     if present is not None:
+        if isinstance(present, pd.DataFrame) and set(present.columns) == set(names):
+            present = present[names]
         given = np.asarray(present)
         if given.dtype != bool or given.shape != (n, len(names)):
             raise ValueError(

@@ -43,7 +43,17 @@ class Modality:
 
     def __init__(self, columns: Any, shape: Sequence[int] | None = None) -> None:
         self.columns = columns
-        self.shape = None if shape is None else tuple(int(i) for i in shape)
+        if shape is not None:
+            sizes = tuple(shape) if isinstance(shape, Sequence) else ()
+            if not sizes or not all(
+                isinstance(i, int | np.integer) and i > 0 for i in sizes
+            ):
+                raise ValueError(
+                    f"Got shape={shape!r} for a Modality, expected None or a tuple of "
+                    "positive integers."
+                )
+            shape = tuple(int(i) for i in sizes)
+        self.shape = shape
 
     def __repr__(self) -> str:
         return f"Modality({self.columns!r}, shape={self.shape})"
@@ -91,15 +101,15 @@ def resolve_layout(X: Any, modalities: Any) -> ColumnLayout:
     n_columns = X.shape[1]
     multi = isinstance(X, pd.DataFrame) and isinstance(X.columns, pd.MultiIndex)
     labels = list(X.columns) if multi else None
-    if modalities is None:
-        indices = _group_columns(X, n_columns)
-        vectors = {name: (len(index),) for name, index in indices.items()}
-        return ColumnLayout(indices, {**vectors}, n_columns, labels)
     if isinstance(X, pd.DataFrame) and not X.columns.is_unique:
         twice = X.columns[X.columns.duplicated()][0]
         raise ValueError(
             f"Got two columns named {twice!r} in X, expected distinct column names."
         )
+    if modalities is None:
+        indices = _group_columns(X, n_columns)
+        vectors = {name: (len(index),) for name, index in indices.items()}
+        return ColumnLayout(indices, {**vectors}, n_columns, labels)
     indices = {}
     shapes: dict[str, tuple[int, ...]] = {}
     owner: dict[int, str] = {}
@@ -167,17 +177,26 @@ def _group_columns(X: Any, n_columns: int) -> dict[str, np.ndarray]:
     if isinstance(X, pd.DataFrame) and isinstance(X.columns, pd.MultiIndex):
         for i, first in enumerate(X.columns.get_level_values(0)):
             groups.setdefault(str(first), []).append(i)
-    elif isinstance(X, pd.DataFrame) and all(
-        isinstance(c, str) and c.partition("__")[0] and c.partition("__")[2]
-        for c in X.columns
-    ):
-        for i, label in enumerate(X.columns):
-            groups.setdefault(label.partition("__")[0], []).append(i)
+    elif isinstance(X, pd.DataFrame):
+        groups = prefix_groups(X)
+        if sum(map(len, groups.values())) < n_columns:
+            groups = {}
     if not groups:
         groups = {"x": list(range(n_columns))}
     for name in groups:
         check_name(name)
     return {name: np.asarray(index, dtype=np.intp) for name, index in groups.items()}
+
+
+def prefix_groups(X: pd.DataFrame) -> dict[str, list[int]]:
+    """Positions of the columns named ``modality__feature``, by modality."""
+    groups: dict[str, list[int]] = {}
+    for i, label in enumerate(X.columns):
+        if isinstance(label, str):
+            prefix, _, feature = label.partition("__")
+            if prefix and feature:
+                groups.setdefault(prefix, []).append(i)
+    return groups
 
 
 def _select_columns(X: Any, name: str, columns: Any) -> np.ndarray:
@@ -248,10 +267,10 @@ def extract_blocks(X: Any, layout: ColumnLayout, numeric: bool = True) -> Any:
     for name, index in layout.indices.items():
         if isinstance(X, pd.DataFrame):
             values = _frame_block(X.iloc[:, index], name, numeric)
-            if all(isinstance(c, str) for c in X.columns):
+            inside = [column_label(c) for c in X.columns[index]]
+            if all(isinstance(c, str | tuple) for c in X.columns):
                 labels[name] = [
-                    c if c.startswith(f"{name}__") else f"{name}__{c}"
-                    for c in X.columns[index]
+                    c if c.startswith(f"{name}__") else f"{name}__{c}" for c in inside
                 ]
         else:
             values = np.asarray(X)[:, index]
@@ -264,6 +283,11 @@ def extract_blocks(X: Any, layout: ColumnLayout, numeric: bool = True) -> Any:
     data = MultimodalData(blocks)
     data._feature_names = labels
     return data
+
+
+def column_label(label: Any) -> str:
+    """Name of a column; the levels of a MultiIndex joined by ``__``."""
+    return "__".join(map(str, label)) if isinstance(label, tuple) else str(label)
 
 
 def _frame_block(part: pd.DataFrame, name: str, numeric: bool) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from .._fit import restore_on_error
+from ._layout import column_label
 from ._multimodal_data import MultimodalData
 from ._validation import check_multimodal, covariate_frame
 
@@ -26,7 +28,7 @@ class ModalityTransformer(
 
     The inner transformer is fitted on the rows that have the modality and never sees
     a missing one; missing rows stay missing in the output. Blocks with a shape are
-    handed over flat.
+    handed over flat; they get their shape back if they are as wide as before.
 
     Parameters
     ----------
@@ -37,7 +39,8 @@ class ModalityTransformer(
         Columns of each modality, see :class:`~skmissing.Modality`.
     remainder : {"drop", "passthrough"}, default="drop"
         What happens to the covariate columns of a data frame. Kept ones stand after
-        the modalities, under their own names.
+        the modalities, under their own names; the next estimator then needs
+        ``modalities`` to tell them apart, since not all columns have a prefix.
 
     Attributes
     ----------
@@ -124,7 +127,6 @@ class ModalityTransformer(
         self._set_params("transformers", **params)
         return self
 
-    @restore_on_error
     def fit(self, X: Any, y: Any = None) -> ModalityTransformer:
         """Fit each transformer on the rows that have its modality.
 
@@ -139,6 +141,34 @@ class ModalityTransformer(
         -------
         self
         """
+        self._fit_blocks(X, y, transform=False)
+        return self
+
+    def fit_transform(self, X: Any, y: Any = None) -> Any:
+        """Fit to the data and transform it.
+
+        The inner transformers' own ``fit_transform`` is used, which for some, such as
+        :class:`sklearn.preprocessing.TargetEncoder`, is not ``fit`` followed by
+        ``transform``.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            The data.
+        y : array of shape (n_samples,), default=None
+            Handed to the inner transformers.
+
+        Returns
+        -------
+        X_out : same kind as X
+            Missing rows are NaN (or not present) in the output.
+        """
+        data, parts = self._fit_blocks(X, y, transform=True)
+        return self._assemble(X, data, parts)
+
+    @restore_on_error
+    def _fit_blocks(self, X: Any, y: Any, transform: bool) -> tuple:
+        """Fit; also the transformed rows of each modality, where asked for."""
         pairs = self._check_pairs()
         data = check_multimodal(self, X, self.modalities, reset=True, numeric=False)
         unknown = [name for name, _ in pairs if name not in data.names]
@@ -147,7 +177,14 @@ class ModalityTransformer(
                 f"Got a transformer for {unknown[0]!r}, expected one of the modalities "
                 f"{data.names}."
             )
+        if y is not None:
+            y = np.asarray(y)
+            if y.ndim == 0 or len(y) != len(data):
+                raise ValueError(
+                    f"Got y of shape {y.shape}, expected {len(data)} rows as in X."
+                )
         fitted: dict[str, Any] = {}
+        parts: dict[str, np.ndarray] = {}
         self._inner_columns: dict[str, list[str] | None] = {}
         self._widths: dict[str, int] = {}
         for name, transformer in pairs:
@@ -161,9 +198,11 @@ class ModalityTransformer(
                 )
             self._inner_columns[name] = self._short_labels(data, name, X)
             table = self._table(data, name, here, X)
-            inner = clone(transformer).fit(
-                table, None if y is None else np.asarray(y)[here]
-            )
+            inner, target = clone(transformer), None if y is None else y[here]
+            if transform and hasattr(inner, "fit_transform"):
+                parts[name] = _dense(inner.fit_transform(table, target))
+            else:
+                inner.fit(table, target)
             # One row tells the width, also of transformers that cannot.
             self._widths[name] = _dense(inner.transform(table[:1])).shape[1]
             fitted[name] = inner
@@ -174,7 +213,7 @@ class ModalityTransformer(
             raise ValueError(
                 "Got 'drop' for every modality, expected at least one to keep."
             )
-        return self
+        return data, parts
 
     def _check_pairs(self) -> list[tuple[str, Any]]:
         if self.remainder not in ("drop", "passthrough"):
@@ -183,12 +222,18 @@ class ModalityTransformer(
             )
         pairs = [] if self.transformers is None else list(self.transformers)
         seen = set()
+        own = set(self._get_param_names())
         for pair in pairs:
             if not isinstance(pair, tuple) or len(pair) != 2:
                 raise ValueError(
                     f"Got {pair!r} in transformers, expected (name, transformer) pairs."
                 )
             name, transformer = pair
+            if name in own or "__" in str(name):
+                raise ValueError(
+                    f"Got a transformer named {name!r}, expected a name without '__' "
+                    f"other than the parameters {sorted(own)} of {type(self).__name__}."
+                )
             if name in seen:
                 raise ValueError(
                     f"Got the modality {name!r} twice in transformers, expected "
@@ -239,6 +284,12 @@ class ModalityTransformer(
         """
         check_is_fitted(self)
         data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
+        return self._assemble(X, data, {})
+
+    def _assemble(
+        self, X: Any, data: MultimodalData, parts: dict[str, np.ndarray]
+    ) -> Any:
+        """Put transformed and untouched blocks together, as the kind of X."""
         blocks: dict[str, Any] = {}
         names_out: dict[str, list[str]] = {}
         present = data.select(self.modality_names_out_).present.copy()
@@ -251,10 +302,11 @@ class ModalityTransformer(
                 continue
             inner = self.transformers_[name]
             names_out[name] = self._feature_names(name)
+            part = parts.get(name)
             if not here.any():
-                blocks[name] = np.full((len(data), self._widths[name]), np.nan)
-                continue
-            part = _dense(inner.transform(self._table(data, name, here, X)))
+                part = np.full((0, self._widths[name]), np.nan)
+            if part is None:
+                part = _dense(inner.transform(self._table(data, name, here, X)))
             if here.all():
                 out = part
             else:
@@ -265,6 +317,10 @@ class ModalityTransformer(
                 out[here] = part
             # A transformer may keep only features that a row does not have.
             present[:, m] &= ~pd.isna(out).all(axis=1)
+            shape = data.block_shapes[name]
+            if out.shape[1] == prod(shape):
+                # As wide as before, so the shape still means something.
+                out = out.reshape(len(data), *shape)
             blocks[name] = out
         result = MultimodalData(blocks, present)
         result._feature_names = names_out
@@ -281,6 +337,8 @@ class ModalityTransformer(
             return result
         frame = result.to_frame()
         rest = covariate_frame(self, X) if self.remainder == "passthrough" else None
+        if rest is not None:
+            rest = rest.set_axis([column_label(c) for c in rest.columns], axis=1)
         if isinstance(X, pd.DataFrame):
             frame.index = X.index
             return frame if rest is None else pd.concat([frame, rest], axis=1)
@@ -311,6 +369,8 @@ class ModalityTransformer(
         for name in self.modality_names_out_:
             if name in self.transformers_:
                 labels.extend(self._feature_names(name))
+            elif name in self._feature_labels:
+                labels.extend(self._feature_labels[name])
             elif table_names is None or not named:
                 size = int(np.prod(self.modality_shapes_in_[name]))
                 labels.extend(f"{name}__{i}" for i in range(size))
@@ -320,7 +380,7 @@ class ModalityTransformer(
                     c if c.startswith(f"{name}__") else f"{name}__{c}" for c in inside
                 )
         if layout is not None and self.remainder == "passthrough":
-            labels.extend(str(table_names[i]) for i in layout.covariates)
+            labels.extend(column_label(table_names[i]) for i in layout.covariates)
         return np.asarray(labels, dtype=object)
 
     def __sklearn_tags__(self) -> Any:

@@ -92,9 +92,13 @@ class MultimodalData:
             )
         self._blocks: dict[str, Block] = {}
         self._feature_names: dict[str, list[str]] = {}
-        for name, block in blocks.items():
+        mask = None if present is None else np.asarray(present)
+        for m, (name, block) in enumerate(blocks.items()):
             check_name(name)
-            self._blocks[name] = as_block(name, block)
+            here = None
+            if mask is not None and mask.dtype == bool and mask.ndim == 2:
+                here = mask[:, m] if m < mask.shape[1] else None
+            self._blocks[name] = as_block(name, block, here)
         lengths = {name: len(block) for name, block in self._blocks.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(

@@ -73,6 +73,10 @@ class RowView:
         return out if dtype is None else out.astype(dtype, copy=False)
 
     def __reduce__(self) -> tuple:
+        if 2 * len(self.rows) < len(self.base):
+            # A plain pickle writes the whole of a memory map. joblib, which hands the
+            # file to its workers instead, gets it where most rows are wanted.
+            return (RowView, (self.take(slice(None)),))
         return (RowView, (self.base, self.rows))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_array, validate_data
 
-from ._layout import extract_blocks, resolve_layout
+from ._layout import extract_blocks, prefix_groups, resolve_layout
 from ._multimodal_data import MultimodalData
 from ._row_view import iter_chunks
 
@@ -80,7 +80,9 @@ def check_multimodal(
     if reset:
         estimator.modality_names_in_ = np.asarray(data.names, dtype=object)
         estimator.modality_shapes_in_ = data.block_shapes
+        estimator._feature_labels = dict(data._feature_names)
         return data
+    _check_order(estimator, data)
     return _match_shapes(estimator, data)
 
 
@@ -154,6 +156,12 @@ def _from_frame(
     layout = estimator._column_layout
     if layout is None:
         # Fitted on a MultimodalData: the names are all there is to go by.
+        if not isinstance(modalities, Mapping):
+            groups = prefix_groups(X)
+            wanted = list(estimator.modality_names_in_)
+            if set(wanted) <= set(groups):
+                # The other columns are covariates.
+                modalities = {name: groups[name] for name in wanted}
         data = extract_blocks(X, resolve_layout(X, modalities), numeric)
         return _from_container(estimator, data, modalities, reset=False)
     if layout.labels is not None:
@@ -209,7 +217,7 @@ def _is_object(X: Any) -> bool:
 
 
 def _match_shapes(estimator: Any, data: MultimodalData) -> MultimodalData:
-    """Blocks in the shapes of fit; any shape of the same number of values will do."""
+    """Blocks in the shapes of fit. Only flat ones, as tables have them, change."""
     expected = estimator.modality_shapes_in_
     if data.block_shapes == expected:
         return data
@@ -217,13 +225,37 @@ def _match_shapes(estimator: Any, data: MultimodalData) -> MultimodalData:
     for name, shape in data.block_shapes.items():
         if shape == expected[name]:
             continue
-        if prod(shape) != prod(expected[name]):
+        flat = len(shape) == 1 or len(expected[name]) == 1
+        if not flat or prod(shape) != prod(expected[name]):
             raise ValueError(
                 f"Got shape {shape} per row for the modality {name!r}, expected "
                 f"{expected[name]} as in fit."
             )
         blocks[name] = np.asarray(blocks[name]).reshape(len(data), *expected[name])
-    return MultimodalData._trusted(blocks, data.present)
+    return MultimodalData._trusted(blocks, data.present, data._feature_names)
+
+
+def _check_order(estimator: Any, data: MultimodalData) -> None:
+    """Refuse features that are those of fit in another order.
+
+    scikit-learn compares the columns of two frames; this compares what is known of
+    the features when a frame meets a MultimodalData, whose unnamed features count as
+    numbered.
+    """
+    for name, shape in data.block_shapes.items():
+        numbered = [f"{name}__{i}" for i in range(prod(shape))]
+        before = estimator._feature_labels.get(name, numbered)
+        now = data._feature_names.get(name, numbered)
+        named = name in estimator._feature_labels and name in data._feature_names
+        if before != now and (named or set(before) == set(now)):
+            raise ValueError(
+                f"Got the features of the modality {name!r} as {_short(now)}, expected "
+                f"{_short(before)} as in fit, in the same order."
+            )
+
+
+def _short(labels: list[str]) -> str:
+    return f"{labels[:5]}..." if len(labels) > 5 else f"{labels}"
 
 
 def covariate_frame(estimator: Any, X: Any) -> pd.DataFrame | None:

@@ -139,8 +139,13 @@ class BaseNetClassifier(ClassifierMixin, _BaseComposition, BaseEstimator):
         )
         encoders = self._resolve_encoders(rows.data)
         warm = bool(self.warm_start) and "classes_" in before
+        described = self._describe_net(encoders)
         if warm:
-            self._check_same_task(before, rows)
+            self._check_same_task(before, rows, described)
+            # The former net knows its modalities by their order.
+            self.modality_names_in_ = before["modality_names_in_"]
+            rows.data = rows.data.select(list(self.modality_names_in_))
+        self._net_description = described
         with torch_threads(self.n_threads):
             self._fit_rows(rows, encoders, local_random_state(self.random_state), warm)
         self.classes_ = rows.classes
@@ -160,7 +165,26 @@ class BaseNetClassifier(ClassifierMixin, _BaseComposition, BaseEstimator):
     def _training_params(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in COMMON_PARAMETERS}
 
-    def _check_same_task(self, before: dict, rows: TrainingRows) -> None:
+    def _describe_net(self, encoders: dict[str, Encoder]) -> dict[str, str]:
+        """What the net is made of, to compare with on a warm start."""
+        own = [
+            name
+            for name in self._parameter_constraints
+            if name not in BaseNetClassifier._parameter_constraints
+            and name not in ("n_jobs", "modality_dropout", "dropout_scheme")
+        ]
+        out = {name: repr(getattr(self, name)) for name in own}
+        return {**out, **{f"encoder of {k}": repr(e) for k, e in encoders.items()}}
+
+    def _check_same_task(
+        self, before: dict, rows: TrainingRows, described: dict[str, str]
+    ) -> None:
+        for name, value in before["_net_description"].items():
+            if described.get(name, value) != value:
+                raise ValueError(
+                    f"Got {name}={described[name]} with warm_start=True, expected "
+                    f"{value} as in the former fit."
+                )
         same = (
             np.array_equal(before["classes_"], rows.classes)
             and before["modality_shapes_in_"] == self.modality_shapes_in_

@@ -77,7 +77,8 @@ class ConvEncoder(Encoder):
         check_widths("channels", self.channels)
         if self.kernel_size % 2 == 0:
             raise ValueError(
-                f"Got kernel_size={self.kernel_size}, expected an odd number."
+                f"Got kernel_size={self.kernel_size} for the modality {name!r}, "
+                "expected an odd number."
             )
         self._expect_ndim(name, shape, 3, "(channels, height, width)")
 

@@ -18,6 +18,8 @@ class Encoder(BaseEstimator):
 
     scale_inputs: bool = True
     frozen: bool = False
+    # Whether integers reach the module as integers; others get them as numbers.
+    keeps_integers: bool = False
 
     def check(self, name: str, shape: tuple[int, ...]) -> None:
         """Validate the parameters for a block of the given row shape.

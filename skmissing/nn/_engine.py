@@ -161,6 +161,9 @@ class SkmissingNet(NeuralNet):
                 count += 1
         self.history.record(f"{prefix}_loss", float(total / mass))
         self.history.record(f"{prefix}_batch_count", count)
+        # Some callbacks of skorch look for a batch in the history: the whole epoch.
+        self.history.new_batch()
+        self.history.record_batch(f"{prefix}_loss", float(total / mass))
 
     def _run_with_hooks(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any
@@ -185,14 +188,24 @@ class SkmissingNet(NeuralNet):
         losses = self.module_.row_losses(batch[0])
         loss = self.criterion_(losses, batch[0].weight)
         loss.backward()
-        return {"loss": loss, "y_pred": losses.detach()}
+        return {"loss": loss, "y_pred": self._scores(batch[0])}
 
     def validation_step(self, batch: Any, **kwargs: Any) -> dict:
         self._set_training(False)
         with torch.no_grad():
             losses = self.module_.row_losses(batch[0])
             loss = self.criterion_(losses, batch[0].weight)
-        return {"loss": loss, "y_pred": losses}
+        return {"loss": loss, "y_pred": self._scores(batch[0])}
+
+    def _scores(self, batch: Any) -> Any:
+        """Class scores for callbacks, without dropout and its random numbers."""
+        self._set_training(False)
+        with torch.no_grad():
+            return self.module_.logits(batch)
+
+    def predict(self, X: Any) -> Any:
+        """Class indices, which is what scorers of skorch compare with."""
+        return self.predict_proba(X).argmax(axis=1)
 
 
 def make_net(

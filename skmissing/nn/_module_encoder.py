@@ -43,6 +43,8 @@ class ModuleEncoder(Encoder):
     False
     """
 
+    keeps_integers = True
+
     _parameter_constraints: dict[str, list[Any]] = {
         "module": [callable],
         "out_features": [Interval(Integral, 1, None, closed="left")],

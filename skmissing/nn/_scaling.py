@@ -21,14 +21,18 @@ class BlockScaler:
     center: np.ndarray
     factor: np.ndarray
     fill: np.ndarray
-    # False: integers go through untouched, floats are only filled.
+    # False: floats are only filled.
     scales: bool
+    # True: integers go through untouched.
+    keeps_integers: bool = False
 
-    def transform(self, values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    def transform(self, name: str, values: np.ndarray, dtype: np.dtype) -> np.ndarray:
         """Scale and fill some rows of a floating point block.
 
         Parameters
         ----------
+        name : str
+            The modality, for error messages.
         values : ndarray of shape (n, ...)
             Rows that have the block.
         dtype : numpy dtype
@@ -48,7 +52,15 @@ class BlockScaler:
             gaps = np.isnan(out)
             if gaps.any():
                 out = np.where(gaps, self.fill, out)
-        return out.astype(dtype)
+        with np.errstate(over="ignore"):
+            cast = out.astype(dtype)
+        if not np.isfinite(cast).all():
+            raise ValueError(
+                f"Got a value of {np.abs(out).max():.3g} (after scaling) in the "
+                f"modality {name!r}, expected less than {np.finfo(dtype).max:.3g}, the "
+                f"largest {dtype}; dtype='float64' reaches further."
+            )
+        return cast
 
 
 def fit_scaler(
@@ -57,7 +69,7 @@ def fit_scaler(
     weight: np.ndarray,
     axes: tuple[int, ...],
     scale: bool,
-    series: bool,
+    keeps_integers: bool = False,
 ) -> BlockScaler:
     """Weighted mean and standard deviation of a block.
 
@@ -73,9 +85,8 @@ def fit_scaler(
         Axes of one row that share their statistics.
     scale : bool
         False: only the fill values are wanted.
-    series : bool
-        Whether trailing all-NaN steps are padding (they are NaN, so they do not enter
-        the sums in any case).
+    keeps_integers : bool, default=False
+        Whether the encoder wants integers as they are.
 
     Returns
     -------
@@ -84,7 +95,9 @@ def fit_scaler(
     shape = block.shape[1:]
     reduce = (0, *(a + 1 for a in axes))
     kept = tuple(1 if i in axes else s for i, s in enumerate(shape))
-    identity = BlockScaler(np.zeros(kept), np.ones(kept), np.zeros(kept), scale)
+    identity = BlockScaler(
+        np.zeros(kept), np.ones(kept), np.zeros(kept), scale, keeps_integers
+    )
     if not scale and block.dtype.kind != "f":
         return identity
     total = np.zeros(kept)
@@ -101,7 +114,10 @@ def fit_scaler(
     safe = np.where(known, total, 1.0)
     mean = np.where(known, first / safe, 0.0)
     if not scale:
-        return BlockScaler(identity.center, identity.factor, mean, False)
+        # Integers with gaps come as floats from a table: same numbers, same input.
+        return BlockScaler(
+            identity.center, identity.factor, mean, False, keeps_integers
+        )
     second = np.zeros(kept)
     for part, values in iter_chunks(block):
         here = rows[part]

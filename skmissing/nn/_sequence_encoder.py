@@ -72,7 +72,8 @@ class SequenceEncoder(Encoder):
         super().check(name, shape)
         if self.kernel_size % 2 == 0:
             raise ValueError(
-                f"Got kernel_size={self.kernel_size}, expected an odd number."
+                f"Got kernel_size={self.kernel_size} for the modality {name!r}, "
+                "expected an odd number."
             )
         self._expect_ndim(name, shape, 2, "(time steps, channels)")
 

@@ -129,7 +129,7 @@ class TensorStore:
         for part, values in iter_chunks(block):
             rows = here[part]
             chosen = values if rows.all() else values[rows]
-            out[part][rows] = self.scalers[name].transform(chosen, self._np_dtype)
+            out[part][rows] = self.scalers[name].transform(name, chosen, self._np_dtype)
             if name in self.series:
                 lengths[part][rows] = series_lengths(chosen)
         if name in self.series and (lengths != block.shape[1]).any():
@@ -137,7 +137,7 @@ class TensorStore:
         return torch.from_numpy(out)
 
     def _cast(self, scaler: BlockScaler) -> tuple | None:
-        if not scaler.scales:
+        if not scaler.scales and scaler.keeps_integers:
             return None
         return (
             torch.from_numpy(scaler.center).to(self.device),
@@ -168,7 +168,7 @@ class TensorStore:
                 steps: Any = None
                 if name in self.series:
                     steps = torch.from_numpy(series_lengths(values)).to(self.device)
-                values = self.scalers[name].transform(values, self._np_dtype)
+                values = self.scalers[name].transform(name, values, self._np_dtype)
                 return torch.from_numpy(values).to(self.device), steps
             tensor = _integers(values).to(self.device)
             return self._to_float(tensor, self._cast(self.scalers[name])), None

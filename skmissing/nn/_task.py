@@ -56,6 +56,15 @@ class EncoderBank(nn.Module):
         -------
         tensor of shape (n, out_features)
         """
+        try:
+            return self._encode(name, values, lengths)
+        except (RuntimeError, IndexError, TypeError) as error:
+            raise ValueError(
+                f"Got {tuple(values.shape)} {values.dtype} values of the modality "
+                f"{name!r}, expected input that its encoder takes ({error})."
+            ) from error
+
+    def _encode(self, name: str, values: Any, lengths: Any) -> Any:
         i = self.names.index(name)
         module = self.encoders[i]
         if self._normed[i] and self.training and len(values) == 1:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.model_selection import GroupShuffleSplit
 
@@ -168,6 +169,7 @@ def split_validation(
     """
     n = len(y)
     if groups is not None:
+        groups = pd.factorize(groups, use_na_sentinel=False)[0]
         if len(np.unique(groups)) < 2:
             raise ValueError(
                 "Got a single group, expected at least two groups where "
@@ -239,7 +241,8 @@ def train_net(
     """
     device = resolve_device(params["device"])
     split_seed, init_seed, train_seed = (draw_seed(rng) for _ in range(3))
-    something = data.present.any(axis=1)
+    usable = data.present if warm is None else warm.usable(data)
+    something = usable.any(axis=1)
     if not something.any():
         raise ValueError(
             "Got only rows without any modality in fit, expected at least one row with "
@@ -271,7 +274,7 @@ def train_net(
                 weight[rows],
                 encoders[name].statistics_axes(shapes[name]),
                 bool(encoders[name].scale_inputs),
-                encoders[name].is_series(shapes[name]),
+                encoders[name].keeps_integers,
             )
             for name in used
         }

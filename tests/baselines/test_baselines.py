@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import sklearn
 from scipy.special import logsumexp
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_digits
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -260,3 +262,28 @@ def test_missing_features_pass_only_where_the_estimator_takes_them():
     np.testing.assert_allclose(table.fill_[0], np.nanmean(block[:, 0]))
     imputing = make_pipeline(SimpleImputer(), GaussianNB())
     PatternClassifier(imputing).fit(X, y).predict_proba(X)
+
+
+def test_inner_models_see_the_labels_and_class_weights():
+    X, y = make_blocks(n=60, n_classes=2)
+    labels = np.array(["ill", "well"])[y]
+    inner = LogisticRegression(class_weight={"ill": 5, "well": 1})
+    clf = PatternClassifier(inner).fit(X, labels)
+    assert clf.estimators_[("m0",)].classes_.tolist() == ["ill", "well"]
+    assert set(clf.predict(X)) <= {"ill", "well"}
+    tilted = PatternClassifier(class_weight={"ill": 50.0, "well": 1.0}).fit(X, labels)
+    assert tilted.class_prior_[0] > 0.95
+    assert (tilted.predict_proba(X)[:, 0] > clf.predict_proba(X)[:, 0]).mean() > 0.8
+
+
+@pytest.mark.parametrize("routing", [False, True])
+def test_searches_and_calibration_get_the_weights(routing):
+    X, y = make_blocks(n=90, missing=0.0)
+    w = np.random.default_rng(0).uniform(0.1, 5, size=90)
+    with sklearn.config_context(enable_metadata_routing=routing):
+        for inner in (
+            GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=2),
+            CalibratedClassifierCV(LogisticRegression(), cv=2),
+        ):
+            clf = PatternClassifier(inner).fit(X, y, sample_weight=w)
+            assert clf.score(X, y) > 0.5

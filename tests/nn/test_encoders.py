@@ -57,11 +57,11 @@ def test_statistics_are_weighted_and_see_only_present_rows():
     rows = rng.random(9000) < 0.7
     weight = rng.integers(1, 4, size=9000).astype(float)
     block[~rows] = np.inf
-    scaler = fit_scaler(block, rows, weight, (), True, False)
+    scaler = fit_scaler(block, rows, weight, (), True)
     again = np.repeat(block[rows], weight[rows].astype(int), axis=0)
     np.testing.assert_allclose(scaler.center, np.nanmean(again, axis=0))
     np.testing.assert_allclose(1 / scaler.factor, np.nanstd(again, axis=0))
-    out = scaler.transform(block[rows], np.float32)
+    out = scaler.transform("m", block[rows], np.float32)
     assert out.dtype == np.float32
     assert (out[np.isnan(block[rows])] == 0).all()
 
@@ -70,12 +70,12 @@ def test_statistics_per_channel_and_per_series():
     rng = np.random.default_rng(0)
     image = rng.normal(size=(50, 2, 4, 4)) * np.array([1, 9])[:, None, None]
     ones, everything = np.ones(50), np.ones(50, dtype=bool)
-    scaler = fit_scaler(image, everything, ones, (1, 2), True, False)
+    scaler = fit_scaler(image, everything, ones, (1, 2), True)
     np.testing.assert_allclose(scaler.center[:, 0, 0], image.mean(axis=(0, 2, 3)))
     np.testing.assert_allclose(1 / scaler.factor[:, 0, 0], image.std(axis=(0, 2, 3)))
     series = rng.normal(size=(50, 6, 3))
     series[::2, 4:] = np.nan
-    scaler = fit_scaler(series, everything, ones, (0,), True, True)
+    scaler = fit_scaler(series, everything, ones, (0,), True)
     np.testing.assert_allclose(scaler.center[0], np.nanmean(series, axis=(0, 1)))
 
 
@@ -83,10 +83,10 @@ def test_constant_unseen_and_large_features():
     block = np.column_stack(
         [np.full(100, 0.1), np.full(100, np.nan), 1.7e9 + np.arange(100) / 1e3]
     )
-    scaler = fit_scaler(block, np.ones(100, dtype=bool), np.ones(100), (), True, False)
-    out = scaler.transform(block, np.float32)
+    scaler = fit_scaler(block, np.ones(100, dtype=bool), np.ones(100), (), True)
+    out = scaler.transform("m", block, np.float32)
     np.testing.assert_allclose(out[:, 0], 0, atol=1e-6)
-    later = scaler.transform(np.array([[0.1, 55.0, 1.7e9]]), np.float32)
+    later = scaler.transform("m", np.array([[0.1, 55.0, 1.7e9]]), np.float32)
     assert later[0, 1] == 0.0  # never observed in training
     # A time stamp keeps its digits: the subtraction is made in float64.
     np.testing.assert_allclose(

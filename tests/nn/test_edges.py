@@ -1,0 +1,124 @@
+"""Corners of the nets that once went wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from skorch.callbacks import Checkpoint, EpochScoring
+from torch import nn
+
+from skmissing import MultimodalData
+from skmissing.baselines import FusionClassifier, UnimodalEnsemble
+from skmissing.nn import ConvEncoder, MLPEncoder, ModuleEncoder, SequenceEncoder
+
+from .._instances import NET, make_blocks
+
+
+def small(**params):
+    return FusionClassifier(**{**NET, **params})
+
+
+@pytest.mark.parametrize(
+    "encoder, shape",
+    [(MLPEncoder, (4,)), (ConvEncoder, (1, 6, 6)), (SequenceEncoder, (5, 2))],
+)
+def test_unscaled_integers(encoder, shape):
+    rng = np.random.default_rng(0)
+    block = rng.integers(5, size=(40, *shape), dtype=np.uint8)
+    y = np.arange(40) % 2
+    X, as_float = (MultimodalData({"m": b}) for b in (block, block.astype(float)))
+    clf = small(encoders=[("m", encoder(scale_inputs=False))])
+    np.testing.assert_array_equal(
+        clf.fit(X, y).predict_proba(X), clf.fit(as_float, y).predict_proba(as_float)
+    )
+
+
+def test_errors_of_a_users_module_name_the_modality():
+    X, y = make_blocks(n=30)
+    clf = small(encoders=[("m0", ModuleEncoder(nn.Linear(9, 4), 4))])
+    with pytest.raises(ValueError, match=r"Got .* values of the modality 'm0'"):
+        clf.fit(X, y)
+
+
+@pytest.mark.parametrize("fusion", ["early", "late"])
+def test_warm_start_matches_modalities_by_name(fusion):
+    rng = np.random.default_rng(1)
+    y = np.arange(60) % 2
+    X = MultimodalData(
+        {"a": 4 * y[:, None] + rng.normal(size=(60, 3)), "b": rng.normal(size=(60, 3))}
+    )
+    clf = small(fusion=fusion, warm_start=True).fit(X, y)
+    before = clf.predict_proba(X.hide("b"))
+    clf.set_params(max_epochs=1, lr=1e-12).fit(X.select(["b", "a"]), y)
+    np.testing.assert_allclose(clf.predict_proba(X.hide("b")), before, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"fusion": "late"},
+        {"head_hidden": (3,)},
+        {"use_mask": True},
+        {"encoders": [("m0", MLPEncoder(hidden=(3,)))]},
+    ],
+)
+def test_warm_start_with_another_net_is_refused(change):
+    X, y = make_blocks(n=30)
+    clf = small(warm_start=True).fit(X, y)
+    with pytest.raises(
+        ValueError, match="with warm_start=True, expected .* former fit"
+    ):
+        clf.set_params(**change).fit(X, y)
+
+
+def test_warm_start_without_a_usable_row_is_refused():
+    X, y = make_blocks(n=30, missing=0.0)
+    with pytest.warns(UserWarning, match="'m1'"):
+        clf = small(warm_start=True).fit(X.hide("m1"), y)
+    with pytest.raises(ValueError, match="Got only rows without any modality"):
+        clf.fit(X.hide("m0"), y)
+
+
+@pytest.mark.parametrize("kind", [FusionClassifier, UnimodalEnsemble])
+def test_values_beyond_float32_raise_and_float64_takes_them(kind):
+    X, y = make_blocks(n=30, missing=0.0)
+    huge = MultimodalData({**X.blocks, "m0": np.full((30, 3), 1e39)})
+    with pytest.raises(ValueError, match="'m0', expected less than 3.4e.38"):
+        kind(**NET).fit(X, y).predict_proba(huge)
+    out = kind(**NET, dtype="float64").fit(X, y).predict_proba(huge)
+    assert np.isfinite(out).all()
+
+
+def test_common_callbacks_of_skorch(tmp_path):
+    X, y = make_blocks(n=60)
+    clf = small(
+        callbacks=[EpochScoring("accuracy", on_train=False, name="valid_acc")],
+        early_stopping=True,
+    ).fit(X, y)
+    scores = clf.net_.history[:, "valid_acc"]
+    assert all(0 <= s <= 1 for s in scores) and max(scores) > 0.5
+    small(callbacks=[Checkpoint(monitor=None, dirname=str(tmp_path))]).fit(X, y)
+    assert (tmp_path / "params.pt").exists()
+
+
+@pytest.mark.parametrize("factor", [-1.0, np.inf, np.nan, "many"])
+def test_bad_class_weights_raise(factor):
+    X, y = make_blocks(n=30)
+    with pytest.raises(ValueError, match="Got class_weight=.* for 0, expected"):
+        small(class_weight={0: factor}).fit(X, y)
+
+
+def test_class_weight_may_list_classes_that_a_fold_lacks():
+    X, y = make_blocks(n=30)
+    full = {0: 1.0, 1: 2.0, 2: 1.0}
+    a = small(class_weight=full).fit(X, y).predict_proba(X)
+    b = small(class_weight={**full, 7: 3.0}).fit(X, y).predict_proba(X)
+    np.testing.assert_array_equal(a, b)
+    with pytest.raises(ValueError, match="Got class_weight for 'x'"):
+        small(class_weight={0: 1.0, "x": 3.0}).fit(X, y)
+
+
+def test_groups_of_mixed_type():
+    X, y = make_blocks(n=40)
+    groups = np.array([None, 1, "a", 2.5] * 10, dtype=object)
+    small(early_stopping=True, validation_fraction=0.3).fit(X, y, groups=groups)
