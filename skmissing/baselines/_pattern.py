@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import HasMethods, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
+from .._classify import MultimodalClassifierMixin
 from .._fit import restore_on_error
 from .._inner import FlatTable, accepts_nan, fit_weighted
 from .._target import check_training_rows, warn_unobserved
-from ..exceptions import EmptyRowWarning
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
 
@@ -29,7 +27,7 @@ DEFAULT_MASS = 1000.0
 Pattern = tuple[str, ...]
 
 
-class PatternClassifier(ClassifierMixin, BaseEstimator):
+class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
     """One model per pattern of present modalities, of any kind.
 
     For each pattern that training rows show, and for each modality alone, a clone of
@@ -191,82 +189,36 @@ class PatternClassifier(ClassifierMixin, BaseEstimator):
         inside = [p for p in self._models if have.issuperset(p)]
         return max(inside, key=lambda p: (len(p), self.n_rows_[p], p), default=None)
 
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Probabilities of the classes.
-
-        Parameters
-        ----------
-        X : {array, DataFrame, MultimodalData} with n_samples rows
-            Any pattern of missing modalities. Rows that no model can answer get the
-            class prior, with one warning.
-
-        Returns
-        -------
-        ndarray of float64 of shape (n_samples, n_classes)
-            Columns in the order of ``classes_``.
-        """
-        check_is_fitted(self)
-        data = check_multimodal(self, X, self.modalities, reset=False)
-        names = data.names
-        out = np.tile(self.class_prior_, (len(data), 1))
+    def _split_by_pattern(
+        self, data: MultimodalData
+    ) -> list[tuple[np.ndarray, Pattern | None]]:
+        """Rows of each pattern, and the pattern whose model answers them."""
         kinds, member = np.unique(data.present, axis=0, return_inverse=True)
         member = member.reshape(-1)
-        n_empty = 0
-        for k, pattern in enumerate(kinds):
-            here = member == k
-            best = self._best_pattern({n for n, p in zip(names, pattern) if p})
-            if best is None:
-                n_empty += int(here.sum())
-                continue
-            table, model = self._models[best]
-            part = np.zeros((int(here.sum()), len(self.classes_)))
-            # The model of a pattern may not have met every class.
-            columns = np.searchsorted(self.classes_, model.classes_)
-            part[:, columns] = model.predict_proba(table.transform(data[here]))
-            out[here] = part
-        if n_empty:
-            warnings.warn(
-                f"Got {n_empty} of {len(data)} rows without a usable modality; they "
-                "are answered with the class prior.",
-                EmptyRowWarning,
-                stacklevel=2,
+        return [
+            (
+                member == k,
+                self._best_pattern({n for n, p in zip(data.names, kind) if p}),
             )
-        return out / out.sum(axis=1, keepdims=True)
+            for k, kind in enumerate(kinds)
+        ]
 
-    def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Logarithm of :meth:`predict_proba`.
+    def _answerable(self, data: MultimodalData) -> np.ndarray:
+        out = np.zeros(len(data), dtype=bool)
+        for rows, best in self._split_by_pattern(data):
+            out[rows] = best is not None
+        return out
 
-        Parameters
-        ----------
-        X : {array, DataFrame, MultimodalData} with n_samples rows
-            Any pattern of missing modalities.
-
-        Returns
-        -------
-        ndarray of float64 of shape (n_samples, n_classes)
-        """
+    def _log_proba(self, data: MultimodalData) -> np.ndarray:
+        # The model of a pattern may not have met every class.
+        out = np.zeros((len(data), len(self.classes_)))
+        for rows, best in self._split_by_pattern(data):
+            table, model = self._models[cast(Pattern, best)]
+            columns = np.searchsorted(self.classes_, model.classes_)
+            proba = model.predict_proba(table.transform(data[rows]))
+            out[np.ix_(rows, columns)] = proba
         with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Most probable class.
-
-        Parameters
-        ----------
-        X : {array, DataFrame, MultimodalData} with n_samples rows
-            Any pattern of missing modalities.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-        """
-        proba = self.predict_proba(X)
-        return self.classes_[np.argmax(proba, axis=1)]
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        return tags
+            return np.log(out)
 
 
 def _fit_pattern(

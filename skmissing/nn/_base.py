@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
+from contextlib import AbstractContextManager
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import _BaseComposition
-from sklearn.utils.validation import check_is_fitted
 
+from .._classify import MultimodalClassifierMixin
 from .._fit import restore_on_error
 from .._target import TrainingRows, check_training_rows
-from ..exceptions import EmptyRowWarning
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
 from ._encoder import Encoder, default_encoder
@@ -43,11 +42,11 @@ COMMON_PARAMETERS = (
 )
 
 
-class BaseNetClassifier(ClassifierMixin, _BaseComposition, BaseEstimator):
+class BaseNetClassifier(MultimodalClassifierMixin, _BaseComposition, BaseEstimator):
     """Common parameters, validation and prediction of the classifiers with a net.
 
     Subclasses store their parameters, train in :meth:`_fit_rows` and answer in
-    :meth:`_log_proba`.
+    :meth:`_log_proba`, for rows that :meth:`_usable` leaves something of.
     """
 
     _parameter_constraints: dict[str, list[Any]] = {
@@ -243,79 +242,11 @@ class BaseNetClassifier(ClassifierMixin, _BaseComposition, BaseEstimator):
     # -- predict -----------------------------------------------------------------------
 
     @abstractmethod
-    def _log_proba(self, data: MultimodalData) -> np.ndarray:
-        """Log-probabilities of rows that have at least one usable modality."""
-
-    @abstractmethod
     def _usable(self, data: MultimodalData) -> np.ndarray:
         """Present mask without modalities that were never seen in training."""
 
-    def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Log-probabilities of the classes.
+    def _answerable(self, data: MultimodalData) -> np.ndarray:
+        return np.asarray(self._usable(data).any(axis=1))
 
-        Parameters
-        ----------
-        X : {array, DataFrame, MultimodalData} with n_samples rows
-            Any pattern of missing modalities. Rows without any modality get the class
-            prior, with one warning.
-
-        Returns
-        -------
-        ndarray of float64 of shape (n_samples, n_classes)
-            Columns in the order of ``classes_``.
-        """
-        check_is_fitted(self)
-        data = check_multimodal(self, X, self.modalities, reset=False)
-        some = self._usable(data).any(axis=1)
-        with np.errstate(divide="ignore"):
-            prior = np.log(self.class_prior_)
-        out = np.tile(prior, (len(data), 1))
-        if not some.all():
-            warnings.warn(
-                f"Got {int((~some).sum())} of {len(data)} rows without any modality; "
-                "they are answered with the class prior.",
-                EmptyRowWarning,
-                stacklevel=2,
-            )
-        if some.any():
-            with torch_threads(self.n_threads):
-                out[some] = self._log_proba(data if some.all() else data[some])
-        return out
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Probabilities of the classes.
-
-        Parameters
-        ----------
-        X : {array, DataFrame, MultimodalData} with n_samples rows
-            Any pattern of missing modalities. Rows without any modality get the class
-            prior, with one warning.
-
-        Returns
-        -------
-        ndarray of float64 of shape (n_samples, n_classes)
-            Rows sum to 1; columns in the order of ``classes_``.
-        """
-        proba = np.exp(self.predict_log_proba(X))
-        return proba / proba.sum(axis=1, keepdims=True)
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Most probable class.
-
-        Parameters
-        ----------
-        X : {array, DataFrame, MultimodalData} with n_samples rows
-            Any pattern of missing modalities.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Labels as given in ``fit``.
-        """
-        scores = self.predict_log_proba(X)
-        return self.classes_[np.argmax(scores, axis=1)]
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        return tags
+    def _while_predicting(self) -> AbstractContextManager:
+        return torch_threads(self.n_threads)
