@@ -145,8 +145,7 @@ class BaseNetClassifier(MultimodalClassifierMixin, _BaseComposition, BaseEstimat
             self.modality_names_in_ = before["modality_names_in_"]
             rows.data = rows.data.select(list(self.modality_names_in_))
         self._net_description = described
-        with torch_threads(self.n_threads):
-            self._fit_rows(rows, encoders, local_random_state(self.random_state), warm)
+        self._fit_rows(rows, encoders, local_random_state(self.random_state), warm)
         self.classes_ = rows.classes
         self.class_prior_ = rows.prior()
         return self

@@ -25,10 +25,17 @@ def torch_threads(n_threads: int | None) -> Iterator[None]:
     ----------
     n_threads : int or None
         None leaves the number as it is.
+
+    Notes
+    -----
+    Only around work that waits for no other thread of the process, or the two would
+    wait for each other for ever.
     """
-    if n_threads is None or n_threads == torch.get_num_threads():
+    if n_threads is None:
         yield
         return
+    # Taken also where the number is right already: another thread of this process may
+    # be about to restore a different one.
     with _GLOBALS:
         before = torch.get_num_threads()
         torch.set_num_threads(n_threads)

@@ -16,7 +16,13 @@ from .._target import warn_unobserved
 from ..modalities._multimodal_data import MultimodalData
 from ._encoder import Encoder
 from ._engine import SkmissingNet, make_net
-from ._runtime import DTYPES, draw_seed, resolve_device, seeded_torch
+from ._runtime import (
+    DTYPES,
+    draw_seed,
+    resolve_device,
+    seeded_torch,
+    torch_threads,
+)
 from ._scaling import BlockScaler, fit_scaler
 from ._store import TensorStore
 from ._task import EncoderBank, TaskModule
@@ -239,6 +245,27 @@ def train_net(
     -------
     FittedNet
     """
+    # Here and not around the whole fit of an estimator: whoever holds the number of
+    # threads must not wait for other threads that train.
+    with torch_threads(params["n_threads"]):
+        return _train_net(
+            params, data, y, weight, groups, encoders, build, rng, augment, warm, label
+        )
+
+
+def _train_net(
+    params: dict[str, Any],
+    data: MultimodalData,
+    y: np.ndarray,
+    weight: np.ndarray,
+    groups: np.ndarray | None,
+    encoders: dict[str, Encoder],
+    build: Callable[[EncoderBank], TaskModule],
+    rng: np.random.RandomState,
+    augment: Any,
+    warm: FittedNet | None,
+    label: str,
+) -> FittedNet:
     device = resolve_device(params["device"])
     split_seed, init_seed, train_seed = (draw_seed(rng) for _ in range(3))
     usable = data.present if warm is None else warm.usable(data)

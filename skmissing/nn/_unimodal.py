@@ -10,7 +10,7 @@ import numpy as np
 from ..modalities._multimodal_data import MultimodalData
 from ._encoder import Encoder
 from ._fusion import EarlyFusion
-from ._runtime import local_random_state, torch_threads
+from ._runtime import local_random_state
 from ._training import FittedNet, train_net
 
 
@@ -57,19 +57,18 @@ def train_unimodal(
         a class that none of them has.
     """
     name = data.names[0]
-    with torch_threads(params["n_threads"]):
-        fitted = train_net(
-            params,
-            data,
-            y,
-            weight,
-            groups,
-            {name: encoder},
-            lambda bank: EarlyFusion(bank, n_classes, hidden, dropout, [0], False),
-            local_random_state(seed),
-            warm=warm,
-            label=name,
-        )
+    fitted = train_net(
+        params,
+        data,
+        y,
+        weight,
+        groups,
+        {name: encoder},
+        lambda bank: EarlyFusion(bank, n_classes, hidden, dropout, [0], False),
+        local_random_state(seed),
+        warm=warm,
+        label=name,
+    )
     here = data.present[:, 0]
     mass = np.bincount(y[here], weight[here], minlength=n_classes)
     with np.errstate(divide="ignore"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import joblib
 import numpy as np
 import pytest
 import sklearn
@@ -159,8 +160,11 @@ def test_nets_do_not_depend_on_jobs_or_on_each_other():
     X, y = make_blocks(n=60, n_modalities=2)
     a = UnimodalEnsemble(**NET, n_jobs=1).fit(X, y).unimodal_proba(X)
     b = UnimodalEnsemble(**NET, n_jobs=2).fit(X, y).unimodal_proba(X)
+    with joblib.parallel_config(backend="threading"):
+        c = UnimodalEnsemble(**NET, n_jobs=2).fit(X, y).unimodal_proba(X)
     for name in X.names:
         np.testing.assert_array_equal(a[name], b[name])
+        np.testing.assert_array_equal(a[name], c[name])
 
 
 # -- one model per pattern ------------------------------------------------------------
