@@ -57,6 +57,27 @@ INIT_PARAMS = {
     "PatternClassifier": Settings(PatternClassifier),
     "ModalityTransformer": Settings(ModalityTransformer),
 }
+# Other settings of the same classes, for the laws alone.
+VARIANTS = {
+    "FusionClassifier, late": Settings(
+        FusionClassifier,
+        {**NET, "fusion": "late", "dropout_scheme": "exclusive"},
+        {**QUIET, "fusion": "late", "modality_dropout": 0.0},
+    ),
+    "FusionClassifier, mask": Settings(
+        FusionClassifier,
+        {**NET, "use_mask": True},
+        {**QUIET, "use_mask": True, "modality_dropout": 0.0},
+    ),
+    "UnimodalEnsemble, mean": Settings(
+        UnimodalEnsemble,
+        {**NET, "combination": "mean"},
+        {**QUIET, "combination": "mean"},
+    ),
+    "PatternClassifier, exact": Settings(
+        PatternClassifier, {"training_rows": "exact"}, {"training_rows": "exact"}
+    ),
+}
 CLASSIFIERS = {
     k: s for k, s in INIT_PARAMS.items() if issubclass(s.kind, ClassifierMixin)
 }

@@ -18,7 +18,13 @@ from skmissing import Modality, MultimodalData
 from skmissing.exceptions import EmptyRowWarning, UnobservedModalityWarning
 from skmissing.nn import ConvEncoder
 
-from ._instances import CLASSIFIERS, INIT_PARAMS, make_blocks, public_estimators
+from ._instances import (
+    CLASSIFIERS,
+    INIT_PARAMS,
+    VARIANTS,
+    make_blocks,
+    public_estimators,
+)
 
 STOCHASTIC = {
     "check_sample_weight_equivalence_on_dense_data": "shuffled mini-batches draw rows, "
@@ -44,9 +50,9 @@ def test_sklearn_checks_with_mini_batches(estimator, check):
     check(estimator)
 
 
-@pytest.fixture(params=list(CLASSIFIERS), scope="module")
+@pytest.fixture(params=[*CLASSIFIERS, *VARIANTS], scope="module")
 def settings(request):
-    return CLASSIFIERS[request.param]
+    return {**CLASSIFIERS, **VARIANTS}[request.param]
 
 
 def proba(estimator, X):

@@ -44,7 +44,8 @@ class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
         Columns of each modality, see :class:`~skmissing.Modality`.
     training_rows : {"available", "exact"}, default="available"
         Rows on which the model of a pattern is fitted: all that have at least its
-        modalities, or only those that have exactly these.
+        modalities, or only those that have exactly these. A single modality that no
+        row (or only one class) has alone gets all its rows in either case.
     class_weight : dict, "balanced" or None, default=None
         Factors on the weights of the rows of each class.
     n_jobs : int, default=None
@@ -160,10 +161,14 @@ class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
         )
         jobs, patterns = [], []
         for pattern in wanted[wanted.any(axis=1)]:
-            if self.training_rows == "exact":
-                here = (data.present == pattern).all(axis=1)
-            else:
-                here = data.present[:, pattern].all(axis=1)
+            here = data.present[:, pattern].all(axis=1)
+            exact = (data.present == pattern).all(axis=1)
+            # One modality alone is what every other pattern may have to fall back to,
+            # so it keeps all its rows where too few have nothing else.
+            if self.training_rows == "exact" and (
+                pattern.sum() > 1 or len(np.unique(rows.y[exact])) > 1
+            ):
+                here = exact
             if len(np.unique(rows.y[here])) < 2:
                 continue
             patterns.append(tuple(names[pattern]))
@@ -189,31 +194,25 @@ class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
         inside = [p for p in self._models if have.issuperset(p)]
         return max(inside, key=lambda p: (len(p), self.n_rows_[p], p), default=None)
 
-    def _split_by_pattern(
-        self, data: MultimodalData
-    ) -> list[tuple[np.ndarray, Pattern | None]]:
-        """Rows of each pattern, and the pattern whose model answers them."""
+    def _split_by_model(self, data: MultimodalData) -> dict[Pattern | None, np.ndarray]:
+        """Which rows each model answers; None for those that no model can."""
         kinds, member = np.unique(data.present, axis=0, return_inverse=True)
-        member = member.reshape(-1)
-        return [
-            (
-                member == k,
-                self._best_pattern({n for n, p in zip(data.names, kind) if p}),
-            )
-            for k, kind in enumerate(kinds)
-        ]
+        rows: dict[Pattern | None, np.ndarray] = {}
+        for k, kind in enumerate(kinds):
+            best = self._best_pattern({n for n, p in zip(data.names, kind) if p})
+            here = member.reshape(-1) == k
+            rows[best] = rows[best] | here if best in rows else here
+        return rows
 
     def _answerable(self, data: MultimodalData) -> np.ndarray:
-        out = np.zeros(len(data), dtype=bool)
-        for rows, best in self._split_by_pattern(data):
-            out[rows] = best is not None
-        return out
+        none = self._split_by_model(data).get(None)
+        return np.ones(len(data), dtype=bool) if none is None else ~none
 
     def _log_proba(self, data: MultimodalData) -> np.ndarray:
         # The model of a pattern may not have met every class.
         out = np.zeros((len(data), len(self.classes_)))
-        for rows, best in self._split_by_pattern(data):
-            table, model = self._models[cast(Pattern, best)]
+        for pattern, rows in self._split_by_model(data).items():
+            table, model = self._models[cast(Pattern, pattern)]
             columns = np.searchsorted(self.classes_, model.classes_)
             proba = model.predict_proba(table.transform(data[rows]))
             out[np.ix_(rows, columns)] = proba
