@@ -55,6 +55,14 @@ def settings(request):
     return {**CLASSIFIERS, **VARIANTS}[request.param]
 
 
+@pytest.fixture(
+    params=[k for k, s in {**CLASSIFIERS, **VARIANTS}.items() if s.has_net],
+    scope="module",
+)
+def net_settings(request):
+    return {**CLASSIFIERS, **VARIANTS}[request.param]
+
+
 def proba(estimator, X):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", EmptyRowWarning)
@@ -144,9 +152,8 @@ def test_global_generators_neither_matter_nor_move(settings):
     np.testing.assert_array_equal(*results)
 
 
-def test_random_state_none_leaves_the_global_generator(settings):
-    if not settings.has_net:
-        pytest.skip("draws nothing")
+def test_random_state_none_leaves_the_global_generator(net_settings):
+    settings = net_settings
     X, y = make_blocks(n=30)
     before = np.random.get_state()[1].copy()
     settings.make(random_state=None, max_epochs=1).fit(X, y)
@@ -229,8 +236,6 @@ def test_integer_weights_are_repeated_rows(settings):
 
 
 def test_balanced_class_weight_counts_weights(settings):
-    if not settings.has_net:
-        pytest.skip("takes no class_weight")
     X, y = make_blocks(n=60)
     w = np.where(y == 0, 3.0, 1.0)
     again = np.repeat(np.arange(len(y)), w.astype(int))
