@@ -41,6 +41,10 @@ class Settings:
     def make(self, **params: Any) -> Any:
         return self.kind(**{**self.fast, **params})
 
+    def make_brief(self, **params: Any) -> Any:
+        """For comparisons to the last bit, which a few epochs show as well as many."""
+        return self.make(**{**({"max_epochs": 4} if self.has_net else {}), **params})
+
     def make_deterministic(self, **params: Any) -> Any:
         return self.kind(**{**self.deterministic, **params})
 
