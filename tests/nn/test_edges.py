@@ -47,10 +47,13 @@ def test_warm_start_matches_modalities_by_name(fusion):
     X = MultimodalData(
         {"a": 4 * y[:, None] + rng.normal(size=(60, 3)), "b": rng.normal(size=(60, 3))}
     )
-    clf = small(fusion=fusion, warm_start=True).fit(X, y)
-    before = clf.predict_proba(X.hide("b"))
-    clf.set_params(max_epochs=1, lr=1e-12).fit(X.select(["b", "a"]), y)
-    np.testing.assert_allclose(clf.predict_proba(X.hide("b")), before, atol=1e-5)
+    # The other blocks have the same shape, so only the names can tell them apart.
+    same, swapped = (
+        small(fusion=fusion, warm_start=True).fit(X, y).fit(again, y)
+        for again in (X, X.select(["b", "a"]))
+    )
+    np.testing.assert_array_equal(same.predict_proba(X), swapped.predict_proba(X))
+    assert swapped.score(X.hide("b"), y) > 0.9
 
 
 @pytest.mark.parametrize(
