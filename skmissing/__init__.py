@@ -13,13 +13,16 @@ __version__ = "0.1.0.dev0"
 
 # Public name -> submodule that defines it. Each method adds its line.
 _LAZY = {
+    "IPWMultimodalClassifier": "ipw",
     "Modality": "modalities",
     "MultimodalData": "modalities",
+    "PropensityWeighter": "ipw",
 }
 _SUBMODULES = (
     "baselines",
     "datasets",
     "exceptions",
+    "ipw",
     "missingness",
     "modalities",
     "nn",

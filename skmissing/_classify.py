@@ -38,6 +38,20 @@ class MultimodalClassifierMixin(ClassifierMixin):
         """What holds during :meth:`_log_proba`."""
         return nullcontext()
 
+    def _lacking(self) -> str:
+        """What a row lacks that is answered with the prior, for the warning."""
+        return "a usable modality"
+
+    def _warn_unanswerable(self, some: np.ndarray) -> None:
+        """One warning per call, with the count."""
+        if not some.all():
+            warnings.warn(
+                f"Got {int((~some).sum())} of {len(some)} rows without "
+                f"{self._lacking()}; they are answered with the class prior.",
+                EmptyRowWarning,
+                stacklevel=3,
+            )
+
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Log-probabilities of the classes.
 
@@ -57,13 +71,7 @@ class MultimodalClassifierMixin(ClassifierMixin):
         some = self._answerable(data)
         with np.errstate(divide="ignore"):
             out = np.tile(np.log(self.class_prior_), (len(data), 1))
-        if not some.all():
-            warnings.warn(
-                f"Got {int((~some).sum())} of {len(data)} rows without a usable "
-                "modality; they are answered with the class prior.",
-                EmptyRowWarning,
-                stacklevel=2,
-            )
+        self._warn_unanswerable(some)
         if some.any():
             with self._while_predicting():
                 out[some] = self._log_proba(data if some.all() else data[some])

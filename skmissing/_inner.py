@@ -95,6 +95,38 @@ def accepts_nan(estimator: Any) -> bool:
     return bool(get_tags(estimator).input_tags.allow_nan)
 
 
+def takes_multimodal(estimator: Any) -> bool:
+    """Whether an estimator is fitted on blocks rather than on a table.
+
+    Looks through Pipelines, searches, calibration, voting and stacking.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        The estimator.
+
+    Returns
+    -------
+    bool
+    """
+    # Imported here: both know this module.
+    from ._classify import MultimodalClassifierMixin
+    from .modalities._modality_transformer import ModalityTransformer
+
+    if isinstance(estimator, MultimodalClassifierMixin | ModalityTransformer):
+        return True
+    if isinstance(estimator, Pipeline):
+        steps = [s for _, s in estimator.steps if s not in (None, "passthrough")]
+        return bool(steps) and takes_multimodal(steps[0])
+    inner = getattr(estimator, "estimator", None)
+    if inner is not None and hasattr(inner, "fit"):
+        return takes_multimodal(inner)
+    several = getattr(estimator, "estimators", None)
+    if isinstance(several, list) and several:
+        return all(takes_multimodal(e[1]) for e in several if isinstance(e, tuple))
+    return False
+
+
 def takes_sample_weight(estimator: Any) -> bool:
     """Whether ``fit`` takes sample weights, looking through Pipelines and searches.
 

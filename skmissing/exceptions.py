@@ -2,6 +2,9 @@
 
 __all__ = [
     "EmptyRowWarning",
+    "MissingCovariateWarning",
+    "NoCovariateWarning",
+    "OverlapWarning",
     "SkmissingWarning",
     "UnobservedModalityWarning",
 ]
@@ -20,3 +23,23 @@ class UnobservedModalityWarning(SkmissingWarning):
 
 class EmptyRowWarning(SkmissingWarning):
     """Some rows have no modality at all and are answered with the class prior."""
+
+
+class NoCovariateWarning(SkmissingWarning):
+    """A propensity model has nothing to go by.
+
+    The marginal rate takes its place, so that missingness is assumed to be completely
+    at random.
+    """
+
+
+class OverlapWarning(SkmissingWarning):
+    """Some rows could hardly have been observed, or could hardly have been missing.
+
+    A few weights then decide everything, and no weight can stand for rows of a kind
+    that is never observed.
+    """
+
+
+class MissingCovariateWarning(SkmissingWarning):
+    """A covariate that was always there in ``fit`` is missing at prediction."""

@@ -1,0 +1,466 @@
+"""Any classifier, trained and scored for the whole population."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.utils._param_validation import HasMethods, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+
+from .._classify import MultimodalClassifierMixin
+from .._fit import restore_on_error
+from .._inner import FlatTable, accepts_nan, fit_weighted, takes_multimodal
+from .._target import check_training_rows, check_weights
+from ..modalities._multimodal_data import MultimodalData
+from ..modalities._validation import check_multimodal
+from ._labels import known_labels, labels_of
+from ._propensity import PropensityWeighter
+from ._splitter import observed_rows
+from ._weighter import make_weighter
+
+
+def _inner_has(name: str) -> Any:
+    def check(self: Any) -> bool:
+        inner = getattr(self, "estimator_", self.estimator)
+        return inner is None or hasattr(inner, name)
+
+    return check
+
+
+def _only_decides(self: Any) -> bool:
+    inner = getattr(self, "estimator_", self.estimator)
+    return hasattr(inner, "decision_function") and not hasattr(inner, "predict_proba")
+
+
+class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
+    """Classifier fitted on observed rows, weighted so that they stand for all.
+
+    Takes any classifier, fits it on the rows that have everything it uses, with
+    inverse-probability weights, and scores with such weights too.
+
+    Parameters
+    ----------
+    estimator : classifier, default=None
+        Any classifier whose ``fit`` takes ``sample_weight``, Pipelines included. None:
+        a :class:`~skmissing.baselines.FusionClassifier`. Estimators of this package
+        get blocks, others a table (a data frame if X is one).
+    propensity : PropensityWeighter, default=None
+        Template of the model of missingness. Where it leaves ``required`` open, the
+        modalities in ``use`` are required. None: default settings.
+    modalities : mapping or list, default=None
+        Columns of each modality, see :class:`~skmissing.Modality`. All other columns
+        are covariates: the propensity may see them, the classifier never does.
+    use : list of str, default=None
+        Modalities that the classifier sees. None: all.
+    weighting : {"ipw", "none"}, default="ipw"
+        "none" trains and scores on the observed rows as they are, the biased
+        complete-case analysis, to compare with.
+
+    Attributes
+    ----------
+    estimator_ : classifier
+        The fitted classifier.
+    propensity_ : PropensityWeighter or None
+        The fitted model of missingness; None with ``weighting="none"``.
+    use_ : list of str
+        Modalities that the classifier sees.
+    n_observed_ : int
+        Rows it was fitted on.
+    effective_sample_size_ : float
+        Of the weights of these rows.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, sorted; of all rows with a label.
+    class_prior_ : ndarray of shape (n_classes,)
+        Weighted share of each class: of all rows where no label is missing, else of
+        the observed rows under their weights.
+    modality_names_in_ : ndarray of str
+        Names of the modalities seen in ``fit``.
+    modality_shapes_in_ : dict of str to tuple of int
+        Shape of one row of each modality.
+    n_features_in_ : int
+        Columns of a 2-D X, number of modalities of a MultimodalData.
+    feature_names_in_ : ndarray of str
+        Only for data frames with string column names.
+
+    Raises
+    ------
+    ValueError
+        In ``fit``, if no row is observed, if the observed rows show one class only, for
+        unknown names, and whatever the propensity raises.
+    TypeError
+        If the weights differ and ``estimator`` takes none.
+
+    See Also
+    --------
+    make_ipw_scorer : Any metric with the same weights, for searches.
+    modality_utility : Compares sets of modalities.
+
+    Notes
+    -----
+    Minimises :math:`\\sum_i w_i \\ell_i / \\sum_i w_i` over the observed rows
+    (:cite:t:`icym2i`, weighted training), with w scaled to mean 1, so that its scale
+    does not matter. With ``cv`` in the propensity, w is out of fold. A row that lacks a
+    used modality at prediction is answered by ``estimator`` if that is one of this
+    package, else by the class prior, with one warning.
+
+    Examples
+    --------
+    Two bits, y = x1 AND x2; x2 is mostly observed where x1 is 1. On complete rows alone
+    x2 looks better than it is: its accuracy in the population is 0.75.
+
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skmissing import IPWMultimodalClassifier
+    >>> from skmissing.datasets import make_bitwise
+    >>> X, y = make_bitwise(mechanism="mar", return_X_y=True, random_state=0)
+    >>> for weighting in ("none", "ipw"):
+    ...     clf = IPWMultimodalClassifier(
+    ...         LogisticRegression(), use=["x2"], weighting=weighting
+    ...     )
+    ...     print(weighting, round(clf.fit(X, y).score(X, y), 2))
+    none 0.9
+    ipw 0.76
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "estimator": [HasMethods(["fit", "predict"]), None],
+        "propensity": [HasMethods(["fit", "sample_weight"]), None],
+        "modalities": [dict, list, tuple, None],
+        "use": [list, tuple, str, None],
+        "weighting": [StrOptions({"ipw", "none"})],
+    }
+
+    def __init__(
+        self,
+        estimator: Any = None,
+        *,
+        propensity: PropensityWeighter | None = None,
+        modalities: Any = None,
+        use: Any = None,
+        weighting: str = "ipw",
+    ) -> None:
+        self.estimator = estimator
+        self.propensity = propensity
+        self.modalities = modalities
+        self.use = use
+        self.weighting = weighting
+
+    def set_params(self, **params: Any) -> IPWMultimodalClassifier:
+        """Set parameters, nested ones too.
+
+        Parameters
+        ----------
+        **params : dict
+            As in scikit-learn.
+
+        Returns
+        -------
+        self
+        """
+        super().set_params(**params)
+        # A search sets parameters on a fresh clone. Candidates that differ in these
+        # cannot be scored each with weights of its own: make_ipw_scorer looks here.
+        changed = {name.partition("__")[0] for name in params}
+        if changed & {"propensity", "use", "weighting", "modalities"}:
+            self._own_weights_set = True
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    @restore_on_error
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None
+    ) -> IPWMultimodalClassifier:
+        """Model the missingness, then fit on the observed rows.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Observed and unobserved rows: both are needed for the propensity.
+        y : array of shape (n_samples,)
+            Class labels of any type; NaN, None or ``pandas.NA`` where missing.
+        sample_weight : array of shape (n_samples,), default=None
+            Not negative; multiplied with the inverse-probability weights. A row of
+            weight 0 counts as absent.
+        groups : array of shape (n_samples,), default=None
+            Rows of one group stay together in cross-fitting, and in the estimator where
+            it takes groups.
+
+        Returns
+        -------
+        self
+        """
+        data = check_multimodal(self, X, self.modalities, reset=True, numeric=False)
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but "
+                "the target y is None."
+            )
+        n = len(data)
+        self.use_ = self._resolve_use(data)
+        known = known_labels(y, n)
+        weight = check_weights(sample_weight, n)
+        if not (known & (weight > 0)).any():
+            raise ValueError("Got no label in y, expected at least two classes.")
+        inside = None if groups is None else np.asarray(groups)
+        rows = check_training_rows(
+            self,
+            data[known],
+            labels_of(y, known),
+            weight[known],
+            None if inside is None else inside[known],
+        )
+        self.propensity_, ipw = self._weigh(X, y, sample_weight, groups)
+        observed = observed_rows(data, self.use_) & known & (weight > 0)
+        if ipw is not None:
+            observed &= ipw > 0
+        if not observed.any():
+            raise ValueError(
+                f"Got no row with a label and all of the modalities {self.use_}, "
+                "expected at least one."
+            )
+        codes = np.full(n, -1)
+        codes[np.flatnonzero(known)[rows.kept]] = rows.y
+        shown = np.unique(codes[observed])
+        if len(shown) < 2:
+            raise ValueError(
+                f"Got one class only ({rows.classes[shown[0]]!r}) in the rows that "
+                f"have {self.use_}, expected at least two classes."
+            )
+        w = weight if ipw is None else weight * ipw
+        self.classes_ = rows.classes
+        # Rows that lack a modality still tell how common their class is.
+        whole = known[weight > 0].all()
+        here, mass = (known & (weight > 0), weight) if whole else (observed, w)
+        prior = np.bincount(codes[here], mass[here], minlength=len(rows.classes))
+        self.class_prior_ = prior / prior.sum()
+        w = w[observed] / w[observed].mean()
+        if np.ptp(w) < 1e-12:
+            w = np.ones_like(w)
+        self.n_observed_ = int(observed.sum())
+        self.effective_sample_size_ = float(w.sum() ** 2 / (w @ w))
+        self._fit_inner(
+            X,
+            data if observed.all() else data[observed],
+            rows.classes[codes[observed]],
+            w,
+            None if inside is None else inside[observed],
+        )
+        return self
+
+    def _resolve_use(self, data: MultimodalData) -> list[str]:
+        use = [self.use] if isinstance(self.use, str) else self.use
+        use = data.names if use is None else list(use)
+        unknown = [name for name in use if name not in data.names]
+        if unknown or not use or len(set(use)) != len(use):
+            raise ValueError(
+                f"Got use={self.use!r}, expected distinct names of some of the "
+                f"modalities {data.names}."
+            )
+        for name in use:
+            if data[name].dtype.kind not in "fiub":
+                raise ValueError(
+                    f"Got values of dtype {data[name].dtype} in the modality {name!r}, "
+                    "expected numbers; encode it with a ModalityTransformer first, or "
+                    "leave it out of use."
+                )
+        return use
+
+    def _weigh(
+        self, X: Any, y: Any, sample_weight: Any, groups: Any
+    ) -> tuple[PropensityWeighter | None, np.ndarray | None]:
+        """The fitted weighter, and a weight for every row."""
+        if self.weighting == "none":
+            return None, None
+        weighter = make_weighter(self.propensity, X, self.modalities, self.use_)
+        weighter.fit(X, y, sample_weight, groups)
+        if len(weighter.required_) > 1 or not set(self.use_) <= set(
+            weighter.required_[0]
+        ):
+            raise ValueError(
+                f"Got propensity with required={self.propensity.required!r}, "
+                f"expected None or one list that holds {self.use_}."
+            )
+        return weighter, weighter._training[3][:, 0]
+
+    def _fit_inner(
+        self,
+        X: Any,
+        data: MultimodalData,
+        labels: np.ndarray,
+        weight: np.ndarray,
+        groups: np.ndarray | None,
+    ) -> None:
+        if self.estimator is None:
+            from ..baselines import FusionClassifier
+
+            inner: Any = FusionClassifier()
+        else:
+            inner = clone(self.estimator)
+        self._labels: Any = None
+        self._flat: FlatTable | None = None
+        if takes_multimodal(inner):
+            part = data.select(self.use_)
+            if groups is not None and has_fit_parameter(inner, "groups"):
+                inner.fit(part, labels, sample_weight=weight, groups=groups)
+            else:
+                fit_weighted(inner, part, labels, weight)
+        else:
+            self._flat = FlatTable(self.use_, accepts_nan(inner)).fit(data, weight)
+            if isinstance(X, pd.DataFrame):
+                indices = self._column_layout.indices
+                at = np.concatenate([indices[name] for name in self.use_])
+                labels_seen = self._column_layout.labels
+                columns = X.columns if labels_seen is None else labels_seen
+                self._labels = pd.Index([columns[i] for i in at])
+            fit_weighted(inner, self._inputs(data), labels, weight)
+        self.estimator_ = inner
+
+    # -- prediction ------------------------------------------------------------------
+
+    def _inputs(self, data: MultimodalData) -> Any:
+        """Rows as the inner estimator takes them."""
+        if self._flat is None:
+            return data.select(self.use_)
+        table = self._flat.transform(data)
+        return (
+            table if self._labels is None else pd.DataFrame(table, columns=self._labels)
+        )
+
+    def _answerable(self, data: MultimodalData) -> np.ndarray:
+        part = data.select(self.use_)
+        if self._flat is not None:
+            return part.present.all(axis=1)
+        if isinstance(self.estimator_, MultimodalClassifierMixin):
+            return self.estimator_._answerable(part)
+        return part.present.any(axis=1)
+
+    def _lacking(self) -> str:
+        if self._flat is None:
+            return "a usable modality"
+        return f"all of the modalities {self.use_}"
+
+    def _log_proba(self, data: MultimodalData) -> np.ndarray:
+        rows = self._inputs(data)
+        with np.errstate(divide="ignore"):
+            if hasattr(self.estimator_, "predict_log_proba"):
+                inner = self.estimator_.predict_log_proba(rows)
+            else:
+                inner = np.log(self.estimator_.predict_proba(rows))
+        # A class may show in rows that are not observed alone.
+        out = np.full((len(data), len(self.classes_)), -np.inf)
+        out[:, np.searchsorted(self.classes_, self.estimator_.classes_)] = inner
+        return out
+
+    @available_if(_inner_has("predict_proba"))
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Log-probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any pattern of missing modalities.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n_samples, n_classes)
+            Columns in the order of ``classes_``.
+        """
+        return super().predict_log_proba(X)
+
+    @available_if(_inner_has("predict_proba"))
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any pattern of missing modalities.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n_samples, n_classes)
+            Rows sum to 1; columns in the order of ``classes_``.
+        """
+        return super().predict_proba(X)
+
+    @available_if(_only_decides)
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Scores of an estimator that has no probabilities.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Rows that have all used modalities: there is no prior on this scale.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+        """
+        check_is_fitted(self)
+        data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
+        some = self._answerable(data)
+        if not some.all():
+            raise ValueError(
+                f"Got {int((~some).sum())} rows without {self._lacking()}, expected "
+                "rows that have them."
+            )
+        return self.estimator_.decision_function(self._inputs(data))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Class of each row, as ``estimator`` decides.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any pattern of missing modalities.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels as given in ``fit``.
+        """
+        check_is_fitted(self)
+        data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
+        some = self._answerable(data)
+        self._warn_unanswerable(some)
+        out = np.full(len(data), self.classes_[np.argmax(self.class_prior_)])
+        if some.any():
+            rows = self._inputs(data if some.all() else data[some])
+            out[some] = self.estimator_.predict(rows)
+        return out
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Accuracy for the whole population, from the rows that are observed.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Rows without a label, or without a used modality, get weight 0.
+        y : array of shape (n_samples,)
+            Labels.
+        sample_weight : array of shape (n_samples,), default=None
+            Multiplied with the inverse-probability weights.
+
+        Returns
+        -------
+        float
+            Between 0 and 1. Unweighted with ``weighting="none"``.
+        """
+        check_is_fitted(self)
+        data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
+        known = known_labels(y, len(data))
+        weight = check_weights(sample_weight, len(data))
+        weight = weight * (observed_rows(data, self.use_) & known)
+        if self.propensity_ is not None:
+            weight = weight * self.propensity_.sample_weight(X, y)
+        rows = weight > 0
+        if not rows.any():
+            raise ValueError(
+                f"Got no row with a label and all of the modalities {self.use_}, "
+                "expected at least one to score."
+            )
+        right = self.estimator_.predict(self._inputs(data[rows])) == labels_of(y, rows)
+        return float(weight[rows] @ right / weight[rows].sum())

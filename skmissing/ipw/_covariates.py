@@ -1,0 +1,281 @@
+"""Covariates of any type as the standardised table that a propensity model sees."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..exceptions import MissingCovariateWarning
+from ..modalities._layout import column_label
+from ..modalities._multimodal_data import MultimodalData
+
+# Levels of a text covariate that get a column of their own. Free text and record
+# numbers would otherwise add a column per row; the rarer levels share one column.
+MAX_LEVELS = 100
+
+OTHER = "(other)"
+
+
+@dataclass
+class _Column:
+    """What fit has learnt about one covariate."""
+
+    label: str
+    # Sorted levels of a categorical covariate; None for a number.
+    levels: list[Any] | None
+    # The training mean, or the most frequent level.
+    fill: Any
+    # Whether values were missing in fit, and so an indicator column exists.
+    had_missing: bool
+    rare: set = field(default_factory=set)
+
+    @property
+    def names(self) -> list[str]:
+        out = (
+            [self.label]
+            if self.levels is None
+            else [f"{self.label}={level}" for level in self.levels]
+        )
+        return [*out, f"{self.label} is missing"] if self.had_missing else out
+
+
+class CovariateTable:
+    """Numbers, categories and dates side by side, filled, coded and standardised.
+
+    Attributes
+    ----------
+    names_ : list of str
+        Columns of the table. Covariates that do not vary have none.
+    mean_, scale_ : ndarray of shape (n_columns,)
+        Weighted mean and standard deviation before standardisation.
+    """
+
+    def fit_transform(
+        self, covariates: list[tuple[str, Any]], weight: np.ndarray
+    ) -> np.ndarray:
+        """Learn from training rows.
+
+        Parameters
+        ----------
+        covariates : list of (str, Series or ndarray of shape (n,))
+            Label and values of each covariate.
+        weight : ndarray of shape (n,)
+            Sample weights; rows of weight 0 are coded but leave no trace.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n, n_columns)
+            Mean 0 and variance 1 under the weights.
+        """
+        self._columns = [_learn(label, v, weight) for label, v in covariates]
+        names = [name for column in self._columns for name in column.names]
+        table = np.empty((len(weight), len(names)))
+        at = 0
+        for column, (_, values) in zip(self._columns, covariates):
+            for part in _code(column, values)[0]:
+                table[:, at] = part
+                at += 1
+        share = weight / weight.sum()
+        # Column by column: a whole second table would double the memory.
+        mean = np.array([share @ table[:, j] for j in range(len(names))])
+        scale = np.empty(len(names))
+        for j in range(len(names)):
+            table[:, j] -= mean[j]
+            scale[j] = np.sqrt(share @ table[:, j] ** 2)
+        # What is constant up to rounding says nothing.
+        self._varies = scale > 1e-12 * np.maximum(1.0, np.abs(mean))
+        self.names_ = [name for name, v in zip(names, self._varies) if v]
+        self.mean_, self.scale_ = mean[self._varies], scale[self._varies]
+        if not self._varies.all():
+            table = np.ascontiguousarray(table[:, self._varies])
+        table /= self.scale_
+        return table
+
+    def transform(self, covariates: list[tuple[str, Any]]) -> np.ndarray:
+        """Code other rows as in fit.
+
+        Parameters
+        ----------
+        covariates : list of (str, Series or ndarray of shape (n,))
+            The covariates of fit, in the same order.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n, n_columns)
+        """
+        n = len(covariates[0][1]) if covariates else 0
+        table = np.empty((n, len(self.names_)))
+        at, k, trouble = 0, 0, {}
+        for column, (_, values) in zip(self._columns, covariates):
+            parts, n_new = _code(column, values)
+            for part in parts:
+                if self._varies[k]:
+                    table[:, at] = (part - self.mean_[at]) / self.scale_[at]
+                    at += 1
+                k += 1
+            if n_new:
+                trouble[column.label] = n_new
+        if trouble:
+            counts = ", ".join(f"{label!r} ({n})" for label, n in trouble.items())
+            warnings.warn(
+                f"Got covariates that are missing, or have levels unknown in fit, in "
+                f"{counts} rows; the mean or the most frequent level of the training "
+                "rows takes their place.",
+                MissingCovariateWarning,
+                stacklevel=5,
+            )
+        return table
+
+
+def iter_covariates(data: MultimodalData, name: str) -> Iterator[tuple[str, Any]]:
+    """The features of one block as covariates, NaN where the block is missing.
+
+    Parameters
+    ----------
+    data : MultimodalData
+        The blocks.
+    name : str
+        Which block.
+
+    Yields
+    ------
+    (str, ndarray of shape (n,))
+        Label and values.
+    """
+    block = np.asarray(data[name]).reshape(len(data), -1)
+    here = data.present[:, data.names.index(name)]
+    labels = data._feature_names.get(name)
+    if labels is None:
+        labels = [f"{name}__{i}" for i in range(block.shape[1])]
+    for j, label in enumerate(labels):
+        values = block[:, j]
+        if not here.all():
+            kind = np.float64 if values.dtype.kind in "fiub" else object
+            values = values.astype(kind)
+            values[~here] = np.nan
+        yield label, values
+
+
+def frame_covariates(frame: pd.DataFrame) -> Iterator[tuple[str, Any]]:
+    """The columns of a frame as covariates.
+
+    Parameters
+    ----------
+    frame : DataFrame of n rows
+        Columns of any type.
+
+    Yields
+    ------
+    (str, Series of shape (n,))
+        Label and values.
+    """
+    for j, label in enumerate(frame.columns):
+        yield column_label(label), frame.iloc[:, j]
+
+
+def _as_numbers(values: Any) -> np.ndarray | None:
+    """float64 with NaN; None for categories and text. Dates count days."""
+    series = values if isinstance(values, pd.Series) else pd.Series(values, copy=False)
+    dtype = series.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return None
+    if pd.api.types.is_datetime64_any_dtype(dtype):
+        since = series.dt.tz_localize(None) if series.dt.tz is not None else series
+        return ((since - pd.Timestamp(0)) / pd.Timedelta(days=1)).to_numpy(np.float64)
+    if pd.api.types.is_timedelta64_dtype(dtype):
+        return (series / pd.Timedelta(days=1)).to_numpy(np.float64)
+    if isinstance(dtype, np.dtype) and dtype.kind in "fiub":
+        return series.to_numpy(np.float64)
+    if pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype):
+        return series.to_numpy(np.float64, na_value=np.nan)
+    if dtype.kind == "O":
+        known = series[series.notna()]
+        numbers = (int, float, np.integer, np.floating, np.bool_)
+        if all(isinstance(v, numbers) for v in known):
+            return pd.to_numeric(series).to_numpy(np.float64, na_value=np.nan)
+    return None
+
+
+def _as_levels(values: Any) -> np.ndarray:
+    """Objects, with None for every kind of missing."""
+    series = values if isinstance(values, pd.Series) else pd.Series(values, copy=False)
+    out = series.astype(object).to_numpy(copy=True)
+    out[series.isna().to_numpy()] = None
+    return out
+
+
+def _learn(label: str, values: Any, weight: np.ndarray) -> _Column:
+    used = weight > 0
+    numbers = _as_numbers(values)
+    if numbers is not None:
+        if np.isinf(numbers).any():
+            raise ValueError(
+                f"Got an infinite value in the covariate {label!r}, expected finite "
+                "values or NaN."
+            )
+        seen = ~np.isnan(numbers)
+        mass = weight[seen].sum()
+        fill = float(weight[seen] @ numbers[seen] / mass) if mass > 0 else 0.0
+        return _Column(label, None, fill, bool((~seen & used).any()))
+    levels = _as_levels(values)
+    mass_of: dict[Any, float] = {}
+    for level, w in zip(levels[used], weight[used]):
+        if level is not None:
+            mass_of[level] = mass_of.get(level, 0.0) + w
+    # By text, so that levels of mixed types have an order too.
+    found = sorted(mass_of, key=lambda level: (str(level), str(type(level))))
+    missing = any(level is None for level in levels[used])
+    if not found:
+        return _Column(label, [], None, missing)
+    common = sorted(found, key=lambda level: -mass_of[level])
+    rare = set(common[MAX_LEVELS:])
+    kept = [level for level in found if level not in rare]
+    return _Column(label, [*kept, OTHER] if rare else kept, common[0], missing, rare)
+
+
+def _code(column: _Column, values: Any) -> tuple[Iterator[np.ndarray], int]:
+    """Columns of one covariate, and in how many rows it was filled for lack of more.
+
+    Rows whose value is missing are told by the indicator where fit has made one; only
+    where it has not are they counted.
+    """
+    if column.levels is None:
+        numbers = _as_numbers(values)
+        if numbers is None:
+            raise ValueError(
+                f"Got text in the covariate {column.label!r}, expected numbers as in "
+                "fit."
+            )
+        if np.isinf(numbers).any():
+            raise ValueError(
+                f"Got an infinite value in the covariate {column.label!r}, expected "
+                "finite values or NaN."
+            )
+        gone = np.isnan(numbers)
+        filled = np.where(gone, column.fill, numbers) if gone.any() else numbers
+        new = 0 if column.had_missing else int(gone.sum())
+        return _with_indicator(iter([filled]), column, gone), new
+    given = _as_levels(values)
+    gone = np.array([level is None for level in given], dtype=bool)
+    known = set(column.levels) - {OTHER}
+    index = {level: level for level in known} | dict.fromkeys(column.rare, OTHER)
+    unknown = np.array(
+        [level is not None and level not in index for level in given], dtype=bool
+    )
+    coded = np.array([index.get(level, column.fill) for level in given], dtype=object)
+    parts = ((coded == level).astype(np.float64) for level in column.levels)
+    new = int(unknown.sum()) + (0 if column.had_missing else int(gone.sum()))
+    return _with_indicator(parts, column, gone), new
+
+
+def _with_indicator(
+    parts: Iterator[np.ndarray], column: _Column, gone: np.ndarray
+) -> Iterator[np.ndarray]:
+    yield from parts
+    if column.had_missing:
+        yield gone.astype(np.float64)

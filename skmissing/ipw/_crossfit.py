@@ -1,0 +1,121 @@
+"""Predictions of models that have not seen the row, for every set of modalities."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.base import clone
+from sklearn.utils import _safe_indexing
+
+from ..exceptions import SkmissingWarning
+from ._classifier import IPWMultimodalClassifier
+from ._metrics import Predictions
+from ._subsets import Subset
+
+
+def cross_fit(
+    jobs: list[tuple[Subset, str]],
+    template: IPWMultimodalClassifier,
+    X: Any,
+    y: Any,
+    codes: np.ndarray,
+    weight: np.ndarray,
+    groups: np.ndarray | None,
+    folds: np.ndarray,
+    has: dict[Subset, np.ndarray],
+    classes: np.ndarray,
+    n_jobs: int | None,
+    progress: Any,
+) -> tuple[dict[tuple[Subset, str], Predictions], dict[tuple[Subset, str], list]]:
+    """Fit every model on all folds but one and keep what it says of that fold.
+
+    Parameters
+    ----------
+    jobs : list of (subset, weighting)
+        Which models.
+    template : IPWMultimodalClassifier
+        Cloned for each.
+    X, y : object
+        As the user gave them.
+    codes : ndarray of int of shape (n,)
+        Index of each row's class, -1 where missing.
+    weight : ndarray of shape (n,)
+        Sample weights.
+    groups : ndarray of shape (n,) or None
+        Groups.
+    folds : ndarray of int of shape (n,)
+        Fold of each row.
+    has : dict of subset to ndarray of bool of shape (n,)
+        Rows that have all modalities of a subset.
+    classes : ndarray of shape (n_classes,)
+        Class labels.
+    n_jobs : int or None
+        Fits at once.
+    progress : callable
+        Wraps the iteration over fits.
+
+    Returns
+    -------
+    predictions : dict of job to Predictions
+    models : dict of job to list of fitted IPWMultimodalClassifier
+        One per fold.
+    """
+    numbers = np.unique(folds)
+    tasks = [(job, k) for job in jobs for k in numbers]
+    results: Iterable[Any] = Parallel(n_jobs=n_jobs, return_as="generator")(
+        delayed(_fit_fold)(
+            clone(template).set_params(use=list(subset), weighting=weighting),
+            X, y, weight, groups, folds != k, has[subset] & (folds == k),
+        )
+        for (subset, weighting), k in tasks
+    )  # fmt: skip
+    n = len(codes)
+    predictions = {
+        job: Predictions(np.full((n, len(classes)), np.nan), np.full(n, -1))
+        for job in jobs
+    }
+    models: dict[tuple[Subset, str], list] = {job: [] for job in jobs}
+    for (job, k), (model, proba, labels) in zip(tasks, progress(results, len(tasks))):
+        rows = has[job[0]] & (folds == k)
+        known = predictions[job]
+        known.predicted[rows] = np.searchsorted(classes, labels)
+        if proba is None:
+            known.proba = None
+        elif known.proba is not None:
+            columns = np.searchsorted(classes, model.classes_)
+            block = np.zeros((rows.sum(), len(classes)))
+            block[:, columns] = proba
+            known.proba[rows] = block
+        models[job].append(model)
+    return predictions, models
+
+
+def _fit_fold(
+    model: IPWMultimodalClassifier,
+    X: Any,
+    y: Any,
+    weight: np.ndarray,
+    groups: np.ndarray | None,
+    train: np.ndarray,
+    test: np.ndarray,
+) -> tuple[IPWMultimodalClassifier, np.ndarray | None, np.ndarray]:
+    at = np.flatnonzero(train)
+    with warnings.catch_warnings():
+        # Said once already, of the propensities of all rows.
+        warnings.simplefilter("ignore", SkmissingWarning)
+        model.fit(
+            _safe_indexing(X, at),
+            _safe_indexing(y, at),
+            sample_weight=weight[at],
+            groups=None if groups is None else groups[at],
+        )
+        rows = _safe_indexing(X, np.flatnonzero(test))
+        if not test.any():
+            empty = np.empty((0, len(model.classes_)))
+            return model, empty, model.classes_[:0]
+        proba = model.predict_proba(rows) if hasattr(model, "predict_proba") else None
+        return model, proba, model.predict(rows)

@@ -1,0 +1,255 @@
+"""What the propensities and weights say about themselves."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .._target import check_weights
+from ..exceptions import OverlapWarning
+from ..modalities._validation import check_multimodal
+
+# Below this a weight is more than twenty times that of a row that was sure to be
+# observed; the same bound is common for trimming in causal inference.
+LOW_PROPENSITY = 0.05
+LOW_SHARE = 0.05
+# Weights that leave less than a quarter of the observed rows are decided by few.
+LOW_EFFICIENCY = 0.25
+
+
+def effective_sample_size(weight: np.ndarray) -> float:
+    """Number of equally weighted rows with the same variance of a mean.
+
+    Parameters
+    ----------
+    weight : ndarray of shape (n,)
+        Not negative.
+
+    Returns
+    -------
+    float
+        0 without any positive weight.
+    """
+    top = weight.max(initial=0.0)
+    if top == 0:
+        return 0.0
+    scaled = weight / top
+    return float(scaled.sum() ** 2 / (scaled @ scaled))
+
+
+def calibration_bins(
+    propensity: np.ndarray, observed: np.ndarray, n_bins: int
+) -> pd.DataFrame:
+    """Mean propensity and observed share in bins of equally many rows.
+
+    Parameters
+    ----------
+    propensity : ndarray of shape (n,)
+        Propensities.
+    observed : ndarray of bool of shape (n,)
+        What happened.
+    n_bins : int
+        Number of bins; fewer where propensities are tied.
+
+    Returns
+    -------
+    DataFrame
+        ``propensity``, ``observed``, ``std_error``, ``n_rows``.
+    """
+    edges = np.unique(np.quantile(propensity, np.linspace(0, 1, n_bins + 1)[1:-1]))
+    # Tied propensities share a bin: there is nothing to tell their rows apart.
+    label = np.searchsorted(edges, propensity, side="left")
+    table = pd.DataFrame({"propensity": propensity, "observed": observed * 1.0})
+    out = table.groupby(label).mean()
+    out["n_rows"] = np.bincount(label)[out.index]
+    share = out["observed"]
+    out.insert(2, "std_error", np.sqrt(share * (1 - share) / out["n_rows"]))
+    return out.rename_axis("bin").reset_index(drop=True).rename_axis("bin")
+
+
+class PropensityDiagnostics:
+    """Methods of :class:`PropensityWeighter` that look at propensities and weights."""
+
+    # Set by the class that inherits.
+    modalities: Any
+    use_target: bool
+    required_: list[list[str]]
+    covariate_names_: list[str]
+    _training: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+    _bounds: list[tuple[float, float]]
+    _several: bool
+    _table: Any
+    _source: Any
+    _read: Any
+    _observed: Any
+    _weights: Any
+
+    def _warn_poor_overlap(self, kept: np.ndarray) -> None:
+        """Warn, with figures, where the weights of fit rest on little."""
+        propensity, observed, weight, w = self._training
+        for i, names in enumerate(self.required_):
+            if observed[kept, i].all():
+                continue
+            p, here, total = propensity[kept, i], observed[kept, i], w[kept, i]
+            troubles = []
+            low = float((p < LOW_PROPENSITY).mean())
+            if low > LOW_SHARE:
+                troubles.append(
+                    f"{low:.1%} of the rows have a propensity below {LOW_PROPENSITY} "
+                    f"(the smallest is {p.min():.2g})"
+                )
+            elif (p <= 0).any():
+                troubles.append(
+                    f"{int((p <= 0).sum())} rows have a propensity of exactly 0"
+                )
+            sure = (p >= 1) & ~here
+            if sure.any():
+                troubles.append(
+                    f"{int(sure.sum())} rows that are missing have a propensity of "
+                    "exactly 1"
+                )
+            ess = effective_sample_size(total * weight[kept])
+            whole = effective_sample_size(weight[kept][here])
+            if ess < LOW_EFFICIENCY * whole:
+                troubles.append(
+                    f"the {int(here.sum())} observed rows count as {ess:.1f} equally "
+                    "weighted ones"
+                )
+            if troubles:
+                warnings.warn(
+                    f"Poor overlap for {names}: {'; '.join(troubles)}. See overlap(X) "
+                    "and balance(X).",
+                    OverlapWarning,
+                    stacklevel=5,
+                )
+
+    def balance(self, X: Any, y: Any = None, sample_weight: Any = None) -> pd.DataFrame:
+        """Compare covariates of the observed rows with those of all rows.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any rows.
+        y : array of shape (n_samples,), default=None
+            Labels; rows without one are not observed.
+        sample_weight : array of shape (n_samples,), default=None
+            Multiplies the weights.
+
+        Returns
+        -------
+        DataFrame
+            One row per covariate column: ``mean_all``, ``mean_observed``,
+            ``mean_weighted``, in units of the covariate, and the standardised mean
+            differences to all rows, ``smd_before`` and ``smd_after`` weighting. Beyond
+            0.1 (in absolute value) after weighting, the propensity model misses
+            something. With several required sets, the first index level names the set.
+        """
+        data, propensity = self._read(X, y)
+        data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
+        target = y if self.use_target else None
+        table = self._table.transform(self._source.take(self, data, X, target))
+        observed = self._observed(data, y)
+        w = self._weights(propensity, observed)
+        base = check_weights(sample_weight, len(data))
+        scale, mean = self._table.scale_, self._table.mean_
+        centre = base @ table / base.sum()
+        spread = np.sqrt(base @ (table - centre) ** 2 / base.sum())
+        # Covariates that do not vary here are compared on the scale of fit.
+        spread = np.where(spread > 1e-12, spread, 1.0)
+        parts = {}
+        for i, names in enumerate(self.required_):
+            before, after = base * observed[:, i], base * w[:, i]
+            if before.sum() == 0:
+                raise ValueError(
+                    f"Got no row with all of the modalities {names}, expected at least "
+                    "one."
+                )
+            seen, weighted = before @ table / before.sum(), after @ table / after.sum()
+            parts["+".join(names)] = pd.DataFrame(
+                {
+                    "mean_all": centre * scale + mean,
+                    "mean_observed": seen * scale + mean,
+                    "mean_weighted": weighted * scale + mean,
+                    "smd_before": (seen - centre) / spread,
+                    "smd_after": (weighted - centre) / spread,
+                },
+                index=self.covariate_names_,
+            )
+        return self._stack(parts)
+
+    def overlap(self, X: Any, y: Any = None) -> pd.DataFrame:
+        """Figures on propensities and weights.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any rows.
+        y : array of shape (n_samples,), default=None
+            Labels; rows without one are not observed.
+
+        Returns
+        -------
+        DataFrame
+            One row per required set: numbers of rows and of observed ones, quantiles of
+            the propensity, share of rows below 0.05, smallest and largest weight of the
+            observed rows, effective sample size and its ratio to their number, number
+            of rows clipped.
+        """
+        data, propensity = self._read(X, y)
+        observed = self._observed(data, y)
+        w = self._weights(propensity, observed)
+        rows = {}
+        for i, names in enumerate(self.required_):
+            p, here = propensity[:, i], observed[:, i]
+            low, high = self._bounds[i]
+            ess = effective_sample_size(w[:, i])
+            quantiles = np.quantile(p, [0.0, 0.01, 0.5, 0.99, 1.0])
+            rows["+".join(names)] = {
+                "n_rows": len(p),
+                "n_observed": int(here.sum()),
+                **dict(zip(["min", "q01", "median", "q99", "max"], quantiles)),
+                f"share_below_{LOW_PROPENSITY}": float((p < LOW_PROPENSITY).mean()),
+                "smallest_weight": w[here, i].min() if here.any() else np.nan,
+                "largest_weight": w[here, i].max() if here.any() else np.nan,
+                "effective_sample_size": ess,
+                "efficiency": ess / here.sum() if here.any() else np.nan,
+                "n_clipped": int(((p < low) | (p > high)).sum()),
+            }
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("required")
+
+    def calibration(self, X: Any, y: Any = None, n_bins: int = 10) -> pd.DataFrame:
+        """Compare propensities with the share of rows that are observed.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any rows.
+        y : array of shape (n_samples,), default=None
+            Labels; rows without one are not observed.
+        n_bins : int, default=10
+            Bins with equal numbers of rows, sorted by propensity.
+
+        Returns
+        -------
+        DataFrame
+            ``propensity`` (mean), ``observed`` (share), ``std_error`` (of the share)
+            and ``n_rows`` of each bin. With several required sets, the first index
+            level names the set.
+        """
+        if not isinstance(n_bins, int | np.integer) or n_bins < 1:
+            raise ValueError(f"Got n_bins={n_bins!r}, expected a positive integer.")
+        data, propensity = self._read(X, y)
+        observed = self._observed(data, y)
+        parts = {
+            "+".join(names): calibration_bins(propensity[:, i], observed[:, i], n_bins)
+            for i, names in enumerate(self.required_)
+        }
+        return self._stack(parts)
+
+    def _stack(self, parts: dict[str, pd.DataFrame]) -> pd.DataFrame:
+        if not self._several:
+            return next(iter(parts.values()))
+        return pd.concat(parts, names=["required"])

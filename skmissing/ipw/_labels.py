@@ -1,0 +1,76 @@
+"""Labels some of which may be missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import column_or_1d
+
+
+def known_labels(y: Any, n: int) -> np.ndarray:
+    """Which labels are there.
+
+    Parameters
+    ----------
+    y : array of shape (n,) or None
+        Labels, with NaN, None or ``pandas.NA`` where missing. None: all count as known.
+    n : int
+        Number of rows of X.
+
+    Returns
+    -------
+    ndarray of bool of shape (n,)
+    """
+    if y is None:
+        return np.ones(n, dtype=bool)
+    values = _one_dimensional(y)
+    if len(values) != n:
+        raise ValueError(f"Got y of length {len(values)}, expected {n}, the rows of X.")
+    return ~np.asarray(pd.isna(values), dtype=bool)
+
+
+def labels_of(y: Any, rows: np.ndarray) -> np.ndarray:
+    """Labels of some rows, none of them missing, in their natural type.
+
+    Parameters
+    ----------
+    y : array of shape (n,)
+        Labels, of any type.
+    rows : ndarray of bool of shape (n,)
+        Rows with a known label.
+
+    Returns
+    -------
+    ndarray of shape (rows.sum(),)
+        An object array that held None beside integers becomes one of integers.
+    """
+    values = _one_dimensional(y)[rows]
+    return np.array(values.tolist()) if values.dtype == object else values
+
+
+def label_codes(y: Any, known: np.ndarray) -> np.ndarray:
+    """Number of each label's class, 0 where the label is missing.
+
+    Parameters
+    ----------
+    y : array of shape (n,)
+        Labels.
+    known : ndarray of bool of shape (n,)
+        Which are there.
+
+    Returns
+    -------
+    ndarray of int of shape (n,)
+    """
+    codes = np.zeros(len(known), dtype=np.intp)
+    if y is not None and known.any():
+        codes[known] = 1 + np.unique(labels_of(y, known), return_inverse=True)[1]
+    return codes
+
+
+def _one_dimensional(y: Any) -> np.ndarray:
+    if isinstance(y, pd.Series) and not isinstance(y.dtype, np.dtype):
+        y = y.astype(object).to_numpy()
+    return column_or_1d(y, warn=True, dtype=None)

@@ -1,0 +1,316 @@
+"""Metrics that are evaluated again and again under other weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import get_scorer, make_scorer
+
+# scikit-learn's own bound in log_loss: an impossible class is not infinitely bad.
+EPS = np.finfo(np.float64).eps
+
+
+class Predictions:
+    """What one cross-fitted model says of the rows that it can answer.
+
+    Parameters
+    ----------
+    proba : ndarray of shape (n, n_classes) or None
+        NaN in other rows; None where the model has no probabilities.
+    predicted : ndarray of int of shape (n,)
+        Index of the predicted class, -1 in other rows.
+    """
+
+    def __init__(self, proba: np.ndarray | None, predicted: np.ndarray) -> None:
+        self.proba = proba
+        self.predicted = predicted
+
+
+class MeanMetric:
+    """A mean over rows.
+
+    Parameters
+    ----------
+    name : {"accuracy", "neg_log_loss", "neg_brier_score"}
+        Which.
+    """
+
+    is_mean = True
+
+    def __init__(self, name: str) -> None:
+        self.kind = self.name = name
+
+    def values(self, codes: np.ndarray, predictions: Predictions) -> np.ndarray:
+        """Contribution of each row; greater is better.
+
+        Parameters
+        ----------
+        codes : ndarray of int of shape (n,)
+            Index of each row's class, -1 where it is missing.
+        predictions : Predictions
+            Of the model.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n,)
+            NaN where the label or the prediction is missing.
+        """
+        known = (codes >= 0) & (predictions.predicted >= 0)
+        out = np.full(len(codes), np.nan)
+        y = codes[known]
+        if self.kind == "accuracy":
+            out[known] = predictions.predicted[known] == y
+            return out
+        proba = _need_proba(self.name, predictions)[known]
+        if self.kind == "neg_log_loss":
+            out[known] = np.log(np.clip(proba[np.arange(len(y)), y], EPS, 1 - EPS))
+        elif proba.shape[1] == 2:
+            out[known] = -((proba[:, 1] - y) ** 2)
+        else:
+            out[known] = -((proba - np.eye(proba.shape[1])[y]) ** 2).sum(axis=1)
+        return out
+
+    def prepare(
+        self, codes: np.ndarray, predictions: Predictions, rows: np.ndarray, folds: Any
+    ) -> Any:
+        """A function from weights of ``rows`` to the metric.
+
+        Parameters
+        ----------
+        codes : ndarray of int of shape (n,)
+            Index of each row's class.
+        predictions : Predictions
+            Of the model.
+        rows : ndarray of int of shape (n_rows,)
+            Rows to evaluate.
+        folds : ndarray of int of shape (n,)
+            Ignored: a weighted mean over folds is one over rows.
+
+        Returns
+        -------
+        callable
+        """
+        values = self.values(codes, predictions)[rows]
+        return lambda weight: float(weight @ values / weight.sum())
+
+
+class AUCMetric:
+    """Area under the ROC curve within folds; one class against the rest beyond two.
+
+    Scores of models of different folds are not comparable: pooled, rows of a fold whose
+    training part happened to have fewer positives would rank lower, which pulls the
+    area of a useless model below one half.
+
+    Parameters
+    ----------
+    name : str
+        Name in the table.
+    """
+
+    is_mean = False
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def prepare(
+        self, codes: np.ndarray, predictions: Predictions, rows: np.ndarray, folds: Any
+    ) -> Any:
+        """A function from weights of ``rows`` to the metric; see :class:`MeanMetric`.
+
+        Parameters
+        ----------
+        codes : ndarray of int of shape (n,)
+            Index of each row's class.
+        predictions : Predictions
+            Of the model.
+        rows : ndarray of int of shape (n_rows,)
+            Rows to evaluate.
+        folds : ndarray of int of shape (n,)
+            Fold of each row.
+
+        Returns
+        -------
+        callable
+        """
+        proba = _need_proba(self.name, predictions)
+        columns = [1] if proba.shape[1] == 2 else list(range(proba.shape[1]))
+        parts = []
+        for k in np.unique(folds[rows]):
+            inside = np.flatnonzero(folds[rows] == k)
+            here = rows[inside]
+            parts.append(
+                (inside, [_Ranking(proba[here, c], codes[here] == c) for c in columns])
+            )
+
+        def evaluate(weight: np.ndarray) -> float:
+            total, mass = 0.0, 0.0
+            for inside, rankings in parts:
+                w = weight[inside]
+                areas = [ranking.area(w) for ranking in rankings]
+                areas = [a for a in areas if not np.isnan(a)]
+                if areas:
+                    total += w.sum() * sum(areas) / len(areas)
+                    mass += w.sum()
+            # No fold in which both classes have weight.
+            return total / mass if mass > 0 else np.nan
+
+        return evaluate
+
+
+class _Ranking:
+    """Scores sorted once, for the area under the curve under many weights."""
+
+    def __init__(self, score: np.ndarray, positive: np.ndarray) -> None:
+        self.order = np.argsort(score, kind="stable")
+        ranked = score[self.order]
+        self.starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
+        self.positive = positive[self.order]
+
+    def area(self, weight: np.ndarray) -> float:
+        w = weight[self.order]
+        up = np.add.reduceat(np.where(self.positive, w, 0.0), self.starts)
+        down = np.add.reduceat(np.where(self.positive, 0.0, w), self.starts)
+        pairs = up.sum() * down.sum()
+        if not pairs > 0:
+            return np.nan
+        # Ties count one half.
+        below = np.cumsum(down) - down / 2.0
+        return float(up @ below / pairs)
+
+
+class ScorerMetric:
+    """Any other scorer of scikit-learn that takes weights, within folds.
+
+    Parameters
+    ----------
+    name : str
+        Name in the table.
+    scorer : scorer
+        The scorer.
+    classes : ndarray of shape (n_classes,)
+        Class labels.
+    """
+
+    is_mean = False
+
+    def __init__(self, name: str, scorer: Any, classes: np.ndarray) -> None:
+        if not scorer._accept_sample_weight():
+            raise ValueError(
+                f"Got the metric {name!r} in scoring, expected metrics that take "
+                "sample_weight."
+            )
+        self.name, self.scorer, self.classes = name, scorer, classes
+
+    def prepare(
+        self, codes: np.ndarray, predictions: Predictions, rows: np.ndarray, folds: Any
+    ) -> Any:
+        """A function from weights of ``rows`` to the metric; see :class:`MeanMetric`.
+
+        Parameters
+        ----------
+        codes : ndarray of int of shape (n,)
+            Index of each row's class.
+        predictions : Predictions
+            Of the model.
+        rows : ndarray of int of shape (n_rows,)
+            Rows to evaluate.
+        folds : ndarray of int of shape (n,)
+            Fold of each row.
+
+        Returns
+        -------
+        callable
+        """
+        model = _Memory(predictions, self.classes)
+        fold = folds[rows]
+
+        def evaluate(weight: np.ndarray) -> float:
+            total, mass = 0.0, 0.0
+            for k in np.unique(fold):
+                inside = (fold == k) & (weight > 0)
+                if not inside.any():
+                    continue
+                w, here = weight[inside], rows[inside]
+                y = self.classes[codes[here]]
+                score = self.scorer(model, here[:, None], y, sample_weight=w / w.mean())
+                total, mass = total + w.sum() * score, mass + w.sum()
+            return total / mass if mass > 0 else np.nan
+
+        return evaluate
+
+
+class _Memory(ClassifierMixin, BaseEstimator):
+    """Answers row numbers with predictions made before."""
+
+    def __init__(self, predictions: Predictions, classes: np.ndarray) -> None:
+        self.predictions = predictions
+        self.classes_ = classes
+        if predictions.proba is not None:
+            self.predict_proba = lambda X: predictions.proba[X[:, 0]]
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        return self.classes_[self.predictions.predicted[X[:, 0]]]
+
+
+def _need_proba(name: str, predictions: Predictions) -> np.ndarray:
+    if predictions.proba is None:
+        raise ValueError(
+            f"Got the metric {name!r} with an estimator without predict_proba, "
+            "expected one that has it, or scoring='accuracy'."
+        )
+    return predictions.proba
+
+
+def resolve_metrics(scoring: Any, classes: np.ndarray) -> list[Any]:
+    """Metrics by name, in the order asked for.
+
+    Parameters
+    ----------
+    scoring : None, str, callable, list of str or mapping
+        As in scikit-learn. None: area under the curve, log-likelihood, accuracy, Brier
+        score.
+    classes : ndarray of shape (n_classes,)
+        Class labels.
+
+    Returns
+    -------
+    list of MeanMetric, AUCMetric and ScorerMetric
+    """
+    area = "roc_auc" if len(classes) == 2 else "roc_auc_ovr"
+    if scoring is None:
+        scoring = [area, "neg_log_loss", "accuracy", "neg_brier_score"]
+    if isinstance(scoring, str) or callable(scoring):
+        scoring = [scoring]
+    pairs = (
+        list(scoring.items())
+        if isinstance(scoring, dict)
+        else [
+            (s if isinstance(s, str) else getattr(s, "__name__", "score"), s)
+            for s in scoring
+        ]
+    )
+    out: list[Any] = []
+    for name, metric in pairs:
+        if metric in ("accuracy", "neg_log_loss", "neg_brier_score"):
+            found: Any = MeanMetric(metric)
+        elif metric in ("roc_auc", "roc_auc_ovr") and (
+            metric == "roc_auc_ovr" or len(classes) == 2
+        ):
+            found = AUCMetric(metric)
+        elif isinstance(metric, str):
+            found = ScorerMetric(name, get_scorer(metric), classes)
+        elif hasattr(metric, "_score_func"):
+            found = ScorerMetric(name, metric, classes)
+        elif callable(metric):
+            found = ScorerMetric(name, make_scorer(metric), classes)
+        else:
+            raise ValueError(
+                f"Got {metric!r} in scoring, expected names of scorers, or scorers."
+            )
+        found.name = name
+        out.append(found)
+    if len({m.name for m in out}) < len(out) or not out:
+        raise ValueError(f"Got scoring={scoring!r}, expected distinct metrics.")
+    return out

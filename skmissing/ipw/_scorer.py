@@ -1,0 +1,271 @@
+"""Any metric of scikit-learn, for the whole population."""
+
+from __future__ import annotations
+
+import multiprocessing
+import uuid
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import NotFittedError
+from sklearn.metrics import get_scorer, make_scorer
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing
+from sklearn.utils.metadata_routing import MetadataRequest
+from sklearn.utils.validation import check_is_fitted
+
+from .._target import check_weights
+from ._classifier import IPWMultimodalClassifier
+from ._labels import known_labels, labels_of
+from ._propensity import PropensityWeighter
+
+# Per scorer, the weights that the first estimator brought. A dictionary of the process:
+# copies of one scorer in several threads, or in several tasks of a worker, share it.
+_FIRST_SEEN: dict[str, str] = {}
+
+
+def make_ipw_scorer(
+    metric: Any,
+    *,
+    propensity: PropensityWeighter | None = None,
+    required: Any = None,
+    response_method: Any = "predict",
+) -> Any:
+    """Make a scorer that weighs rows by the inverse of their propensity.
+
+    For ``scoring=`` of cross-validation and searches. Rows that lack the label or a
+    required modality count nothing, the others for those like them.
+
+    Parameters
+    ----------
+    metric : str or callable
+        A scorer name of scikit-learn such as ``"roc_auc"`` or ``"neg_log_loss"``, a
+        scorer, or a function ``metric(y_true, y_pred, sample_weight=...)`` where
+        greater is better.
+    propensity : PropensityWeighter, default=None
+        Fitted once on all rows, so that all folds and candidates are scored with the
+        same weights. None takes the one that the fitted estimator brings along, an
+        :class:`IPWMultimodalClassifier`, also as the last step of a Pipeline or inside
+        a search. That is refused if candidates differ in it, since their scores would
+        not be comparable.
+    required : list of str, default=None
+        Which required set of ``propensity`` counts. Needed only if it has several;
+        otherwise checked against it.
+    response_method : str or tuple of str, default="predict"
+        What a ``metric`` given as a function takes, as in
+        :func:`sklearn.metrics.make_scorer`.
+
+    Returns
+    -------
+    callable
+        ``scorer(estimator, X, y, sample_weight=None)`` -> float; greater is better.
+
+    Raises
+    ------
+    ValueError
+        For an unknown metric, one that takes no weights, or an unknown required set;
+        when called, if no row can be scored, or if candidates differ in their
+        propensity.
+    NotFittedError
+        If ``propensity`` is not fitted.
+
+    See Also
+    --------
+    ObservedStratifiedKFold : Folds that each have rows to score.
+
+    Notes
+    -----
+    The weighted metric divides by the sum of the weights (Hajek's form), so that the
+    scale of the weights does not matter (:cite:t:`icym2i`, weighted evaluation).
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from skmissing import IPWMultimodalClassifier, PropensityWeighter
+    >>> from skmissing.datasets import make_bitwise
+    >>> from skmissing.ipw import ObservedStratifiedKFold, make_ipw_scorer
+    >>> X, y = make_bitwise(mechanism="mar", return_X_y=True, random_state=0)
+    >>> clf = IPWMultimodalClassifier(LogisticRegression(), use=["x2"])
+    >>> weighter = PropensityWeighter(random_state=0).fit(X)
+    >>> scorer = make_ipw_scorer("roc_auc", propensity=weighter)
+    >>> cv = ObservedStratifiedKFold(random_state=0)
+    >>> cross_val_score(clf, X, y, cv=cv, scoring=scorer).mean().round(2)
+    np.float64(0.84)
+    """
+    if isinstance(metric, str):
+        base = get_scorer(metric)
+    elif hasattr(metric, "_score_func"):
+        base = metric
+    elif callable(metric):
+        base = make_scorer(metric, response_method=response_method)
+    else:
+        raise ValueError(
+            f"Got metric={metric!r}, expected the name of a scorer, a scorer or a "
+            "function."
+        )
+    if not base._accept_sample_weight():
+        raise ValueError(
+            f"Got metric={metric!r}, expected one that takes sample_weight."
+        )
+    names = [required] if isinstance(required, str) else required
+    names = None if names is None else list(names)
+    column = None
+    if propensity is not None:
+        if not isinstance(propensity, PropensityWeighter):
+            raise ValueError(
+                f"Got propensity of type {type(propensity).__name__}, expected a "
+                "fitted PropensityWeighter."
+            )
+        try:
+            check_is_fitted(propensity)
+        except NotFittedError:
+            raise NotFittedError(
+                "Got a propensity that is not fitted, expected one fitted once on all "
+                "rows: PropensityWeighter(...).fit(X, y)."
+            ) from None
+        column = _find_set(propensity, names)
+    return _IPWScorer(base, propensity, names, column)
+
+
+def _find_set(weighter: PropensityWeighter, names: list[str] | None) -> int:
+    sets = [frozenset(r) for r in weighter.required_]
+    if names is None:
+        if len(sets) > 1:
+            raise ValueError(
+                f"Got required=None with a propensity of {len(sets)} required sets, "
+                f"expected one of {weighter.required_}."
+            )
+        return 0
+    if frozenset(names) not in sets:
+        raise ValueError(
+            f"Got required={names}, expected one of the required sets of the "
+            f"propensity {weighter.required_}."
+        )
+    return sets.index(frozenset(names))
+
+
+class _IPWScorer:
+    """See :func:`make_ipw_scorer`."""
+
+    def __init__(
+        self,
+        base: Any,
+        propensity: PropensityWeighter | None,
+        required: list[str] | None,
+        column: int | None,
+    ) -> None:
+        self._base = base
+        self._propensity = propensity
+        self._required = required
+        self._column = column
+        self._key = uuid.uuid4().hex
+        self._request: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"make_ipw_scorer({self._base!r}, required={self._required!r})"
+
+    def __call__(
+        self, estimator: Any, X: Any, y: Any, sample_weight: Any = None
+    ) -> float:
+        weighter, column = self._propensity, self._column
+        if weighter is None:
+            owner = _find_owner(estimator)
+            weighter = owner.propensity_
+            self._refuse_differences(owner)
+            column = _find_set(weighter, self._required)
+        ipw = np.asarray(weighter.sample_weight(X, y))
+        if ipw.ndim == 2:
+            ipw = ipw[:, column]
+        known = known_labels(y, len(ipw))
+        weight = ipw * known * check_weights(sample_weight, len(ipw))
+        rows = np.flatnonzero(weight > 0)
+        if not len(rows):
+            raise ValueError(
+                f"Got no row with a label and all of {weighter.required_[column or 0]} "
+                "among those to score, expected at least one; split with "
+                "ObservedStratifiedKFold."
+            )
+        return self._base(
+            estimator,
+            _safe_indexing(X, rows),
+            labels_of(y, weight > 0),
+            # With mean 1, for metrics that compare sums of weights with rounding.
+            sample_weight=weight[rows] / weight[rows].mean(),
+        )
+
+    def _refuse_differences(self, owner: IPWMultimodalClassifier) -> None:
+        """Candidates with different weights cannot be compared.
+
+        The scorer only ever sees one candidate. Within a process it remembers the
+        first. A worker process may see no other, but can tell that the search has set
+        a parameter that the weights depend on.
+        """
+        # Leaves alone, and no generators, whose text holds an address.
+        leaves = [
+            (name, repr(value))
+            for name, value in sorted(owner.propensity_.get_params().items())
+            if not hasattr(value, "get_params") and not name.endswith("random_state")
+        ]
+        kind = type(owner.propensity_.estimator).__name__
+        seen = repr((owner.use_, owner.propensity_.required_, kind, leaves))
+        first = _FIRST_SEEN.setdefault(self._key, seen)
+        in_worker = multiprocessing.parent_process() is not None
+        if first != seen or (in_worker and getattr(owner, "_own_weights_set", False)):
+            raise ValueError(
+                "Got candidates that differ in their propensity or in the modalities "
+                "they use, expected the same weights for all: pass propensity= a "
+                "PropensityWeighter fitted once on all rows to make_ipw_scorer."
+            )
+
+    # -- metadata routing ------------------------------------------------------------
+
+    def set_score_request(self, **kwargs: Any) -> _IPWScorer:
+        """Ask for ``sample_weight`` under metadata routing.
+
+        Parameters
+        ----------
+        **kwargs : dict
+            ``sample_weight=True``, False, None or an alias.
+
+        Returns
+        -------
+        self
+        """
+        self._request = dict(kwargs)
+        return self
+
+    def get_metadata_routing(self) -> MetadataRequest:
+        """What this scorer asks for.
+
+        Returns
+        -------
+        MetadataRequest
+        """
+        request = MetadataRequest(owner=self)
+        for param, alias in self._request.items():
+            request.score.add_request(param=param, alias=alias)
+        return request
+
+
+def _find_owner(estimator: Any) -> IPWMultimodalClassifier:
+    """The fitted IPWMultimodalClassifier inside, whose weights count."""
+    inner = estimator
+    while not isinstance(inner, IPWMultimodalClassifier):
+        if isinstance(inner, Pipeline):
+            inner = inner.steps[-1][1]
+            continue
+        deeper = getattr(inner, "best_estimator_", getattr(inner, "estimator_", None))
+        if deeper is None:
+            raise ValueError(
+                f"Got a {type(estimator).__name__} to score with propensity=None, "
+                "expected an IPWMultimodalClassifier, or a fitted propensity in "
+                "make_ipw_scorer."
+            )
+        inner = deeper
+    if getattr(inner, "propensity_", None) is None:
+        raise ValueError(
+            "Got an IPWMultimodalClassifier with weighting='none' to score with "
+            "propensity=None, expected a fitted propensity in make_ipw_scorer."
+        )
+    return inner

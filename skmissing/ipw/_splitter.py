@@ -1,0 +1,213 @@
+"""Folds that each get their share of labelled and of observed rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.model_selection._split import BaseCrossValidator
+from sklearn.utils import check_random_state
+
+from ..modalities._multimodal_data import MultimodalData
+from ..modalities._validation import check_multimodal
+from ._labels import known_labels, label_codes
+
+
+def assign_folds(
+    strata: np.ndarray,
+    n_folds: int,
+    rng: np.random.RandomState,
+    groups: np.ndarray | None = None,
+) -> np.ndarray:
+    """Fold of each row; the rows of each stratum are spread as evenly as possible.
+
+    Parameters
+    ----------
+    strata : ndarray of int of shape (n,)
+        Stratum of each row, of any size: small ones raise nothing.
+    n_folds : int
+        Number of folds.
+    rng : RandomState
+        Shuffles within strata.
+    groups : ndarray of shape (n,), default=None
+        Rows of one group share a fold.
+
+    Returns
+    -------
+    ndarray of int of shape (n,)
+    """
+    n = len(strata)
+    if groups is None:
+        # Dealt out like cards, one stratum after the other: shares differ by one row.
+        order = rng.permutation(n)
+        order = order[np.argsort(strata[order], kind="stable")]
+        folds = np.empty(n, dtype=np.intp)
+        folds[order] = np.arange(n) % n_folds
+        return folds
+    names, code = np.unique(groups, return_inverse=True)
+    if len(names) < n_folds:
+        raise ValueError(
+            f"Got {len(names)} groups, expected at least {n_folds}, the number of "
+            "folds."
+        )
+    size = np.bincount(strata)
+    # scikit-learn refuses strata smaller than the number of folds.
+    merged = np.where(size[strata] < n_folds, -1, strata)
+    if (merged == -1).sum() < n_folds:
+        merged[merged == -1] = np.argmax(size)
+    folds = np.zeros(n, dtype=np.intp)
+    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=rng)
+    for k, (_, test) in enumerate(splitter.split(np.zeros(n), merged, groups)):
+        folds[test] = k
+    return folds
+
+
+class ObservedStratifiedKFold(BaseCrossValidator):
+    """K folds stratified by label and by what is observed.
+
+    A missing label is a stratum of its own, and so is, within each label, whether all
+    ``required`` modalities are there. So every fold has rows to train and to score a
+    weighted model on. Plain ``StratifiedKFold`` refuses missing labels, and may leave a
+    fold without a single complete row.
+
+    Parameters
+    ----------
+    n_splits : int, default=5
+        Number of folds, at least 2.
+    modalities : mapping or list, default=None
+        Columns of each modality, see :class:`~skmissing.Modality`.
+    required : list of str, default=None
+        Modalities that make a row observed. None: all.
+    random_state : int, RandomState instance or None, default=None
+        Shuffles the rows within each stratum.
+
+    Raises
+    ------
+    ValueError
+        In ``split``, if fewer rows than folds are observed, so that some fold would
+        have nothing to score.
+
+    See Also
+    --------
+    make_ipw_scorer : Scores such folds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmissing.ipw import ObservedStratifiedKFold
+    >>> X = np.arange(12.0)[:, None]
+    >>> X[[0, 3, 6, 9]] = np.nan
+    >>> y = np.array([0, 0, 0, 1, 1, 1] * 2, dtype=float)
+    >>> y[[1, 7]] = np.nan
+    >>> cv = ObservedStratifiedKFold(2, random_state=0)
+    >>> for _, test in cv.split(X, y):
+    ...     ok = ~np.isnan(X[test, 0]) & ~np.isnan(y[test])
+    ...     print(len(test), ok.sum())
+    6 3
+    6 3
+    """
+
+    def __init__(
+        self,
+        n_splits: int = 5,
+        *,
+        modalities: Any = None,
+        required: Any = None,
+        random_state: Any = None,
+    ) -> None:
+        if not isinstance(n_splits, int | np.integer) or n_splits < 2:
+            raise ValueError(
+                f"Got n_splits={n_splits!r}, expected an integer of at least 2."
+            )
+        self.n_splits = int(n_splits)
+        self.modalities = modalities
+        self.required = required
+        self.random_state = random_state
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Number of folds.
+
+        Parameters
+        ----------
+        X, y, groups : object
+            Ignored.
+
+        Returns
+        -------
+        int
+        """
+        return self.n_splits
+
+    def split(
+        self, X: Any, y: Any, groups: Any = None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Rows of the training and test sets.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            The data.
+        y : array of shape (n_samples,)
+            Labels; NaN, None or ``pandas.NA`` where missing.
+        groups : array of shape (n_samples,), default=None
+            Rows of one group stay together.
+
+        Yields
+        ------
+        train, test : ndarray of int
+            Row numbers.
+        """
+        data = check_multimodal(
+            ColumnHolder(), X, self.modalities, reset=True, numeric=False
+        )
+        observed = observed_rows(data, self.required)
+        known = known_labels(y, len(data))
+        codes = label_codes(y, known)
+        usable = observed & known
+        if usable.sum() < self.n_splits:
+            raise ValueError(
+                f"Got {int(usable.sum())} rows with a label and the modalities "
+                f"{self.required or data.names}, expected at least {self.n_splits}, "
+                "one for each fold."
+            )
+        strata = 2 * codes + observed
+        folds = assign_folds(
+            np.unique(strata, return_inverse=True)[1],
+            self.n_splits,
+            check_random_state(self.random_state),
+            None if groups is None else np.asarray(groups),
+        )
+        for k in range(self.n_splits):
+            test = folds == k
+            if not (usable & test).any():
+                raise ValueError(
+                    f"Got no row with a label and the modalities "
+                    f"{self.required or data.names} in fold {k}, expected at least one "
+                    "in each; use fewer folds, or more even groups."
+                )
+            yield np.flatnonzero(~test), np.flatnonzero(test)
+
+
+class ColumnHolder(BaseEstimator):
+    """Holds what :func:`check_multimodal` notes of X, where no estimator is around."""
+
+
+def observed_rows(data: MultimodalData, required: Any = None) -> np.ndarray:
+    """Rows that have all required modalities.
+
+    Parameters
+    ----------
+    data : MultimodalData of n rows
+        The data.
+    required : sequence of str, default=None
+        Names; None means all.
+
+    Returns
+    -------
+    ndarray of bool of shape (n,)
+    """
+    names = data.names if required is None else required
+    return data.select(list(names)).present.all(axis=1)

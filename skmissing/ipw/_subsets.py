@@ -1,0 +1,111 @@
+"""Sets of modalities to compare, and folds to compare them on."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import check_cv
+
+from ._splitter import assign_folds
+
+Subset = tuple[str, ...]
+
+
+def resolve_subsets(subsets: Any, names: list[str]) -> list[Subset]:
+    """The sets, each in the order of the modalities.
+
+    Parameters
+    ----------
+    subsets : list of lists of str, or None
+        The parameter; None means each alone, all but one, and all.
+    names : list of str
+        The modalities.
+
+    Returns
+    -------
+    list of tuple of str
+    """
+    if subsets is None:
+        alone = [(name,) for name in names]
+        but_one = [tuple(n for n in names if n != name) for name in reversed(names)]
+        wanted = [*alone, *but_one, tuple(names)]
+        return [s for s in dict.fromkeys(wanted) if s]
+    out: list[Subset] = []
+    for given in subsets:
+        subset = (given,) if isinstance(given, str) else tuple(given)
+        unknown = [name for name in subset if name not in names]
+        if unknown or not subset or len(set(subset)) < len(subset):
+            raise ValueError(
+                f"Got {given!r} in subsets, expected distinct names of some of the "
+                f"modalities {names}."
+            )
+        out.append(tuple(name for name in names if name in subset))
+    if len(set(out)) < len(out) or not out:
+        raise ValueError(f"Got subsets={subsets!r}, expected distinct, non-empty sets.")
+    return out
+
+
+def orient(s: Subset, t: Subset) -> tuple[Subset, Subset]:
+    """Baseline first: the smaller set where one holds the other.
+
+    Parameters
+    ----------
+    s, t : tuple of str
+        Two sets.
+
+    Returns
+    -------
+    baseline, subset : tuple of str
+    """
+    return (t, s) if set(t) < set(s) else (s, t)
+
+
+def make_folds(
+    cv: Any,
+    data: Any,
+    codes: np.ndarray,
+    rng: np.random.RandomState,
+    groups: np.ndarray | None,
+) -> np.ndarray:
+    """Fold in which each row is held out.
+
+    Parameters
+    ----------
+    cv : int or splitter
+        The parameter.
+    data : MultimodalData of n rows
+        The data.
+    codes : ndarray of int of shape (n,)
+        Index of each row's class, -1 where missing.
+    rng : RandomState
+        Shuffles.
+    groups : ndarray of shape (n,) or None
+        Rows of one group share a fold.
+
+    Returns
+    -------
+    ndarray of int of shape (n,)
+    """
+    if isinstance(cv, Integral):
+        if cv < 2:
+            raise ValueError(f"Got cv={cv!r}, expected at least 2.")
+        pattern = np.unique(data.present, axis=0, return_inverse=True)[1].reshape(-1)
+        strata = np.unique(
+            np.column_stack([codes, pattern]), axis=0, return_inverse=True
+        )[1]
+        return assign_folds(strata.reshape(-1), int(cv), rng, groups)
+    folds = np.full(len(codes), -1)
+    splitter = check_cv(cv, codes, classifier=True)
+    for k, (_, test) in enumerate(splitter.split(np.zeros(len(codes)), codes, groups)):
+        if (folds[test] >= 0).any():
+            raise ValueError(
+                f"Got cv={cv!r} with a row in two test sets, expected a partition."
+            )
+        folds[test] = k
+    if (folds < 0).any():
+        raise ValueError(
+            f"Got cv={cv!r} with rows in no test set, expected a partition."
+        )
+    return folds

@@ -1,0 +1,356 @@
+"""How much each modality adds, for the whole population."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    validate_params,
+)
+
+from .._target import check_training_rows, check_weights
+from ..modalities._validation import check_multimodal
+from ._classifier import IPWMultimodalClassifier
+from ._comparison import Line, Missingness, evaluate_lines
+from ._crossfit import cross_fit
+from ._labels import known_labels, labels_of
+from ._metrics import MeanMetric, Predictions, resolve_metrics
+from ._outcome import cross_fit_outcomes
+from ._propensity import PropensityWeighter
+from ._report import Progress, bootstrap, tabulate
+from ._splitter import ColumnHolder, observed_rows
+from ._subsets import Subset, make_folds, orient, resolve_subsets
+from ._utility_scores import UtilityScores
+from ._weighter import make_weighter
+
+
+@validate_params(
+    {
+        "estimator": [HasMethods(["fit", "predict"]), None],
+        "propensity": [HasMethods(["fit", "sample_weight"]), None],
+        "modalities": [dict, list, tuple, None],
+        "subsets": [list, tuple, None],
+        "cv": ["cv_object"],
+        "n_bootstraps": [Interval(Integral, 0, None, closed="left")],
+        "confidence_level": [Interval(Real, 0, 1, closed="neither")],
+        "correct_training": ["boolean"],
+        "correct_evaluation": ["boolean"],
+        "outcome_model": [HasMethods(["fit", "predict"]), None],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+        "return_scores": ["boolean"],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def modality_utility(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    propensity: PropensityWeighter | None = None,
+    modalities: Any = None,
+    subsets: Any = None,
+    scoring: Any = None,
+    cv: Any = 5,
+    n_bootstraps: int = 200,
+    confidence_level: float = 0.9,
+    correct_training: bool = True,
+    correct_evaluation: bool = True,
+    outcome_model: Any = None,
+    sample_weight: Any = None,
+    groups: Any = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+    return_scores: bool = False,
+    random_state: Any = None,
+) -> Any:
+    """Measure what sets of modalities can predict, and what one adds to another.
+
+    Every set of modalities gets a model of its own, cross-fitted. Each is evaluated on
+    the rows that have the modalities, as they are (*biased*) and weighted so that they
+    stand for all rows (*corrected*); gains compare two models on the same rows.
+
+    Parameters
+    ----------
+    estimator : classifier or None
+        As in :class:`IPWMultimodalClassifier`; one of these is taken with its own
+        ``propensity`` and ``modalities`` where they are not given here.
+    X : {array, DataFrame, MultimodalData} with n_samples rows
+        Observed and unobserved rows.
+    y : array of shape (n_samples,)
+        Labels; NaN, None or ``pandas.NA`` where missing.
+    propensity : PropensityWeighter, default=None
+        Template, with ``required=None``: each set of modalities gets its own.
+    modalities : mapping or list, default=None
+        Columns of each modality, see :class:`~skmissing.Modality`.
+    subsets : list of lists of str, default=None
+        Sets of modalities. None: each alone, all but one, and all.
+    scoring : str, callable, list or dict, default=None
+        Metrics that take weights, by scikit-learn's names; greater is better. None:
+        area under the curve, log-likelihood, accuracy and (negative) Brier score.
+    cv : int or splitter, default=5
+        Folds. An int asks for that many shuffled ones, stratified by label and pattern.
+    n_bootstraps : int, default=200
+        Resamples of rows for errors and intervals; 0 for none.
+    confidence_level : float, default=0.9
+        Of the intervals.
+    correct_training, correct_evaluation : bool, default=True
+        Whether the models behind ``corrected`` are trained, and evaluated, with
+        weights. Neither is done for ``biased``.
+    outcome_model : regressor, default=None
+        Models the contribution of a row to a mean-type metric, for the doubly robust
+        value. None: extremely randomised trees.
+    sample_weight : array of shape (n_samples,), default=None
+        Not negative; multiplied with the inverse-probability weights.
+    groups : array of shape (n_samples,), default=None
+        Rows of one group share a fold and are resampled together.
+    n_jobs : int, default=None
+        Fits, and bundles of resamples, at once.
+    verbose : int, default=0
+        1 shows a progress bar.
+    return_scores : bool, default=False
+        Also return what each row contributes, for :func:`sensitivity_bounds`.
+    random_state : int, RandomState instance or None, default=None
+        Draws folds and resamples.
+
+    Returns
+    -------
+    table : DataFrame
+        One row per set and metric (``quantity`` "value"), then one per pair of sets and
+        metric ("gain", of ``subset`` over ``baseline``; every pair, the larger set as
+        ``subset`` where one holds the other). Sets are names joined by "+".
+        ``biased``, ``corrected`` and ``doubly_robust`` (mean-type metrics only) have
+        columns for the bootstrap standard error and the interval;
+        ``n_observed`` and ``effective_sample_size`` say on what they rest;
+        ``tipping_odds_ratio`` is the sensitivity at which a gain stops being positive,
+        see :func:`tipping_odds_ratio`.
+    scores : UtilityScores
+        Only with ``return_scores=True``.
+
+    Raises
+    ------
+    ValueError
+        For unknown modalities, metrics without weights, sets that no row has, a
+        ``propensity`` whose ``required`` is set.
+
+    See Also
+    --------
+    sensitivity_bounds : What if missingness is not at random?
+    UtilityDisplay : Plots the table.
+
+    Notes
+    -----
+    A gain of T over S is evaluated on the rows that have S and T, with the propensity
+    of that union. Metrics that are no means over rows (areas under curves) are
+    evaluated within folds and averaged. Models are fitted once; the bootstrap draws
+    evaluation rows (or groups), observed and unobserved ones, refits the propensities
+    (with their tuned settings) and evaluates the same predictions. So errors
+    are those of the evaluation for these models, and gains are paired.
+
+    The doubly robust value of a mean of row scores :math:`\\ell` is
+    :math:`\\sum_i s_i h_i / \\sum_i s_i + \\sum_i w_i (\\ell_i - h_i) / \\sum_i w_i`
+    with sample weights s, weights w of the observed rows and a cross-fitted model h of :math:`\\ell` given all
+    that is known of every row: the covariates, the label if none is missing, and
+    the predictions of models that every row has. It is consistent if either the
+    propensities or h are right :cite:p:`robins1994estimation`, and has a smaller
+    variance than the weighted mean where h predicts well.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skmissing import PropensityWeighter
+    >>> from skmissing.datasets import make_bitwise
+    >>> from skmissing.ipw import modality_utility
+    >>> X, y = make_bitwise(mechanism="mar", return_X_y=True, random_state=0)
+    >>> table = modality_utility(
+    ...     LogisticRegression(), X, y, propensity=PropensityWeighter(random_state=0),
+    ...     scoring="roc_auc", n_bootstraps=0, random_state=0,
+    ... )
+    >>> table[["subset", "baseline", "biased", "corrected"]].round(2)
+      subset baseline  biased  corrected
+    0     x1            0.83       0.83
+    1     x2            0.92       0.84
+    2  x1+x2            1.00       1.00
+    3     x2       x1    0.25       0.00
+    4  x1+x2       x1    0.33       0.17
+    5  x1+x2       x2    0.08       0.16
+    """
+    if isinstance(estimator, IPWMultimodalClassifier):
+        propensity = estimator.propensity if propensity is None else propensity
+        modalities = estimator.modalities if modalities is None else modalities
+        estimator = estimator.estimator
+    if propensity is not None and propensity.required is not None:
+        raise ValueError(
+            f"Got propensity with required={propensity.required!r}, expected None: "
+            "each set of modalities gets a propensity of its own."
+        )
+    data = check_multimodal(ColumnHolder(), X, modalities, reset=True, numeric=False)
+    n = len(data)
+    known = known_labels(y, n)
+    weight = check_weights(sample_weight, n)
+    inside = None if groups is None else np.asarray(groups)
+    if inside is not None and len(inside) != n:
+        raise ValueError(f"Got groups of length {len(inside)}, expected {n}.")
+    used = known & (weight > 0)
+    if not used.any():
+        raise ValueError("Got no label in y, expected at least two classes.")
+    rows = check_training_rows(
+        ColumnHolder(), data[used], labels_of(y, used), weight[used]
+    )
+    codes = np.full(n, -1)
+    codes[used] = rows.y
+    sets = resolve_subsets(subsets, data.names)
+    metrics = resolve_metrics(scoring, rows.classes)
+    rng = check_random_state(random_state)
+    has = {s: observed_rows(data, s) for s in sets}
+    for s in sets:
+        if not (has[s] & used).any():
+            raise ValueError(
+                f"Got no row with a label and all of the modalities {list(s)}, "
+                "expected at least one; leave it out of subsets."
+            )
+    folds = make_folds(cv, data, codes, rng, inside)
+    pairs = [orient(s, t) for s, t in combinations(sets, 2)]
+    unions = {frozenset(s) for s in sets} | {frozenset(s + t) for s, t in pairs}
+    template = IPWMultimodalClassifier(
+        estimator, propensity=propensity, modalities=modalities
+    )
+    missingness = {
+        union: _model_missingness(
+            propensity, modalities, X, y, weight, inside, data.names, union
+        )
+        for union in sorted(unions, key=sorted)
+    }
+    chosen = "ipw" if correct_training else "none"
+    jobs = [(s, w) for s in sets for w in dict.fromkeys(["none", chosen])]
+    progress = Progress(verbose)
+    predictions, models = cross_fit(
+        jobs, template, X, y, codes, weight, inside, folds, has, rows.classes, n_jobs,
+        progress.over("models"),
+    )  # fmt: skip
+    outcomes = {}
+    if correct_evaluation:
+        outcomes = _model_outcomes(
+            sets, chosen, metrics, predictions, missingness, codes, used, weight, folds,
+            outcome_model, int(rng.randint(2**31 - 1)), progress.over("outcomes"),
+        )  # fmt: skip
+    lines = []
+    for subset, baseline in [(s, ()) for s in sets] + [(t, s) for s, t in pairs]:
+        union = frozenset(subset + baseline)
+        at = missingness[union].rows
+        signed = [(1, subset)] + ([(-1, baseline)] if baseline else [])
+        for metric in metrics:
+            plain, corrected = (
+                [
+                    (sign, metric.prepare(codes, predictions[s, w], at, folds))
+                    for sign, s in signed
+                ]
+                for w in ("none", chosen)
+            )
+            line = Line(subset, baseline, metric.name, union, plain, corrected)
+            if metric.is_mean:
+                line.values = _difference(
+                    metric, codes, predictions, subset, baseline, chosen
+                )
+                if outcomes:
+                    line.outcome = outcomes[subset][metric.name].copy()
+                    if baseline:
+                        line.outcome -= outcomes[baseline][metric.name]
+            lines.append(line)
+    point = evaluate_lines(lines, missingness, weight, correct_evaluation, False)
+    seeds = rng.randint(2**31 - 1, size=n_bootstraps)
+    drawn = bootstrap(
+        lines, missingness, weight, inside, correct_evaluation, seeds, n_jobs, progress
+    )
+    table = tabulate(lines, missingness, weight, point, drawn, confidence_level)
+    if not return_scores:
+        return table
+    return table, UtilityScores(lines, missingness, weight, folds, models)
+
+
+def _model_missingness(
+    template: PropensityWeighter | None,
+    modalities: Any,
+    X: Any,
+    y: Any,
+    weight: np.ndarray,
+    groups: np.ndarray | None,
+    names: list[str],
+    union: frozenset[str],
+) -> Missingness:
+    required = [name for name in names if name in union]
+    weighter = make_weighter(template, X, modalities, required)
+    weighter.fit(X, y, weight, groups)
+    target = y if weighter.use_target else None
+    seen = check_multimodal(
+        weighter, X, weighter.modalities, reset=False, numeric=False
+    )
+    design = weighter._table.transform(weighter._source.take(weighter, seen, X, target))
+    propensity, observed, _, _ = weighter._training
+    return Missingness(
+        weighter._fitted[0].frozen(),
+        design,
+        observed[:, 0] & (weight > 0),
+        weighter.clip,
+        np.clip(propensity[:, 0], *weighter._bounds[0]),
+    )
+
+
+def _difference(
+    metric: MeanMetric,
+    codes: np.ndarray,
+    predictions: dict[Any, Predictions],
+    subset: Subset,
+    baseline: Subset,
+    weighting: str,
+) -> np.ndarray:
+    values = metric.values(codes, predictions[subset, weighting])
+    if baseline:
+        values = values - metric.values(codes, predictions[baseline, weighting])
+    return values
+
+
+def _model_outcomes(
+    sets: list[Subset],
+    weighting: str,
+    metrics: list[Any],
+    predictions: dict[Any, Predictions],
+    missingness: dict[frozenset[str], Missingness],
+    codes: np.ndarray,
+    used: np.ndarray,
+    weight: np.ndarray,
+    folds: np.ndarray,
+    model: Any,
+    seed: int,
+    progress: Any,
+) -> dict[Subset, dict[str, np.ndarray]]:
+    """Mean of each row's score given what is known of every row."""
+    means = [m for m in metrics if m.is_mean]
+    if not means:
+        return {}
+    kept = weight > 0
+    features = [next(iter(missingness.values())).design]
+    if used[kept].all():
+        features.append(np.eye(codes.max() + 1)[codes])
+    for s in sets:
+        known = predictions[s, weighting]
+        if known.proba is not None and (known.predicted[kept] >= 0).all():
+            features.append(known.proba)
+    table = np.nan_to_num(np.column_stack(features))
+    out = {}
+    for s in progress(sets, len(sets)):
+        values = np.column_stack(
+            [m.values(codes, predictions[s, weighting]) for m in means]
+        )
+        if np.isnan(values[kept]).any():
+            values = cross_fit_outcomes(model, table, values, weight, folds, seed)
+        # Else the score of every row is known, and there is nothing to model.
+        out[s] = {m.name: np.nan_to_num(values[:, j]) for j, m in enumerate(means)}
+    return out
