@@ -8,35 +8,21 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.utils._param_validation import HasMethods, StrOptions
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from .._classify import MultimodalClassifierMixin
 from .._fit import restore_on_error
 from .._inner import FlatTable, accepts_nan, fit_weighted, takes_multimodal
 from .._target import check_training_rows, check_weights
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
+from ._answers import InnerAnswersMixin
 from ._labels import known_labels, labels_of
 from ._propensity import PropensityWeighter
 from ._splitter import observed_rows
 from ._weighter import make_weighter
 
 
-def _inner_has(name: str) -> Any:
-    def check(self: Any) -> bool:
-        inner = getattr(self, "estimator_", self.estimator)
-        return inner is None or hasattr(inner, name)
-
-    return check
-
-
-def _only_decides(self: Any) -> bool:
-    inner = getattr(self, "estimator_", self.estimator)
-    return hasattr(inner, "decision_function") and not hasattr(inner, "predict_proba")
-
-
-class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
+class IPWMultimodalClassifier(InnerAnswersMixin, BaseEstimator):
     """Classifier fitted on observed rows, weighted so that they stand for all.
 
     Takes any classifier, fits it on the rows that have everything it uses, with
@@ -280,7 +266,7 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
             weighter.required_[0]
         ):
             raise ValueError(
-                f"Got propensity with required={self.propensity.required!r}, "
+                f"Got propensity with required={weighter.required!r}, "
                 f"expected None or one list that holds {self.use_}."
             )
         return weighter, weighter._training[3][:, 0]
@@ -299,8 +285,8 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
             inner: Any = FusionClassifier()
         else:
             inner = clone(self.estimator)
-        self._labels: Any = None
-        self._flat: FlatTable | None = None
+        self._labels = None
+        self._flat = None
         if takes_multimodal(inner):
             part = data.select(self.use_)
             if groups is not None and has_fit_parameter(inner, "groups"):
@@ -317,120 +303,6 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
                 self._labels = pd.Index([columns[i] for i in at])
             fit_weighted(inner, self._inputs(data), labels, weight)
         self.estimator_ = inner
-
-    # -- prediction ------------------------------------------------------------------
-
-    def _inputs(self, data: MultimodalData) -> Any:
-        """Rows as the inner estimator takes them."""
-        if self._flat is None:
-            return data.select(self.use_)
-        table = self._flat.transform(data)
-        return (
-            table if self._labels is None else pd.DataFrame(table, columns=self._labels)
-        )
-
-    def _answerable(self, data: MultimodalData) -> np.ndarray:
-        part = data.select(self.use_)
-        if self._flat is not None:
-            return part.present.all(axis=1)
-        if isinstance(self.estimator_, MultimodalClassifierMixin):
-            return self.estimator_._answerable(part)
-        return part.present.any(axis=1)
-
-    def _lacking(self) -> str:
-        if self._flat is None:
-            return "a usable modality"
-        return f"all of the modalities {self.use_}"
-
-    def _log_proba(self, data: MultimodalData) -> np.ndarray:
-        rows = self._inputs(data)
-        with np.errstate(divide="ignore"):
-            if hasattr(self.estimator_, "predict_log_proba"):
-                inner = self.estimator_.predict_log_proba(rows)
-            else:
-                inner = np.log(self.estimator_.predict_proba(rows))
-        # A class may show in rows that are not observed alone.
-        out = np.full((len(data), len(self.classes_)), -np.inf)
-        out[:, np.searchsorted(self.classes_, self.estimator_.classes_)] = inner
-        return out
-
-    @available_if(_inner_has("predict_proba"))
-    def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Log-probabilities of the classes.
-
-        Parameters
-        ----------
-        X : {array, DataFrame, MultimodalData} with n_samples rows
-            Any pattern of missing modalities.
-
-        Returns
-        -------
-        ndarray of float64 of shape (n_samples, n_classes)
-            Columns in the order of ``classes_``.
-        """
-        return super().predict_log_proba(X)
-
-    @available_if(_inner_has("predict_proba"))
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Probabilities of the classes.
-
-        Parameters
-        ----------
-        X : {array, DataFrame, MultimodalData} with n_samples rows
-            Any pattern of missing modalities.
-
-        Returns
-        -------
-        ndarray of float64 of shape (n_samples, n_classes)
-            Rows sum to 1; columns in the order of ``classes_``.
-        """
-        return super().predict_proba(X)
-
-    @available_if(_only_decides)
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Scores of an estimator that has no probabilities.
-
-        Parameters
-        ----------
-        X : {array, DataFrame, MultimodalData} with n_samples rows
-            Rows that have all used modalities: there is no prior on this scale.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-        """
-        check_is_fitted(self)
-        data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
-        some = self._answerable(data)
-        if not some.all():
-            raise ValueError(
-                f"Got {int((~some).sum())} rows without {self._lacking()}, expected "
-                "rows that have them."
-            )
-        return self.estimator_.decision_function(self._inputs(data))
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Class of each row, as ``estimator`` decides.
-
-        Parameters
-        ----------
-        X : {array, DataFrame, MultimodalData} with n_samples rows
-            Any pattern of missing modalities.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Labels as given in ``fit``.
-        """
-        check_is_fitted(self)
-        data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
-        some = self._answerable(data)
-        self._warn_unanswerable(some)
-        out = np.full(len(data), self.classes_[np.argmax(self.class_prior_)])
-        if some.any():
-            rows = self._inputs(data if some.all() else data[some])
-            out[some] = self.estimator_.predict(rows)
-        return out
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Accuracy for the whole population, from the rows that are observed.

@@ -188,7 +188,7 @@ def _as_numbers(values: Any) -> np.ndarray | None:
         since = series.dt.tz_localize(None) if series.dt.tz is not None else series
         return ((since - pd.Timestamp(0)) / pd.Timedelta(days=1)).to_numpy(np.float64)
     if pd.api.types.is_timedelta64_dtype(dtype):
-        return (series / pd.Timedelta(days=1)).to_numpy(np.float64)
+        return (series.dt.total_seconds() / 86400).to_numpy(np.float64)
     if isinstance(dtype, np.dtype) and dtype.kind in "fiub":
         return series.to_numpy(np.float64)
     if pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype):

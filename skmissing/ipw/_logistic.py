@@ -72,9 +72,10 @@ class LogisticPropensity(ClassifierMixin, BaseEstimator):
         self
         """
         weight = np.ones(len(y)) if sample_weight is None else sample_weight
-        self.alpha_ = self.alpha
         if self.alpha is None:
             self.alpha_ = self._tune(X, y, weight, groups)
+        else:
+            self.alpha_ = float(self.alpha)
         self.model_ = _make(self.alpha_, weight, X.shape[1])
         _quiet_fit(self.model_, X, y, weight)
         self.classes_ = self.model_.classes_

@@ -247,8 +247,9 @@ class _Memory(ClassifierMixin, BaseEstimator):
     def __init__(self, predictions: Predictions, classes: np.ndarray) -> None:
         self.predictions = predictions
         self.classes_ = classes
-        if predictions.proba is not None:
-            self.predict_proba = lambda X: predictions.proba[X[:, 0]]
+        proba = predictions.proba
+        if proba is not None:
+            self.predict_proba = lambda X: proba[X[:, 0]]
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         return self.classes_[self.predictions.predicted[X[:, 0]]]

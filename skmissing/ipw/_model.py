@@ -144,16 +144,17 @@ class PropensityModel:
         self, table: np.ndarray, target: np.ndarray, groups: np.ndarray | None
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         if isinstance(self.cv, Integral):
-            if not 2 <= self.cv <= len(target):
+            n_folds = int(self.cv)
+            if not 2 <= n_folds <= len(target):
                 raise ValueError(
                     f"Got cv={self.cv} for {len(target)} rows, expected an integer "
                     "from 2 to the number of rows."
                 )
             rng = np.random.RandomState(self.seed_)
-            folds = assign_folds(target.astype(int), int(self.cv), rng, groups)
+            folds = assign_folds(target.astype(int), n_folds, rng, groups)
             return [
                 (np.flatnonzero(folds != k), np.flatnonzero(folds == k))
-                for k in range(int(self.cv))
+                for k in range(n_folds)
             ]
         splitter = check_cv(self.cv, target, classifier=True)
         return list(splitter.split(table, target, groups))

@@ -170,9 +170,8 @@ class _IPWScorer:
     ) -> float:
         weighter, column = self._propensity, self._column
         if weighter is None:
-            owner = _find_owner(estimator)
-            weighter = owner.propensity_
-            self._refuse_differences(owner)
+            owner, weighter = _find_owner(estimator)
+            self._refuse_differences(owner, weighter)
             column = _find_set(weighter, self._required)
         ipw = np.asarray(weighter.sample_weight(X, y))
         if ipw.ndim == 2:
@@ -194,7 +193,9 @@ class _IPWScorer:
             sample_weight=weight[rows] / weight[rows].mean(),
         )
 
-    def _refuse_differences(self, owner: IPWMultimodalClassifier) -> None:
+    def _refuse_differences(
+        self, owner: IPWMultimodalClassifier, weighter: PropensityWeighter
+    ) -> None:
         """Candidates with different weights cannot be compared.
 
         The scorer only ever sees one candidate. Within a process it remembers the
@@ -204,11 +205,11 @@ class _IPWScorer:
         # Leaves alone, and no generators, whose text holds an address.
         leaves = [
             (name, repr(value))
-            for name, value in sorted(owner.propensity_.get_params().items())
+            for name, value in sorted(weighter.get_params().items())
             if not hasattr(value, "get_params") and not name.endswith("random_state")
         ]
-        kind = type(owner.propensity_.estimator).__name__
-        seen = repr((owner.use_, owner.propensity_.required_, kind, leaves))
+        kind = type(weighter.estimator).__name__
+        seen = repr((owner.use_, weighter.required_, kind, leaves))
         first = _FIRST_SEEN.setdefault(self._key, seen)
         in_worker = multiprocessing.parent_process() is not None
         if first != seen or (in_worker and getattr(owner, "_own_weights_set", False)):
@@ -248,8 +249,10 @@ class _IPWScorer:
         return request
 
 
-def _find_owner(estimator: Any) -> IPWMultimodalClassifier:
-    """The fitted IPWMultimodalClassifier inside, whose weights count."""
+def _find_owner(
+    estimator: Any,
+) -> tuple[IPWMultimodalClassifier, PropensityWeighter]:
+    """The fitted IPWMultimodalClassifier inside, and its weighter."""
     inner = estimator
     while not isinstance(inner, IPWMultimodalClassifier):
         if isinstance(inner, Pipeline):
@@ -263,9 +266,10 @@ def _find_owner(estimator: Any) -> IPWMultimodalClassifier:
                 "make_ipw_scorer."
             )
         inner = deeper
-    if getattr(inner, "propensity_", None) is None:
+    weighter = getattr(inner, "propensity_", None)
+    if weighter is None:
         raise ValueError(
             "Got an IPWMultimodalClassifier with weighting='none' to score with "
             "propensity=None, expected a fitted propensity in make_ipw_scorer."
         )
-    return inner
+    return inner, weighter

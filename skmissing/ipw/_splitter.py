@@ -210,4 +210,4 @@ def observed_rows(data: MultimodalData, required: Any = None) -> np.ndarray:
     ndarray of bool of shape (n,)
     """
     names = data.names if required is None else required
-    return data.select(list(names)).present.all(axis=1)
+    return np.asarray(data.select(list(names)).present.all(axis=1))

@@ -156,11 +156,11 @@ def modality_utility(
 
     The doubly robust value of a mean of row scores :math:`\\ell` is
     :math:`\\sum_i s_i h_i / \\sum_i s_i + \\sum_i w_i (\\ell_i - h_i) / \\sum_i w_i`
-    with sample weights s, weights w of the observed rows and a cross-fitted model h of :math:`\\ell` given all
-    that is known of every row: the covariates, the label if none is missing, and
-    the predictions of models that every row has. It is consistent if either the
-    propensities or h are right :cite:p:`robins1994estimation`, and has a smaller
-    variance than the weighted mean where h predicts well.
+    with sample weights s, weights w of the observed rows and a cross-fitted model h of
+    :math:`\\ell` given all that is known of every row: the covariates, the label if
+    none is missing, and the predictions of models that every row has. It is consistent
+    if either the propensities or h are right :cite:p:`robins1994estimation`, and has a
+    smaller variance than the weighted mean where h predicts well.
 
     Examples
     --------
