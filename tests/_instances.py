@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 import skmissing
-from skmissing import MultimodalData
+from skmissing import IPWMultimodalClassifier, MultimodalData, PropensityWeighter
 from skmissing.baselines import FusionClassifier, PatternClassifier, UnimodalEnsemble
 from skmissing.modalities import ModalityTransformer
 
@@ -60,6 +60,15 @@ INIT_PARAMS = {
     "UnimodalEnsemble": Settings(UnimodalEnsemble, NET, QUIET),
     "PatternClassifier": Settings(PatternClassifier),
     "ModalityTransformer": Settings(ModalityTransformer),
+    "PropensityWeighter": Settings(
+        PropensityWeighter, {"random_state": 0}, {"random_state": 0}
+    ),
+    # An inner estimator for which a weight of 2 is the same as two rows.
+    "IPWMultimodalClassifier": Settings(
+        IPWMultimodalClassifier,
+        {"estimator": PatternClassifier()},
+        {"estimator": PatternClassifier()},
+    ),
 }
 # Other settings of the same classes, for the laws alone.
 VARIANTS = {
@@ -80,6 +89,11 @@ VARIANTS = {
     ),
     "PatternClassifier, exact": Settings(
         PatternClassifier, {"training_rows": "exact"}, {"training_rows": "exact"}
+    ),
+    "IPWMultimodalClassifier, net": Settings(
+        IPWMultimodalClassifier,
+        {"estimator": FusionClassifier(**{**NET, "dtype": "float64"})},
+        {"estimator": FusionClassifier(**QUIET, modality_dropout=0.0)},
     ),
 }
 CLASSIFIERS = {

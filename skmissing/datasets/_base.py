@@ -7,26 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import Bunch
 
 from ..modalities import Modality, MultimodalData
-
-
-def as_random_state(random_state: Any) -> np.random.RandomState:
-    """Turn a seed into a generator that is never NumPy's global one.
-
-    Parameters
-    ----------
-    random_state : int, RandomState instance or None
-        The seed. ``check_random_state(None)`` would hand out the global generator.
-
-    Returns
-    -------
-    numpy.random.RandomState
-    """
-    if random_state is None:
-        return np.random.RandomState()
-    return check_random_state(random_state)
 
 
 def load_arrays(file: str) -> dict[str, np.ndarray]:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from .._random import local_random_state
 from ..modalities import MultimodalData
-from ._base import as_random_state, pack
+from ._base import pack
 from ._gate_oracle import GATES, MECHANISMS, gate_oracle
 
 _DESCR = """\
@@ -120,7 +121,7 @@ def make_bitwise(
     >>> bunch.oracle["true"]["auc_x2"], bunch.oracle["observed"]["auc_x2"]
     (0.5, 0.8)
     """
-    rng = as_random_state(random_state)
+    rng = local_random_state(random_state)
     # The published draw order: both bits first, the mask last.
     x1 = rng.uniform(size=n_samples) > 0.5
     x2 = rng.uniform(size=n_samples) > 0.5

@@ -15,8 +15,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import Interval, validate_params
 from threadpoolctl import threadpool_limits
 
+from .._random import local_random_state
 from ..modalities import MultimodalData
-from ._base import as_random_state, pack
+from ._base import pack
 from ._simulation_settings import parse_setting, setting_name
 
 # Missing probabilities stay inside these bounds, so that every row can be observed.
@@ -185,7 +186,7 @@ def make_simulation(
     if isinstance(random_state, Integral):
         seed = int(random_state)
     else:
-        seed = int(as_random_state(random_state).randint(2**31 - 1))
+        seed = int(local_random_state(random_state).randint(2**31 - 1))
 
     x, clusters = make_blobs(
         n_samples,

@@ -11,8 +11,9 @@ from scipy.integrate import quad
 from scipy.special import entr, expit, ndtr
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from .._random import local_random_state
 from ..modalities import MultimodalData
-from ._base import as_random_state, pack
+from ._base import pack
 
 _CENTRES = np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])
 _DESCR = """\
@@ -225,7 +226,7 @@ def make_xor(
     >>> half = np.random.RandomState(0).uniform(size=1000) < 0.5
     >>> X = bunch.data.hide({"x_m": half})
     """
-    rng = as_random_state(random_state)
+    rng = local_random_state(random_state)
     centres = _CENTRES if four_quadrants else _CENTRES[:3]
     cluster = rng.randint(len(centres), size=n_samples)
     x = centres[cluster] + std * rng.standard_normal((n_samples, 2))

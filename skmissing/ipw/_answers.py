@@ -144,7 +144,8 @@ class InnerAnswersMixin(MultimodalClassifierMixin):
         data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
         some = self._answerable(data)
         self._warn_unanswerable(some)
-        out = np.full(len(data), self.classes_[np.argmax(self.class_prior_)])
+        out = np.empty(len(data), dtype=self.classes_.dtype)
+        out[:] = self.classes_[np.argmax(self.class_prior_)]
         if some.any():
             rows = self._inputs(data if some.all() else data[some])
             out[some] = self.estimator_.predict(rows)

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from .._fit import restore_on_error
 from .._inner import FlatTable, accepts_nan, fit_weighted, takes_multimodal
 from .._target import check_training_rows, check_weights
+from ..modalities._layout import _frame_block
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
 from ._answers import InnerAnswersMixin
@@ -36,7 +37,8 @@ class IPWMultimodalClassifier(InnerAnswersMixin, BaseEstimator):
         get blocks, others a table (a data frame if X is one).
     propensity : PropensityWeighter, default=None
         Template of the model of missingness. Where it leaves ``required`` open, the
-        modalities in ``use`` are required. None: default settings.
+        modalities in ``use`` are required. None: default settings, with
+        ``random_state=0``.
     modalities : mapping or list, default=None
         Columns of each modality, see :class:`~skmissing.Modality`. All other columns
         are covariates: the propensity may see them, the classifier never does.
@@ -178,14 +180,17 @@ class IPWMultimodalClassifier(InnerAnswersMixin, BaseEstimator):
         -------
         self
         """
-        data = check_multimodal(self, X, self.modalities, reset=True, numeric=False)
+        # Blocks that only the propensity sees may hold text.
+        data = check_multimodal(
+            self, X, self.modalities, reset=True, numeric=self.use is None
+        )
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but "
                 "the target y is None."
             )
         n = len(data)
-        self.use_ = self._resolve_use(data)
+        self.use_ = self._resolve_use(X, data)
         known = known_labels(y, n)
         weight = check_weights(sample_weight, n)
         if not (known & (weight > 0)).any():
@@ -236,7 +241,7 @@ class IPWMultimodalClassifier(InnerAnswersMixin, BaseEstimator):
         )
         return self
 
-    def _resolve_use(self, data: MultimodalData) -> list[str]:
+    def _resolve_use(self, X: Any, data: MultimodalData) -> list[str]:
         use = [self.use] if isinstance(self.use, str) else self.use
         use = data.names if use is None else list(use)
         unknown = [name for name in use if name not in data.names]
@@ -246,6 +251,9 @@ class IPWMultimodalClassifier(InnerAnswersMixin, BaseEstimator):
                 f"modalities {data.names}."
             )
         for name in use:
+            if isinstance(X, pd.DataFrame):
+                # Names the first column that is not a number.
+                _frame_block(X.iloc[:, self._column_layout.indices[name]], name, True)
             if data[name].dtype.kind not in "fiub":
                 raise ValueError(
                     f"Got values of dtype {data[name].dtype} in the modality {name!r}, "

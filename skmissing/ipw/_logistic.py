@@ -11,8 +11,8 @@ from scipy.special import log_expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.utils import check_random_state
 
+from .._random import local_random_state
 from ._splitter import assign_folds
 
 # Ridge penalties, as a multiple of half the squared norm beside the *mean* loss: the
@@ -88,7 +88,7 @@ class LogisticPropensity(ClassifierMixin, BaseEstimator):
         weight: np.ndarray,
         groups: np.ndarray | None,
     ) -> float:
-        rng = check_random_state(self.random_state)
+        rng = local_random_state(self.random_state)
         if len(y) > TUNING_ROWS:
             if groups is None:
                 rows = rng.choice(len(y), TUNING_ROWS, replace=False)

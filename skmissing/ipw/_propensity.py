@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
 from .._fit import restore_on_error
+from .._random import local_random_state
 from .._target import check_weights
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
@@ -143,7 +143,7 @@ class PropensityWeighter(TransformerMixin, PropensityDiagnostics, BaseEstimator)
     >>> weighter.covariate_names_
     ['x1__0']
     >>> weighter.transform(X)[:4].round(2).ravel().tolist()
-    [0.63, 0.0, 0.63, 0.0]
+    [0.62, 0.62, 0.0, 0.62]
     >>> weighter.balance(X).round(2)[["smd_before", "smd_after"]]
            smd_before  smd_after
     x1__0         0.6        0.0
@@ -231,7 +231,7 @@ class PropensityWeighter(TransformerMixin, PropensityDiagnostics, BaseEstimator)
             self._source.take(self, data, X, y if self.use_target else None), weight
         )
         self.covariate_names_ = list(self._table.names_)
-        rng = check_random_state(self.random_state)
+        rng = local_random_state(self.random_state)
         self._fitted = []
         for i in range(len(self.required_)):
             model = PropensityModel(self.estimator, self.cv, self.required_[i])

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import check_random_state
 
+from .._random import local_random_state
 from .._target import check_weights
 
 
@@ -88,7 +88,7 @@ def sensitivity_bounds(
                 lower  upper
     odds_ratio
     1.0         0.750  0.750
-    2.0         0.637  0.837
+    2.0         0.636  0.837
     """
     v, p, s = _check(values, propensity, sample_weight)
     grid = _check_grid(odds_ratios)
@@ -101,7 +101,7 @@ def sensitivity_bounds(
                 f"Got confidence_level={confidence_level!r}, expected a number between "
                 "0 and 1."
             )
-        rng = check_random_state(random_state)
+        rng = local_random_state(random_state)
         drawn = np.empty((int(n_bootstraps), len(grid), 2))
         for b in range(len(drawn)):
             w = (s * draw_counts(len(v), groups, rng))[order]

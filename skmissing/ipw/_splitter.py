@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.model_selection._split import BaseCrossValidator
-from sklearn.utils import check_random_state
 
+from .._random import local_random_state
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
 from ._labels import known_labels, label_codes
@@ -177,7 +177,7 @@ class ObservedStratifiedKFold(BaseCrossValidator):
         folds = assign_folds(
             np.unique(strata, return_inverse=True)[1],
             self.n_splits,
-            check_random_state(self.random_state),
+            local_random_state(self.random_state),
             None if groups is None else np.asarray(groups),
         )
         for k in range(self.n_splits):

@@ -7,13 +7,13 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
     validate_params,
 )
 
+from .._random import local_random_state
 from .._target import check_training_rows, check_weights
 from ..modalities._validation import check_multimodal
 from ._classifier import IPWMultimodalClassifier
@@ -142,7 +142,7 @@ def modality_utility(
 
     See Also
     --------
-    sensitivity_bounds : What if missingness is not at random?
+    sensitivity_bounds : Bounds if missingness is not quite at random.
     UtilityDisplay : Plots the table.
 
     Notes
@@ -175,11 +175,11 @@ def modality_utility(
     ... )
     >>> table[["subset", "baseline", "biased", "corrected"]].round(2)
       subset baseline  biased  corrected
-    0     x1            0.83       0.83
-    1     x2            0.92       0.84
-    2  x1+x2            1.00       1.00
-    3     x2       x1    0.25       0.00
-    4  x1+x2       x1    0.33       0.17
+    0     x1             0.84       0.84
+    1     x2             0.92       0.84
+    2  x1+x2             1.00       1.00
+    3     x2       x1    0.24       0.00
+    4  x1+x2       x1    0.33       0.16
     5  x1+x2       x2    0.08       0.16
     """
     if isinstance(estimator, IPWMultimodalClassifier):
@@ -208,7 +208,7 @@ def modality_utility(
     codes[used] = rows.y
     sets = resolve_subsets(subsets, data.names)
     metrics = resolve_metrics(scoring, rows.classes)
-    rng = check_random_state(random_state)
+    rng = local_random_state(random_state)
     has = {s: observed_rows(data, s) for s in sets}
     for s in sets:
         if not (has[s] & used).any():

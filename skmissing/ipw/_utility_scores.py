@@ -15,6 +15,19 @@ class UtilityScores:
 
     Made by that function, not by users.
 
+    Parameters
+    ----------
+    lines : list of Line
+        Rows of the table.
+    missingness : dict of frozenset of str to Missingness
+        Propensities, by required modalities.
+    weight : ndarray of shape (n_samples,)
+        Sample weights.
+    folds : ndarray of int of shape (n_samples,)
+        Fold in which each row was held out.
+    models : dict
+        The fitted models.
+
     Attributes
     ----------
     models : dict of (tuple of str, str) to list of IPWMultimodalClassifier

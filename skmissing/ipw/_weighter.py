@@ -31,7 +31,10 @@ def make_weighter(
     PropensityWeighter
         Not fitted.
     """
-    weighter = PropensityWeighter() if template is None else clone(template)
+    # A fixed seed: otherwise a default fit would not be repeatable at all.
+    weighter = (
+        PropensityWeighter(random_state=0) if template is None else clone(template)
+    )
     # Blocks of a container that no model uses are covariates.
     if weighter.modalities is None and not isinstance(X, MultimodalData):
         weighter.set_params(modalities=modalities)

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 from scipy.special import log_expit
-from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
+from sklearn.utils import check_consistent_length, column_or_1d
 
+from .._random import local_random_state
 from ..modalities import MultimodalData
 from ._drivers import check_scores, combine, find_drivers, own_score
 from ._read import read_blocks
@@ -139,11 +140,7 @@ def simulate_missing(
     if y is not None:
         y = column_or_1d(y)
         check_consistent_length(data, y)
-    # Fresh randomness, not the global generator that check_random_state(None) gives.
-    if random_state is None:
-        rng = np.random.RandomState()
-    else:
-        rng = check_random_state(random_state)
+    rng = local_random_state(random_state)
     present = data.present
     n, n_modalities = data.shape
 

@@ -14,12 +14,13 @@ from sklearn.utils.metaestimators import _BaseComposition
 
 from .._classify import MultimodalClassifierMixin
 from .._fit import restore_on_error
+from .._random import local_random_state
 from .._target import TrainingRows, check_training_rows
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
 from ._encoder import Encoder, default_encoder
 from ._engine import OPTIMIZERS
-from ._runtime import DTYPES, local_random_state, torch_threads
+from ._runtime import DTYPES, torch_threads
 
 COMMON_PARAMETERS = (
     "encoders",

@@ -5,9 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-import numpy as np
 import torch
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -110,28 +108,3 @@ def resolve_device(device: str) -> torch.device:
             "picks one."
         )
     return out
-
-
-def local_random_state(random_state: Any) -> np.random.RandomState:
-    """Random numbers for one fit, without touching NumPy's global generator.
-
-    Parameters
-    ----------
-    random_state : int, RandomState instance or None
-        None draws a fresh seed from the operating system: the global generator would
-        otherwise move.
-
-    Returns
-    -------
-    numpy.random.RandomState
-    """
-    if random_state is None:
-        return np.random.RandomState(np.random.SeedSequence().generate_state(8))
-    if isinstance(random_state, np.random.RandomState):
-        return random_state
-    return np.random.RandomState(random_state)
-
-
-def draw_seed(random_state: np.random.RandomState) -> int:
-    """One seed for a torch generator."""
-    return int(random_state.randint(np.iinfo(np.int32).max))

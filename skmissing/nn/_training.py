@@ -12,13 +12,13 @@ import pandas as pd
 import torch
 from sklearn.model_selection import GroupShuffleSplit
 
+from .._random import draw_seed
 from .._target import warn_unobserved
 from ..modalities._multimodal_data import MultimodalData
 from ._encoder import Encoder
 from ._engine import SkmissingNet, make_net
 from ._runtime import (
     DTYPES,
-    draw_seed,
     resolve_device,
     seeded_torch,
     torch_threads,

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from .._random import local_random_state
 from ..modalities._multimodal_data import MultimodalData
 from ._encoder import Encoder
 from ._fusion import EarlyFusion
-from ._runtime import local_random_state
 from ._training import FittedNet, train_net
 
 

@@ -1,0 +1,42 @@
+"""Random numbers that leave NumPy's global generator alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def local_random_state(random_state: Any) -> np.random.RandomState:
+    """Random numbers for one fit, without touching NumPy's global generator.
+
+    Parameters
+    ----------
+    random_state : int, RandomState instance or None
+        None draws a fresh seed from the operating system: the global generator would
+        otherwise move.
+
+    Returns
+    -------
+    numpy.random.RandomState
+    """
+    if random_state is None:
+        return np.random.RandomState(np.random.SeedSequence().generate_state(8))
+    if isinstance(random_state, np.random.RandomState):
+        return random_state
+    return np.random.RandomState(random_state)
+
+
+def draw_seed(random_state: np.random.RandomState) -> int:
+    """One seed for another generator.
+
+    Parameters
+    ----------
+    random_state : RandomState
+        Where it is drawn from.
+
+    Returns
+    -------
+    int
+    """
+    return int(random_state.randint(np.iinfo(np.int32).max))
