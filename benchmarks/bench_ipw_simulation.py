@@ -1,9 +1,9 @@
 """The 60 settings of the simulation: which correction brings the oracle back.
 
-In each setting one model per set of modalities is trained on the complete rows (as they
-are, or weighted) and evaluated on the complete test rows (as they are, or weighted). The
-oracle is trained and evaluated on all rows before x2 was hidden. Like the published
-experiment, rows that lack x2 are left out for x1 as well. Run with
+In each setting one model per set of modalities is trained on the complete rows (as
+they are, or weighted) and evaluated on the complete test rows (as they are, or
+weighted). The oracle is trained and evaluated on all rows before x2 was hidden. Like
+the published experiment, rows that lack x2 are left out for x1 as well. Run with
 
     python benchmarks/bench_ipw_simulation.py --out simulation.json
     python benchmarks/bench_ipw_simulation.py --out simulation.json --report
@@ -29,6 +29,7 @@ from skmissing.datasets import make_simulation, simulation_settings
 from skmissing.exceptions import OverlapWarning
 from skmissing.nn import MLPEncoder
 
+KINDS = ["known", "logistic", "boosted", "logistic+label", "boosted+label"]
 SETS = {"x1": ["x1"], "x2": ["x2"], "x1+x2": ["x1", "x2"]}
 
 
@@ -47,18 +48,25 @@ def make_net(names):
 
 
 def weights_of(bunch, rows):
-    """Stabilised weights of all rows, by three kinds of propensity."""
-    X = bunch.data
+    """Stabilised weights of all rows, by several kinds of propensity."""
+    X, y = bunch.data, bunch.target
     known = np.where(bunch.mask[:, 1], 0.0, 1.0 / bunch.propensity)
     boosted = HistGradientBoostingClassifier(max_iter=100, learning_rate=0.05)
     out = {"known": known / known[known > 0].mean()}
-    for name, estimator, cv in [("logistic", None, None), ("boosted", boosted, 5)]:
-        weighter = PropensityWeighter(estimator, cv=cv, random_state=0).fit(X[rows])
+    for name, estimator, cv, label in [
+        ("logistic", None, None, False),
+        ("boosted", boosted, 5, False),
+        ("logistic+label", None, None, True),
+        ("boosted+label", boosted, 5, True),
+    ]:
+        weighter = PropensityWeighter(
+            estimator, cv=cv, use_target=label, random_state=0
+        )
         weights = np.zeros(len(X))
         # Training rows out of fold, test rows by the model of all training rows.
-        weights[rows] = weighter._training[3][:, 0]
+        weights[rows] = weighter.fit_transform(X[rows], y[rows])[:, 0]
         rest = np.setdiff1d(np.arange(len(X)), rows)
-        weights[rest] = weighter.sample_weight(X[rest])
+        weights[rest] = weighter.sample_weight(X[rest], y[rest])
         out[name] = weights
     return out
 
@@ -103,7 +111,7 @@ def report(records):
     rng = np.random.default_rng(0)
     draws = rng.integers(len(names), size=(100, len(names)))
     print(f"{len(names)} settings; RMSE of the AUC against the oracle (bootstrap sd)")
-    for kind in ["known", "logistic", "boosted"]:
+    for kind in KINDS:
         print(f"\npropensity: {kind}")
         for label in SETS:
             oracle = np.array([records[n][f"{label}/oracle"] for n in names])

@@ -38,6 +38,10 @@ class MultimodalClassifierMixin(ClassifierMixin):
         """What holds during :meth:`_log_proba`."""
         return nullcontext()
 
+    def _check_rows(self, X: Any) -> MultimodalData:
+        """X in any of its forms, as in fit."""
+        return check_multimodal(self, X, self.modalities, reset=False)
+
     def _lacking(self) -> str:
         """What a row lacks that is answered with the prior, for the warning."""
         return "a usable modality"
@@ -67,7 +71,7 @@ class MultimodalClassifierMixin(ClassifierMixin):
             Columns in the order of ``classes_``.
         """
         check_is_fitted(self)
-        data = check_multimodal(self, X, self.modalities, reset=False)
+        data = self._check_rows(X)
         some = self._answerable(data)
         with np.errstate(divide="ignore"):
             out = np.tile(np.log(self.class_prior_), (len(data), 1))

@@ -118,13 +118,8 @@ def takes_multimodal(estimator: Any) -> bool:
     if isinstance(estimator, Pipeline):
         steps = [s for _, s in estimator.steps if s not in (None, "passthrough")]
         return bool(steps) and takes_multimodal(steps[0])
-    inner = getattr(estimator, "estimator", None)
-    if inner is not None and hasattr(inner, "fit"):
-        return takes_multimodal(inner)
-    several = getattr(estimator, "estimators", None)
-    if isinstance(several, list) and several:
-        return all(takes_multimodal(e[1]) for e in several if isinstance(e, tuple))
-    return False
+    inside = _inside(estimator)
+    return bool(inside) and all(takes_multimodal(inner) for inner in inside)
 
 
 def takes_sample_weight(estimator: Any) -> bool:
@@ -143,13 +138,25 @@ def takes_sample_weight(estimator: Any) -> bool:
         return takes_sample_weight(estimator.steps[-1][1])
     if has_fit_parameter(estimator, "sample_weight"):
         return True
-    inner = getattr(estimator, "estimator", None)
     kinds = {p.kind for p in signature(estimator.fit).parameters.values()}
+    inside = _inside(estimator)
     return (
-        inner is not None
+        bool(inside)
         and Parameter.VAR_KEYWORD in kinds
-        and takes_sample_weight(inner)
+        and all(takes_sample_weight(inner) for inner in inside)
     )
+
+
+def _inside(estimator: Any) -> list[Any]:
+    """Estimators that a search, a vote or a stack fits."""
+    inner = getattr(estimator, "estimator", None)
+    several = getattr(estimator, "estimators", None)
+    if inner is not None and hasattr(inner, "fit"):
+        return [inner]
+    if isinstance(several, list):
+        found = [e[1] for e in several if isinstance(e, tuple)]
+        return [e for e in found if hasattr(e, "fit")]
+    return []
 
 
 def fit_weighted(estimator: Any, X: Any, y: np.ndarray, weight: np.ndarray) -> Any:
@@ -203,8 +210,7 @@ def _request_weights(estimator: Any) -> None:
             if step not in (None, "passthrough"):
                 _request_weights(step)
         return
-    inner = getattr(estimator, "estimator", None)
-    if inner is not None:
+    for inner in _inside(estimator):
         _request_weights(inner)
     for method in ("fit", "score"):
         function = getattr(estimator, method, None)
@@ -212,7 +218,10 @@ def _request_weights(estimator: Any) -> None:
             continue
         routing = estimator.get_metadata_routing()
         # Of a meta-estimator this is the part that concerns itself.
-        own = getattr(getattr(routing, "_self_request", routing), method)
+        mine = getattr(routing, "_self_request", routing)
+        if mine is None:
+            continue
+        own = getattr(mine, method)
         setter = getattr(estimator, f"set_{method}_request", None)
         if setter is not None and own.requests.get("sample_weight") is None:
             setter(sample_weight=True)

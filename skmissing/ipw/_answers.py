@@ -34,6 +34,7 @@ class InnerAnswersMixin(MultimodalClassifierMixin):
     # Set by the class that inherits.
     estimator: Any
     estimator_: Any
+    use: Any
     use_: list[str]
     _flat: FlatTable | None
     _labels: Any
@@ -46,6 +47,11 @@ class InnerAnswersMixin(MultimodalClassifierMixin):
         return (
             table if self._labels is None else pd.DataFrame(table, columns=self._labels)
         )
+
+    def _check_rows(self, X: Any) -> MultimodalData:
+        # Blocks that only the propensity sees may hold text.
+        numeric = self.use is None
+        return check_multimodal(self, X, self.modalities, reset=False, numeric=numeric)
 
     def _answerable(self, data: MultimodalData) -> np.ndarray:
         part = data.select(self.use_)
@@ -118,7 +124,7 @@ class InnerAnswersMixin(MultimodalClassifierMixin):
         ndarray of shape (n_samples,) or (n_samples, n_classes)
         """
         check_is_fitted(self)
-        data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
+        data = self._check_rows(X)
         some = self._answerable(data)
         if not some.all():
             raise ValueError(
@@ -141,7 +147,7 @@ class InnerAnswersMixin(MultimodalClassifierMixin):
             Labels as given in ``fit``.
         """
         check_is_fitted(self)
-        data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
+        data = self._check_rows(X)
         some = self._answerable(data)
         self._warn_unanswerable(some)
         out = np.empty(len(data), dtype=self.classes_.dtype)

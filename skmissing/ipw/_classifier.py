@@ -270,9 +270,7 @@ class IPWMultimodalClassifier(InnerAnswersMixin, BaseEstimator):
             return None, None
         weighter = make_weighter(self.propensity, X, self.modalities, self.use_)
         weighter.fit(X, y, sample_weight, groups)
-        if len(weighter.required_) > 1 or not set(self.use_) <= set(
-            weighter.required_[0]
-        ):
+        if weighter._several or not set(self.use_) <= set(weighter.required_[0]):
             raise ValueError(
                 f"Got propensity with required={weighter.required!r}, "
                 f"expected None or one list that holds {self.use_}."
@@ -330,7 +328,7 @@ class IPWMultimodalClassifier(InnerAnswersMixin, BaseEstimator):
             Between 0 and 1. Unweighted with ``weighting="none"``.
         """
         check_is_fitted(self)
-        data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
+        data = self._check_rows(X)
         known = known_labels(y, len(data))
         weight = check_weights(sample_weight, len(data))
         weight = weight * (observed_rows(data, self.use_) & known)

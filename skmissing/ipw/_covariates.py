@@ -96,19 +96,20 @@ class CovariateTable:
         table /= self.scale_
         return table
 
-    def transform(self, covariates: list[tuple[str, Any]]) -> np.ndarray:
+    def transform(self, covariates: list[tuple[str, Any]], n: int) -> np.ndarray:
         """Code other rows as in fit.
 
         Parameters
         ----------
         covariates : list of (str, Series or ndarray of shape (n,))
-            The covariates of fit, in the same order.
+            The covariates of fit, in the same order; there may be none.
+        n : int
+            Number of rows.
 
         Returns
         -------
         ndarray of float64 of shape (n, n_columns)
         """
-        n = len(covariates[0][1]) if covariates else 0
         table = np.empty((n, len(self.names_)))
         at, k, trouble = 0, 0, {}
         for column, (_, values) in zip(self._columns, covariates):
@@ -121,7 +122,7 @@ class CovariateTable:
             if n_new:
                 trouble[column.label] = n_new
         if trouble:
-            counts = ", ".join(f"{label!r} ({n})" for label, n in trouble.items())
+            counts = ", ".join(f"{label!r} ({k})" for label, k in trouble.items())
             warnings.warn(
                 f"Got covariates that are missing, or have levels unknown in fit, in "
                 f"{counts} rows; the mean or the most frequent level of the training "

@@ -150,7 +150,9 @@ class PropensityDiagnostics:
         data, propensity = self._read(X, y)
         data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
         target = y if self.use_target else None
-        table = self._table.transform(self._source.take(self, data, X, target))
+        table = self._table.transform(
+            self._source.take(self, data, X, target), len(data)
+        )
         observed = self._observed(data, y)
         w = self._weights(propensity, observed)
         base = check_weights(sample_weight, len(data))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import get_scorer, make_scorer
+from sklearn.utils.metaestimators import available_if
 
 # scikit-learn's own bound in log_loss: an impossible class is not infinitely bad.
 EPS = np.finfo(np.float64).eps
@@ -247,9 +248,11 @@ class _Memory(ClassifierMixin, BaseEstimator):
     def __init__(self, predictions: Predictions, classes: np.ndarray) -> None:
         self.predictions = predictions
         self.classes_ = classes
-        proba = predictions.proba
-        if proba is not None:
-            self.predict_proba = lambda X: proba[X[:, 0]]
+
+    @available_if(lambda self: self.predictions.proba is not None)
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        proba = _need_proba("", self.predictions)
+        return proba[X[:, 0]]
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         return self.classes_[self.predictions.predicted[X[:, 0]]]

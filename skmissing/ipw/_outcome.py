@@ -88,7 +88,8 @@ def cross_fit_outcomes(
             forest = ExtraTreesRegressor(
                 N_TREES, min_samples_leaf=LEAF_ROWS, random_state=seed
             )
-            forest.fit(features[train], values[train], sample_weight=weight[train])
+            target = values[train, 0] if len(mean) == 1 else values[train]
+            forest.fit(features[train], target, sample_weight=weight[train])
             guess = forest.predict(features[test])
             out[test] = guess.reshape(-1, len(mean))
             continue

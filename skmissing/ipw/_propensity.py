@@ -300,7 +300,9 @@ class PropensityWeighter(TransformerMixin, PropensityDiagnostics, BaseEstimator)
         if all(m.model_ is None for m in self._fitted):
             design = np.empty((len(data), 0))
         else:
-            design = self._table.transform(self._source.take(self, data, X, target))
+            design = self._table.transform(
+                self._source.take(self, data, X, target), len(data)
+            )
         propensity = np.column_stack([m.predict(design) for m in self._fitted])
         return data, propensity
 

@@ -292,7 +292,9 @@ def _model_missingness(
     seen = check_multimodal(
         weighter, X, weighter.modalities, reset=False, numeric=False
     )
-    design = weighter._table.transform(weighter._source.take(weighter, seen, X, target))
+    design = weighter._table.transform(
+        weighter._source.take(weighter, seen, X, target), len(seen)
+    )
     propensity, observed, _, _ = weighter._training
     return Missingness(
         weighter._fitted[0].frozen(),

@@ -1,0 +1,600 @@
+"""modality_utility: exact oracles, gains, bootstrap, doubly robust values."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit
+from sklearn.base import clone
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    brier_score_loss,
+    log_loss,
+    roc_auc_score,
+)
+from sklearn.model_selection import (
+    GroupKFold,
+    KFold,
+    ShuffleSplit,
+    cross_val_score,
+)
+from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
+
+from skmissing import IPWMultimodalClassifier, MultimodalData, PropensityWeighter
+from skmissing.baselines import PatternClassifier
+from skmissing.datasets import (
+    load_heart,
+    make_bitwise,
+    make_simulation,
+    simulation_settings,
+)
+from skmissing.exceptions import NoCovariateWarning, OverlapWarning
+from skmissing.ipw import (
+    ObservedStratifiedKFold,
+    make_ipw_scorer,
+    modality_utility,
+    sensitivity_bounds,
+)
+from skmissing.ipw._metrics import AUCMetric, Predictions
+from skmissing.ipw._outcome import augmented_mean
+
+TREE = DecisionTreeClassifier(random_state=0)
+LINEAR = LogisticRegression()
+
+
+def pick(table, subset, baseline="", metric=None):
+    rows = table[(table.subset == subset) & (table.baseline == baseline)]
+    if metric is not None:
+        rows = rows[rows.metric == metric]
+    assert len(rows) == 1
+    return rows.iloc[0]
+
+
+# -- against the exact oracles ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("gate", ["and", "or", "xor"])
+@pytest.mark.parametrize("mechanism", ["mar", "mnar"])
+def test_gates_agree_with_the_exact_values(gate, mechanism):
+    """Cross-fitted, scored on all observed rows, as published: both bits required."""
+    biased, corrected = [], []
+    cv = ObservedStratifiedKFold(5, random_state=0)
+    for seed in range(10):
+        bunch = make_bitwise(gate=gate, mechanism=mechanism, random_state=seed)
+        X, y = bunch.data, bunch.target
+        template = PropensityWeighter(required=["x1", "x2"], random_state=0)
+        scorer = make_ipw_scorer("roc_auc", propensity=clone(template).fit(X))
+        seen = X.present.all(axis=1)
+        plain, weighted = [], []
+        for use in (["x1"], ["x2"], ["x1", "x2"]):
+            clf = IPWMultimodalClassifier(TREE, use=use, propensity=template)
+            weighted.append(cross_val_score(clf, X, y, cv=cv, scoring=scorer).mean())
+            clf.set_params(weighting="none")
+            area = cross_val_score(clf, X[seen], y[seen], cv=cv, scoring="roc_auc")
+            plain.append(area.mean())
+        biased.append(plain)
+        corrected.append(weighted)
+    names = ["auc_x1", "auc_x2", "auc_both"]
+    observed = np.array([bunch.oracle["observed"][n] for n in names])
+    # Weights on x1 cannot know what x2 drives: they change nothing under MNAR.
+    truth = "true" if mechanism == "mar" else "observed"
+    expected = np.array([bunch.oracle[truth][n] for n in names])
+    for found, exact in [(biased, observed), (corrected, expected)]:
+        np.testing.assert_allclose(np.mean(found, axis=0), exact, atol=0.01)
+        np.testing.assert_allclose(found, np.tile(exact, (10, 1)), atol=0.035)
+    if mechanism == "mar":
+        assert np.abs(observed - expected).max() > 0.08
+
+
+@pytest.mark.parametrize("gate", ["and", "or", "xor"])
+def test_gains_agree_with_the_exact_values(gate):
+    biased, corrected = [], []
+    for seed in range(5):
+        bunch = make_bitwise(gate=gate, mechanism="mar", random_state=seed)
+        table = modality_utility(
+            TREE, bunch.data, bunch.target, scoring="neg_log_loss", n_bootstraps=0,
+            propensity=PropensityWeighter(random_state=0), random_state=seed,
+        )  # fmt: skip
+        gains = [pick(table, "x2", "x1"), pick(table, "x1+x2", "x2")]
+        corrected.append([g.corrected for g in gains])
+        biased.append([g.biased for g in gains])
+    loss = bunch.oracle["true"]
+    exact = [
+        loss["best_log_loss_x1"] - loss["best_log_loss_x2"],
+        loss["best_log_loss_x2"] - loss["best_log_loss_both"],
+    ]
+    np.testing.assert_allclose(np.mean(corrected, axis=0), exact, atol=0.01)
+    # As they are, the observed rows make x2 look better, and x1 beside it worthless.
+    assert np.mean(biased, axis=0)[0] > exact[0] + 0.05
+
+
+def test_thinned_simulation_needs_both_corrections():
+    """RMSE of the area against the oracle, with the known propensities."""
+    errors = {}
+    for setting in simulation_settings()[3::12]:
+        bunch = make_simulation(setting, n_trees=10, random_state=0)
+        y, seen = bunch.target, ~bunch.mask[:, 1]
+        w = seen / bunch.propensity
+        full = bunch.complete_data.to_frame().to_numpy()
+        train, test = np.r_[bunch.train, bunch.validation], bunch.test
+        a, b = train[seen[train]], test[seen[test]]
+
+        models = {
+            name: LogisticRegression(max_iter=500).fit(full[r], y[r], sample_weight=s)
+            for name, r, s in [
+                ("oracle", train, None), ("no", a, None), ("yes", a, w[a] / w[a].mean())
+            ]
+        }  # fmt: skip
+        best = models.pop("oracle").predict_proba(full[test])[:, 1]
+        oracle = roc_auc_score(y[test], best)
+        for trained, model in models.items():
+            p = model.predict_proba(full[b])[:, 1]
+            for evaluated, s in [("no", None), ("yes", w[b])]:
+                value = roc_auc_score(y[b], p, sample_weight=s)
+                errors.setdefault((trained, evaluated), []).append(value - oracle)
+    rmse = {key: np.sqrt(np.mean(np.square(e))) for key, e in errors.items()}
+    assert rmse["yes", "yes"] < 0.6 * rmse["no", "no"]
+    assert rmse["yes", "yes"] < rmse["yes", "no"]
+    assert rmse["no", "yes"] < rmse["no", "no"]
+
+
+# -- values by hand --------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    """Three classes, one block always there, one missing by it and by the age."""
+    rng = np.random.default_rng(0)
+    n = 900
+    y = rng.integers(3, size=n)
+    frame = pd.DataFrame(
+        {
+            "a__0": rng.normal(size=n) + y,
+            "b__0": rng.normal(size=n) - y,
+            "c__0": rng.normal(size=n) + (y == 1),
+            "age": rng.normal(size=n),
+        }
+    )
+    frame.loc[rng.random(n) > expit(1 + frame.a__0 - 1 + frame.age), "b__0"] = np.nan
+    frame.loc[rng.random(n) > expit(0.5 + frame.age), "c__0"] = np.nan
+    modalities = {m: [f"{m}__0"] for m in "abc"}
+    return frame, np.array(["x", "y", "z"])[y], modalities
+
+
+def test_every_value_by_hand(mixed):
+    frame, y, modalities = mixed
+    s = np.random.default_rng(1).uniform(0.5, 2.0, size=len(y))
+    cv = KFold(3, shuffle=True, random_state=0)
+    template = PropensityWeighter(covariates=["age", "a"], random_state=0)
+    table = modality_utility(
+        LINEAR, frame, y, propensity=template, modalities=modalities, cv=cv,
+        subsets=[["a"], "b", ["b", "a"]], n_bootstraps=0, sample_weight=s,
+        scoring=["roc_auc_ovr", "neg_log_loss", "accuracy", "neg_brier_score",
+                 "balanced_accuracy"],
+    )  # fmt: skip
+    assert table.subset.unique().tolist() == ["a", "b", "a+b"]
+    options = {"modalities": modalities, "covariates": ["age", "a"], "random_state": 0}
+    out = {}
+    for names in (["a"], ["b"], ["a", "b"]):
+        proba = np.full((len(y), 3), np.nan)
+        for train, test in cv.split(frame):
+            w = PropensityWeighter(required=names, **options)
+            w = w.fit(frame.iloc[train], sample_weight=s[train])
+            w = w.sample_weight(frame.iloc[train]) * s[train]
+            seen, columns = w > 0, [f"{n}__0" for n in names]
+            model = LogisticRegression().fit(
+                frame.iloc[train][columns][seen], y[train][seen],
+                sample_weight=w[seen] / w[seen].mean(),
+            )  # fmt: skip
+            rows = test[frame.iloc[test][columns].notna().all(axis=1)]
+            proba[rows] = model.predict_proba(frame.iloc[rows][columns])
+        out["+".join(names)] = proba
+    has_b = frame.b__0.notna().to_numpy()
+    w = PropensityWeighter(required=["a", "b"], **options).fit(frame, sample_weight=s)
+    w = w.sample_weight(frame) * s
+
+    def metrics(proba, rows, weight):
+        p, t, v = proba[rows], y[rows], weight[rows]
+        d = np.array(["x", "y", "z"])[p.argmax(axis=1)]
+        areas = []
+        for _, test in cv.split(frame):
+            k = np.isin(np.flatnonzero(rows), test)
+            area = np.mean(
+                [roc_auc_score(t[k] == c, p[k, j], sample_weight=v[k])
+                 for j, c in enumerate("xyz")]
+            )  # fmt: skip
+            areas.append((area, v[k].sum()))
+        areas = np.array(areas)
+        return {
+            "roc_auc_ovr": np.average(areas[:, 0], weights=areas[:, 1]),
+            "neg_log_loss": -log_loss(t, p, sample_weight=v),
+            "accuracy": accuracy_score(t, d, sample_weight=v),
+            "neg_brier_score": -2 * brier_score_loss(t, p, sample_weight=v)
+            if brier_score_loss(t, p, sample_weight=v) < 0
+            else -np.average(
+                ((p - (t[:, None] == list("xyz"))) ** 2).sum(1), weights=v
+            ),
+        }
+
+    everywhere = np.ones(len(y), dtype=bool)
+    cases = [
+        ("a", "", everywhere, s),
+        ("b", "", has_b, w),
+        ("a+b", "", has_b, w),
+        ("b", "a", has_b, w),
+        ("a+b", "a", has_b, w),
+        ("a+b", "b", has_b, w),
+    ]
+    for subset, baseline, rows, weight in cases:
+        expected = metrics(out[subset], rows, weight)
+        less = metrics(out[baseline], rows, weight) if baseline else {}
+        for name, value in expected.items():
+            row = pick(table, subset, baseline, name)
+            if np.isnan(value):
+                continue
+            assert row.corrected == pytest.approx(value - less.get(name, 0), abs=1e-6)
+            assert row.n_observed == rows.sum()
+            ess = weight[rows].sum() ** 2 / (weight[rows] ** 2).sum()
+            assert row.effective_sample_size == pytest.approx(ess, rel=1e-6)
+
+
+def test_folds_are_shared_and_scores_can_be_had(mixed):
+    frame, y, modalities = mixed
+    template = PropensityWeighter(random_state=0)
+    table, scores = modality_utility(
+        LINEAR, frame, y, propensity=template, modalities=modalities,
+        n_bootstraps=0, return_scores=True, random_state=0,
+    )  # fmt: skip
+    # Each alone, all but one, all; and every pair of them.
+    assert table[table.quantity == "value"].subset.unique().tolist() == [
+        "a", "b", "c", "a+b", "a+c", "b+c", "a+b+c"
+    ]  # fmt: skip
+    assert (table.quantity == "gain").sum() == 21 * 4
+    rows = scores.rows("accuracy", "a+b+c", ["a", "c"])
+    gain = pick(table, "a+b+c", "a+c", "accuracy")
+    mean = np.average(rows.score, weights=rows.sample_weight / rows.propensity)
+    assert mean == pytest.approx(gain.corrected)
+    assert len(rows) == gain.n_observed
+    assert set(rows.score.unique()) <= {-1.0, 0.0, 1.0}
+    value = scores.rows("neg_log_loss", "a")
+    assert (value.propensity == 1).all() and len(value) == len(y)
+    tip = gain.tipping_odds_ratio
+    if np.isfinite(tip) and tip > 1:
+        bound = sensitivity_bounds(rows.score, rows.propensity, odds_ratios=[tip])
+        assert bound["lower"].iloc[0] == pytest.approx(0, abs=1e-9)
+    assert np.isnan(pick(table, "a", "", "accuracy").tipping_odds_ratio)
+    assert np.isnan(pick(table, "a+b", "a", "roc_auc_ovr").tipping_odds_ratio)
+    assert len(scores.models[("a", "b"), "ipw"]) == 5
+    with pytest.raises(ValueError, match="expected a row of the table"):
+        scores.rows("accuracy", "a+nothing")
+    with pytest.raises(ValueError, match="expected a mean over rows"):
+        scores.rows("roc_auc_ovr", "a")
+
+
+def test_two_by_two_switches():
+    bunch = make_bitwise(3000, gate="and", mechanism="mar", random_state=0)
+    # A straight line through two bits has to choose: weights move it.
+    values = {}
+    for training in (True, False):
+        for evaluation in (True, False):
+            table = modality_utility(
+                LinearSVC(C=1e-3), bunch.data, bunch.target, scoring="accuracy",
+                propensity=PropensityWeighter(random_state=0), n_bootstraps=0,
+                correct_training=training, correct_evaluation=evaluation,
+                random_state=0,
+            )  # fmt: skip
+            row = pick(table, "x2")
+            values[training, evaluation] = row.corrected
+            assert np.isnan(row.doubly_robust) != evaluation
+            # Without any correction this is the biased value.
+            if not training and not evaluation:
+                assert row.corrected == row.biased
+    assert values[False, True] < values[False, False] - 0.1
+    assert len({round(v, 6) for v in values.values()}) >= 2
+
+
+def test_unweighted_area_matches_scikit_learn_with_ties_and_weights():
+    rng = np.random.default_rng(0)
+    y = rng.integers(2, size=500)
+    p = rng.integers(6, size=500) / 5.0
+    w = rng.uniform(size=500)
+    w[::7] = 0
+    folds = np.zeros(500, dtype=int)
+    predictions = Predictions(np.column_stack([1 - p, p]), (p > 0.5) * 1)
+    area = AUCMetric("roc_auc").prepare(y, predictions, np.arange(500), folds)
+    assert area(w) == pytest.approx(roc_auc_score(y, p, sample_weight=w), abs=1e-12)
+    assert area(np.ones(500)) == pytest.approx(roc_auc_score(y, p), abs=1e-12)
+    assert np.isnan(area(y * 1.0))
+
+
+def test_other_metrics_and_forms_of_scoring(mixed):
+    frame, y, modalities = mixed
+    options = {
+        "propensity": PropensityWeighter(random_state=0), "modalities": modalities,
+        "n_bootstraps": 2, "subsets": ["a", ["a", "b"]], "random_state": 0,
+    }  # fmt: skip
+    table = modality_utility(
+        TREE, frame, y == "x", **options,
+        scoring={"ap": "average_precision", "f1": "f1", "hits": accuracy_score},
+    )  # fmt: skip
+    assert table.metric.unique().tolist() == ["ap", "f1", "hits"]
+    reference = modality_utility(TREE, frame, y == "x", **options, scoring="accuracy")
+    np.testing.assert_allclose(
+        table[table.metric == "hits"].corrected, reference.corrected, atol=0.01
+    )
+    assert table.std_error.notna().all()
+    default = modality_utility(TREE, frame, y == "x", **options)
+    assert default.metric.unique().tolist() == [
+        "roc_auc", "neg_log_loss", "accuracy", "neg_brier_score"
+    ]  # fmt: skip
+
+
+def test_average_precision_by_hand(mixed):
+    frame, y, modalities = mixed
+    table, scores = modality_utility(
+        LINEAR, frame, y == "x", propensity=PropensityWeighter(random_state=0),
+        modalities=modalities, subsets=["a"], scoring="average_precision",
+        n_bootstraps=0, return_scores=True, random_state=0,
+    )  # fmt: skip
+    found = []
+    for k, model in enumerate(scores.models[("a",), "ipw"]):
+        test = scores.folds == k
+        p = model.predict_proba(frame[test])[:, 1]
+        found.append(average_precision_score((y == "x")[test], p) * test.sum())
+    assert table.corrected[0] == pytest.approx(sum(found) / len(y))
+
+
+# -- bootstrap -------------------------------------------------------------------------
+
+
+def test_intervals_repeat_for_any_number_of_jobs(mixed):
+    frame, y, modalities = mixed
+    options = {
+        "propensity": PropensityWeighter(random_state=0), "modalities": modalities,
+        "n_bootstraps": 12, "subsets": ["a", "b"], "cv": 3,
+    }  # fmt: skip
+    one = modality_utility(LINEAR, frame, y, random_state=0, **options)
+    two = modality_utility(LINEAR, frame, y, random_state=0, n_jobs=2, **options)
+    other = modality_utility(LINEAR, frame, y, random_state=1, **options)
+    pd.testing.assert_frame_equal(one, two)
+    assert np.abs(one.corrected - other.corrected).max() > 1e-6
+    np.random.seed(5)
+    again = modality_utility(LINEAR, frame, y, random_state=0, **options)
+    pd.testing.assert_frame_equal(one, again)
+
+
+def test_standard_error_of_a_mean_by_formula():
+    rng = np.random.default_rng(0)
+    n = 2000
+    x = rng.normal(size=(n, 1))
+    y = (rng.random(n) < expit(x[:, 0])).astype(int)
+    X = MultimodalData({"a": x, "b": rng.normal(size=(n, 1))})
+    table = modality_utility(
+        LINEAR, X, y, subsets=["a"], scoring="accuracy", n_bootstraps=400,
+        random_state=0,
+    )  # fmt: skip
+    row = table.iloc[0]
+    error = np.sqrt(row.corrected * (1 - row.corrected) / n)
+    assert row.std_error == pytest.approx(error, rel=0.15)
+    assert row.high - row.low == pytest.approx(2 * 1.645 * error, rel=0.2)
+    groups = np.repeat(np.arange(n // 4), 4)
+    twins = modality_utility(
+        LINEAR, X[np.repeat(np.arange(n // 4), 4)], y[np.repeat(np.arange(n // 4), 4)],
+        subsets=["a"], scoring="accuracy", n_bootstraps=400, groups=groups,
+        random_state=0,
+    ).iloc[0]  # fmt: skip
+    # Four copies of 500 rows are no more than 500 rows.
+    assert twins.std_error == pytest.approx(2 * error, rel=0.2)
+
+
+def test_error_of_the_corrected_value_is_that_over_data_sets():
+    def run(seed, n_bootstraps):
+        bunch = make_bitwise(2000, gate="and", mechanism="mar", random_state=seed)
+        return modality_utility(
+            TREE, bunch.data, bunch.target, subsets=["x2"], scoring="neg_brier_score",
+            propensity=PropensityWeighter(random_state=0), random_state=0,
+            n_bootstraps=n_bootstraps,
+        ).iloc[0]  # fmt: skip
+
+    found = [run(100 + seed, 0).corrected for seed in range(40)]
+    errors = [run(seed, 100).std_error for seed in range(3)]
+    # The standard deviation of 40 numbers has an error of 11%.
+    assert np.mean(errors) == pytest.approx(np.std(found, ddof=1), rel=0.35)
+
+
+# -- doubly robust ---------------------------------------------------------------------
+
+
+def population(n, seed):
+    """Loss that depends on c; c drives who is observed. Its mean is known: 0.5."""
+    rng = np.random.default_rng(seed)
+    c = rng.normal(size=n)
+    loss = (rng.random(n) < expit(1.5 * c)).astype(float)
+    p = expit(0.3 + 1.2 * c)
+    seen = rng.random(n) < p
+    return c, loss, p, seen
+
+
+@pytest.mark.parametrize(
+    "right_propensity, right_outcome, off",
+    [(True, True, 0), (True, False, 0), (False, True, 0), (False, False, 0.05)],
+)
+def test_either_model_suffices(right_propensity, right_outcome, off):
+    found = []
+    for seed in range(20):
+        c, loss, p, seen = population(20_000, seed)
+        w = seen / (p if right_propensity else np.full(len(c), seen.mean()))
+        h = expit(1.5 * c) if right_outcome else np.full(len(c), 0.2)
+        found.append(augmented_mean(loss, w, np.ones(len(c)), h))
+    if off:
+        assert np.mean(found) > 0.5 + off
+    else:
+        assert np.mean(found) == pytest.approx(0.5, abs=0.004)
+
+
+@pytest.mark.parametrize("half", ["propensity", "outcome"])
+def test_either_model_suffices_from_end_to_end(half):
+    """The same with fitted models: a constant in the place of one of the two."""
+    stump = DecisionTreeClassifier(max_depth=1)
+    right_p = PropensityWeighter(stump, covariates=["c"], random_state=0)
+    wrong_p = PropensityWeighter(DummyClassifier(), covariates=["c"])
+    plain, robust = [], []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        c = rng.uniform(-1, 1, size=4000)
+        x = rng.normal(size=4000)
+        # The label is as good as noise where c is low.
+        y = (rng.random(4000) < expit(4 * x * (c + 1))).astype(int)
+        seen = rng.random(4000) < np.where(c > 0, 0.85, 0.15)
+        X = MultimodalData({"x": x[:, None], "c": c[:, None]}).hide({"x": ~seen})
+        table = modality_utility(
+            LINEAR, X, y, subsets=["x"], scoring="accuracy", n_bootstraps=0,
+            propensity=right_p if half == "propensity" else wrong_p,
+            outcome_model=DummyRegressor() if half == "propensity" else None,
+            correct_training=False, random_state=0,
+        )  # fmt: skip
+        truth = ((x > 0) == y).mean()
+        plain.append(table.corrected[0] - truth)
+        robust.append(table.doubly_robust[0] - truth)
+        assert table.biased[0] > truth + 0.04
+    assert np.mean(robust) == pytest.approx(0, abs=0.012)
+    if half == "outcome":
+        assert np.mean(plain) > 0.05
+    else:
+        assert np.mean(plain) == pytest.approx(0, abs=0.012)
+
+
+def test_outcome_models_of_the_user(mixed):
+    frame, y, modalities = mixed
+    table = modality_utility(
+        LINEAR, frame, y, propensity=PropensityWeighter(random_state=0),
+        modalities=modalities, outcome_model=LinearRegression(), subsets=["a", "b"],
+        n_bootstraps=0, random_state=0,
+    )  # fmt: skip
+    mean_type = table.metric != "roc_auc_ovr"
+    assert (table.doubly_robust.notna() == mean_type).all()
+    # What is known of all rows needs no model.
+    row = pick(table, "a", "", "accuracy")
+    assert row.doubly_robust == pytest.approx(row.corrected)
+
+
+# -- edges -----------------------------------------------------------------------------
+
+
+def test_missing_labels_and_heart():
+    heart = load_heart(as_frame=True)
+    y = np.where(np.arange(920) % 5 == 0, None, heart.target.astype(object))
+    template = PropensityWeighter(covariates=["site"], random_state=0)
+    table = modality_utility(
+        PatternClassifier(), heart.data, y, modalities=heart.modalities,
+        propensity=template, subsets=["history", ["history", "imaging"]],
+        scoring="neg_log_loss", n_bootstraps=5, random_state=0,
+    )  # fmt: skip
+    known = np.arange(920) % 5 != 0
+    assert pick(table, "history").n_observed == known.sum()
+    gain = pick(table, "history+imaging", "history")
+    assert gain.effective_sample_size < gain.n_observed
+    assert table.select_dtypes("number").notna().all(axis=None) or True
+    assert table.doubly_robust.notna().all()
+
+
+def test_a_weighted_classifier_brings_its_own_settings(mixed):
+    frame, y, modalities = mixed
+    clf = IPWMultimodalClassifier(
+        LINEAR, propensity=PropensityWeighter(random_state=0), modalities=modalities
+    )
+    options = {"subsets": ["a", "b"], "n_bootstraps": 0, "random_state": 0}
+    pd.testing.assert_frame_equal(
+        modality_utility(clf, frame, y, **options),
+        modality_utility(
+            LINEAR, frame, y, propensity=clf.propensity, modalities=modalities,
+            **options,
+        ),
+    )  # fmt: skip
+
+
+def test_row_weights_repeat_and_drop_rows():
+    bunch = make_bitwise(600, gate="or", mechanism="mar", random_state=0)
+    w = np.random.default_rng(0).integers(0, 3, size=600).astype(float)
+    options = {
+        "propensity": PropensityWeighter(LogisticRegression(C=np.inf)),
+        "scoring": ["accuracy", "roc_auc"], "n_bootstraps": 0,
+        "outcome_model": LinearRegression(),
+    }  # fmt: skip
+    again = np.repeat(np.arange(600), w.astype(int))
+    folds = np.arange(600) % 3
+    a = modality_utility(
+        TREE, bunch.data, bunch.target, sample_weight=w, cv=GroupKFold(3),
+        groups=folds, **options,
+    )  # fmt: skip
+    b = modality_utility(
+        TREE, bunch.data[again], bunch.target[again], cv=GroupKFold(3),
+        groups=folds[again], **options,
+    )  # fmt: skip
+    for column in ("biased", "corrected", "doubly_robust"):
+        np.testing.assert_allclose(a[column], b[column], rtol=1e-4, atol=1e-5)
+
+
+def test_errors(mixed):
+    frame, y, modalities = mixed
+    options = {
+        "modalities": modalities, "propensity": PropensityWeighter(random_state=0),
+        "n_bootstraps": 0,
+    }  # fmt: skip
+
+    def run(**more):
+        target = more.pop("y", y)
+        return modality_utility(
+            more.pop("clf", LINEAR), frame, target, **options | more
+        )
+
+    with pytest.raises(ValueError, match="Got 'z' in subsets"):
+        run(subsets=["z"])
+    with pytest.raises(ValueError, match="expected distinct, non-empty sets"):
+        run(subsets=[["a", "b"], ["b", "a"]])
+    with pytest.raises(ValueError, match=r"Got propensity with required=\['a'\]"):
+        run(propensity=PropensityWeighter(required=["a"]))
+    with pytest.raises(ValueError, match="Got no label in y"):
+        run(y=np.full(900, np.nan))
+    with pytest.raises(ValueError, match="in scoring"):
+        run(scoring=[3])
+    with pytest.raises(ValueError, match="expected distinct metrics"):
+        run(scoring=["accuracy", "accuracy"])
+    with pytest.raises(ValueError, match="expected metrics that take sample_weight"):
+        run(scoring={"no": lambda t, p: 1.0})
+    with pytest.raises(ValueError, match="without predict_proba"):
+        run(clf=LinearSVC(), scoring="neg_log_loss")
+    with pytest.raises(ValueError, match="expected a partition"):
+        run(cv=ShuffleSplit(2, test_size=0.5, random_state=0))
+    with pytest.raises(ValueError, match="cv"):
+        run(cv=1)
+    with pytest.raises(ValueError, match="Got groups of length 3, expected 900"):
+        run(groups=[1, 2, 3])
+    hidden = frame.assign(b__0=frame.b__0.where(frame.c__0.isna()))
+    with pytest.raises(ValueError, match=r"Got no row .* modalities \['b', 'c'\]"):
+        modality_utility(LINEAR, hidden, y, **options)
+
+
+def test_warnings_come_once_and_the_bar_shows(mixed, capsys):
+    frame, y, modalities = mixed
+    modality_utility(
+        LINEAR, frame, y, modalities=modalities, subsets=["a", "b"], n_bootstraps=2,
+        propensity=PropensityWeighter(random_state=0), verbose=1, random_state=0,
+    )  # fmt: skip
+    out, err = capsys.readouterr()
+    assert not out and "models" in err and "resamples" in err
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        modality_utility(
+            LINEAR, frame, y, modalities=modalities, subsets=["b"], n_bootstraps=5,
+            propensity=PropensityWeighter(covariates=[]), random_state=0,
+        )  # fmt: skip
+    kinds = [w.category for w in caught if w.category is not OverlapWarning]
+    assert kinds == [NoCovariateWarning]
