@@ -22,6 +22,7 @@ _SUBMODULES = (
     "baselines",
     "datasets",
     "exceptions",
+    "inspection",
     "ipw",
     "missingness",
     "modalities",

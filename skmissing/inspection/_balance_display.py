@@ -1,0 +1,397 @@
+"""Covariates before and after weighting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils._optional_dependencies import check_matplotlib_support
+from sklearn.utils.validation import check_is_fitted
+
+from ..ipw import PropensityWeighter
+
+# Told apart by readers with any colour vision, and by their lightness in print.
+BLUE, ORANGE, GREY = "tab:blue", "tab:orange", "tab:gray"
+LONGEST_LABEL = 40
+# Inches: of axes in a new figure, and of a letter in the default font.
+WIDTH, LETTER = 4.4, 0.075
+# As PropensityWeighter.balance says: beyond this, something is missed.
+TOLERANCE = 0.1
+
+
+class BalanceDisplay:
+    """Love plot: how far covariates of the observed rows are from those of all rows.
+
+    Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
+
+    Parameters
+    ----------
+    feature_names : ndarray of str of shape (n_features,)
+        Covariates, in the order in which they are drawn, from the top.
+    smd_before : ndarray of shape (n_features,)
+        Standardised mean difference of the observed rows to all rows.
+    smd_after : ndarray of shape (n_features,)
+        The same with weights.
+    hidden : ndarray of shape (n_hidden, 2), default=None
+        Before and after of the covariates that are not drawn.
+    name : str, default=None
+        Shown in the legend.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where it was drawn.
+    figure_ : matplotlib Figure
+        The figure of these axes.
+    before_, after_ : matplotlib PathCollection
+        The markers: hollow before weighting, filled after it.
+    joints_ : matplotlib LineCollection
+        Lines between them.
+    bounds_ : list of matplotlib Line2D
+        At -0.1 and 0.1.
+
+    See Also
+    --------
+    PropensityDisplay : Overlap and calibration.
+    skmissing.PropensityWeighter : Its ``balance`` computes the table.
+
+    Notes
+    -----
+    Filled markers should lie within the dashed lines, wherever the hollow ones are. A
+    covariate beyond them after weighting tells that the propensity model misses
+    something.
+
+    Examples
+    --------
+    >>> from skmissing import PropensityWeighter
+    >>> from skmissing.datasets import load_heart
+    >>> from skmissing.inspection import BalanceDisplay
+    >>> bunch = load_heart(as_frame=True)
+    >>> weighter = PropensityWeighter(
+    ...     modalities=bunch.modalities, required=["exercise"], random_state=0
+    ... ).fit(bunch.data)
+    >>> display = BalanceDisplay.from_estimator(weighter, bunch.data, max_features=5)
+    >>> display.smd_after.shape
+    (5,)
+    """
+
+    def __init__(
+        self,
+        feature_names: np.ndarray,
+        smd_before: np.ndarray,
+        smd_after: np.ndarray,
+        *,
+        hidden: np.ndarray | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.feature_names = feature_names
+        self.smd_before = smd_before
+        self.smd_after = smd_after
+        self.hidden = hidden
+        self.name = name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        weighter: PropensityWeighter,
+        X: Any,
+        y: Any = None,
+        *,
+        required: Any = None,
+        sample_weight: Any = None,
+        max_features: int | None = 20,
+        name: str | None = None,
+        ax: Any = None,
+    ) -> BalanceDisplay:
+        """Plot the balance of a fitted weighter.
+
+        Parameters
+        ----------
+        weighter : PropensityWeighter
+            Fitted.
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any rows.
+        y : array of shape (n_samples,), default=None
+            Labels; rows without one are not observed.
+        required : str or list of str, default=None
+            Which of several required sets; a str is one name, or names joined by "+".
+        sample_weight : array of shape (n_samples,), default=None
+            Multiplies the weights.
+        max_features : int, default=20
+            How many covariates to draw, those that differ most before weighting. None:
+            all.
+        name : str, default=None
+            Shown in the legend. None: the required set, where there are several.
+        ax : matplotlib Axes, default=None
+            Where to draw. None: a new figure.
+
+        Returns
+        -------
+        BalanceDisplay
+        """
+        check_matplotlib_support(f"{cls.__name__}.from_estimator")
+        check_weighter(weighter)
+        at = find_required(weighter.required_, required)
+        if name is None and len(weighter.required_) > 1:
+            name = "+".join(weighter.required_[at])
+        return cls.from_predictions(
+            weighter.balance(X, y, sample_weight),
+            required="+".join(weighter.required_[at]) if weighter._several else None,
+            max_features=max_features,
+            name=name,
+            ax=ax,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        balance_table: pd.DataFrame,
+        *,
+        required: Any = None,
+        max_features: int | None = 20,
+        name: str | None = None,
+        ax: Any = None,
+    ) -> BalanceDisplay:
+        """Plot a table that ``PropensityWeighter.balance`` has made.
+
+        Parameters
+        ----------
+        balance_table : DataFrame
+            Covariates in the index, the columns ``smd_before`` and ``smd_after``. With
+            several required sets, the first index level names the set.
+        required : str or list of str, default=None
+            Which of several required sets; a str is one name, or names joined by "+".
+        max_features : int, default=20
+            How many covariates to draw, those that differ most before weighting. None:
+            all.
+        name : str, default=None
+            Shown in the legend.
+        ax : matplotlib Axes, default=None
+            Where to draw. None: a new figure.
+
+        Returns
+        -------
+        BalanceDisplay
+        """
+        check_matplotlib_support(f"{cls.__name__}.from_predictions")
+        columns = ["smd_before", "smd_after"]
+        if not isinstance(balance_table, pd.DataFrame):
+            raise TypeError(
+                f"Got a {type(balance_table).__name__}, expected the DataFrame of "
+                "PropensityWeighter.balance."
+            )
+        for column in columns:
+            if column not in balance_table.columns:
+                raise ValueError(
+                    f"Got the columns {list(balance_table.columns)}, expected "
+                    f"{column!r} among them."
+                )
+        if max_features is not None and (
+            not isinstance(max_features, Integral) or max_features < 1
+        ):
+            raise ValueError(
+                f"Got max_features={max_features!r}, expected a positive integer or "
+                "None."
+            )
+        table: Any = balance_table[columns]
+        if table.index.nlevels > 1:
+            sets = [str(s).split("+") for s in table.index.unique(level=0)]
+            chosen = table.index.unique(level=0)[find_required(sets, required)]
+            table = table.xs(chosen, level=0)
+        elif required is not None:
+            # A plain table does not say which set it is about.
+            raise ValueError(
+                f"Got required={required!r} with the table of one set, expected None."
+            )
+        if not len(table):
+            raise ValueError("Got a table without rows, expected some covariates.")
+        values = table.to_numpy(dtype=np.float64)
+        order = np.argsort(-np.abs(values[:, 0]), kind="stable")
+        shown, hidden = order[:max_features], order[len(order[:max_features]) :]
+        names = np.array([str(label) for label in table.index], dtype=object)
+        display = cls(
+            names[shown],
+            values[shown, 0],
+            values[shown, 1],
+            hidden=values[hidden],
+            name=name,
+        )
+        return display.plot(ax)
+
+    def plot(self, ax: Any = None, *, name: str | None = None) -> BalanceDisplay:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw. None: a new figure, as high as its labels need.
+        name : str, default=None
+            Shown in the legend. None: the one given before.
+
+        Returns
+        -------
+        BalanceDisplay
+            Itself.
+        """
+        check_matplotlib_support(f"{type(self).__name__}.plot")
+        n = len(self.feature_names)
+        labels = [shorten(label) for label in self.feature_names]
+        self.ax_, self.figure_ = make_axes(ax, max(2.5, 1.5 + 0.25 * n), labels)
+        ax = self.ax_
+        at = np.arange(n)
+        ax.axvline(0.0, color=GREY, linewidth=0.8)
+        self.bounds_ = [
+            ax.axvline(bound, color=GREY, linestyle="--", label=f"±{TOLERANCE}")
+            for bound in (-TOLERANCE, TOLERANCE)
+        ]
+        self.joints_ = ax.hlines(
+            at, self.smd_before, self.smd_after, color=GREY, linewidth=0.8
+        )
+        self.before_ = ax.scatter(
+            self.smd_before,
+            at,
+            facecolors="none",
+            edgecolors=ORANGE,
+            linewidths=1.5,
+            zorder=3,
+            label="before weighting",
+        )
+        self.after_ = ax.scatter(
+            self.smd_after,
+            at,
+            color=BLUE,
+            zorder=4,
+            label="after weighting",
+        )
+        ax.set_yticks(at, labels)
+        ax.set_ylim(n - 0.5, -0.5)
+        text = "Standardised mean difference to all rows"
+        if self.hidden is not None and len(self.hidden):
+            # The order is that of before: what is left out may still be unbalanced.
+            before, after = np.abs(self.hidden).max(axis=0)
+            text += (
+                f"\n({len(self.hidden)} more: up to {before:.2f} before, {after:.2f} "
+                "after weighting)"
+            )
+        ax.set_xlabel(text)
+        ax.locator_params(axis="x", nbins=6)
+        make_legend(ax, self.name if name is None else name, "top")
+        return self
+
+
+# -- shared by all displays ----------------------------------------------------------
+
+
+def make_axes(
+    ax: Any, height: float | None = None, labels: Sequence[str] = ()
+) -> tuple[Any, Any]:
+    """The axes to draw on, and their figure.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes or None
+        None makes a new figure, whose layout makes room for labels and legend.
+    height : float, default=None
+        Of a new figure, in inches.
+    labels : sequence of str
+        On the left; long ones make a new figure wider.
+
+    Returns
+    -------
+    ax : matplotlib Axes
+    figure : matplotlib Figure
+    """
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        figure, ax = plt.subplots(layout="constrained")
+        longest = max((len(line) for s in labels for line in s.split("\n")), default=0)
+        figure.set_figwidth(max(figure.get_figwidth(), WIDTH + 0.4 + LETTER * longest))
+        if height is not None:
+            figure.set_figheight(height)
+    return ax, ax.figure
+
+
+def make_legend(ax: Any, title: str | None = None, inside: str = "best") -> None:
+    """Legend above the axes where the layout makes room for it, else inside.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        What is drawn twice is listed once.
+    title : str, default=None
+        Of the legend.
+    inside : str, default="best"
+        Where in the axes. "top" makes room for it above the first row.
+    """
+    entries = dict(zip(*reversed(ax.get_legend_handles_labels())))
+    if ax.figure.get_layout_engine() is None:
+        # Above the axes it would be cut off, or cover what others have put there.
+        if inside == "top":
+            bottom, top = ax.get_ylim()
+            ax.set_ylim(bottom, top + 0.35 * (top - bottom))
+        ax.legend(
+            entries.values(),
+            entries.keys(),
+            title=title,
+            loc="upper right" if inside == "top" else inside,
+            fontsize="small",
+        )
+        return
+    width = min(WIDTH, ax.figure.bbox.width / ax.figure.dpi * ax.get_position().width)
+    needed = [0.55 + LETTER * len(label) for label in entries]
+    columns = len(needed) if sum(needed) <= width else int(width / max(needed))
+    ax.legend(
+        entries.values(),
+        entries.keys(),
+        title=title,
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1.0),
+        ncols=max(columns, 1),
+        frameon=False,
+    )
+
+
+def shorten(label: str) -> str:
+    """Label that leaves room for the data, with both ends: many begin alike."""
+    if len(label) <= LONGEST_LABEL:
+        return label
+    half = LONGEST_LABEL // 2
+    return f"{label[:half]}…{label[-half + 1 :]}"
+
+
+def check_weighter(weighter: Any) -> None:
+    """Refuse what is not a fitted weighter."""
+    if not isinstance(weighter, PropensityWeighter):
+        raise TypeError(
+            f"Got a {type(weighter).__name__}, expected a fitted PropensityWeighter."
+        )
+    check_is_fitted(weighter)
+
+
+def find_required(sets: list[list[str]], required: Any) -> int:
+    """Which of the required sets is meant.
+
+    Parameters
+    ----------
+    sets : list of list of str
+        There are these.
+    required : str, list of str or None
+        A str is one name, or names joined by "+". None: the only set.
+
+    Returns
+    -------
+    int
+    """
+    if required is None and len(sets) == 1:
+        return 0
+    if required is not None:
+        # The whole first: "+" may be part of a modality's name.
+        joined = required if isinstance(required, str) else "+".join(required)
+        for i, names in enumerate(sets):
+            if joined == "+".join(names) or set(joined.split("+")) == set(names):
+                return i
+    raise ValueError(f"Got required={required!r}, expected one of {sets}.")

@@ -1,0 +1,364 @@
+"""Propensities of observed and of missing rows."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.utils._optional_dependencies import check_matplotlib_support
+
+from .._target import check_weights
+from ..ipw import PropensityWeighter
+from ..ipw._diagnostics import LOW_PROPENSITY, calibration_bins
+from ._balance_display import (
+    BLUE,
+    GREY,
+    ORANGE,
+    check_weighter,
+    find_required,
+    make_axes,
+    make_legend,
+)
+
+# Kinds of plots, and how many bins they have by default.
+KINDS = {"overlap": 20, "calibration": 10}
+
+
+class PropensityDisplay:
+    """Propensities of observed and missing rows, or their calibration.
+
+    Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
+
+    Parameters
+    ----------
+    propensity : ndarray of shape (n_samples,)
+        Modelled probability of each row to be observed.
+    observed : ndarray of bool of shape (n_samples,)
+        Which rows are observed.
+    sample_weight : ndarray of shape (n_samples,), default=None
+        Weights of the rows in the histograms.
+    name : str, default=None
+        Shown in the legend.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where it was drawn.
+    figure_ : matplotlib Figure
+        The figure of these axes.
+    bars_observed_, bars_missing_ : matplotlib BarContainer or None
+        The histograms; those of the missing rows have negative heights. None unless
+        ``kind="overlap"``.
+    low_region_ : matplotlib Rectangle or None
+        Marks propensities below 0.05. None unless ``kind="overlap"``.
+    errorbar_ : matplotlib ErrorbarContainer or None
+        The calibration curve. None unless ``kind="calibration"``.
+    diagonal_ : matplotlib Line2D or None
+        Perfect calibration. None unless ``kind="calibration"``.
+
+    See Also
+    --------
+    BalanceDisplay : Covariates before and after weighting.
+    skmissing.PropensityWeighter : Models the propensities.
+
+    Notes
+    -----
+    Overlap: each histogram shows shares of its own group, so that both can be read
+    whatever the share of missing rows. Where missing rows have propensities that no
+    observed row has, no weight can make up for them.
+
+    Calibration: bins of equally many rows, as in
+    :meth:`skmissing.PropensityWeighter.calibration`. Bars are one standard error.
+
+    Examples
+    --------
+    >>> from skmissing import PropensityWeighter
+    >>> from skmissing.datasets import load_heart
+    >>> from skmissing.inspection import PropensityDisplay
+    >>> bunch = load_heart(as_frame=True)
+    >>> weighter = PropensityWeighter(
+    ...     modalities=bunch.modalities, required=["exercise"], random_state=0
+    ... ).fit(bunch.data)
+    >>> display = PropensityDisplay.from_estimator(weighter, bunch.data)
+    >>> display.propensity.shape
+    (920,)
+    """
+
+    def __init__(
+        self,
+        propensity: np.ndarray,
+        observed: np.ndarray,
+        *,
+        sample_weight: np.ndarray | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.propensity = propensity
+        self.observed = observed
+        self.sample_weight = sample_weight
+        self.name = name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        weighter: PropensityWeighter,
+        X: Any,
+        y: Any = None,
+        *,
+        required: Any = None,
+        sample_weight: Any = None,
+        kind: str = "overlap",
+        n_bins: int | None = None,
+        name: str | None = None,
+        ax: Any = None,
+    ) -> PropensityDisplay:
+        """Plot the propensities of a fitted weighter.
+
+        Parameters
+        ----------
+        weighter : PropensityWeighter
+            Fitted.
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any rows.
+        y : array of shape (n_samples,), default=None
+            Labels; rows without one are not observed.
+        required : str or list of str, default=None
+            Which of several required sets; a str is one name, or names joined by "+".
+        sample_weight : array of shape (n_samples,), default=None
+            Weights of the rows in the histograms.
+        kind : {"overlap", "calibration"}, default="overlap"
+            What to plot.
+        n_bins : int, default=None
+            Number of bins. None: 20 for overlap, 10 for calibration.
+        name : str, default=None
+            Shown in the legend. None: the required set, where there are several.
+        ax : matplotlib Axes, default=None
+            Where to draw. None: a new figure.
+
+        Returns
+        -------
+        PropensityDisplay
+
+        See Also
+        --------
+        PropensityDisplay.from_predictions : From propensities.
+
+        Notes
+        -----
+        Propensities are those of the models of all rows, before clipping. For rows of
+        ``fit`` with ``cv``, ``from_predictions(weighter.observed_,
+        weighter.propensity_)`` shows those that were cross-fitted.
+
+        Examples
+        --------
+        >>> from skmissing import PropensityWeighter
+        >>> from skmissing.datasets import make_bitwise
+        >>> from skmissing.inspection import PropensityDisplay
+        >>> X, y = make_bitwise(mechanism="mar", return_X_y=True, random_state=0)
+        >>> weighter = PropensityWeighter(random_state=0).fit(X)
+        >>> display = PropensityDisplay.from_estimator(weighter, X, kind="calibration")
+        >>> display.errorbar_.lines[0].get_xdata().round(1)
+        array([0.2, 0.8])
+        """
+        check_matplotlib_support(f"{cls.__name__}.from_estimator")
+        check_weighter(weighter)
+        at = find_required(weighter.required_, required)
+        # Not through the weights, which are 0 where a row is missing and infinite
+        # where the propensity of an observed one is 0: that should show here.
+        data, propensity = weighter._read(X, y)
+        observed = weighter._observed(data, y)
+        if name is None and len(weighter.required_) > 1:
+            name = "+".join(weighter.required_[at])
+        return cls.from_predictions(
+            observed[:, at],
+            propensity[:, at],
+            sample_weight=sample_weight,
+            kind=kind,
+            n_bins=n_bins,
+            name=name,
+            ax=ax,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        observed: Any,
+        propensity: Any,
+        *,
+        sample_weight: Any = None,
+        kind: str = "overlap",
+        n_bins: int | None = None,
+        name: str | None = None,
+        ax: Any = None,
+    ) -> PropensityDisplay:
+        """Plot given propensities.
+
+        Parameters
+        ----------
+        observed : array of bool of shape (n_samples,)
+            Which rows are observed.
+        propensity : array of shape (n_samples,)
+            Modelled probability of each row to be observed.
+        sample_weight : array of shape (n_samples,), default=None
+            Weights of the rows in the histograms.
+        kind : {"overlap", "calibration"}, default="overlap"
+            What to plot.
+        n_bins : int, default=None
+            Number of bins. None: 20 for overlap, 10 for calibration.
+        name : str, default=None
+            Shown in the legend.
+        ax : matplotlib Axes, default=None
+            Where to draw. None: a new figure.
+
+        Returns
+        -------
+        PropensityDisplay
+
+        See Also
+        --------
+        PropensityDisplay.from_estimator : From a fitted weighter.
+
+        Examples
+        --------
+        >>> from skmissing.inspection import PropensityDisplay
+        >>> display = PropensityDisplay.from_predictions(
+        ...     [True, True, False], [0.9, 0.7, 0.2]
+        ... )
+        >>> display.observed.sum()
+        np.int64(2)
+        """
+        check_matplotlib_support(f"{cls.__name__}.from_predictions")
+        here, chance = np.asarray(observed), np.asarray(propensity, dtype=np.float64)
+        if chance.ndim != 1 or here.shape != chance.shape or not len(chance):
+            raise ValueError(
+                f"Got observed of shape {here.shape} and propensity of shape "
+                f"{chance.shape}, expected two vectors of the same length."
+            )
+        if not np.isin(here, [0, 1]).all():
+            wrong = here[~np.isin(here, [0, 1])][0]
+            raise ValueError(f"Got {wrong!r} in observed, expected booleans.")
+        # Not a comparison of the opposite, so that NaN is refused too.
+        inside = (chance >= 0) & (chance <= 1)
+        if not inside.all():
+            raise ValueError(
+                f"Got a propensity of {chance[~inside][0]}, expected numbers from 0 "
+                "to 1."
+            )
+        if sample_weight is not None:
+            sample_weight = check_weights(sample_weight, len(chance))
+        display = cls(chance, here.astype(bool), sample_weight=sample_weight, name=name)
+        return display.plot(ax, kind=kind, n_bins=n_bins)
+
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        kind: str = "overlap",
+        n_bins: int | None = None,
+        name: str | None = None,
+    ) -> PropensityDisplay:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw. None: a new figure.
+        kind : {"overlap", "calibration"}, default="overlap"
+            What to plot.
+        n_bins : int, default=None
+            Number of bins. None: 20 for overlap, 10 for calibration.
+        name : str, default=None
+            Shown in the legend. None: the one given before.
+
+        Returns
+        -------
+        PropensityDisplay
+            Itself.
+        """
+        check_matplotlib_support(f"{type(self).__name__}.plot")
+        if kind not in KINDS:
+            raise ValueError(f"Got kind={kind!r}, expected one of {list(KINDS)}.")
+        n_bins = KINDS[kind] if n_bins is None else n_bins
+        if not isinstance(n_bins, Integral) or n_bins < 1:
+            raise ValueError(f"Got n_bins={n_bins!r}, expected a positive integer.")
+        if kind == "calibration" and self.sample_weight is not None:
+            raise ValueError(
+                f"Got sample_weight with kind={kind!r}, expected None: its bins hold "
+                "equally many rows."
+            )
+        self.ax_, self.figure_ = make_axes(ax)
+        self.bars_observed_: Any = None
+        self.bars_missing_: Any = None
+        self.low_region_: Any = None
+        self.errorbar_: Any = None
+        self.diagonal_: Any = None
+        name = self.name if name is None else name
+        if kind == "overlap":
+            self._plot_overlap(self.ax_, int(n_bins))
+            make_legend(self.ax_, name)
+        else:
+            self._plot_calibration(self.ax_, int(n_bins), name or "propensity model")
+            make_legend(self.ax_, inside="upper left")
+        return self
+
+    def _plot_overlap(self, ax: Any, n_bins: int) -> None:
+        from matplotlib.ticker import FuncFormatter
+
+        w = self.sample_weight
+        w = np.ones(len(self.propensity)) if w is None else w
+        highest = max(np.abs(ax.get_ylim())) if ax.has_data() else 0.0
+        below = w @ (self.propensity < LOW_PROPENSITY) / w.sum()
+        self.low_region_ = ax.axvspan(
+            0,
+            LOW_PROPENSITY,
+            color=GREY,
+            alpha=0.25,
+            linewidth=0,
+            label=f"below {LOW_PROPENSITY} ({below:.1%} of rows)",
+        )
+        drawn = []
+        for word, rows, sign, colour in [
+            ("observed", self.observed, 1, BLUE),
+            ("missing", ~self.observed, -1, ORANGE),
+        ]:
+            counts, edges = np.histogram(
+                self.propensity[rows], n_bins, (0.0, 1.0), weights=w[rows]
+            )
+            share = counts / counts.sum() if counts.sum() > 0 else counts
+            highest = max(highest, 1.05 * share.max())
+            bars = ax.bar(
+                edges[:-1],
+                sign * share,
+                width=np.diff(edges),
+                align="edge",
+                color=colour,
+                edgecolor="white",
+                linewidth=0.5,
+                label=f"{word} ({int((w[rows] > 0).sum()):,} rows)",
+            )
+            drawn.append(bars)
+        self.bars_observed_, self.bars_missing_ = drawn
+        ax.axhline(0.0, color="black", linewidth=0.8)
+        ax.set_xlim(0, 1)
+        # The same scale on both sides, or the groups could not be compared.
+        ax.set_ylim(-highest, highest)
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{abs(v):.0%}"))
+        ax.set_xlabel("Propensity to be observed")
+        ax.set_ylabel("Share of the group's rows")
+
+    def _plot_calibration(self, ax: Any, n_bins: int, label: str) -> None:
+        table = calibration_bins(self.propensity, self.observed, n_bins)
+        (self.diagonal_,) = ax.plot(
+            [0, 1], [0, 1], "--", color=GREY, label="perfectly calibrated"
+        )
+        self.errorbar_ = ax.errorbar(
+            table["propensity"].to_numpy(),
+            table["observed"].to_numpy(),
+            yerr=table["std_error"].to_numpy(),
+            fmt="o-",
+            color=BLUE,
+            capsize=3,
+            label=label,
+        )
+        ax.set_xlabel("Mean propensity of the bin")
+        ax.set_ylabel("Observed share (± 1 standard error)")

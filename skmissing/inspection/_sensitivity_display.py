@@ -1,0 +1,371 @@
+"""How a corrected mean depends on errors of the propensities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils._optional_dependencies import check_matplotlib_support
+from sklearn.utils.validation import check_is_fitted
+
+from .._target import check_weights
+from ..ipw import IPWMultimodalClassifier, sensitivity_bounds, tipping_odds_ratio
+from ..ipw._labels import known_labels, labels_of
+from ..ipw._splitter import observed_rows
+from ..modalities._validation import check_multimodal
+from ._balance_display import (
+    BLUE,
+    GREY,
+    ORANGE,
+    make_axes,
+    make_legend,
+)
+
+# Round numbers for a logarithmic axis that often spans less than a power of ten.
+TICKS = np.array([1, 1.1, 1.2, 1.3, 1.5, 2, 3, 4, 5, 7, 10, 20, 30, 50, 100, 1000])
+
+
+class SensitivityDisplay:
+    """Bounds on a weighted mean against the odds ratio that the propensities are off.
+
+    Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
+
+    Parameters
+    ----------
+    odds_ratios : ndarray of shape (n_ratios,)
+        Ascending, at least 1.
+    lower, upper : ndarray of shape (n_ratios,)
+        Bounds on the mean.
+    estimate : float
+        The weighted mean itself.
+    threshold : float, default=None
+        What the mean is compared with.
+    tipping_odds_ratio : float, default=None
+        Where the lower bound falls to the threshold; infinity if it never does.
+    quantity : str, default="weighted mean"
+        What it is the mean of, for the axis.
+    name : str, default=None
+        Shown in the legend.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where it was drawn.
+    figure_ : matplotlib Figure
+        The figure of these axes.
+    band_ : matplotlib PolyCollection
+        Between the bounds.
+    line_ : matplotlib Line2D
+        At the estimate.
+    threshold_line_ : matplotlib Line2D or None
+        At the threshold, if there is one.
+    tipping_point_ : matplotlib PathCollection or None
+        Mark at the tipping odds ratio, if that is among those drawn.
+
+    See Also
+    --------
+    skmissing.ipw.sensitivity_bounds : Computes the bounds.
+    skmissing.ipw.tipping_odds_ratio : Computes where they fall to a threshold.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skmissing import IPWMultimodalClassifier
+    >>> from skmissing.datasets import make_bitwise
+    >>> from skmissing.inspection import SensitivityDisplay
+    >>> X, y = make_bitwise(mechanism="mar", return_X_y=True, random_state=0)
+    >>> clf = IPWMultimodalClassifier(LogisticRegression(), use=["x2"]).fit(X, y)
+    >>> display = SensitivityDisplay.from_estimator(clf, X, y, threshold=0.5)
+    >>> display.lower.shape, round(display.estimate, 2)
+    ((81,), 0.76)
+    """
+
+    def __init__(
+        self,
+        odds_ratios: np.ndarray,
+        lower: np.ndarray,
+        upper: np.ndarray,
+        *,
+        estimate: float,
+        threshold: float | None = None,
+        tipping_odds_ratio: float | None = None,
+        quantity: str = "weighted mean",
+        name: str | None = None,
+    ) -> None:
+        self.odds_ratios = odds_ratios
+        self.lower = lower
+        self.upper = upper
+        self.estimate = estimate
+        self.threshold = threshold
+        self.tipping_odds_ratio = tipping_odds_ratio
+        self.quantity = quantity
+        self.name = name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        clf: IPWMultimodalClassifier,
+        X: Any,
+        y: Any,
+        *,
+        odds_ratios: Any = None,
+        sample_weight: Any = None,
+        threshold: float | None = None,
+        name: str | None = None,
+        ax: Any = None,
+    ) -> SensitivityDisplay:
+        """Plot bounds on the weighted accuracy of a fitted classifier.
+
+        Parameters
+        ----------
+        clf : IPWMultimodalClassifier
+            Fitted, with ``weighting="ipw"``.
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            As for its ``score``: rows without a label, or without a used modality, are
+            left out.
+        y : array of shape (n_samples,)
+            Labels.
+        odds_ratios : array of shape (n_ratios,), default=None
+            At least 1. None: a smooth grid from 1 to 5.
+        sample_weight : array of shape (n_samples,), default=None
+            Multiplied with the inverse-probability weights.
+        threshold : float, default=None
+            An accuracy to compare with.
+        name : str, default=None
+            Shown in the legend.
+        ax : matplotlib Axes, default=None
+            Where to draw. None: a new figure.
+
+        Returns
+        -------
+        SensitivityDisplay
+
+        See Also
+        --------
+        SensitivityDisplay.from_predictions : From values, such as those of a gain.
+
+        Examples
+        --------
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from skmissing import IPWMultimodalClassifier
+        >>> from skmissing.datasets import make_bitwise
+        >>> from skmissing.inspection import SensitivityDisplay
+        >>> X, y = make_bitwise(mechanism="mar", return_X_y=True, random_state=0)
+        >>> clf = IPWMultimodalClassifier(LogisticRegression(), use=["x2"]).fit(X, y)
+        >>> display = SensitivityDisplay.from_estimator(clf, X, y, odds_ratios=[1, 2])
+        >>> display.upper.shape
+        (2,)
+        """
+        check_matplotlib_support(f"{cls.__name__}.from_estimator")
+        if not isinstance(clf, IPWMultimodalClassifier):
+            raise TypeError(
+                f"Got a {type(clf).__name__}, expected a fitted "
+                "IPWMultimodalClassifier."
+            )
+        check_is_fitted(clf)
+        if clf.propensity_ is None:
+            raise ValueError(
+                f"Got a classifier with weighting={clf.weighting!r}, expected 'ipw': "
+                "without propensities there is nothing to bound."
+            )
+        values, propensity, weight = _accuracy_rows(clf, X, y, sample_weight)
+        return cls.from_predictions(
+            values,
+            propensity,
+            odds_ratios=odds_ratios,
+            sample_weight=weight,
+            threshold=threshold,
+            quantity="accuracy",
+            name=name,
+            ax=ax,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        values: Any,
+        propensity: Any,
+        *,
+        odds_ratios: Any = None,
+        sample_weight: Any = None,
+        threshold: float | None = None,
+        quantity: str = "weighted mean",
+        name: str | None = None,
+        ax: Any = None,
+    ) -> SensitivityDisplay:
+        """Plot bounds on the weighted mean of given values.
+
+        Parameters
+        ----------
+        values : array of shape (n_observed,)
+            Contribution of each observed row to the mean, see
+            :func:`skmissing.ipw.sensitivity_bounds`.
+        propensity : array of shape (n_observed,)
+            Modelled probability of these rows to be observed, in (0, 1].
+        odds_ratios : array of shape (n_ratios,), default=None
+            At least 1. None: a smooth grid from 1 to 5.
+        sample_weight : array of shape (n_observed,), default=None
+            Multiplies the weights.
+        threshold : float, default=None
+            What the mean is compared with: 0 for a gain.
+        quantity : str, default="weighted mean"
+            What it is the mean of, for the axis.
+        name : str, default=None
+            Shown in the legend.
+        ax : matplotlib Axes, default=None
+            Where to draw. None: a new figure.
+
+        Returns
+        -------
+        SensitivityDisplay
+
+        See Also
+        --------
+        SensitivityDisplay.from_estimator : From a fitted classifier.
+
+        Examples
+        --------
+        >>> from skmissing.inspection import SensitivityDisplay
+        >>> display = SensitivityDisplay.from_predictions(
+        ...     [1, 1, 0, -1, 1, 0, 0, 1], [0.5] * 8, threshold=0
+        ... )
+        >>> round(display.tipping_odds_ratio, 6)
+        4.0
+        """
+        check_matplotlib_support(f"{cls.__name__}.from_predictions")
+        if odds_ratios is None:
+            odds_ratios = np.geomspace(1.0, 5.0, 81)
+        if threshold is not None and not np.isfinite(threshold):
+            raise ValueError(
+                f"Got threshold={threshold!r}, expected a finite number or None."
+            )
+        table = sensitivity_bounds(
+            values, propensity, odds_ratios=odds_ratios, sample_weight=sample_weight
+        ).sort_index()
+        # At an odds ratio of 1 both bounds are the mean, whatever the grid begins with.
+        exact = sensitivity_bounds(
+            values, propensity, odds_ratios=[1.0], sample_weight=sample_weight
+        )
+        tipping = None
+        if threshold is not None:
+            tipping = tipping_odds_ratio(
+                values, propensity, threshold=threshold, sample_weight=sample_weight
+            )
+        display = cls(
+            table.index.to_numpy(),
+            table["lower"].to_numpy(),
+            table["upper"].to_numpy(),
+            estimate=float(exact["lower"].iloc[0]),
+            threshold=threshold,
+            tipping_odds_ratio=tipping,
+            quantity=quantity,
+            name=name,
+        )
+        return display.plot(ax)
+
+    def plot(self, ax: Any = None, *, name: str | None = None) -> SensitivityDisplay:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw. None: a new figure.
+        name : str, default=None
+            Shown in the legend. None: the one given before.
+
+        Returns
+        -------
+        SensitivityDisplay
+            Itself.
+        """
+        check_matplotlib_support(f"{type(self).__name__}.plot")
+        from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
+
+        first = ax is None or not ax.has_data()
+        self.ax_, self.figure_ = make_axes(ax)
+        ax = self.ax_
+        name = self.name if name is None else name
+        prefix = f"{name}: " if name else ""
+        ax.set_xscale("log")
+        self.band_ = ax.fill_between(
+            self.odds_ratios,
+            self.lower,
+            self.upper,
+            color=BLUE,
+            alpha=0.3,
+            linewidth=0,
+            label=f"{prefix}possible values",
+        )
+        self.line_ = ax.axhline(
+            self.estimate, color=BLUE, label=f"{prefix}estimate {self.estimate:.3g}"
+        )
+        # The widest of what is drawn on the same axes; a single ratio has no width.
+        end = max(self.odds_ratios[-1], 1.1, 1.0 if first else ax.get_xlim()[1])
+        ax.set_xlim(1.0, end)
+        self.threshold_line_: Any = None
+        self.tipping_point_: Any = None
+        if self.threshold is not None:
+            self._plot_threshold(prefix)
+        ax.xaxis.set_major_locator(FixedLocator(_ticks(end).tolist()))
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        ax.set_xlabel("Propensities off by an odds ratio of up to")
+        ax.set_ylabel(self.quantity.capitalize())
+        make_legend(ax)
+        return self
+
+    def _plot_threshold(self, prefix: str) -> None:
+        tipping = self.tipping_odds_ratio
+        text = f"{prefix}threshold {self.threshold:.3g}"
+        seen = tipping is not None and tipping <= self.odds_ratios[-1]
+        if tipping is not None and not seen:
+            # Good news, which the plot would not tell otherwise.
+            at = f"at an odds ratio of {tipping:.3g}"
+            text += f", reached {'never' if np.isinf(tipping) else at}"
+        self.threshold_line_ = self.ax_.axhline(
+            self.threshold, color=GREY, linestyle="--", label=text
+        )
+        if tipping is None or not seen:
+            return
+        mark = f"reached at an odds ratio of {tipping:.3g}"
+        if tipping == 1:
+            mark = "estimate is not above it"
+        self.tipping_point_ = self.ax_.scatter(
+            [tipping],
+            [self.threshold],
+            color=ORANGE,
+            edgecolors="black",
+            zorder=4,
+            # At an odds ratio of 1 it sits on the edge of the axes.
+            clip_on=False,
+            label=prefix + mark,
+        )
+
+
+def _accuracy_rows(
+    clf: IPWMultimodalClassifier, X: Any, y: Any, sample_weight: Any
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What ``clf.score`` averages: hits, propensities and sample weights."""
+    data = check_multimodal(clf, X, clf.modalities, reset=False, numeric=False)
+    known = known_labels(y, len(data))
+    weight = check_weights(sample_weight, len(data))
+    # The propensity may require more than the classifier uses.
+    weighter = clf.propensity_
+    assert weighter is not None
+    ipw = weighter.sample_weight(X, y).reshape(len(data))
+    rows = observed_rows(data, clf.use_) & known & (weight * ipw > 0)
+    if not rows.any():
+        raise ValueError(
+            f"Got no row with a label and all of the modalities {clf.use_}, expected "
+            "at least one to score."
+        )
+    bounds = np.reshape(weighter.clip_bounds_, 2)
+    propensity = weighter.predict_propensity(X, y).reshape(len(data))
+    right = clf.estimator_.predict(clf._inputs(data[rows])) == labels_of(y, rows)
+    return right * 1.0, np.clip(propensity, *bounds)[rows], weight[rows]
+
+
+def _ticks(end: float) -> np.ndarray:
+    inside = TICKS[end * 1.0001 >= TICKS]
+    # Fractions only where there is not much else.
+    return inside[inside % 1 == 0] if (inside % 1 == 0).sum() > 3 else inside

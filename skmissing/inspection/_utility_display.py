@@ -1,0 +1,348 @@
+"""What modalities add, with and without correction for missingness."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils._optional_dependencies import check_matplotlib_support
+
+from ..ipw import PropensityWeighter, modality_utility
+from ._balance_display import (
+    BLUE,
+    GREY,
+    LONGEST_LABEL,
+    ORANGE,
+    make_axes,
+    make_legend,
+    shorten,
+)
+
+# Estimate, ends of its interval, and how it is drawn.
+ESTIMATES = [
+    ("biased", "biased_low", "biased_high", ORANGE, "s"),
+    ("corrected", "low", "high", BLUE, "o"),
+    ("doubly_robust", "dr_low", "dr_high", GREY, "D"),
+]
+QUANTITIES = ("gain", "value")
+
+
+class UtilityDisplay:
+    """Utility of sets of modalities, or gains of one over another, with intervals.
+
+    Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
+
+    Parameters
+    ----------
+    labels : ndarray of str of shape (n_lines,)
+        "x1+x2" for a value, "x1+x2 over x1" for a gain; drawn from the top.
+    estimates : ndarray of shape (n_lines, 3)
+        Biased, corrected and doubly robust; NaN where there is none.
+    intervals : ndarray of shape (n_lines, 3, 2)
+        Their lower and upper ends; NaN where there are none.
+    metric : str
+        What was measured.
+    quantity : {"gain", "value"}, default="gain"
+        Which of the two it is.
+    name : str, default=None
+        Shown in the legend.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where it was drawn.
+    figure_ : matplotlib Figure
+        The figure of these axes.
+    points_ : dict of str to matplotlib PathCollection
+        By "biased", "corrected" and, where drawn, "doubly_robust".
+    intervals_ : dict of str to matplotlib LineCollection
+        By the same names; only those that have intervals.
+    zero_line_ : matplotlib Line2D or None
+        No gain. None for values.
+
+    See Also
+    --------
+    skmissing.ipw.modality_utility : Computes the table.
+    SensitivityDisplay : Bounds for propensities that are not quite right.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skmissing.datasets import make_bitwise
+    >>> from skmissing.inspection import UtilityDisplay
+    >>> X, y = make_bitwise(
+    ...     2000, mechanism="mar", return_X_y=True, random_state=0
+    ... )
+    >>> display = UtilityDisplay.from_estimator(
+    ...     LogisticRegression(), X, y, metric="accuracy", n_bootstraps=10,
+    ...     random_state=0,
+    ... )
+    >>> display.labels.tolist()
+    ['x2 over x1', 'x1+x2 over x1', 'x1+x2 over x2']
+    >>> display.intervals.shape
+    (3, 3, 2)
+    """
+
+    def __init__(
+        self,
+        labels: np.ndarray,
+        estimates: np.ndarray,
+        intervals: np.ndarray,
+        *,
+        metric: str,
+        quantity: str = "gain",
+        name: str | None = None,
+    ) -> None:
+        self.labels = labels
+        self.estimates = estimates
+        self.intervals = intervals
+        self.metric = metric
+        self.quantity = quantity
+        self.name = name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        propensity: PropensityWeighter | None = None,
+        metric: str | None = None,
+        quantity: str = "gain",
+        doubly_robust: bool = True,
+        name: str | None = None,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> UtilityDisplay:
+        """Measure the utilities, and plot them.
+
+        Parameters
+        ----------
+        estimator : classifier or None
+            Need not be fitted: a clone is trained for every set of modalities.
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Observed and unobserved rows.
+        y : array of shape (n_samples,)
+            Labels; NaN, None or ``pandas.NA`` where missing.
+        propensity : PropensityWeighter, default=None
+            Template of the model of missingness.
+        metric : str, default=None
+            One of the metrics. None: the first.
+        quantity : {"gain", "value"}, default="gain"
+            Gains of one set over another, or the values of the sets.
+        doubly_robust : bool, default=True
+            Whether to draw the doubly robust estimate, where there is one.
+        name : str, default=None
+            Shown in the legend.
+        ax : matplotlib Axes, default=None
+            Where to draw. None: a new figure.
+        **kwargs : dict
+            For :func:`skmissing.ipw.modality_utility`.
+
+        Returns
+        -------
+        UtilityDisplay
+
+        See Also
+        --------
+        UtilityDisplay.from_predictions : From a table, which is faster to repeat.
+
+        Examples
+        --------
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from skmissing.datasets import make_bitwise
+        >>> from skmissing.inspection import UtilityDisplay
+        >>> X, y = make_bitwise(
+        ...     2000, mechanism="mar", return_X_y=True, random_state=0
+        ... )
+        >>> display = UtilityDisplay.from_estimator(
+        ...     LogisticRegression(), X, y, quantity="value", n_bootstraps=0,
+        ...     random_state=0,
+        ... )
+        >>> display.metric, display.estimates.shape
+        ('roc_auc', (3, 3))
+        """
+        check_matplotlib_support(f"{cls.__name__}.from_estimator")
+        # Before the long computation.
+        _check_quantity(quantity, QUANTITIES)
+        if kwargs.pop("return_scores", False):
+            raise ValueError(
+                "Got return_scores=True, expected False: call modality_utility and "
+                "from_predictions for the scores."
+            )
+        table = modality_utility(estimator, X, y, propensity=propensity, **kwargs)
+        return cls.from_predictions(
+            table, metric, quantity, doubly_robust=doubly_robust, name=name, ax=ax
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        table: pd.DataFrame,
+        metric: str | None = None,
+        quantity: str = "gain",
+        *,
+        doubly_robust: bool = True,
+        name: str | None = None,
+        ax: Any = None,
+    ) -> UtilityDisplay:
+        """Plot a table that :func:`skmissing.ipw.modality_utility` has made.
+
+        Parameters
+        ----------
+        table : DataFrame
+            All of it, or some of its rows.
+        metric : str, default=None
+            One of the metrics. None: the first.
+        quantity : {"gain", "value"}, default="gain"
+            Gains of one set over another, or the values of the sets.
+        doubly_robust : bool, default=True
+            Whether to draw the doubly robust estimate, where there is one.
+        name : str, default=None
+            Shown in the legend.
+        ax : matplotlib Axes, default=None
+            Where to draw. None: a new figure.
+
+        Returns
+        -------
+        UtilityDisplay
+
+        See Also
+        --------
+        UtilityDisplay.from_estimator : Makes the table too.
+
+        Examples
+        --------
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from skmissing.datasets import make_bitwise
+        >>> from skmissing.inspection import UtilityDisplay
+        >>> from skmissing.ipw import modality_utility
+        >>> X, y = make_bitwise(
+        ...     2000, mechanism="mar", return_X_y=True, random_state=0
+        ... )
+        >>> table = modality_utility(
+        ...     LogisticRegression(), X, y, n_bootstraps=10, random_state=0
+        ... )
+        >>> display = UtilityDisplay.from_predictions(table, "accuracy", "value")
+        >>> display.labels.tolist()
+        ['x1', 'x2', 'x1+x2']
+        """
+        check_matplotlib_support(f"{cls.__name__}.from_predictions")
+        if not isinstance(table, pd.DataFrame):
+            raise TypeError(
+                f"Got a {type(table).__name__}, expected the DataFrame of "
+                "modality_utility."
+            )
+        wanted = ["quantity", "subset", "baseline", "metric"]
+        for column in [*wanted, *(c for e in ESTIMATES for c in e[:3])]:
+            if column not in table.columns:
+                raise ValueError(
+                    f"Got the columns {list(table.columns)}, expected {column!r} among "
+                    "them."
+                )
+        _check_quantity(quantity, QUANTITIES)
+        metrics = table["metric"].drop_duplicates().tolist()
+        chosen = metrics[0] if metric is None and metrics else metric
+        if chosen not in metrics:
+            raise ValueError(f"Got metric={metric!r}, expected one of {metrics}.")
+        rows = table[table["metric"] == chosen]
+        _check_quantity(quantity, tuple(rows["quantity"].drop_duplicates()))
+        rows = rows[rows["quantity"] == quantity]
+        labels = [
+            f"{subset} over {baseline}" if baseline else subset
+            for subset, baseline in zip(rows["subset"], rows["baseline"])
+        ]
+        display = cls(
+            np.array(labels, dtype=object),
+            rows[[e[0] for e in ESTIMATES]].to_numpy(dtype=np.float64),
+            np.stack(
+                [rows[[e[1], e[2]]].to_numpy(dtype=np.float64) for e in ESTIMATES],
+                axis=1,
+            ),
+            metric=str(chosen),
+            quantity=quantity,
+            name=name,
+        )
+        return display.plot(ax, doubly_robust=doubly_robust)
+
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        doubly_robust: bool = True,
+        name: str | None = None,
+    ) -> UtilityDisplay:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw. None: a new figure, as high as its labels need.
+        doubly_robust : bool, default=True
+            Whether to draw the doubly robust estimate, where there is one.
+        name : str, default=None
+            Shown in the legend. None: the one given before.
+
+        Returns
+        -------
+        UtilityDisplay
+            Itself.
+        """
+        check_matplotlib_support(f"{type(self).__name__}.plot")
+        n = len(self.labels)
+        labels = [_in_lines(label) for label in self.labels]
+        self.ax_, self.figure_ = make_axes(ax, max(2.5, 1.2 + 0.5 * n), labels)
+        ax = self.ax_
+        self.zero_line_ = None
+        if self.quantity == "gain":
+            self.zero_line_ = ax.axvline(0.0, color="black", linewidth=0.8)
+        shown = [
+            (i, *estimate)
+            for i, estimate in enumerate(ESTIMATES)
+            if i < 2 or (doubly_robust and not np.isnan(self.estimates[:, i]).all())
+        ]
+        self.points_, self.intervals_ = {}, {}
+        for k, (i, key, _, _, colour, marker) in enumerate(shown):
+            at = np.arange(n) + 0.2 * (k - (len(shown) - 1) / 2)
+            ends = self.intervals[:, i]
+            # A percentile interval need not hold its estimate, so these are lines of
+            # their own and no error bars around the points.
+            if not np.isnan(ends).all():
+                self.intervals_[key] = ax.hlines(
+                    at, ends[:, 0], ends[:, 1], color=colour, linewidth=2
+                )
+            self.points_[key] = ax.scatter(
+                self.estimates[:, i],
+                at,
+                marker=marker,
+                facecolors="white" if key == "biased" else colour,
+                edgecolors=colour,
+                linewidths=1.5,
+                zorder=3,
+                label=key.replace("_", " "),
+            )
+        ax.set_yticks(np.arange(n), labels)
+        ax.set_ylim(n - 0.5, -0.5)
+        what = self.metric.replace("roc_auc", "ROC AUC").replace("neg_", "negative ")
+        start = "Gain in" if self.quantity == "gain" else "Value of"
+        ax.set_xlabel(f"{start} {what}".replace("_", " "))
+        ax.locator_params(axis="x", nbins=6)
+        make_legend(ax, self.name if name is None else name, "top")
+        return self
+
+
+def _in_lines(label: str) -> str:
+    """Gains between long names in two lines, each short enough."""
+    lines = label.split(" over ")
+    if len(label) > 0.75 * LONGEST_LABEL and len(lines) == 2:
+        return f"{shorten(lines[0])}\nover {shorten(lines[1])}"
+    return shorten(label)
+
+
+def _check_quantity(quantity: Any, expected: tuple[str, ...]) -> None:
+    if quantity not in expected:
+        raise ValueError(
+            f"Got quantity={quantity!r}, expected one of {list(expected)}."
+        )
