@@ -34,6 +34,20 @@ class UtilityScores:
         The fitted models by set of modalities and weighting, one per fold.
     folds : ndarray of int of shape (n_samples,)
         Fold in which each row was held out.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skmissing.datasets import make_bitwise
+    >>> from skmissing.ipw import modality_utility, sensitivity_bounds
+    >>> X, y = make_bitwise(2000, mechanism="mar", return_X_y=True, random_state=0)
+    >>> table, scores = modality_utility(
+    ...     LogisticRegression(), X, y, scoring="accuracy", n_bootstraps=0,
+    ...     return_scores=True, random_state=0,
+    ... )
+    >>> rows = scores.rows("accuracy", "x1+x2", baseline="x1")
+    >>> sensitivity_bounds(rows.score, rows.propensity, odds_ratios=[1, 2]).shape
+    (2, 2)
     """
 
     def __init__(
