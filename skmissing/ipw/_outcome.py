@@ -7,12 +7,18 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 from sklearn.ensemble import ExtraTreesRegressor
+from sklearn.linear_model import RidgeCV
 
 from .._inner import takes_sample_weight
+from ._metrics import Predictions
+from ._subsets import Subset
 
 # Averages over leaves of at least this many rows are smooth enough to be a mean.
 LEAF_ROWS = 10
 N_TREES = 100
+ALPHAS = np.logspace(-2, 4, 7)
+# Beyond this the products with the label would be most of the columns.
+INTERACTING_COLUMNS = 200
 
 
 def augmented_mean(
@@ -25,79 +31,168 @@ def augmented_mean(
     values : ndarray of shape (n,)
         Known where ``weight`` is positive, ignored elsewhere.
     weight : ndarray of shape (n,)
-        Sample weight times inverse propensity, 0 where not observed.
+        Sample weight over propensity, 0 where not observed.
     base : ndarray of shape (n,)
         Sample weights of all rows.
-    outcome : ndarray of shape (n,)
-        Modelled mean of the values of all rows, from rows other than these.
+    outcome : ndarray of shape (n, n_models)
+        Modelled means of the values (or parts of them) in all rows, from models that
+        have not seen the row.
 
     Returns
     -------
     float
-        The mean of the model, plus the weighted mean of what it misses. If the model
-        is right the second term vanishes whatever the weights; if the propensities are
-        right it repairs whatever the model is.
+        The mean of the combined model, plus the weighted mean of what it misses. If the
+        model is right the second term vanishes whatever the weights; if the
+        propensities are right it repairs whatever the model is.
+
+    Notes
+    -----
+    The models are combined by least squares on the observed rows, with the weights that
+    the variance of the result has: (1 - p) / p^2 for propensity p. If one of the models
+    is right, it is what least squares finds, whatever the weights, and models that say
+    nothing get the coefficient 0.
     """
     seen = weight > 0
-    miss = weight[seen] @ (values[seen] - outcome[seen]) / weight[seen].sum()
-    return float(base @ outcome / base.sum() + miss)
+    w, s = weight[seen], base[seen]
+    table = np.column_stack([np.ones(len(outcome)), outcome])
+    doubt = w * np.maximum(w / s - 1.0, 0.0)
+    if doubt.max() <= 1e-12 * w.max():
+        # All rows were sure to be observed: nothing to augment.
+        return float(w @ values[seen] / w.sum())
+    root = np.sqrt(doubt / doubt.max())
+    scale = np.abs(table).max(axis=0)
+    scale[scale == 0] = 1.0
+    fitted = np.linalg.lstsq(
+        (table[seen] / scale) * root[:, None], values[seen] * root, rcond=1e-9
+    )[0]
+    model = table @ (fitted / scale)
+    miss = w @ (values[seen] - model[seen]) / w.sum()
+    return float(base @ model / base.sum() + miss)
 
 
-def cross_fit_outcomes(
+def model_outcomes(
+    predictions: dict[Subset, Predictions],
+    metrics: list[Any],
+    codes: np.ndarray,
+    used: np.ndarray,
+    weight: np.ndarray,
+    folds: np.ndarray,
+    design: np.ndarray,
+    model: Any,
+    seed: int,
+    progress: Any,
+) -> dict[Subset, dict[str, np.ndarray]]:
+    """Mean of each row's score given what is known of every row.
+
+    Parameters
+    ----------
+    predictions : dict of subset to Predictions
+        Of the model of each subset.
+    metrics : list of metrics
+        Those that are means over rows count.
+    codes : ndarray of int of shape (n,)
+        Index of each row's class, -1 where missing.
+    used : ndarray of bool of shape (n,)
+        Rows with a label and a positive weight.
+    weight : ndarray of shape (n,)
+        Sample weights.
+    folds : ndarray of int of shape (n,)
+        Fold of each row.
+    design : ndarray of shape (n, n_columns)
+        Standardised covariates.
+    model : regressor or None
+        The user's, in place of both defaults.
+    seed : int
+        Seed of random models.
+    progress : callable
+        Wraps the iteration over subsets.
+
+    Returns
+    -------
+    dict of subset to dict of str to ndarray of shape (n, n_models)
+        By name of the metric. Where the scores of all rows are known they are their own
+        model.
+    """
+    means = [m for m in metrics if m.is_mean]
+    if not means:
+        return {}
+    kept = weight > 0
+    labelled = used[kept].all()
+    values, known = {}, []
+    for subset, said in predictions.items():
+        columns = [m.values(codes, said) for m in means]
+        values[subset] = np.column_stack(columns)
+        if (said.predicted[kept] >= 0).all():
+            if said.proba is not None:
+                known.append(said.proba[:, 1:])
+            if labelled:
+                known.append(values[subset])
+    label = [np.eye(codes.max() + 1)[codes][:, 1:]] if labelled else []
+    features = np.nan_to_num(np.column_stack([design, *known, *label]))
+    crossed = features
+    if labelled and features.shape[1] <= INTERACTING_COLUMNS:
+        products = [features * label[0][:, [k]] for k in range(label[0].shape[1])]
+        crossed = np.column_stack([features, *products])
+    out = {}
+    for subset in progress(list(values), len(values)):
+        score = values[subset]
+        if np.isnan(score[kept]).any():
+            if model is None:
+                forest = ExtraTreesRegressor(
+                    N_TREES, min_samples_leaf=LEAF_ROWS, random_state=seed
+                )
+                parts = [
+                    _cross_fit(forest, features, score, weight, folds, seed, True),
+                    _cross_fit(
+                        RidgeCV(ALPHAS), crossed, score, weight, folds, seed, True
+                    ),
+                ]
+            else:
+                parts = [_cross_fit(model, features, score, weight, folds, seed, False)]
+        else:
+            # The score of every row is known, and there is nothing to model.
+            parts = [np.nan_to_num(score)]
+        out[subset] = {
+            m.name: np.column_stack([part[:, j] for part in parts])
+            for j, m in enumerate(means)
+        }
+    return out
+
+
+def _cross_fit(
     model: Any,
     features: np.ndarray,
     values: np.ndarray,
     weight: np.ndarray,
     folds: np.ndarray,
     seed: int,
+    together: bool,
 ) -> np.ndarray:
     """Modelled mean of some values in every row, by models of other folds.
 
-    Parameters
-    ----------
-    model : regressor or None
-        Template. None: extremely randomised trees.
-    features : ndarray of shape (n, n_features)
-        What is known of every row.
-    values : ndarray of shape (n, n_values)
-        NaN in rows where they are not observed.
-    weight : ndarray of shape (n,)
-        Sample weights.
-    folds : ndarray of int of shape (n,)
-        Fold of each row.
-    seed : int
-        Seed of the trees.
-
-    Returns
-    -------
-    ndarray of shape (n, n_values)
+    ``values`` is NaN in rows where they are not observed; ``together`` says whether the
+    model takes all columns of values at once.
     """
     seen = ~np.isnan(values).any(axis=1) & (weight > 0)
     out = np.empty(values.shape)
     mean = weight[seen] @ values[seen] / weight[seen].sum()
+    out[:] = mean
     if features.shape[1] == 0:
-        out[:] = mean
         return out
+    columns = [slice(None)] if together and len(mean) > 1 else range(len(mean))
     for k in np.unique(folds):
         train, test = seen & (folds != k), folds == k
         if not train.any():
-            out[test] = mean
             continue
-        if model is None:
-            # One forest for all values: they share what tells easy rows from hard.
-            forest = ExtraTreesRegressor(
-                N_TREES, min_samples_leaf=LEAF_ROWS, random_state=seed
-            )
-            target = values[train, 0] if len(mean) == 1 else values[train]
-            forest.fit(features[train], target, sample_weight=weight[train])
-            guess = forest.predict(features[test])
-            out[test] = guess.reshape(-1, len(mean))
-            continue
-        for j in range(len(mean)):
+        centre = weight[train] @ features[train] / weight[train].sum()
+        spread = features[train].std(axis=0)
+        spread[spread < 1e-12] = 1.0
+        table = (features - centre) / spread
+        for j in columns:
             one = clone(model)
             if "random_state" in one.get_params() and one.random_state is None:
                 one.set_params(random_state=seed)
             extra = {"sample_weight": weight[train]} if takes_sample_weight(one) else {}
-            one.fit(features[train], values[train, j], **extra)
-            out[test, j] = one.predict(features[test])
+            one.fit(table[train], values[train][:, j], **extra)
+            out[test, j] = one.predict(table[test])
     return out

@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import (
     validate_params,
 )
 
-from .._random import local_random_state
+from .._random import draw_seed, local_random_state
 from .._target import check_training_rows, check_weights
 from ..modalities._validation import check_multimodal
 from ._classifier import IPWMultimodalClassifier
@@ -21,7 +21,7 @@ from ._comparison import Line, Missingness, evaluate_lines
 from ._crossfit import cross_fit
 from ._labels import known_labels, labels_of
 from ._metrics import MeanMetric, Predictions, resolve_metrics
-from ._outcome import cross_fit_outcomes
+from ._outcome import model_outcomes
 from ._propensity import PropensityWeighter
 from ._report import Progress, bootstrap, tabulate
 from ._splitter import ColumnHolder, observed_rows
@@ -156,11 +156,14 @@ def modality_utility(
 
     The doubly robust value of a mean of row scores :math:`\\ell` is
     :math:`\\sum_i s_i h_i / \\sum_i s_i + \\sum_i w_i (\\ell_i - h_i) / \\sum_i w_i`
-    with sample weights s, weights w of the observed rows and a cross-fitted model h of
+    with sample weights s, weights w of the observed rows and a model h of
     :math:`\\ell` given all that is known of every row: the covariates, the label if
-    none is missing, and the predictions of models that every row has. It is consistent
-    if either the propensities or h are right :cite:p:`robins1994estimation`, and has a
-    smaller variance than the weighted mean where h predicts well.
+    none is missing, and the predictions of models that every row has. Here h is a
+    linear combination of cross-fitted models, the one that makes the variance smallest
+    :cite:p:`cao2009improving`, so that a poor model is left out. The value is
+    consistent if either the propensities or h are right
+    :cite:p:`robins1994estimation`, and has a smaller variance than the weighted mean
+    where h predicts well.
 
     Examples
     --------
@@ -237,9 +240,10 @@ def modality_utility(
     )  # fmt: skip
     outcomes = {}
     if correct_evaluation:
-        outcomes = _model_outcomes(
-            sets, chosen, metrics, predictions, missingness, codes, used, weight, folds,
-            outcome_model, int(rng.randint(2**31 - 1)), progress.over("outcomes"),
+        design = next(iter(missingness.values())).design
+        outcomes = model_outcomes(
+            {s: predictions[s, chosen] for s in sets}, metrics, codes, used, weight,
+            folds, design, outcome_model, draw_seed(rng), progress.over("outcomes"),
         )  # fmt: skip
     lines = []
     for subset, baseline in [(s, ()) for s in sets] + [(t, s) for s, t in pairs]:
@@ -260,9 +264,9 @@ def modality_utility(
                     metric, codes, predictions, subset, baseline, chosen
                 )
                 if outcomes:
-                    line.outcome = outcomes[subset][metric.name].copy()
-                    if baseline:
-                        line.outcome -= outcomes[baseline][metric.name]
+                    line.outcome = np.column_stack(
+                        [outcomes[s][metric.name] for _, s in signed]
+                    )
             lines.append(line)
     point = evaluate_lines(lines, missingness, weight, correct_evaluation, False)
     seeds = rng.randint(2**31 - 1, size=n_bootstraps)
@@ -317,42 +321,3 @@ def _difference(
     if baseline:
         values = values - metric.values(codes, predictions[baseline, weighting])
     return values
-
-
-def _model_outcomes(
-    sets: list[Subset],
-    weighting: str,
-    metrics: list[Any],
-    predictions: dict[Any, Predictions],
-    missingness: dict[frozenset[str], Missingness],
-    codes: np.ndarray,
-    used: np.ndarray,
-    weight: np.ndarray,
-    folds: np.ndarray,
-    model: Any,
-    seed: int,
-    progress: Any,
-) -> dict[Subset, dict[str, np.ndarray]]:
-    """Mean of each row's score given what is known of every row."""
-    means = [m for m in metrics if m.is_mean]
-    if not means:
-        return {}
-    kept = weight > 0
-    features = [next(iter(missingness.values())).design]
-    if used[kept].all():
-        features.append(np.eye(codes.max() + 1)[codes])
-    for s in sets:
-        known = predictions[s, weighting]
-        if known.proba is not None and (known.predicted[kept] >= 0).all():
-            features.append(known.proba)
-    table = np.nan_to_num(np.column_stack(features))
-    out = {}
-    for s in progress(sets, len(sets)):
-        values = np.column_stack(
-            [m.values(codes, predictions[s, weighting]) for m in means]
-        )
-        if np.isnan(values[kept]).any():
-            values = cross_fit_outcomes(model, table, values, weight, folds, seed)
-        # Else the score of every row is known, and there is nothing to model.
-        out[s] = {m.name: np.nan_to_num(values[:, j]) for j, m in enumerate(means)}
-    return out

@@ -435,7 +435,9 @@ def test_either_model_suffices(right_propensity, right_outcome, off):
     for seed in range(20):
         c, loss, p, seen = population(20_000, seed)
         w = seen / (p if right_propensity else np.full(len(c), seen.mean()))
-        h = expit(1.5 * c) if right_outcome else np.full(len(c), 0.2)
+        # A wrong model beside the right one does no harm.
+        h = [np.sin(9 * c)] + ([expit(1.5 * c)] if right_outcome else [])
+        h = np.column_stack(h)
         found.append(augmented_mean(loss, w, np.ones(len(c)), h))
     if off:
         assert np.mean(found) > 0.5 + off
