@@ -37,7 +37,7 @@ oracle[["auc_x1", "auc_x2", "auc_both"]].round(3)
 
 # %%
 # Both bits are worth the same, but among complete rows ``x2`` looks like the better
-# one: nearly all of these rows have ``x1 = 1``, so that ``x2`` alone decides.
+# one: four in five of these rows have ``x1 = 1``, and there ``x2`` alone decides.
 #
 # The propensity model
 # --------------------
