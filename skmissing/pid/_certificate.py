@@ -105,10 +105,20 @@ def certify(
     nothing is assumed about where the potentials come from.
     """
     g, _ = cell_softmax(L, M)
+    mass_a, mass_b = A.sum(axis=1), B.sum(axis=0)
+    over = np.maximum(g, 0.0)
+    shifts = (
+        np.zeros(len(mass_b)),
+        g.max(axis=0),
+        np.where(mass_b < mass_a[:, None], over, 0.0).max(axis=0),
+    )
+    shift = max(
+        -(g - d).max(axis=1) @ mass_a - d @ mass_b for d in shifts
+    )
     lower = (
         (np.where(A > 0, L, 0.0) * A).sum()
         + (np.where(B > 0, M, 0.0) * B).sum()
-        - g.max(axis=1) @ A.sum(axis=1)
+        + shift
     )
     coupling = repair(A, B, Q)
     return Bounds(float(lower), entropy_gap(coupling), coupling)

@@ -74,7 +74,9 @@ def interior_point(
     g -= down[:, None]
     R = np.where(alive, start_a[:, None] * start_b, 0.0)
     s = np.where(alive, -g, 1.0)
-    n_cells = alive.sum()
+    # Cells weigh in the barrier as much as in the start. With equal weights the cells
+    # of rare states would have to rise from their own size to that of the others.
+    weight = R / R.sum()
 
     best: Solution | None = None
     failures = 0
@@ -94,7 +96,7 @@ def interior_point(
                 break
         if n_iter == max_iter:
             break
-        L, M, R, s = _iterate(A, B, L, M, R, s, g, p, alive, product / n_cells)
+        L, M, R, s = _iterate(A, B, L, M, R, s, g, p, alive, weight, product)
         g, p = cell_softmax(L, M)
         slack = alive & (-g > 0.1 * s)
         s[slack] = -g[slack]
@@ -112,7 +114,8 @@ def _iterate(
     g: np.ndarray,
     p: np.ndarray,
     alive: np.ndarray,
-    mu: float,
+    weight: np.ndarray,
+    gap: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """One predictor and corrector step from ``(L, M, R, s)``."""
     system = NewtonSystem(p, R, s, B > 0)
@@ -129,18 +132,26 @@ def _iterate(
 
     _, _, ds, dR = direction(np.zeros_like(R))
     dual, primal = min(1.0, _reach(s, ds)), min(1.0, _reach(R, dR))
-    ahead = float(((R + primal * dR) * (s + dual * ds)).sum()) / alive.sum()
-    centre = mu * (ahead / mu) ** 3
-    dL, dM, ds, dR = direction(np.where(alive, centre - dR * ds, 0.0))
-    # No potential moves by more than 5, which keeps the linearised exponentials within
-    # reach of the true ones and replaces a line search. The primal step is not longer
-    # than the dual one, as its equations are linearised at the old potentials.
-    largest = max(np.abs(dL).max(), np.abs(dM).max(), 5.0)
-    dual = min(1.0, STAY_INSIDE * _reach(s, ds), 5.0 / largest)
+    ahead = float(((R + primal * dR) * (s + dual * ds)).sum())
+    centre = max(gap * (ahead / gap) ** 3, KAPPA * float((R * np.abs(residual)).sum()))
+    dL, dM, ds, dR = direction(centre * weight - dR * ds)
+    # Mass that is far too small makes the linearised exponential overshoot by orders
+    # of magnitude. Such entries move one by one to where the exponential itself would
+    # be right, and none falls by more than 5; scaling the whole step down instead
+    # would let one entry of negligible mass stop all others.
+    dL, dM = _temper(dL), _temper(dM)
+    ds = np.where(alive, -residual - (p * (dL[:, :, None] + dM)).sum(axis=1), 0.0)
+    dual = min(1.0, STAY_INSIDE * _reach(s, ds))
+    # Not longer than the dual step: its equations are linearised at the old potentials.
     primal = min(STAY_INSIDE * _reach(R, dR), dual)
     return L + dual * dL, M + dual * dM, R + primal * dR, s + dual * ds
 
 
+def _temper(step: np.ndarray) -> np.ndarray:
+    return np.where(step > 1.0, 1.0 + np.log(np.maximum(step, 1.0)), np.maximum(step, -5.0))
+
+
+KAPPA = 0.1
 # Share of the way to the boundary.
 STAY_INSIDE = 0.99
 

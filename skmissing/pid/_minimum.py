@@ -18,6 +18,10 @@ GOAL = 1e-13
 # logarithms differ by d changes informations by their mass times d^2 at most, so this
 # is far below rounding; it is far above the rounding error of equal posteriors.
 DECIMALS = 10
+# Entries below this are left out while solving: they could not change any information
+# by more than their own surprise of 60 bits, 1e-16 in all, but would let potentials
+# run over many orders of magnitude. The bounds do include them.
+TINY = 1e-18
 
 
 class MinimumInformation(NamedTuple):
@@ -83,30 +87,36 @@ def minimum_information(
     >>> round(result.value, 6), result.duality_gap < 1e-12
     (1.0, True)
     """
-    classes = np.flatnonzero(A.sum(axis=1) > 0)
     # Rows are states from here on. The second table takes over the class totals of
     # the first, without which there is no feasible coupling to the last digit.
+    classes = np.flatnonzero(A.sum(axis=1) > 0)
     first, second = A[classes].T, B[classes].T
     second = second * (first.sum(axis=0) / second.sum(axis=0))
-    group1, small1 = _merge(first)
-    group2, small2 = _merge(second)
+    large1, large2 = np.where(first > TINY, first, 0.0), np.where(second > TINY, second, 0.0)
+    there = np.flatnonzero((large1.sum(axis=0) > 0) & (large2.sum(axis=0) > 0))
+    large1, large2 = large1[:, there], large2[:, there]
+    large2 = large2 * (large1.sum(axis=0) / large2.sum(axis=0))
+    group1, small1 = _merge(large1)
+    group2, small2 = _merge(large2)
     L, M, Q, n_iter = _solve(small1, small2, min(tol, GOAL), max_iter)
 
-    share1 = _shares(first, group1, small1)
-    share2 = _shares(second, group2, small2)
-    # The last row of the potentials and the coupling belongs to states without mass.
-    Q = Q[np.ix_(group1, range(len(classes)), group2)]
-    Q = Q * share1[:, :, None] * share2.T
-    used1, used2 = group1 >= 0, group2 >= 0
-    with np.errstate(divide="ignore"):
-        L_full = np.where(first > 0, L[group1], -np.inf)[used1]
-        M_full = np.where(second > 0, M[group2], -np.inf)[used2]
+    # Back to all states and classes: shares of the coupling, the same potentials.
+    full_L, full_M = np.full(first.shape, -np.inf), np.full(second.shape, -np.inf)
+    full_L[:, there] = np.where(large1 > 0, L[group1], -np.inf)
+    full_M[:, there] = np.where(large2 > 0, M[group2], -np.inf)
+    full_L = _fill(full_L, full_M, first)
+    full_M = _fill(full_M, full_L, second)
+    full = np.zeros((len(first), len(classes), len(second)))
+    Q = Q[np.ix_(group1, range(len(there)), group2)]
+    Q = Q * _shares(large1, group1, small1)[:, :, None]
+    full[:, there] = Q * _shares(large2, group2, small2).T
+    used1, used2 = first.any(axis=1), second.any(axis=1)
     bounds = certify(
         first[used1],
         np.ascontiguousarray(second[used2].T),
-        L_full,
-        np.ascontiguousarray(M_full.T),
-        Q[np.ix_(used1, range(len(classes)), used2)],
+        full_L[used1],
+        np.ascontiguousarray(full_M[used2].T),
+        full[np.ix_(used1, range(len(classes)), used2)],
     )
     coupling = np.zeros((len(A), A.shape[1], B.shape[1]))
     coupling[np.ix_(classes, used1, used2)] = bounds.coupling.transpose(1, 0, 2)
@@ -150,6 +160,18 @@ def _merge(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     starts = np.flatnonzero(np.concatenate([[True], new]))
     group[used[order]] = np.cumsum(np.concatenate([[0], new]))
     return group, np.add.reduceat(table[used[order]], starts, axis=0)
+
+
+def _fill(L: np.ndarray, M: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """Potentials of the entries that were too small to be solved for.
+
+    Any value is valid. This one is as high as it may be without the entry being seen
+    in the sums over classes: ``exp(-40)`` is below the last place of 1.
+    """
+    top = M.max(axis=0)
+    return np.where(
+        np.isneginf(L) & (table > 0), -40.0 - np.where(np.isneginf(top), -20.0, top), L
+    )
 
 
 def _shares(table: np.ndarray, group: np.ndarray, merged: np.ndarray) -> np.ndarray:
