@@ -3,6 +3,7 @@
 __all__ = [
     "EmptyRowWarning",
     "SkmissingWarning",
+    "UncertifiedWarning",
     "UnobservedModalityWarning",
 ]
 
@@ -20,3 +21,10 @@ class UnobservedModalityWarning(SkmissingWarning):
 
 class EmptyRowWarning(SkmissingWarning):
     """Some rows have no modality at all and are answered with the class prior."""
+
+
+class UncertifiedWarning(SkmissingWarning):
+    """A numerical solution is certified to a lower accuracy than was asked for.
+
+    The message has the accuracy that is certain.
+    """

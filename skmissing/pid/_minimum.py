@@ -49,7 +49,7 @@ class MinimumInformation(NamedTuple):
 
 
 def minimum_information(
-    A: np.ndarray, B: np.ndarray, *, tol: float = 1e-9, max_iter: int = 100
+    A: np.ndarray, B: np.ndarray, *, tol: float = 1e-9, max_iter: int = 200
 ) -> MinimumInformation:
     """Minimise the joint information of two sources whose coupling is free.
 
@@ -63,7 +63,7 @@ def minimum_information(
     tol : float, default=1e-9
         Certified gap in bits at which the iteration may stop. It is an upper limit:
         see ``GOAL``.
-    max_iter : int, default=100
+    max_iter : int, default=200
         Largest number of iterations.
 
     Returns
@@ -87,39 +87,19 @@ def minimum_information(
     >>> round(result.value, 6), result.duality_gap < 1e-12
     (1.0, True)
     """
-    # Rows are states from here on. The second table takes over the class totals of
-    # the first, without which there is no feasible coupling to the last digit.
-    classes = np.flatnonzero(A.sum(axis=1) > 0)
-    first, second = A[classes].T, B[classes].T
+    # Classes and states without mass stay out; rows are states from here on. The second
+    # table takes over the class totals of the first, without which there is no feasible
+    # coupling to the last digit.
+    y = np.flatnonzero(A.sum(axis=1) > 0)
+    i, j = np.flatnonzero(A.any(axis=0)), np.flatnonzero(B.any(axis=0))
+    first, second = A[np.ix_(y, i)].T, B[np.ix_(y, j)].T
     second = second * (first.sum(axis=0) / second.sum(axis=0))
-    large1, large2 = np.where(first > TINY, first, 0.0), np.where(second > TINY, second, 0.0)
-    there = np.flatnonzero((large1.sum(axis=0) > 0) & (large2.sum(axis=0) > 0))
-    large1, large2 = large1[:, there], large2[:, there]
-    large2 = large2 * (large1.sum(axis=0) / large2.sum(axis=0))
-    group1, small1 = _merge(large1)
-    group2, small2 = _merge(large2)
-    L, M, Q, n_iter = _solve(small1, small2, min(tol, GOAL), max_iter)
-
-    # Back to all states and classes: shares of the coupling, the same potentials.
-    full_L, full_M = np.full(first.shape, -np.inf), np.full(second.shape, -np.inf)
-    full_L[:, there] = np.where(large1 > 0, L[group1], -np.inf)
-    full_M[:, there] = np.where(large2 > 0, M[group2], -np.inf)
-    full_L = _fill(full_L, full_M, first)
-    full_M = _fill(full_M, full_L, second)
-    full = np.zeros((len(first), len(classes), len(second)))
-    Q = Q[np.ix_(group1, range(len(there)), group2)]
-    Q = Q * _shares(large1, group1, small1)[:, :, None]
-    full[:, there] = Q * _shares(large2, group2, small2).T
-    used1, used2 = first.any(axis=1), second.any(axis=1)
+    L, M, Q, n_iter = _solve_large(first, second, tol * math.log(2.0), max_iter)
     bounds = certify(
-        first[used1],
-        np.ascontiguousarray(second[used2].T),
-        full_L[used1],
-        np.ascontiguousarray(full_M[used2].T),
-        full[np.ix_(used1, range(len(classes)), used2)],
+        first, np.ascontiguousarray(second.T), L, np.ascontiguousarray(M.T), Q
     )
     coupling = np.zeros((len(A), A.shape[1], B.shape[1]))
-    coupling[np.ix_(classes, used1, used2)] = bounds.coupling.transpose(1, 0, 2)
+    coupling[np.ix_(y, i, j)] = bounds.coupling.transpose(1, 0, 2)
     total = first.sum(axis=0)
     entropy = -float((total * np.log(total)).sum())
     return MinimumInformation(
@@ -132,6 +112,50 @@ def minimum_information(
         ),
         n_iter=n_iter,
     )
+
+
+def _solve_large(
+    first: np.ndarray, second: np.ndarray, tol: float, max_iter: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Solve without entries that are too small, with equal states merged.
+
+    Parameters
+    ----------
+    first, second : ndarray of shape (n1, K) and (n2, K)
+        Tables with a state in each row.
+    tol : float
+        In nats.
+    max_iter : int
+        As above.
+
+    Returns
+    -------
+    L, M : ndarray of shape (n1, K) and (n2, K)
+        Potentials of all entries.
+    Q : ndarray of shape (n1, K, n2)
+        Coupling.
+    n_iter : int
+        Iterations.
+    """
+    large1 = np.where(first > TINY, first, 0.0)
+    large2 = np.where(second > TINY, second, 0.0)
+    y = np.flatnonzero((large1.sum(axis=0) > 0) & (large2.sum(axis=0) > 0))
+    large1, large2 = large1[:, y], large2[:, y]
+    large2 = large2 * (large1.sum(axis=0) / large2.sum(axis=0))
+    group1, small1 = _merge(large1)
+    group2, small2 = _merge(large2)
+    L_small, M_small, Q_small, n_iter = _solve(small1, small2, tol, max_iter)
+
+    L, M = np.full(first.shape, -np.inf), np.full(second.shape, -np.inf)
+    L[:, y] = np.where(large1 > 0, L_small[group1], -np.inf)
+    M[:, y] = np.where(large2 > 0, M_small[group2], -np.inf)
+    L = _fill(L, M, first)
+    M = _fill(M, L, second)
+    Q = np.zeros((len(first), first.shape[1], len(second)))
+    Q[:, y] = Q_small[group1][:, :, group2]
+    Q[:, y] *= _shares(large1, group1, small1)[:, :, None]
+    Q[:, y] *= _shares(large2, group2, small2).T
+    return L, M, Q, n_iter
 
 
 def _merge(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -183,7 +207,7 @@ def _shares(table: np.ndarray, group: np.ndarray, merged: np.ndarray) -> np.ndar
 
 
 def _solve(
-    first: np.ndarray, second: np.ndarray, goal: float, max_iter: int
+    first: np.ndarray, second: np.ndarray, tol: float, max_iter: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """Potentials (n1, K), (n2, K), coupling (n1, K, n2) and iterations."""
     if len(second) == 1 or len(first) == 1:
@@ -200,7 +224,9 @@ def _solve(
         return L, M, Q, 0
     # The states of the longer source are eliminated, which is cheaper.
     if len(first) < len(second):
-        M, L, Q, n_iter = _solve(second, first, goal, max_iter)
+        M, L, Q, n_iter = _solve(second, first, tol, max_iter)
         return L, M, Q.transpose(2, 1, 0), n_iter
-    solution = interior_point(first, np.ascontiguousarray(second.T), goal, max_iter)
+    solution = interior_point(
+        first, np.ascontiguousarray(second.T), min(tol, GOAL), tol, max_iter
+    )
     return solution.L, solution.M.T, solution.bounds.coupling, solution.n_iter

@@ -58,6 +58,7 @@ class NewtonSystem:
         ridge = 1e-15
         while not self._factorise(first, cross, second, null, ridge):
             ridge *= 100.0
+        self._rounds = 1 if ridge < 1e-14 else 5
 
     def _factorise(
         self,
@@ -131,12 +132,15 @@ class NewtonSystem:
         got_l, got_m, mean = self._apply(dL, dM)
         miss_l, miss_m = right_l - got_l, right_m - got_m
         miss = max(np.abs(miss_l).max(), np.abs(miss_m).max())
-        more_l, more_m = self._solve(miss_l, miss_m)
-        more_l, more_m = dL + more_l, dM + more_m
-        got_l, got_m, more_mean = self._apply(more_l, more_m)
-        left = max(np.abs(right_l - got_l).max(), np.abs(right_m - got_m).max())
-        if left < miss:
-            return more_l, more_m, more_mean
+        for _ in range(self._rounds):
+            more_l, more_m = self._solve(miss_l, miss_m)
+            more_l, more_m = dL + more_l, dM + more_m
+            got_l, got_m, more_mean = self._apply(more_l, more_m)
+            miss_l, miss_m = right_l - got_l, right_m - got_m
+            left = max(np.abs(miss_l).max(), np.abs(miss_m).max())
+            if not left < miss:
+                break
+            dL, dM, mean, miss = more_l, more_m, more_mean, left
         return dL, dM, mean
 
 
