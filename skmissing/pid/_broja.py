@@ -125,9 +125,9 @@ def broja(P: Any, *, tol: float = 1e-9, max_iter: int = 200) -> BrojaResult:
     with equality at the optimum. L and M of any quality are made feasible by
     subtracting :math:`\\max_j g_{ij}` from :math:`L_{\\cdot i}` (or by a division of
     that between the two). The objective of a feasible coupling less this bound is the
-    certified ``duality_gap``; it is exact up to the rounding of a few sums. The solver
-    is a primal-dual interior-point method on the dual, whose multipliers are
-    :math:`Q(x_1, x_2)`.
+    certified ``duality_gap``, which includes an allowance for the rounding of the sums
+    in both. The solver is a primal-dual interior-point method on the dual, whose
+    multipliers are :math:`Q(x_1, x_2)`.
 
     *Interval.* The parts are computed from the upper bound :math:`I_Q` of
     :math:`I^*`, the information of ``coupling``, after it is moved into the interval
