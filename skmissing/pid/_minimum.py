@@ -9,6 +9,7 @@ import numpy as np
 
 from ._certificate import certify
 from ._interior_point import interior_point
+from ._threads import single_thread
 
 # The iteration goes on to this gap (nats) whatever the tolerance: convergence is
 # quadratic by then, so it costs one or two iterations and makes the result independent
@@ -106,10 +107,11 @@ def minimum_information(
     i, j = np.flatnonzero(A.any(axis=0)), np.flatnonzero(B.any(axis=0))
     first, second = A[np.ix_(y, i)].T, B[np.ix_(y, j)].T
     second = second * (first.sum(axis=0) / second.sum(axis=0))
-    L, M, Q, n_iter = _solve_large(first, second, tol * math.log(2.0), max_iter)
-    bounds = certify(
-        first, np.ascontiguousarray(second.T), L, np.ascontiguousarray(M.T), Q
-    )
+    with single_thread():
+        L, M, Q, n_iter = _solve_large(first, second, tol * math.log(2.0), max_iter)
+        bounds = certify(
+            first, np.ascontiguousarray(second.T), L, np.ascontiguousarray(M.T), Q
+        )
     coupling = np.zeros((len(A), A.shape[1], B.shape[1]))
     coupling[np.ix_(y, i, j)] = bounds.coupling.transpose(1, 0, 2)
     total = first.sum(axis=0)
