@@ -17,6 +17,9 @@ ATTEMPTS = (0.99, 0.9, 0.7)
 PATIENCE = 60
 # A primal step below this is tried once more towards the centre.
 SHORT = 0.1
+# A dual step is halved while a constraint comes out larger by more than this than it
+# would be if it were linear: steps that trust the linearisation further can cycle.
+CURVATURE = 0.3
 # The gap does not fall below this share of the cost of the dual residual: feasibility
 # would be lost sight of in cells whose multiplier is zero too early.
 RESIDUAL_SHARE = 0.1
@@ -49,12 +52,14 @@ class Solution(NamedTuple):
 
 
 class _State(NamedTuple):
-    """Point of the iteration: potentials, multipliers and slacks."""
+    """Potentials, multipliers and slacks, and the softmax of the potentials."""
 
     L: np.ndarray
     M: np.ndarray
     R: np.ndarray
     s: np.ndarray
+    g: np.ndarray
+    p: np.ndarray
 
 
 def interior_point(
@@ -115,20 +120,23 @@ def _attempt(
     down = (g.max(axis=1) + 0.1)[:, None]
     L, g = L - down, g - down
     R = np.where(alive, mass_a[:, None] * mass_b, 0.0)
-    state = _State(L, M, R, np.where(alive, -g, 1.0))
+    state = _State(L, M, R, np.where(alive, -g, 1.0), g, p)
     # Cells weigh in the barrier as much as in the start. With equal weights the cells
     # of rare states would have to rise from their own size to that of the others.
     weight = R / R.sum()
 
+    def bounded() -> Solution:
+        bounds = certify(A, B, state.L, state.M, state.R[:, None, :] * state.p)
+        return Solution(bounds, state.L, state.M, n_iter)
+
     best: Solution | None = None
-    failures = 0
+    failures = n_iter = 0
     for n_iter in range(max_iter + 1):
         product = float((state.R * state.s).sum())
         # The sum of R s is the gap but for residuals. Bounds cost about as much as a
         # tenth of an iteration, so they wait until they have a chance.
-        if product < 1e4 * goal or n_iter == max_iter:
-            Q = state.R[:, None, :] * p
-            found = Solution(certify(A, B, state.L, state.M, Q), *state[:2], n_iter)
+        if product < 1e4 * goal:
+            found = bounded()
             old = np.inf if best is None else best.gap
             if found.gap < old:
                 best = found
@@ -141,29 +149,33 @@ def _attempt(
                 break
         if n_iter == max_iter:
             break
-        state = _iterate(A, B, state, g, p, alive, weight, stay)
-        g, p = cell_softmax(state.L, state.M)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            new = _iterate(A, B, state, alive, weight, stay)
+        if new is None:
+            break
+        state = new
         # Where the constraint is really slack, the slack is exact.
-        exact = alive & (-g > 0.1 * state.s)
-        state.s[exact] = -g[exact]
-    assert best is not None
-    return best._replace(n_iter=n_iter)
+        exact = alive & (-state.g > 0.1 * state.s)
+        state.s[exact] = -state.g[exact]
+    return (best or bounded())._replace(n_iter=n_iter)
 
 
 def _iterate(
     A: np.ndarray,
     B: np.ndarray,
     state: _State,
-    g: np.ndarray,
-    p: np.ndarray,
     alive: np.ndarray,
     weight: np.ndarray,
     stay: float,
-) -> _State:
-    """One step of predictor and corrector."""
-    L, M, R, s = state
-    system = NewtonSystem(p, R, s, B > 0)
+) -> _State | None:
+    """One step of predictor and corrector; None if it breaks down."""
+    L, M, R, s, g, p = state
+    try:
+        system = NewtonSystem(p, R, s, B > 0)
+    except np.linalg.LinAlgError:
+        return None
     residual = np.where(alive, g + s, 0.0)
+    gap = float((R * s).sum())
 
     def direction(
         product: np.ndarray,
@@ -181,13 +193,19 @@ def _iterate(
         change = dL[:, :, None] + dM
         ds = np.where(alive, -residual - (p * change).sum(axis=1), 0.0)
         dual = min(1.0, stay * _reach(s, ds))
+        while True:
+            new_L, new_M = L + dual * dL, M + dual * dM
+            new_g, new_p = cell_softmax(new_L, new_M)
+            # The constraints are convex: this is what the linearised ones hide.
+            error = new_g - (g - dual * (residual + ds))
+            if not error[alive].max() > CURVATURE or dual < SHORT:
+                break
+            dual *= 0.5
         # Not longer than the dual one: its equations are linearised at the old L, M.
         primal = min(stay * _reach(R, dR), dual)
-        return primal, _State(
-            L + dual * dL, M + dual * dM, R + primal * dR, s + dual * ds
-        )
+        new_R, new_s = R + primal * dR, s + dual * ds
+        return primal, _State(new_L, new_M, new_R, new_s, new_g, new_p)
 
-    gap = float((R * s).sum())
     _, _, dR, ds = direction(np.zeros_like(R))
     primal, dual = min(1.0, _reach(R, dR)), min(1.0, _reach(s, ds))
     ahead = float(((R + primal * dR) * (s + dual * ds)).sum())
@@ -200,7 +218,10 @@ def _iterate(
         other, centred = walk(gap * weight)
         if other > length:
             new = centred
-    return new
+    # Exponents far beyond the range of floats leave nothing to go on from.
+    finite = np.isfinite(new.R).all() and np.isfinite(new.s).all()
+    finite &= not (np.isnan(new.L).any() or np.isnan(new.M).any())
+    return new if finite else None
 
 
 def _temper(step: np.ndarray) -> np.ndarray:

@@ -58,6 +58,8 @@ class NewtonSystem:
         ridge = 1e-15
         while not self._factorise(first, cross, second, null, ridge):
             ridge *= 100.0
+            if ridge > 1.0:
+                raise np.linalg.LinAlgError("not finite")
         self._rounds = 1 if ridge < 1e-14 else 5
 
     def _factorise(
