@@ -114,14 +114,16 @@ class NewtonSystem:
         return change.sum(axis=2), change.sum(axis=0), mean
 
     def solve(
-        self, right_l: np.ndarray, right_m: np.ndarray
+        self, right_l: np.ndarray, right_m: np.ndarray, *, refine: bool
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Solve with one step of iterative refinement where that helps.
+        """Solve, with iterative refinement as long as that helps.
 
         Parameters
         ----------
         right_l, right_m : ndarray of shape (n1, K) and (K, n2)
             Right-hand side.
+        refine : bool
+            Whether to refine, which takes as long again.
 
         Returns
         -------
@@ -131,6 +133,8 @@ class NewtonSystem:
             ``p . (dL + dM)`` of each cell.
         """
         dL, dM = self._solve(right_l, right_m)
+        if not refine:
+            return dL, dM, (self._p * (dL[:, :, None] + dM)).sum(axis=1)
         got_l, got_m, mean = self._apply(dL, dM)
         miss_l, miss_m = right_l - got_l, right_m - got_m
         miss = max(np.abs(miss_l).max(), np.abs(miss_m).max())

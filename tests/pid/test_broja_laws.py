@@ -1,9 +1,11 @@
 """Invariances of the decomposition, degenerate tables, and the certificate itself."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from skmissing.pid import broja
 from skmissing.pid._certificate import certify, negative_entropy, repair
@@ -315,3 +317,47 @@ def test_repair_costs_second_order_only():
         Q = repair(A, B, found.bounds.coupling * (1 + size * noise))
         np.testing.assert_allclose(Q.sum(axis=2), A, atol=1e-15)
         assert negative_entropy(Q) - found.bounds.upper < 10 * size**2 + 1e-15
+
+
+def blas_threads():
+    return [x["num_threads"] for x in threadpool_info() if x["user_api"] == "blas"]
+
+
+def test_threads_are_restored_and_do_not_matter():
+    P = dirichlet((4, 30, 30))
+    with threadpool_limits(limits=2, user_api="blas"):
+        before = blas_threads()
+        with ThreadPoolExecutor(4) as pool:
+            results = list(pool.map(broja, [P] * 8))
+        assert blas_threads() == before
+        with pytest.raises(ValueError, match="class totals"):
+            minimum_information(np.array([[0.4], [0.6]]), np.array([[0.6], [0.4]]))
+        assert blas_threads() == before
+    with threadpool_limits(limits=1, user_api="blas"):
+        alone = broja(P)
+    for result in results:
+        np.testing.assert_array_equal(parts(result), parts(alone))
+        np.testing.assert_array_equal(result.coupling, alone.coupling)
+
+
+@pytest.mark.parametrize("shape, concentration", [((2, 2, 2), 0.1), ((4, 3, 3), 0.03)])
+def test_small_tables_of_uneven_entries(shape, concentration):
+    """Plain steps cycle on some of these."""
+    for seed in range(100):
+        P = dirichlet(shape, concentration, seed)
+        result = minimum_information(P.sum(axis=2), P.sum(axis=1))
+        assert result.duality_gap < 1e-9
+
+
+def test_a_breakdown_ends_in_valid_bounds():
+    """Entries over a hundred orders of magnitude: certified or said not to be."""
+    rng = np.random.default_rng(2)
+    for _ in range(30):
+        P = np.exp(40.0 * rng.normal(size=rng.integers(2, 7, size=3)))
+        P /= P.sum()
+        result = minimum_information(P.sum(axis=2), P.sum(axis=1))
+        assert result.marginal_violation < 1e-14
+        assert np.isfinite(result.value) and result.duality_gap >= 0
+        entries = result.coupling
+        assert (entries >= 0).all()
+        assert information(entries) == pytest.approx(result.value, abs=1e-12)
