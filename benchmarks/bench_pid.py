@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import importlib
 import math
 import os
@@ -176,6 +177,8 @@ def compare(title, P, peers, repeats):
     run_broja(P)
     for _ in range(repeats):
         for name, run in runs.items():
+            # Nobody pays for the garbage of the one before.
+            gc.collect()
             seconds, values[name], own = run(P)
             times[name].append(seconds)
             if own is not None:

@@ -323,3 +323,14 @@ def test_marginals_that_do_not_fit():
         minimum_information(
             np.array([[0.5], [0.5]]), np.array([[0.2, 0.2], [0.3, 0.3]])
         )
+
+
+def test_the_violation_is_measured_against_both_marginals():
+    P = dirichlet((2, 4, 3))
+    A, B = P.sum(axis=2), P.sum(axis=1)
+    shift = np.array([[4e-10], [-4e-10]]) / B.shape[1]
+    # The class totals of the first table are kept, the second gives in to them.
+    for first, second, giving in [(A, B + shift, B), (B + shift, A, A)]:
+        result = minimum_information(first, second)
+        expected = 4e-10 * (giving / giving.sum(axis=1, keepdims=True)).max()
+        assert result.marginal_violation == pytest.approx(expected, rel=1e-3)
