@@ -20,8 +20,10 @@ SHORT = 0.1
 # A dual step is halved while a constraint comes out larger by more than this than it
 # would be if it were linear: steps that trust the linearisation further can cycle.
 CURVATURE = 0.3
-# The gap does not fall below this share of the cost of the dual residual: feasibility
-# would be lost sight of in cells whose multiplier is zero too early.
+# Gap in nats below which steps are refined: rounding is no concern before.
+REFINE = 1e-5
+# The gap aimed at is not below this share of what the dual residual is worth. Where
+# classes are very rare, the residual falls more slowly than the gap could.
 RESIDUAL_SHARE = 0.1
 
 
@@ -182,18 +184,18 @@ def _iterate(
     gap = float((R * s).sum())
 
     def direction(
-        product: np.ndarray, refine: bool
+        product: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Step that aims at ``R s = product`` to first order."""
         load = p * ((product + R * residual) / s)[:, None, :]
         right = A - load.sum(axis=2), B - load.sum(axis=0)
-        dL, dM, mean = system.solve(*right, refine=refine)
+        dL, dM, mean = system.solve(*right, refine=gap < REFINE)
         ds = np.where(alive, -residual - mean, 0.0)
         return dL, dM, (product - R * (s + ds)) / s, ds
 
     def walk(product: np.ndarray) -> tuple[float, _State]:
         """Length of the primal step, and where both steps lead."""
-        dL, dM, dR, _ = direction(product, refine=True)
+        dL, dM, dR, _ = direction(product)
         dL, dM = _temper(dL), _temper(dM)
         change = dL[:, :, None] + dM
         ds = np.where(alive, -residual - (p * change).sum(axis=1), 0.0)
@@ -211,7 +213,7 @@ def _iterate(
         new_R, new_s = R + primal * dR, s + dual * ds
         return primal, _State(new_L, new_M, new_R, new_s, new_g, new_p)
 
-    _, _, dR, ds = direction(np.zeros_like(R), refine=False)
+    _, _, dR, ds = direction(np.zeros_like(R))
     primal, dual = min(1.0, _reach(R, dR)), min(1.0, _reach(s, ds))
     ahead = float(((R + primal * dR) * (s + dual * ds)).sum())
     # Mehrotra's rule for the gap to aim at.

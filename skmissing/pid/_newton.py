@@ -60,6 +60,7 @@ class NewtonSystem:
             ridge *= 100.0
             if ridge > 1.0:
                 raise np.linalg.LinAlgError("not finite")
+        # Refinement undoes a ridge that had to be raised.
         self._rounds = 1 if ridge < 1e-14 else 5
 
     def _factorise(
