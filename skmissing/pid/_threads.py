@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import cache
-from typing import Any
 
 from threadpoolctl import ThreadpoolController
-
-_LOCK = threading.Lock()
-_users = 0
-_limit: Any = nullcontext()
 
 
 @cache
 def _controller() -> ThreadpoolController:
-    # Looking for the libraries takes longer than a small table: done once. numpy's and
+    # Looking for the libraries takes as long as a small table: done once. numpy's and
     # scipy's have been loaded by the time of the first call.
     return ThreadpoolController()
 
@@ -37,19 +32,12 @@ def single_thread() -> Iterator[None]:
 
     Notes
     -----
-    The number belongs to the process: of several callers in different threads, the
-    first sets it and the last restores it.
+    The number belongs to the process, and two threads that set and restore it could
+    restore the number of each other. So only the main thread does; others run with the
+    number they find.
     """
-    global _users, _limit
-    with _LOCK:
-        if _users == 0:
-            _limit = _controller().limit(limits=1, user_api="blas")
-            _limit.__enter__()
-        _users += 1
-    try:
+    if threading.current_thread() is not threading.main_thread():
         yield
-    finally:
-        with _LOCK:
-            _users -= 1
-            if _users == 0:
-                _limit.__exit__(None, None, None)
+        return
+    with _controller().limit(limits=1, user_api="blas"):
+        yield
