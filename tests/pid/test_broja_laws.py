@@ -11,6 +11,7 @@ from skmissing.pid import broja
 from skmissing.pid._certificate import certify, negative_entropy, repair
 from skmissing.pid._interior_point import interior_point
 from skmissing.pid._minimum import minimum_information
+from skmissing.pid._newton import NewtonSystem
 from skmissing.pid._threads import single_thread
 
 from .test_broja import and_, check, dirichlet, gate, information, parts, xor
@@ -389,3 +390,56 @@ def test_a_breakdown_ends_in_valid_bounds():
         entries = result.coupling
         assert (entries >= 0).all()
         assert information(entries) == pytest.approx(result.value, abs=1e-12)
+
+
+def test_a_violation_at_a_rare_state_costs_next_to_nothing():
+    P = dirichlet((2, 4, 3), seed=5)
+    for axis, rare in [(1, P[:, :1]), (2, P[:, :, :1])]:
+        P_rare = np.concatenate([P, 1e-12 * rare], axis=axis)
+        A, B = P_rare.sum(axis=2).T.copy(), P_rare.sum(axis=1)
+        found = interior_point(A, B, 1e-13, 1e-9, 100)
+        L, M = found.L.copy(), found.M.copy()
+        (L[-1:] if axis == 1 else M[:, -1:])[...] += 0.3
+        bounds = certify(A, B, L, M, found.bounds.coupling)
+        assert found.bounds.lower - bounds.lower < 1e-11
+
+
+def test_newton_system_solves_the_matrix_of_its_definition():
+    rng = np.random.default_rng(0)
+    n1, K, n2 = 4, 3, 2
+    p = rng.dirichlet(np.ones(K), size=(n1, n2)).transpose(0, 2, 1)
+    R, s = rng.random((n1, n2)), rng.random((n1, n2))
+    matrix = np.zeros((K * (n1 + n2),) * 2)
+    for i in range(n1):
+        for j in range(n2):
+            q = p[i, :, j]
+            cell = R[i, j] * (np.diag(q) - np.outer(q, q))
+            cell += R[i, j] / s[i, j] * np.outer(q, q)
+            # Entries L[i, :] and M[:, j] of the variables.
+            place = np.zeros((K, len(matrix)))
+            place[range(K), K * i + np.arange(K)] = 1.0
+            place[range(K), K * n1 + n2 * np.arange(K) + j] = 1.0
+            matrix += place.T @ cell @ place
+    solution = rng.normal(size=len(matrix))
+    right = matrix @ solution
+    system = NewtonSystem(p, R, s, np.ones((K, n2), dtype=bool))
+    dL, dM, mean = system.solve(
+        right[: K * n1].reshape(n1, K), right[K * n1 :].reshape(K, n2), refine=False
+    )
+    got = matrix @ np.concatenate([dL.ravel(), dM.ravel()])
+    np.testing.assert_allclose(got, right, atol=1e-12)
+    expected = (p * (dL[:, :, None] + dM)).sum(axis=1)
+    np.testing.assert_allclose(mean, expected, atol=1e-12)
+    # The gauge does not drift.
+    assert np.abs(np.concatenate([dL.ravel(), dM.ravel()])).max() < 100
+
+
+def test_attempts_share_the_iterations(monkeypatch):
+    monkeypatch.setattr("skmissing.pid._interior_point.PATIENCE", 3)
+    P = dirichlet((4, 5, 6))
+    A, B = P.sum(axis=2), P.sum(axis=1)
+    assert minimum_information(A, B).n_iter == 9
+    assert minimum_information(A, B, max_iter=5).n_iter == 5
+    # More iterations never give a worse bound.
+    gaps = [minimum_information(A, B, max_iter=n).duality_gap for n in (3, 5, 9)]
+    assert gaps == sorted(gaps, reverse=True)
