@@ -8,8 +8,9 @@ errors of the weighted and of the doubly robust value. Run with
     python benchmarks/bench_ipw_coverage.py --sets 200 --out coverage.json
 
 Three kinds of data: missingness driven by a covariate that has nothing to do with the
-loss; by a site that differs in both; and by a covariate that the loss depends on in
-another shape (where it is far from 0) than missingness does, with fewer rows observed.
+loss; by a site that differs in both; and by a covariate on which the loss depends in
+another shape (labels are noise where it is near 0) than missingness does, with a
+quarter of the rows observed and a classifier that sees the covariate.
 """
 
 from __future__ import annotations
@@ -23,14 +24,18 @@ import warnings
 import numpy as np
 import pandas as pd
 from scipy.special import expit
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import log_loss, roc_auc_score
 
 from skmissing import PropensityWeighter
 from skmissing.exceptions import OverlapWarning
 from skmissing.ipw import modality_utility
 
 MODALITIES = {"x1": ["x1"], "x2": ["x2"]}
+# Boosted trees that know c can tell where the label is noise.
+KNOWING = {"x1": ["x1", "c"], "x2": ["x2"]}
+TREES = HistGradientBoostingClassifier(max_iter=40, learning_rate=0.15, random_state=0)
 METRICS = ["roc_auc", "neg_log_loss", "accuracy", "neg_brier_score"]
 KINDS = ["unrelated", "site", "shape"]
 SITES = np.array(["east", "north", "south", "west"])
@@ -51,8 +56,8 @@ def draw(kind, n, rng):
         frame["c"] = c
         strength = np.ones(n)
         if kind == "shape":
-            strength = np.where(np.abs(c) > 0.5, 6.0, 0.1)
-        p = expit(1.5 * c - (1.0 if kind == "shape" else 0.0))
+            strength = np.where(np.abs(c) > 0.5, 20.0, 0.0)
+        p = expit(1.5 * c - (1.5 if kind == "shape" else 0.0))
     y = (rng.random(n) < expit(strength * (frame.x1 + 1.5 * frame.x2))).astype(int)
     return frame, y.to_numpy(), p
 
@@ -69,7 +74,7 @@ def true_gains(scores, fresh, y):
             values.append(
                 {
                     "roc_auc": roc_auc_score(y, p),
-                    "neg_log_loss": np.log(np.where(y == 1, p, 1 - p)).mean(),
+                    "neg_log_loss": -log_loss(y, p),
                     "accuracy": ((p > 0.5) == y).mean(),
                     "neg_brier_score": -((p - y) ** 2).mean(),
                 }
@@ -87,7 +92,8 @@ def run(kind, seed, n, n_bootstraps):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OverlapWarning)
         table, scores = modality_utility(
-            LogisticRegression(), seen, y, modalities=MODALITIES,
+            TREES if kind == "shape" else LogisticRegression(), seen, y,
+            modalities=KNOWING if kind == "shape" else MODALITIES,
             propensity=PropensityWeighter(random_state=0), subsets=["x1", ["x1", "x2"]],
             scoring=METRICS, n_bootstraps=n_bootstraps, return_scores=True,
             random_state=seed,

@@ -27,6 +27,7 @@ _SUBMODULES = (
     "missingness",
     "modalities",
     "nn",
+    "pid",
 )
 
 __all__ = sorted([*_LAZY, "__version__"])

@@ -6,6 +6,7 @@ __all__ = [
     "NoCovariateWarning",
     "OverlapWarning",
     "SkmissingWarning",
+    "UncertifiedWarning",
     "UnobservedModalityWarning",
 ]
 
@@ -43,3 +44,10 @@ class OverlapWarning(SkmissingWarning):
 
 class MissingCovariateWarning(SkmissingWarning):
     """A covariate that was always there in ``fit`` is missing at prediction."""
+
+
+class UncertifiedWarning(SkmissingWarning):
+    """A numerical solution is certified to a lower accuracy than was asked for.
+
+    The message has the accuracy that is certain.
+    """

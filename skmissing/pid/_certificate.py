@@ -1,0 +1,185 @@
+"""Two-sided bounds of the minimum information, from any point a solver hands over.
+
+Arrays of one problem are laid out with the classes in the middle: ``A`` (n1, K) and
+``B`` (K, n2) are the marginals ``P(x1, y)`` and ``P(x2, y)``, ``L`` and ``M`` their
+dual potentials, ``Q`` (n1, K, n2) a coupling. Everything is in nats here.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Bounds(NamedTuple):
+    """A feasible coupling and what it proves.
+
+    Attributes
+    ----------
+    lower, upper : float
+        Enclose the minimum of ``I_Q(Y; X1, X2)``, nats.
+    coupling : ndarray of shape (n1, K, n2)
+        Feasible, and its information is ``upper``.
+    """
+
+    lower: float
+    upper: float
+    coupling: np.ndarray
+
+
+def cell_softmax(L: np.ndarray, M: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Constraint values and conditional class probabilities of every cell.
+
+    Parameters
+    ----------
+    L : ndarray of shape (n1, K)
+        Potentials of the first source, ``-inf`` where the marginal is zero.
+    M : ndarray of shape (K, n2)
+        Likewise of the second source.
+
+    Returns
+    -------
+    g : ndarray of shape (n1, n2)
+        ``logsumexp_y(L + M)``, ``-inf`` in cells that no class can reach.
+    p : ndarray of shape (n1, K, n2)
+        ``softmax_y(L + M)``, all zero in those cells.
+    """
+    p = L[:, :, None] + M
+    top = p.max(axis=1)
+    dead = np.isneginf(top)
+    top[dead] = 0.0
+    p -= top[:, None, :]
+    np.exp(p, out=p)
+    total = p.sum(axis=1)
+    total[dead] = 1.0
+    p /= total[:, None, :]
+    g = top + np.log(total)
+    g[dead] = -np.inf
+    return g, p
+
+
+def negative_entropy(Q: np.ndarray) -> float:
+    """Negative conditional entropy ``-H_Q(Y | X1, X2)`` in nats.
+
+    Parameters
+    ----------
+    Q : ndarray of shape (n1, K, n2)
+        Coupling.
+
+    Returns
+    -------
+    float
+    """
+    cell = Q.sum(axis=1)
+    share = Q / np.where(cell > 0, cell, 1.0)[:, None, :]
+    # Quotients of denormal numbers can round to zero as well.
+    return float((Q * np.log(np.where(share > 0, share, 1.0))).sum())
+
+
+def certify(
+    A: np.ndarray, B: np.ndarray, L: np.ndarray, M: np.ndarray, Q: np.ndarray
+) -> Bounds:
+    """Bound the minimum of ``-H_Q(Y | X1, X2)`` from both sides.
+
+    Parameters
+    ----------
+    A : ndarray of shape (n1, K)
+        Marginal of the first source, no all-zero row.
+    B : ndarray of shape (K, n2)
+        Marginal of the second source.
+    L, M : ndarray
+        Potentials of any quality, of the shapes of ``A`` and ``B``.
+    Q : ndarray of shape (n1, K, n2)
+        A coupling of any quality.
+
+    Returns
+    -------
+    Bounds
+
+    Notes
+    -----
+    For every feasible Q and all potentials, by Gibbs' inequality in each cell,
+    ``sum_y q (log q - log q_cell - L - M) >= -q_cell g`` with
+    ``g = logsumexp_y(L + M)``. Summed over the cells,
+    ``-H_Q(Y | X1, X2) >= sum A L + sum B M - sum_cell q_cell g``, and the last sum is
+    at most ``sum_i P(x1=i) c_i + sum_j P(x2=j) d_j`` where ``c_i + d_j >= g(i, j)``.
+    Nothing is assumed about where the potentials come from.
+    """
+    g, _ = cell_softmax(L, M)
+    mass_a, mass_b = A.sum(axis=1), B.sum(axis=0)
+    # Every d gives a valid c. A violation is cheap on the side of the rarer state.
+    rarer = np.where(mass_b < mass_a[:, None], np.maximum(g, 0.0), 0.0)
+    shifts = (np.zeros(len(mass_b)), g.max(axis=0), rarer.max(axis=0))
+    cost = min((g - d).max(axis=1) @ mass_a + d @ mass_b for d in shifts)
+    lower = (np.where(A > 0, L, 0.0) * A).sum() + (np.where(B > 0, M, 0.0) * B).sum()
+    lower -= cost
+    coupling = repair(A, B, Q)
+    return Bounds(float(lower), negative_entropy(coupling), coupling)
+
+
+def repair(A: np.ndarray, B: np.ndarray, Q: np.ndarray) -> np.ndarray:
+    """Give a nearly feasible coupling its exact marginals.
+
+    Each class is first multiplied by ``1 + alpha_i + beta_j``, solved from the linear
+    equations of its marginals. Such factors change the mass where the mass is, so at
+    the optimum, where the gradient of the objective is ``L + M``, they cost only
+    second order in the violation; a shift of mass into empty cells would cost first
+    order times a large logarithm. What rounding leaves is then moved by scaling down
+    and adding an outer product, which ends feasible from any start.
+
+    Parameters
+    ----------
+    A, B : ndarray of shape (n1, K) and (K, n2)
+        Wanted marginals, of equal class totals.
+    Q : ndarray of shape (n1, K, n2)
+        Non-negative.
+
+    Returns
+    -------
+    ndarray of shape (n1, K, n2)
+    """
+    # The second round removes what the limits on the factors left of the first.
+    for _ in range(2):
+        Q = Q * _factors(A, B, Q)
+    rows = Q.sum(axis=2)
+    Q = Q * np.minimum(1.0, A / np.where(rows > 0, rows, 1.0))[:, :, None]
+    columns = Q.sum(axis=0)
+    Q = Q * np.minimum(1.0, B / np.where(columns > 0, columns, 1.0))
+    short_a = np.maximum(A - Q.sum(axis=2), 0.0)
+    short_b = np.maximum(B - Q.sum(axis=0), 0.0)
+    total = short_b.sum(axis=1)
+    share = short_b / np.where(total > 0, total, 1.0)[:, None]
+    return Q + short_a[:, :, None] * share
+
+
+def _factors(A: np.ndarray, B: np.ndarray, Q: np.ndarray) -> np.ndarray:
+    """Multipliers ``1 + alpha_i + beta_j`` per class, within [0.1, 10]."""
+    n2 = Q.shape[2]
+    q = np.ascontiguousarray(Q.transpose(1, 0, 2))
+    rows, columns = q.sum(axis=2), q.sum(axis=1)
+    miss_a, miss_b = A.T - rows, B - columns
+    inverse = 1.0 / np.where(rows > 0, rows, 1.0)
+    # Eliminate alpha. The remaining Laplacian has the gauge beta + const as its null
+    # vector, which the outer product fills in.
+    matrix = -(q.transpose(0, 2, 1) * inverse[:, None, :]) @ q
+    total = columns.sum(axis=1)
+    matrix += (
+        columns[:, :, None]
+        * columns[:, None, :]
+        / np.where(total > 0, total, 1.0)[:, None, None]
+    )
+    diagonal = np.where(columns > 0, columns, 1.0)
+    matrix[:, range(n2), range(n2)] += diagonal
+    scale = 1.0 / np.sqrt(diagonal)
+    matrix *= scale[:, :, None] * scale[:, None, :]
+    # Parts of the support that only rounding connects make it singular once more; a
+    # few units of the last place are invisible elsewhere.
+    matrix[:, range(n2), range(n2)] += 1e-14
+    right = miss_b - ((inverse * miss_a)[:, None, :] @ q)[:, 0]
+    try:
+        beta = scale * np.linalg.solve(matrix, (scale * right)[:, :, None])[:, :, 0]
+    except np.linalg.LinAlgError:
+        return np.ones_like(Q)
+    alpha = inverse * (miss_a - (q @ beta[:, :, None])[:, :, 0])
+    return np.clip(1.0 + alpha.T[:, :, None] + beta, 0.1, 10.0)

@@ -1,0 +1,251 @@
+"""Primal-dual interior-point method for the minimum of the joint information."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ._certificate import Bounds, cell_softmax, certify
+from ._newton import NewtonSystem
+
+# Shares of the way to the boundary, one after the other until a run succeeds. The
+# first is the fast one; tables whose entries span ten orders of magnitude may jam
+# against the boundary with it, and the others take different paths.
+ATTEMPTS = (0.99, 0.9, 0.7)
+# Iterations of one attempt. Runs that succeed take 5 to 25, hardly ever more than 40.
+PATIENCE = 60
+# A primal step below this is tried once more towards the centre.
+SHORT = 0.1
+# A dual step is halved while a constraint comes out larger by more than this than it
+# would be if it were linear: steps that trust the linearisation further can cycle.
+CURVATURE = 0.3
+# Gap in nats below which steps are refined: rounding is no concern before.
+REFINE = 1e-5
+# The gap aimed at is not below this share of what the dual residual is worth. Where
+# classes are very rare, the residual falls more slowly than the gap could.
+RESIDUAL_SHARE = 0.1
+
+
+class Solution(NamedTuple):
+    """Best certified point of all attempts.
+
+    Attributes
+    ----------
+    bounds : Bounds
+        Of ``-H_Q(Y | X1, X2)``, nats.
+    L : ndarray of shape (n1, K)
+        Potentials of the first source.
+    M : ndarray of shape (K, n2)
+        Potentials of the second source.
+    n_iter : int
+        Iterations of all attempts together.
+    """
+
+    bounds: Bounds
+    L: np.ndarray
+    M: np.ndarray
+    n_iter: int
+
+    @property
+    def gap(self) -> float:
+        """Certified gap in nats."""
+        return self.bounds.upper - self.bounds.lower
+
+
+class _State(NamedTuple):
+    """Potentials, multipliers and slacks, and the softmax of the potentials."""
+
+    L: np.ndarray
+    M: np.ndarray
+    R: np.ndarray
+    s: np.ndarray
+    g: np.ndarray
+    p: np.ndarray
+
+
+def interior_point(
+    A: np.ndarray, B: np.ndarray, goal: float, tol: float, max_iter: int
+) -> Solution:
+    """Maximise the dual and recover the coupling.
+
+    Parameters
+    ----------
+    A : ndarray of shape (n1, K)
+        ``P(x1, y)``, no all-zero row or column.
+    B : ndarray of shape (K, n2)
+        ``P(x2, y)``, with the class totals of ``A``.
+    goal : float
+        Certified gap at which an attempt stops, nats.
+    tol : float
+        Certified gap that saves further attempts, nats.
+    max_iter : int
+        Largest number of iterations of all attempts together.
+
+    Returns
+    -------
+    Solution
+
+    Notes
+    -----
+    Maximise ``sum A L + sum B M`` subject to
+    ``g(i, j) = logsumexp_y(L[i, y] + M[y, j]) <= 0`` in every cell. The multipliers R
+    of the constraints are the marginal ``Q(x1, x2)``, ``p = softmax_y(L + M)`` is
+    ``Q(y | x1, x2)``. Slacks ``s`` are variables of their own, with the residual
+    ``g + s``: a path that had to keep ``g < 0`` by line search takes many times the
+    iterations. The steps are those of Mehrotra's predictor and corrector.
+    """
+    best, n_iter = None, 0
+    for stay in ATTEMPTS:
+        found = _attempt(A, B, goal, min(PATIENCE, max_iter - n_iter), stay)
+        n_iter += found.n_iter
+        if best is None or found.gap < best.gap:
+            best = found
+        if best.gap <= tol or n_iter >= max_iter:
+            break
+    assert best is not None
+    return best._replace(n_iter=n_iter)
+
+
+def _attempt(
+    A: np.ndarray, B: np.ndarray, goal: float, max_iter: int, stay: float
+) -> Solution:
+    mass_a, mass_b = A.sum(axis=1), B.sum(axis=0)
+    # Cells that no class can reach are no constraints. They stay in the arrays with
+    # R = 0 and s = 1, where they add nothing to any sum.
+    alive = (A > 0).astype(np.float64) @ (B > 0) > 0
+    with np.errstate(divide="ignore"):
+        # Naive Bayes, and then down until strictly feasible.
+        L = np.log(A / mass_a[:, None])
+        M = np.log(B / B.sum(axis=1)[:, None]) - np.log(mass_b)
+    g, p = cell_softmax(L, M)
+    down = (g.max(axis=1) + 0.1)[:, None]
+    L, g = L - down, g - down
+    R = np.where(alive, mass_a[:, None] * mass_b, 0.0)
+    state = _State(L, M, R, np.where(alive, -g, 1.0), g, p)
+    # Cells weigh in the barrier as much as in the start. With equal weights the cells
+    # of rare states would have to rise from their own size to that of the others.
+    weight = R / R.sum()
+
+    def bounded() -> Solution:
+        bounds = certify(A, B, state.L, state.M, state.R[:, None, :] * state.p)
+        return Solution(bounds, state.L, state.M, n_iter)
+
+    best: Solution | None = None
+    failures = n_iter = 0
+    last = np.inf
+    for n_iter in range(max_iter + 1):
+        product = float((state.R * state.s).sum())
+        # The sum of R s is the gap but for residuals. Bounds cost nearly as much as an
+        # iteration on small tables: they wait until they have a chance, and while the
+        # sum still falls fast.
+        slow = product > 0.1 * last
+        last = product
+        if product < 1e4 * goal and (best is None or slow or product < 30.0 * goal):
+            found = bounded()
+            old = np.inf if best is None else best.gap
+            if found.gap < old:
+                best = found
+            # Rounding ends the progress of some runs before the goal.
+            if product > 0.1 * old or found.gap < 0.5 * old:
+                failures = 0
+            else:
+                failures += 1
+            if found.gap <= goal or failures == 5:
+                break
+        if n_iter == max_iter:
+            break
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            new = _iterate(A, B, state, alive, weight, stay)
+        if new is None:
+            break
+        state = new
+        # Where the constraint is really slack, the slack is exact.
+        exact = alive & (-state.g > 0.1 * state.s)
+        state.s[exact] = -state.g[exact]
+    return (best or bounded())._replace(n_iter=n_iter)
+
+
+def _iterate(
+    A: np.ndarray,
+    B: np.ndarray,
+    state: _State,
+    alive: np.ndarray,
+    weight: np.ndarray,
+    stay: float,
+) -> _State | None:
+    """One step of predictor and corrector; None if it breaks down."""
+    L, M, R, s, g, p = state
+    try:
+        system = NewtonSystem(p, R, s, B > 0)
+    except np.linalg.LinAlgError:
+        return None
+    residual = np.where(alive, g + s, 0.0)
+    gap = float((R * s).sum())
+
+    def direction(
+        product: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Step that aims at ``R s = product`` to first order."""
+        load = p * ((product + R * residual) / s)[:, None, :]
+        right = A - load.sum(axis=2), B - load.sum(axis=0)
+        dL, dM, mean = system.solve(*right, refine=gap < REFINE)
+        ds = np.where(alive, -residual - mean, 0.0)
+        return dL, dM, (product - R * (s + ds)) / s, ds
+
+    def walk(product: np.ndarray) -> tuple[float, _State]:
+        """Length of the primal step, and where both steps lead."""
+        dL, dM, dR, _ = direction(product)
+        dL, dM = _temper(dL), _temper(dM)
+        change = dL[:, :, None] + dM
+        ds = np.where(alive, -residual - (p * change).sum(axis=1), 0.0)
+        dual = min(1.0, stay * _reach(s, ds))
+        while True:
+            new_L, new_M = L + dual * dL, M + dual * dM
+            new_g, new_p = cell_softmax(new_L, new_M)
+            # The constraints are convex: this is what the linearised ones hide.
+            error = new_g - (g - dual * (residual + ds))
+            if not error[alive].max() > CURVATURE or dual < SHORT:
+                break
+            dual *= 0.5
+        # Not longer than the dual one: its equations are linearised at the old L, M.
+        primal = min(stay * _reach(R, dR), dual)
+        new_R, new_s = R + primal * dR, s + dual * ds
+        return primal, _State(new_L, new_M, new_R, new_s, new_g, new_p)
+
+    _, _, dR, ds = direction(np.zeros_like(R))
+    primal, dual = min(1.0, _reach(R, dR)), min(1.0, _reach(s, ds))
+    ahead = float(((R + primal * dR) * (s + dual * ds)).sum())
+    # Mehrotra's rule for the gap to aim at.
+    aim = gap * (ahead / gap) ** 3
+    aim = max(aim, RESIDUAL_SHARE * float((R * np.abs(residual)).sum()))
+    length, new = walk(aim * weight - dR * ds)
+    if length < SHORT:
+        # Jammed against the boundary: back to the centre first.
+        other, centred = walk(gap * weight)
+        if other > length:
+            new = centred
+    # Exponents far beyond the range of floats leave nothing to go on from.
+    finite = np.isfinite(new.R).all() and np.isfinite(new.s).all()
+    finite &= not (np.isnan(new.L).any() or np.isnan(new.M).any())
+    return new if finite else None
+
+
+def _temper(step: np.ndarray) -> np.ndarray:
+    """Limit the change of each potential by itself.
+
+    Mass that is far too small makes the linearised exponential overshoot by orders of
+    magnitude; ``1 + log(step)`` is where the exponential itself would be about right.
+    Downwards, the limit is 5. Scaling the whole step instead would let one entry of
+    negligible mass stop all others.
+    """
+    up = 1.0 + np.log(np.maximum(step, 1.0))
+    return np.where(step > 1.0, up, np.maximum(step, -5.0))
+
+
+def _reach(x: np.ndarray, dx: np.ndarray) -> float:
+    """Largest step that keeps ``x + step dx`` non-negative."""
+    falling = dx < 0
+    if not falling.any():
+        return np.inf
+    return float((x[falling] / -dx[falling]).min())
