@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 from sklearn.ensemble import ExtraTreesRegressor
-from sklearn.linear_model import RidgeCV
 
 from .._inner import takes_sample_weight
 from ._metrics import Predictions
@@ -16,9 +15,6 @@ from ._subsets import Subset
 # Averages over leaves of at least this many rows are smooth enough to be a mean.
 LEAF_ROWS = 10
 N_TREES = 100
-ALPHAS = np.logspace(-2, 4, 7)
-# Beyond this the products with the label would be most of the columns.
-INTERACTING_COLUMNS = 200
 
 
 def augmented_mean(
@@ -49,23 +45,27 @@ def augmented_mean(
     -----
     The models are combined by least squares on the observed rows, with the weights that
     the variance of the result has: (1 - p) / p^2 for propensity p. If one of the models
-    is right, it is what least squares finds, whatever the weights, and models that say
+    is right, it is what least squares finds, whatever the weights; models that say
     nothing get the coefficient 0.
     """
     seen = weight > 0
     w, s = weight[seen], base[seen]
-    table = np.column_stack([np.ones(len(outcome)), outcome])
     doubt = w * np.maximum(w / s - 1.0, 0.0)
     if doubt.max() <= 1e-12 * w.max():
         # All rows were sure to be observed: nothing to augment.
         return float(w @ values[seen] / w.sum())
-    root = np.sqrt(doubt / doubt.max())
-    scale = np.abs(table).max(axis=0)
-    scale[scale == 0] = 1.0
-    fitted = np.linalg.lstsq(
-        (table[seen] / scale) * root[:, None], values[seen] * root, rcond=1e-9
-    )[0]
-    model = table @ (fitted / scale)
+    doubt = doubt / doubt.max()
+    root = np.sqrt(doubt)
+    centred = outcome - np.average(outcome[seen], axis=0, weights=doubt)
+    scale = np.abs(centred).max(axis=0)
+    # Up to rounding a constant says nothing.
+    varies = scale > 1e-12 * np.maximum(1.0, np.abs(outcome).max(axis=0))
+    table = centred[:, varies] / scale[varies]
+    target = (values[seen] - np.average(values[seen], weights=doubt)) * root
+    if not table.shape[1]:
+        return float(w @ values[seen] / w.sum())
+    fitted = np.linalg.lstsq(table[seen] * root[:, None], target, rcond=1e-9)[0]
+    model = table @ fitted
     miss = w @ (values[seen] - model[seen]) / w.sum()
     return float(base @ model / base.sum() + miss)
 
@@ -101,7 +101,7 @@ def model_outcomes(
     design : ndarray of shape (n, n_columns)
         Standardised covariates.
     model : regressor or None
-        The user's, in place of both defaults.
+        Template; None takes extremely randomised trees.
     seed : int
         Seed of random models.
     progress : callable
@@ -109,7 +109,7 @@ def model_outcomes(
 
     Returns
     -------
-    dict of subset to dict of str to ndarray of shape (n, n_models)
+    dict of subset to dict of str to ndarray of shape (n,)
         By name of the metric. Where the scores of all rows are known they are their own
         model.
     """
@@ -129,33 +129,21 @@ def model_outcomes(
                 known.append(values[subset])
     label = [np.eye(codes.max() + 1)[codes][:, 1:]] if labelled else []
     features = np.nan_to_num(np.column_stack([design, *known, *label]))
-    crossed = features
-    if labelled and features.shape[1] <= INTERACTING_COLUMNS:
-        products = [features * label[0][:, [k]] for k in range(label[0].shape[1])]
-        crossed = np.column_stack([features, *products])
     out = {}
     for subset in progress(list(values), len(values)):
         score = values[subset]
         if np.isnan(score[kept]).any():
+            # One forest for all metrics: they share what tells easy rows from hard.
+            template = model
             if model is None:
-                forest = ExtraTreesRegressor(
+                template = ExtraTreesRegressor(
                     N_TREES, min_samples_leaf=LEAF_ROWS, random_state=seed
                 )
-                parts = [
-                    _cross_fit(forest, features, score, weight, folds, seed, True),
-                    _cross_fit(
-                        RidgeCV(ALPHAS), crossed, score, weight, folds, seed, True
-                    ),
-                ]
-            else:
-                parts = [_cross_fit(model, features, score, weight, folds, seed, False)]
-        else:
-            # The score of every row is known, and there is nothing to model.
-            parts = [np.nan_to_num(score)]
-        out[subset] = {
-            m.name: np.column_stack([part[:, j] for part in parts])
-            for j, m in enumerate(means)
-        }
+            score = _cross_fit(
+                template, features, score, weight, folds, seed, model is None
+            )
+        # Else the score of every row is known, and there is nothing to model.
+        out[subset] = {m.name: np.nan_to_num(score[:, j]) for j, m in enumerate(means)}
     return out
 
 
@@ -184,15 +172,11 @@ def _cross_fit(
         train, test = seen & (folds != k), folds == k
         if not train.any():
             continue
-        centre = weight[train] @ features[train] / weight[train].sum()
-        spread = features[train].std(axis=0)
-        spread[spread < 1e-12] = 1.0
-        table = (features - centre) / spread
         for j in columns:
             one = clone(model)
             if "random_state" in one.get_params() and one.random_state is None:
                 one.set_params(random_state=seed)
             extra = {"sample_weight": weight[train]} if takes_sample_weight(one) else {}
-            one.fit(table[train], values[train][:, j], **extra)
-            out[test, j] = one.predict(table[test])
+            one.fit(features[train], values[train][:, j], **extra)
+            out[test, j] = one.predict(features[test])
     return out

@@ -158,9 +158,9 @@ def modality_utility(
     :math:`\\sum_i s_i h_i / \\sum_i s_i + \\sum_i w_i (\\ell_i - h_i) / \\sum_i w_i`
     with sample weights s, weights w of the observed rows and a model h of
     :math:`\\ell` given all that is known of every row: the covariates, the label if
-    none is missing, and the predictions of models that every row has. Here h is a
-    linear combination of cross-fitted models, the one that makes the variance smallest
-    :cite:p:`cao2009improving`, so that a poor model is left out. The value is
+    none is missing, and the predictions of models that every row has. It is
+    cross-fitted and then scaled to make the variance smallest
+    :cite:p:`cao2009improving`, so that a poor model does no harm. The value is
     consistent if either the propensities or h are right
     :cite:p:`robins1994estimation`, and has a smaller variance than the weighted mean
     where h predicts well.
