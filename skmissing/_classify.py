@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from ._warn import warn_user
 from .exceptions import EmptyRowWarning
 from .modalities._multimodal_data import MultimodalData
 from .modalities._validation import check_multimodal
@@ -49,11 +49,10 @@ class MultimodalClassifierMixin(ClassifierMixin):
     def _warn_unanswerable(self, some: np.ndarray) -> None:
         """One warning per call, with the count."""
         if not some.all():
-            warnings.warn(
+            warn_user(
                 f"Got {int((~some).sum())} of {len(some)} rows without "
                 f"{self._lacking()}; they are answered with the class prior.",
                 EmptyRowWarning,
-                stacklevel=3,
             )
 
     def predict_log_proba(self, X: Any) -> np.ndarray:

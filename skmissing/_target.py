@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
+from ._warn import warn_user
 from .exceptions import UnobservedModalityWarning
 from .modalities._multimodal_data import MultimodalData
 
@@ -231,9 +231,8 @@ def warn_unobserved(names: Sequence[str], observed: Sequence[str]) -> None:
     """
     for name in names:
         if name not in observed:
-            warnings.warn(
+            warn_user(
                 f"Got no training row with the modality {name!r}; it is ignored at "
                 "prediction.",
                 UnobservedModalityWarning,
-                stacklevel=5,
             )

@@ -310,7 +310,7 @@ class SensitivityDisplay:
         ax.xaxis.set_minor_locator(NullLocator())
         ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         ax.set_xlabel("Propensities off by an odds ratio of up to")
-        ax.set_ylabel(self.quantity.capitalize())
+        ax.set_ylabel(self.quantity[:1].upper() + self.quantity[1:])
         make_legend(ax)
         return self
 

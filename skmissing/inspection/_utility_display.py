@@ -326,6 +326,8 @@ class UtilityDisplay:
         ax.set_yticks(np.arange(n), labels)
         ax.set_ylim(n - 0.5, -0.5)
         what = self.metric.replace("roc_auc", "ROC AUC").replace("neg_", "negative ")
+        what = what.replace("negative log_loss", "log-likelihood")
+        what = what.replace("brier", "Brier")
         start = "Gain in" if self.quantity == "gain" else "Value of"
         ax.set_xlabel(f"{start} {what}".replace("_", " "))
         ax.locator_params(axis="x", nbins=6)

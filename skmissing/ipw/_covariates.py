@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .._warn import warn_user
 from ..exceptions import MissingCovariateWarning
 from ..modalities._layout import column_label
 from ..modalities._multimodal_data import MultimodalData
@@ -123,12 +123,11 @@ class CovariateTable:
                 trouble[column.label] = n_new
         if trouble:
             counts = ", ".join(f"{label!r} ({k})" for label, k in trouble.items())
-            warnings.warn(
+            warn_user(
                 f"Got covariates that are missing, or have levels unknown in fit, in "
                 f"{counts} rows; the mean or the most frequent level of the training "
                 "rows takes their place.",
                 MissingCovariateWarning,
-                stacklevel=5,
             )
         return table
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from .._target import check_weights
+from .._warn import warn_user
 from ..exceptions import OverlapWarning
 from ..modalities._validation import check_multimodal
 
@@ -119,11 +119,10 @@ class PropensityDiagnostics:
                     "weighted ones"
                 )
             if troubles:
-                warnings.warn(
+                warn_user(
                     f"Poor overlap for {names}: {'; '.join(troubles)}. See overlap(X) "
                     "and balance(X).",
                     OverlapWarning,
-                    stacklevel=5,
                 )
 
     def balance(self, X: Any, y: Any = None, sample_weight: Any = None) -> pd.DataFrame:

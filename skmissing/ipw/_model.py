@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral
 from typing import Any
 
@@ -11,6 +10,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import check_cv
 
 from .._inner import fit_weighted
+from .._warn import warn_user
 from ..exceptions import NoCovariateWarning
 from ._logistic import LogisticPropensity
 from ._splitter import assign_folds
@@ -82,12 +82,11 @@ class PropensityModel:
             self.propensity_ = np.ones(n)
             return self
         if design.shape[1] == 0:
-            warnings.warn(
+            warn_user(
                 f"Got no covariate to explain which rows have {self.required}; the "
                 f"observed rate {self.rate_:.3g} is used for all, as if they were "
                 "missing completely at random.",
                 NoCovariateWarning,
-                stacklevel=6,
             )
             self.propensity_ = np.full(n, self.rate_)
             return self

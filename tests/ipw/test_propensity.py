@@ -15,14 +15,14 @@ from sklearn.model_selection import GroupKFold, KFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 
-from skmissing import MultimodalData, PropensityWeighter
+from skmissing import IPWMultimodalClassifier, MultimodalData, PropensityWeighter
 from skmissing.datasets import load_heart, make_bitwise
 from skmissing.exceptions import (
     MissingCovariateWarning,
     NoCovariateWarning,
     OverlapWarning,
 )
-from skmissing.ipw import _logistic
+from skmissing.ipw import _logistic, modality_utility
 from skmissing.ipw._diagnostics import effective_sample_size
 
 # No penalty. Coded categories are collinear, which this solver does not mind.
@@ -702,3 +702,20 @@ def test_effective_sample_size_of_extreme_weights():
     assert effective_sample_size(np.zeros(3)) == 0
     assert effective_sample_size(np.full(7, 1e-300)) == pytest.approx(7)
     assert effective_sample_size(np.r_[1e300, np.ones(5)]) == pytest.approx(1)
+
+
+def test_warnings_point_at_the_line_of_the_user():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2000, 2))
+    X = MultimodalData({"a": x[:, :1], "b": x[:, 1:]})
+    X = X.hide({"b": rng.random(2000) > expit(3 * x[:, 0] - 2)})
+    y = (x[:, 0] > 0) * 1
+    for call in (
+        lambda: PropensityWeighter(random_state=0).fit(X),
+        lambda: IPWMultimodalClassifier(GaussianNB()).fit(X, y),
+        lambda: modality_utility(GaussianNB(), X, y, n_bootstraps=0, random_state=0),
+        lambda: PropensityWeighter(covariates=[]).fit(X),
+    ):
+        with pytest.warns((OverlapWarning, NoCovariateWarning)) as caught:
+            call()
+        assert {w.filename for w in caught} == {__file__}
