@@ -292,7 +292,7 @@ def test_doubly_robust_can_be_left_out(utilities):
         utilities, "neg_log_loss", doubly_robust=False
     )
     assert list(display.points_) == ["biased", "corrected"]
-    assert display.ax_.get_xlabel() == "Gain in negative log loss"
+    assert display.ax_.get_xlabel() == "Gain in log-likelihood"
 
 
 def test_utility_from_estimator_and_from_predictions_agree(bits, utilities):
