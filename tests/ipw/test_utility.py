@@ -423,6 +423,7 @@ def test_one_resample_by_hand():
         TREE, X, y, subsets=["x2"], scoring="accuracy", n_bootstraps=0, cv=3,
         propensity=PropensityWeighter(LogisticRegression(C=np.inf, tol=1e-10)),
         sample_weight=w, groups=groups, return_scores=True, random_state=0,
+        correct_training=False,
     )  # fmt: skip
     found = resample(scores._lines, scores._missingness, w, groups, True, [5])[0, 0]
     drawn = np.bincount(np.random.RandomState(5).randint(200, size=200), minlength=200)
