@@ -11,7 +11,7 @@ from sklearn.utils._optional_dependencies import check_matplotlib_support
 from .._target import check_weights
 from ..ipw import PropensityWeighter
 from ..ipw._diagnostics import LOW_PROPENSITY, calibration_bins
-from ._balance_display import (
+from ._drawing import (
     BLUE,
     GREY,
     ORANGE,

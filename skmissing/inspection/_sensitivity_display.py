@@ -13,7 +13,7 @@ from ..ipw import IPWMultimodalClassifier, sensitivity_bounds, tipping_odds_rati
 from ..ipw._labels import known_labels, labels_of
 from ..ipw._splitter import observed_rows
 from ..modalities._validation import check_multimodal
-from ._balance_display import (
+from ._drawing import (
     BLUE,
     GREY,
     ORANGE,

@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from ..ipw import PropensityWeighter, modality_utility
-from ._balance_display import (
+from ._drawing import (
     BLUE,
     GREY,
     LONGEST_LABEL,

@@ -13,6 +13,8 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from .._fit import restore_on_error
 from .._inner import FlatTable, accepts_nan, fit_weighted, takes_multimodal
 from .._target import check_training_rows, check_weights
+from .._warn import warn_user
+from ..exceptions import OverlapWarning
 from ..modalities._layout import _frame_block
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
@@ -81,6 +83,12 @@ class IPWMultimodalClassifier(InnerAnswersMixin, BaseEstimator):
         unknown names, and whatever the propensity raises.
     TypeError
         If the weights differ and ``estimator`` takes none.
+
+    Warns
+    -----
+    OverlapWarning
+        If a class shows in rows that are not observed alone, and as in
+        :class:`PropensityWeighter`.
 
     See Also
     --------
@@ -220,6 +228,13 @@ class IPWMultimodalClassifier(InnerAnswersMixin, BaseEstimator):
                 f"Got one class only ({rows.classes[shown[0]]!r}) in the rows that "
                 f"have {self.use_}, expected at least two classes."
             )
+        if len(shown) < len(rows.classes):
+            unseen = np.delete(rows.classes, shown).tolist()
+            warn_user(
+                f"Got the classes {unseen} only in rows without all of {self.use_}; "
+                "they are never predicted, and no weight can stand for them.",
+                OverlapWarning,
+            )
         w = weight if ipw is None else weight * ipw
         self.classes_ = rows.classes
         # Rows that lack a modality still tell how common their class is.
@@ -333,7 +348,7 @@ class IPWMultimodalClassifier(InnerAnswersMixin, BaseEstimator):
         weight = check_weights(sample_weight, len(data))
         weight = weight * (observed_rows(data, self.use_) & known)
         if self.propensity_ is not None:
-            weight = weight * self.propensity_.sample_weight(X, y)
+            weight = weight * self.propensity_._held_out_weight(X, y)[:, 0]
         rows = weight > 0
         if not rows.any():
             raise ValueError(

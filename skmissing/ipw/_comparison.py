@@ -137,6 +137,8 @@ def evaluate_lines(
     # Sets with the same observed rows have the same propensities.
     weights: dict[bytes, np.ndarray] = {}
     for i, line in enumerate(lines):
+        if line.union not in missingness:
+            continue
         m = missingness[line.union]
         plain = base[m.rows]
         if not plain.sum() > 0:

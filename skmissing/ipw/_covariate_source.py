@@ -131,8 +131,17 @@ class CovariateSource:
                     f"Got {int((~known).sum())} missing labels with use_target=True, "
                     "expected a label for every row."
                 )
-            # As text: a label is a name, also where it is a number.
-            out.append(("target", labels_of(y, known).astype(str)))
+            out.append(("target", self._names_of(labels_of(y, known))))
+        return out
+
+    def _names_of(self, labels: np.ndarray) -> np.ndarray:
+        """Labels as text, by value: 1, 1.0 and True are one label."""
+        if not hasattr(self, "classes"):
+            self.classes = np.unique(labels)
+        out = np.full(len(labels), None, dtype=object)
+        for label in self.classes:
+            out[labels == label] = str(label)
+        # None is an unknown label, which the coding then warns of.
         return out
 
     def _columns_of(self, estimator: Any, X: Any) -> pd.DataFrame:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -18,7 +21,21 @@ from ..modalities._multimodal_data import MultimodalData
 # numbers would otherwise add a column per row; the rarer levels share one column.
 MAX_LEVELS = 100
 
-OTHER = "(other)"
+
+class _Other:
+    """All rare levels: an object of its own, so that no level is mistaken for it."""
+
+    def __str__(self) -> str:
+        return "(other)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Other)
+
+    def __hash__(self) -> int:
+        return hash(_Other)
+
+
+OTHER = _Other()
 
 
 @dataclass
@@ -195,9 +212,12 @@ def _as_numbers(values: Any) -> np.ndarray | None:
         return series.to_numpy(np.float64, na_value=np.nan)
     if dtype.kind == "O":
         known = series[series.notna()]
-        numbers = (int, float, np.integer, np.floating, np.bool_)
-        if all(isinstance(v, numbers) for v in known):
-            return pd.to_numeric(series).to_numpy(np.float64, na_value=np.nan)
+        if all(isinstance(v, Number | np.bool_ | Decimal) for v in known):
+            out = np.full(len(series), np.nan)
+            out[series.notna().to_numpy()] = [float(v) for v in known]
+            return out
+        if len(known) and all(isinstance(v, date) for v in known):
+            return _as_numbers(pd.to_datetime(series))
     return None
 
 
@@ -262,8 +282,8 @@ def _code(column: _Column, values: Any) -> tuple[Iterator[np.ndarray], int]:
         return _with_indicator(iter([filled]), column, gone), new
     given = _as_levels(values)
     gone = np.array([level is None for level in given], dtype=bool)
-    known = set(column.levels) - {OTHER}
-    index = {level: level for level in known} | dict.fromkeys(column.rare, OTHER)
+    index: dict[Any, Any] = {v: v for v in column.levels if v != OTHER}
+    index |= dict.fromkeys(column.rare, OTHER)
     unknown = np.array(
         [level is not None and level not in index for level in given], dtype=bool
     )

@@ -11,6 +11,7 @@ from .._target import check_weights
 from .._warn import warn_user
 from ..exceptions import OverlapWarning
 from ..modalities._validation import check_multimodal
+from ._weighing import WeighingMixin
 
 # Below this a weight is more than twenty times that of a row that was sure to be
 # observed; the same bound is common for trimming in causal inference.
@@ -70,22 +71,14 @@ def calibration_bins(
     return out.rename_axis("bin").reset_index(drop=True).rename_axis("bin")
 
 
-class PropensityDiagnostics:
+class PropensityDiagnostics(WeighingMixin):
     """Methods of :class:`PropensityWeighter` that look at propensities and weights."""
 
     # Set by the class that inherits.
-    modalities: Any
-    use_target: bool
     required_: list[list[str]]
     covariate_names_: list[str]
     _training: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-    _bounds: list[tuple[float, float]]
     _several: bool
-    _table: Any
-    _source: Any
-    _read: Any
-    _observed: Any
-    _weights: Any
 
     def _warn_poor_overlap(self, kept: np.ndarray) -> None:
         """Warn, with figures, where the weights of fit rest on little."""
@@ -146,7 +139,7 @@ class PropensityDiagnostics:
             0.1 (in absolute value) after weighting, the propensity model misses
             something. With several required sets, the first index level names the set.
         """
-        data, propensity = self._read(X, y)
+        data, propensity = self._read(X, y, held_out=True)
         data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
         target = y if self.use_target else None
         table = self._table.transform(
@@ -199,7 +192,7 @@ class PropensityDiagnostics:
             observed rows, effective sample size and its ratio to their number, number
             of rows clipped.
         """
-        data, propensity = self._read(X, y)
+        data, propensity = self._read(X, y, held_out=True)
         observed = self._observed(data, y)
         w = self._weights(propensity, observed)
         rows = {}
@@ -242,7 +235,7 @@ class PropensityDiagnostics:
         """
         if not isinstance(n_bins, int | np.integer) or n_bins < 1:
             raise ValueError(f"Got n_bins={n_bins!r}, expected a positive integer.")
-        data, propensity = self._read(X, y)
+        data, propensity = self._read(X, y, held_out=True)
         observed = self._observed(data, y)
         parts = {
             "+".join(names): calibration_bins(propensity[:, i], observed[:, i], n_bins)

@@ -102,9 +102,14 @@ class LogisticPropensity(ClassifierMixin, BaseEstimator):
             if len(np.unique(y[rows])) == 2:
                 X, y, weight = X[rows], y[rows], weight[rows]
                 groups = None if groups is None else groups[rows]
-        folds = assign_folds(y.astype(int), TUNING_FOLDS, rng, groups)
+        n_folds = TUNING_FOLDS
+        if groups is not None:
+            n_folds = min(n_folds, len(np.unique(groups)))
+            if n_folds < 2:
+                groups, n_folds = None, TUNING_FOLDS
+        folds = assign_folds(y.astype(int), n_folds, rng, groups)
         loss, mass = np.zeros(len(ALPHAS)), 0.0
-        for k in range(TUNING_FOLDS):
+        for k in range(n_folds):
             train, test = folds != k, folds == k
             if not test.any() or len(np.unique(y[train])) < 2:
                 continue

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import check_cv
 
-from .._inner import fit_weighted
+from .._inner import fit_weighted, takes_sample_weight
 from .._warn import warn_user
 from ..exceptions import NoCovariateWarning
 from ._logistic import LogisticPropensity
@@ -156,7 +156,14 @@ class PropensityModel:
                 for k in range(n_folds)
             ]
         splitter = check_cv(self.cv, target, classifier=True)
-        return list(splitter.split(table, target, groups))
+        given = list(splitter.split(table, target, groups))
+        tests = np.concatenate([np.arange(len(target))[test] for _, test in given])
+        if not np.array_equal(np.sort(tests), np.arange(len(target))):
+            raise ValueError(
+                f"Got cv={self.cv!r}, expected a partition: every row (of positive "
+                "weight) in exactly one test set."
+            )
+        return given
 
     def _fit_one(
         self,
@@ -174,7 +181,14 @@ class PropensityModel:
             return model.fit(table, target, weight, groups)
         if "random_state" in model.get_params() and model.random_state is None:
             model.set_params(random_state=self.seed_)
-        return fit_weighted(model, table, target, weight / weight.mean())
+        weight = weight / weight.mean()
+        if np.ptp(weight) > 0 and not takes_sample_weight(model):
+            # Rows that were drawn twice can stand there twice.
+            times = weight / weight.min()
+            if np.allclose(times, np.round(times)) and times.sum() < 10 * len(times):
+                again = np.repeat(np.arange(len(times)), np.round(times).astype(int))
+                return model.fit(table[again], target[again])
+        return fit_weighted(model, table, target, weight)
 
     def _read(self, model: BaseEstimator, table: np.ndarray) -> np.ndarray:
         proba = np.asarray(model.predict_proba(table), dtype=np.float64)

@@ -20,6 +20,7 @@ from ._clip import check_clip, propensity_bounds
 from ._covariate_source import CovariateSource
 from ._covariates import CovariateTable
 from ._diagnostics import PropensityDiagnostics, effective_sample_size
+from ._held_out import HeldOut
 from ._labels import known_labels
 from ._model import PropensityModel
 from ._required import resolve_required
@@ -59,8 +60,9 @@ class PropensityWeighter(TransformerMixin, PropensityDiagnostics, BaseEstimator)
         leaves every weight as it is.
     cv : int, splitter or None, default=None
         Cross-fitting: ``propensity_`` and the weights of ``fit_transform`` come from
-        models that have not seen the row (its group, where ``groups`` are given). An
-        int asks for that many shuffled folds. Other methods use one model of all rows.
+        models that have not seen the row (its group, where ``groups`` are given), and
+        so do the diagnostics and scores of rows of ``fit``. An int asks for that many
+        shuffled folds. Other methods, and other rows, use one model of all rows.
     random_state : int, RandomState instance or None, default=None
         Draws folds, and the rows on which the penalty is chosen.
 
@@ -241,6 +243,9 @@ class PropensityWeighter(TransformerMixin, PropensityDiagnostics, BaseEstimator)
                 model.fit(design, observed[:, i], weight, groups_here, seed)
             )
         self.models_ = [m.model_ for m in self._fitted]
+        self._held_out = [
+            HeldOut(design, m, observed[:, i], kept) for i, m in enumerate(self._fitted)
+        ]
         self._settle(observed, weight)
         self._warn_poor_overlap(kept)
         return self
@@ -284,43 +289,6 @@ class PropensityWeighter(TransformerMixin, PropensityDiagnostics, BaseEstimator)
             return values
         values = values[..., 0]
         return values.item() if values.ndim == 0 else values
-
-    # -- propensities and weights ----------------------------------------------------
-
-    def _read(self, X: Any, y: Any) -> tuple[MultimodalData, np.ndarray]:
-        """Blocks and propensities of any rows, by the models of all rows."""
-        check_is_fitted(self)
-        if self.use_target and y is None:
-            raise ValueError(
-                f"Got y=None for {type(self).__name__}(use_target=True), expected the "
-                "labels: the propensity depends on them; call sample_weight(X, y)."
-            )
-        data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
-        target = y if self.use_target else None
-        if all(m.model_ is None for m in self._fitted):
-            design = np.empty((len(data), 0))
-        else:
-            design = self._table.transform(
-                self._source.take(self, data, X, target), len(data)
-            )
-        propensity = np.column_stack([m.predict(design) for m in self._fitted])
-        return data, propensity
-
-    def _weights(self, propensity: np.ndarray, observed: np.ndarray) -> np.ndarray:
-        """Weights of rows whose propensities are known, shape (n, n_sets)."""
-        out = np.zeros(propensity.shape)
-        for i, (low, high) in enumerate(self._bounds):
-            p, here = np.clip(propensity[:, i], low, high), observed[:, i]
-            never = here & (p <= 0)
-            if never.any():
-                raise ValueError(
-                    f"Got a propensity of exactly 0 for {int(never.sum())} observed "
-                    f"rows (the first is row {int(np.flatnonzero(never)[0])}), "
-                    "expected positive ones; use a smoother estimator or clip."
-                )
-            scale = self._rate[i] if self.stabilized else 1.0
-            out[here, i] = scale / p[here]
-        return out
 
     def predict_propensity(self, X: Any, y: Any = None) -> np.ndarray:
         """Probability of being observed, before clipping.

@@ -61,7 +61,7 @@ def tabulate(
     prefixes = [("biased", "biased_"), ("corrected", ""), ("doubly_robust", "dr_")]
     records = []
     for i, line in enumerate(lines):
-        m = missingness[line.union]
+        m = missingness.get(line.union)
         record: dict[str, Any] = {
             "quantity": "gain" if line.baseline else "value",
             "subset": "+".join(line.subset),
@@ -76,11 +76,13 @@ def tabulate(
             record[f"{prefix}std_error"] = sample.std(ddof=1) if some else np.nan
             ends = np.quantile(sample, [tail, 1 - tail]) if some else [np.nan, np.nan]
             record[f"{prefix}low"], record[f"{prefix}high"] = ends
-        ipw = m.weights(weight, refit=False)
-        record["n_observed"] = int(m.observed.sum())
-        record["effective_sample_size"] = effective_sample_size(ipw)
+        record["n_observed"] = 0 if m is None else int(m.observed.sum())
+        record["effective_sample_size"] = 0.0
         record["tipping_odds_ratio"] = np.nan
-        if line.baseline and line.values is not None:
+        if m is not None:
+            ipw = m.weights(weight, refit=False)
+            record["effective_sample_size"] = effective_sample_size(ipw)
+        if m is not None and line.baseline and line.values is not None:
             record["tipping_odds_ratio"] = tipping_odds_ratio(
                 line.values[m.rows],
                 m.propensity[m.rows],

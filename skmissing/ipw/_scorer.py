@@ -173,9 +173,8 @@ class _IPWScorer:
             owner, weighter = _find_owner(estimator)
             self._refuse_differences(owner, weighter)
             column = _find_set(weighter, self._required)
-        ipw = np.asarray(weighter.sample_weight(X, y))
-        if ipw.ndim == 2:
-            ipw = ipw[:, column]
+        ipw = weighter._held_out_weight(X, y)
+        ipw = ipw[:, column or 0]
         known = known_labels(y, len(ipw))
         weight = ipw * known * check_weights(sample_weight, len(ipw))
         rows = np.flatnonzero(weight > 0)
@@ -216,7 +215,8 @@ class _IPWScorer:
             raise ValueError(
                 "Got candidates that differ in their propensity or in the modalities "
                 "they use, expected the same weights for all: pass propensity= a "
-                "PropensityWeighter fitted once on all rows to make_ipw_scorer."
+                "PropensityWeighter fitted once on all rows to make_ipw_scorer, or "
+                "make a new scorer for each comparison."
             )
 
     # -- metadata routing ------------------------------------------------------------

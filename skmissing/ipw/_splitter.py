@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.model_selection._split import BaseCrossValidator
+from sklearn.model_selection._split import BaseCrossValidator, GroupsConsumerMixin
 
 from .._random import local_random_state
 from ..modalities._multimodal_data import MultimodalData
@@ -65,7 +65,7 @@ def assign_folds(
     return folds
 
 
-class ObservedStratifiedKFold(BaseCrossValidator):
+class ObservedStratifiedKFold(GroupsConsumerMixin, BaseCrossValidator):
     """K folds stratified by label and by what is observed.
 
     A missing label is a stratum of its own, and so is, within each label, whether all

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import check_cv
 
-from ._splitter import assign_folds
+from ._splitter import ObservedStratifiedKFold, assign_folds
 
 Subset = tuple[str, ...]
 
@@ -64,6 +64,8 @@ def orient(s: Subset, t: Subset) -> tuple[Subset, Subset]:
 
 def make_folds(
     cv: Any,
+    X: Any,
+    y: Any,
     data: Any,
     codes: np.ndarray,
     rng: np.random.RandomState,
@@ -75,6 +77,8 @@ def make_folds(
     ----------
     cv : int or splitter
         The parameter.
+    X, y : object
+        As the user gave them.
     data : MultimodalData of n rows
         The data.
     codes : ndarray of int of shape (n,)
@@ -98,7 +102,9 @@ def make_folds(
         return assign_folds(strata.reshape(-1), int(cv), rng, groups)
     folds = np.full(len(codes), -1)
     splitter = check_cv(cv, codes, classifier=True)
-    for k, (_, test) in enumerate(splitter.split(np.zeros(len(codes)), codes, groups)):
+    # Most splitters of scikit-learn refuse missing labels; ours looks for them.
+    labels = y if isinstance(splitter, ObservedStratifiedKFold) else codes
+    for k, (_, test) in enumerate(splitter.split(X, labels, groups)):
         if (folds[test] >= 0).any():
             raise ValueError(
                 f"Got cv={cv!r} with a row in two test sets, expected a partition."

@@ -219,7 +219,7 @@ def modality_utility(
                 f"Got no row with a label and all of the modalities {list(s)}, "
                 "expected at least one; leave it out of subsets."
             )
-    folds = make_folds(cv, data, codes, rng, inside)
+    folds = make_folds(cv, X, y, data, codes, rng, inside)
     pairs = [orient(s, t) for s, t in combinations(sets, 2)]
     unions = {frozenset(s) for s in sets} | {frozenset(s + t) for s, t in pairs}
     template = IPWMultimodalClassifier(
@@ -230,6 +230,8 @@ def modality_utility(
             propensity, modalities, X, y, weight, inside, data.names, union
         )
         for union in sorted(unions, key=sorted)
+        # Two sets that no row has together cannot be compared: their gain is NaN.
+        if (observed_rows(data, sorted(union)) & used).any()
     }
     chosen = "ipw" if correct_training else "none"
     jobs = [(s, w) for s in sets for w in dict.fromkeys(["none", chosen])]
@@ -248,6 +250,9 @@ def modality_utility(
     lines = []
     for subset, baseline in [(s, ()) for s in sets] + [(t, s) for s, t in pairs]:
         union = frozenset(subset + baseline)
+        if union not in missingness:
+            lines += [Line(subset, baseline, m.name, union, [], []) for m in metrics]
+            continue
         at = missingness[union].rows
         signed = [(1, subset)] + ([(-1, baseline)] if baseline else [])
         for metric in metrics:

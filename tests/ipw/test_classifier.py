@@ -31,7 +31,7 @@ from sklearn.tree import DecisionTreeClassifier
 from skmissing import IPWMultimodalClassifier, MultimodalData, PropensityWeighter
 from skmissing.baselines import FusionClassifier, PatternClassifier
 from skmissing.datasets import load_heart, make_bitwise
-from skmissing.exceptions import EmptyRowWarning
+from skmissing.exceptions import EmptyRowWarning, OverlapWarning
 from skmissing.ipw import ObservedStratifiedKFold, make_ipw_scorer
 from skmissing.modalities import ModalityTransformer
 
@@ -535,3 +535,33 @@ def test_split_tools_of_scikit_learn(bits):
     parts = train_test_split(bits.data, bits.target, random_state=0)
     clf = IPWMultimodalClassifier(TREE).fit(parts[0], parts[2])
     assert clf.score(parts[1], parts[3]) > 0.97
+
+
+def test_groups_are_routed_to_the_folds(bits):
+    X, y = bits.data[:300], bits.target[:300]
+    groups = np.arange(300) // 2
+    seen = []
+
+    class Watched(ObservedStratifiedKFold):
+        def split(self, X, y, groups=None):
+            for train, test in super().split(X, y, groups):
+                seen.append(np.isin(groups[train], groups[test]).any())
+                yield train, test
+
+    clf = IPWMultimodalClassifier(TREE, use=["x2"])
+    with config_context(enable_metadata_routing=True):
+        clf.set_fit_request(groups=True, sample_weight=False)
+        cross_validate(
+            clf, X, y, cv=Watched(3, random_state=0), params={"groups": groups}
+        )
+    assert seen == [False] * 3
+
+
+def test_a_class_of_unobserved_rows_only_is_named(bits):
+    X, y = bits.data[:400], bits.target[:400].copy()
+    y[np.flatnonzero(~X.present[:, 1])[:20]] = 7
+    with pytest.warns(OverlapWarning, match=r"Got the classes \[7\] only in rows"):
+        clf = IPWMultimodalClassifier(TREE, use=["x2"]).fit(X, y)
+    assert list(clf.classes_) == [0, 1, 7]
+    assert (clf.predict_proba(X[X.present[:, 1]])[:, 2] == 0).all()
+    assert clf.class_prior_[2] == 20 / 400

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import warnings
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold, KFold
+from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -22,7 +24,7 @@ from skmissing.exceptions import (
     NoCovariateWarning,
     OverlapWarning,
 )
-from skmissing.ipw import _logistic, modality_utility
+from skmissing.ipw import _logistic, make_ipw_scorer, modality_utility
 from skmissing.ipw._diagnostics import effective_sample_size
 
 # No penalty. Coded categories are collinear, which this solver does not mind.
@@ -719,3 +721,123 @@ def test_warnings_point_at_the_line_of_the_user():
         with pytest.warns((OverlapWarning, NoCovariateWarning)) as caught:
             call()
         assert {w.filename for w in caught} == {__file__}
+
+
+@pytest.mark.parametrize("part", [slice(None), slice(100, 350)])
+def test_scores_and_diagnostics_are_out_of_fold_too(part):
+    frame, _ = mar_frame(600)
+    y = np.random.default_rng(1).integers(2, size=600)
+    options = {"modalities": MODALITIES, "cv": 5, "random_state": 0, "clip": (0.05, 1)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", OverlapWarning)
+        weighter = PropensityWeighter(Memory(), **options)
+        honest = weighter.fit_transform(frame)[:, 0]
+    out = np.where(
+        weighter.observed_,
+        weighter.observed_rate_ / np.clip(weighter.propensity_, 0.05, 1),
+        0.0,
+    )
+    np.testing.assert_allclose(out, honest)
+    rows, w = frame.iloc[part], out[part]
+    # The model of all rows knows them by heart: it would weigh all observed alike.
+    assert np.ptp(weighter.sample_weight(rows)[w > 0]) == 0
+    scorer = make_ipw_scorer("accuracy", propensity=weighter)
+    clf = DummyClassifier().fit(rows, y[part])
+    right = clf.predict(rows) == y[part]
+    assert scorer(clf, rows, y[part]) == pytest.approx(np.average(right, weights=w))
+    ess = w.sum() ** 2 / (w @ w)
+    found = weighter.overlap(rows)
+    assert found.effective_sample_size.iloc[0] == pytest.approx(ess)
+    assert found["min"].iloc[0] == weighter.propensity_[part].min()
+    age = np.average(rows.age, weights=w)
+    assert weighter.balance(rows).loc["age", "mean_weighted"] == pytest.approx(age)
+    assert weighter.calibration(rows).observed.iloc[0] > 0
+    # Rows that were not in fit are the business of the model of all rows.
+    new, _ = mar_frame(50, seed=9)
+    np.testing.assert_array_equal(
+        weighter._held_out_weight(new, None)[:, 0], weighter.sample_weight(new)
+    )
+
+
+def test_levels_named_like_the_rest_and_labels_of_other_types():
+    rng = np.random.default_rng(0)
+    site = rng.choice(["a", "b", "(other)"], size=6000)
+    frame = pd.DataFrame({"site": site, "b__0": rng.normal(size=6000)})
+    p = np.where(site == "(other)", 0.2, 0.8)
+    frame.loc[rng.random(6000) > p, "b__0"] = np.nan
+    weighter = PropensityWeighter(PLAIN, modalities={"b": ["b__0"]}).fit(frame)
+    np.testing.assert_allclose(weighter.predict_propensity(frame), p, atol=0.03)
+    assert "site=(other)" in weighter.covariate_names_
+    y = (site == "a") * 1
+    weighter = PropensityWeighter(
+        PLAIN, modalities={"b": ["b__0"]}, covariates=[], use_target=True
+    ).fit(frame, y)
+    expected = weighter.predict_propensity(frame, y)
+    assert np.ptp(expected) > 0.1
+    for other in (
+        y.astype(float),
+        y.astype(bool),
+        y.tolist(),
+        pd.Series(y, dtype="Int64"),
+    ):
+        np.testing.assert_array_equal(
+            weighter.predict_propensity(frame, other), expected
+        )
+    with pytest.warns(MissingCovariateWarning, match="'target'"):
+        weighter.predict_propensity(frame, np.where(y == 1, 7, 0))
+
+
+def test_few_groups_and_folds_that_are_no_partition():
+    frame, _ = mar_frame(300)
+    for groups in (np.arange(300) % 3, np.zeros(300)):
+        PropensityWeighter(modalities=MODALITIES, random_state=0).fit(
+            frame, groups=groups
+        )
+    shuffled = ShuffleSplit(3, test_size=0.5, random_state=0)
+    with pytest.raises(ValueError, match="expected a partition"):
+        PropensityWeighter(modalities=MODALITIES, cv=shuffled).fit(frame)
+
+
+def test_weighted_fill_of_missing_covariates():
+    frame, _ = mar_frame(400)
+    frame.loc[::9, "age"] = np.nan
+    w = np.where(frame.age > 55, 3.0, 1.0)
+    weighter = PropensityWeighter(
+        modalities=MODALITIES, covariates=["age"], random_state=0
+    ).fit(frame, sample_weight=w)
+    known = frame.age.notna()
+    mean = np.average(frame.age[known], weights=w[known])
+    filled = frame.assign(age=frame.age.fillna(mean))
+    a, b = weighter._source, weighter._table
+    data = MultimodalData.from_frame(frame, MODALITIES)
+    table = b.transform(a.take(weighter, data, filled, None), 400)
+    other = b.transform(a.take(weighter, data, frame, None), 400)
+    np.testing.assert_allclose(other[:, 0], table[:, 0])
+    assert b.mean_[0] == pytest.approx(mean)
+
+
+def test_dates_and_decimals_held_as_objects_are_numbers():
+    frame, _ = mar_frame(200)
+    frame["day"] = frame.visit.dt.date
+    frame["dose"] = [Decimal(i) / 8 for i in range(200)]
+    weighter = PropensityWeighter(
+        modalities=MODALITIES, covariates=["day", "dose", "visit"], random_state=0
+    ).fit(frame)
+    assert weighter.covariate_names_ == ["day", "dose", "visit"]
+    table = weighter.balance(frame)
+    assert table.loc["day", "mean_all"] == pytest.approx(table.loc["visit", "mean_all"])
+
+
+def test_estimators_without_weights_can_be_resampled():
+    frame, _ = mar_frame(300)
+    y = (frame.a__0 > 0).to_numpy() * 1
+    weighter = PropensityWeighter(
+        KNeighborsClassifier(30), modalities=MODALITIES, clip=(0.05, 1)
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", OverlapWarning)
+        table = modality_utility(
+            GaussianNB(), frame, y, propensity=weighter, modalities=MODALITIES,
+            scoring="accuracy", n_bootstraps=3, random_state=0,
+        )  # fmt: skip
+    assert table.std_error.notna().all()

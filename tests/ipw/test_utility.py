@@ -22,8 +22,10 @@ from sklearn.model_selection import (
     GroupKFold,
     KFold,
     ShuffleSplit,
+    StratifiedKFold,
     cross_val_score,
 )
+from sklearn.neighbors import KNeighborsRegressor
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
@@ -44,7 +46,7 @@ from skmissing.ipw import (
 )
 from skmissing.ipw._comparison import resample
 from skmissing.ipw._metrics import AUCMetric, Predictions
-from skmissing.ipw._outcome import augmented_mean
+from skmissing.ipw._outcome import _cross_fit, augmented_mean
 
 # Pruned, so that it does not split on noise: the area of a useless bit is then one
 # half, not that of a coin which the training folds have tossed.
@@ -505,6 +507,19 @@ def test_either_model_suffices_from_end_to_end(half):
         assert np.mean(robust) == pytest.approx(0, abs=0.012)
 
 
+def test_outcome_models_never_see_the_row():
+    rng = np.random.default_rng(0)
+    x, noise = rng.normal(size=(300, 2)), rng.normal(size=(300, 1))
+    noise[::3] = np.nan
+    folds = np.arange(300) % 4
+    # One neighbour, which in its own fold would be the row itself.
+    model = KNeighborsRegressor(1)
+    out = _cross_fit(model, x, noise, np.ones(300), folds, 0, False)
+    seen = ~np.isnan(noise[:, 0])
+    assert abs(np.corrcoef(out[seen, 0], noise[seen, 0])[0, 1]) < 0.2
+    assert np.isfinite(out).all()
+
+
 def test_outcome_models_of_the_user(mixed):
     frame, y, modalities = mixed
     table = modality_utility(
@@ -614,6 +629,26 @@ def test_errors(mixed):
     hidden = frame.assign(b__0=frame.b__0.where(frame.c__0.isna()))
     with pytest.raises(ValueError, match=r"Got no row .* modalities \['b', 'c'\]"):
         modality_utility(LINEAR, hidden, y, **options)
+    # Each has rows of its own, but there is none to compare them on.
+    table = modality_utility(
+        LINEAR, hidden, y, subsets=["b", "c"], scoring="accuracy", random_state=0,
+        **{**options, "n_bootstraps": 3},
+    )  # fmt: skip
+    assert table.corrected.notna().tolist() == [True, True, False]
+    assert table.n_observed.iloc[2] == 0 and table.std_error.isna().iloc[2]
+
+
+def test_splitters_of_scikit_learn_and_ours(mixed):
+    frame, y, modalities = mixed
+    y = np.where(np.arange(len(y)) % 7 == 0, None, y.astype(object))
+    options = {
+        "modalities": modalities, "propensity": PropensityWeighter(random_state=0),
+        "n_bootstraps": 0, "subsets": ["a", "b"], "scoring": "accuracy",
+    }  # fmt: skip
+    ours = ObservedStratifiedKFold(3, modalities=modalities, random_state=0)
+    for cv in (ours, StratifiedKFold(3), KFold(3)):
+        table = modality_utility(LINEAR, frame, y, cv=cv, **options)
+        assert table.corrected.notna().all()
 
 
 def test_warnings_come_once_and_the_bar_shows(mixed, capsys):

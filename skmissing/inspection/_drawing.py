@@ -1,0 +1,128 @@
+"""What the displays share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sklearn.utils.validation import check_is_fitted
+
+from ..ipw import PropensityWeighter
+
+# Told apart by readers with any colour vision, and by their lightness in print.
+BLUE, ORANGE, GREY = "tab:blue", "tab:orange", "tab:gray"
+LONGEST_LABEL = 40
+# Inches: of axes in a new figure, and of a letter in the default font.
+WIDTH, LETTER = 4.4, 0.075
+
+
+def make_axes(
+    ax: Any, height: float | None = None, labels: Sequence[str] = ()
+) -> tuple[Any, Any]:
+    """The axes to draw on, and their figure.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes or None
+        None makes a new figure, whose layout makes room for labels and legend.
+    height : float, default=None
+        Of a new figure, in inches.
+    labels : sequence of str
+        On the left; long ones make a new figure wider.
+
+    Returns
+    -------
+    ax : matplotlib Axes
+    figure : matplotlib Figure
+    """
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        figure, ax = plt.subplots(layout="constrained")
+        longest = max((len(line) for s in labels for line in s.split("\n")), default=0)
+        figure.set_figwidth(max(figure.get_figwidth(), WIDTH + 0.4 + LETTER * longest))
+        if height is not None:
+            figure.set_figheight(height)
+    return ax, ax.figure
+
+
+def make_legend(ax: Any, title: str | None = None, inside: str = "best") -> None:
+    """Legend above the axes where the layout makes room for it, else inside.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        What is drawn twice is listed once.
+    title : str, default=None
+        Of the legend.
+    inside : str, default="best"
+        Where in the axes. "top" makes room for it above the first row.
+    """
+    entries = dict(zip(*reversed(ax.get_legend_handles_labels())))
+    if ax.figure.get_layout_engine() is None:
+        # Above the axes it would be cut off, or cover what others have put there.
+        if inside == "top":
+            bottom, top = ax.get_ylim()
+            ax.set_ylim(bottom, top + 0.35 * (top - bottom))
+        ax.legend(
+            entries.values(),
+            entries.keys(),
+            title=title,
+            loc="upper right" if inside == "top" else inside,
+            fontsize="small",
+        )
+        return
+    width = min(WIDTH, ax.figure.bbox.width / ax.figure.dpi * ax.get_position().width)
+    needed = [0.55 + LETTER * len(label) for label in entries]
+    columns = len(needed) if sum(needed) <= width else int(width / max(needed))
+    ax.legend(
+        entries.values(),
+        entries.keys(),
+        title=title,
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1.0),
+        ncols=max(columns, 1),
+        frameon=False,
+    )
+
+
+def shorten(label: str) -> str:
+    """Label that leaves room for the data, with both ends: many begin alike."""
+    if len(label) <= LONGEST_LABEL:
+        return label
+    half = LONGEST_LABEL // 2
+    return f"{label[:half]}…{label[-half + 1 :]}"
+
+
+def check_weighter(weighter: Any) -> None:
+    """Refuse what is not a fitted weighter."""
+    if not isinstance(weighter, PropensityWeighter):
+        raise TypeError(
+            f"Got a {type(weighter).__name__}, expected a fitted PropensityWeighter."
+        )
+    check_is_fitted(weighter)
+
+
+def find_required(sets: list[list[str]], required: Any) -> int:
+    """Which of the required sets is meant.
+
+    Parameters
+    ----------
+    sets : list of list of str
+        There are these.
+    required : str, list of str or None
+        A str is one name, or names joined by "+". None: the only set.
+
+    Returns
+    -------
+    int
+    """
+    if required is None and len(sets) == 1:
+        return 0
+    if required is not None:
+        # The whole first: "+" may be part of a modality's name.
+        joined = required if isinstance(required, str) else "+".join(required)
+        for i, names in enumerate(sets):
+            if joined == "+".join(names) or set(joined.split("+")) == set(names):
+                return i
+    raise ValueError(f"Got required={required!r}, expected one of {sets}.")
