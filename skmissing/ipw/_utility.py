@@ -233,6 +233,12 @@ def modality_utility(
         # Two sets that no row has together cannot be compared: their gain is NaN.
         if (observed_rows(data, sorted(union)) & used).any()
     }
+    # The covariates are the same for all sets as a rule: one table for all of them.
+    for later in missingness.values():
+        for earlier in missingness.values():
+            if np.array_equal(earlier.design, later.design):
+                later.design = earlier.design
+                break
     chosen = "ipw" if correct_training else "none"
     jobs = [(s, w) for s in sets for w in dict.fromkeys(["none", chosen])]
     progress = Progress(verbose)
