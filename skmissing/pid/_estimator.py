@@ -397,8 +397,8 @@ class PIDEstimator(PIDResults, BaseEstimator):
         codes = pd.Index(self.classes_).get_indexer(pd.Index(labels))
         if (codes < 0).any():
             raise ValueError(
-                f"Got the label {labels[codes < 0][0]!r} in y, expected those of fit, "
-                f"{self.classes_.tolist()}."
+                f"Got the label {labels[codes < 0].tolist()[0]!r} in y, expected those "
+                f"of fit, {self.classes_.tolist()}."
             )
         posterior = tilt(self._log_ratio(data[rows]), 1.0, self._log_prior)
         gain = posterior[np.arange(len(codes)), codes] - self._log_prior[codes]

@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 from scipy.linalg import LinAlgWarning
+from scipy.special import log_softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
@@ -86,7 +87,11 @@ class RidgeLogistic:
         -------
         ndarray of shape (n, n_classes)
         """
-        return self._model.predict_log_proba((X - self._mean) / self._scale)
+        score = self._model.decision_function((X - self._mean) / self._scale)
+        if score.ndim == 1:
+            score = np.column_stack([np.zeros_like(score), score])
+        # In log space a confident model stays finite.
+        return log_softmax(score, axis=1)
 
 
 class PenaltySearch:

@@ -233,8 +233,14 @@ def _equal_weight(values: np.ndarray, weight: np.ndarray, n_bins: int) -> np.nda
     """
     levels, level = np.unique(values, return_inverse=True)
     mass = np.bincount(level, weight, minlength=len(levels))
-    middle = (np.cumsum(mass) - 0.5 * mass) / mass.sum()
-    return np.minimum((n_bins * middle).astype(np.int64), n_bins - 1)[level]
+    place = n_bins * (np.cumsum(mass) - 0.5 * mass) / mass.sum()
+    # A value whose middle lies on a border, as happens with integer weights, goes to
+    # the bin that is nearer to the centre; on the centre, its sign decides.
+    border = np.round(place)
+    on_border = np.abs(place - border) < 1e-9
+    up = np.where(2 * border == n_bins, levels > 0, 2 * border < n_bins)
+    states = np.where(on_border, border - 1 + up, np.floor(place))
+    return np.clip(states, 0, n_bins - 1).astype(np.int64)[level]
 
 
 def _clusters(points: np.ndarray, weight: np.ndarray, n_bins: int) -> np.ndarray:

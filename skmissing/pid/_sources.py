@@ -236,8 +236,8 @@ def check_used_rows(
     shown, codes = np.unique(codes[used], return_inverse=True)
     if len(shown) < 2:
         raise ValueError(
-            f"Got one class only ({labelled.classes[shown[0]]!r}) in the rows that "
-            f"have {names}, expected at least two classes."
+            f"Got one class only ({labelled.classes[shown].tolist()[0]!r}) in the rows "
+            f"that have {names}, expected at least two classes."
         )
     return UsedRows(
         rows=np.flatnonzero(used),
