@@ -162,7 +162,9 @@ class PIDEstimator(PIDResults, BaseEstimator):
     *Rows.* Only those that have every source and a label count, with the weight
     ``sample_weight`` times that of ``propensity`` (:cite:t:`icym2i`), whose
     ``required`` is the union of the sources unless set. Blocks that are no source may
-    serve as covariates.
+    serve as covariates. Only ratios of weights matter, and integer weights equal
+    repeated rows except in what depends on the effective number of rows,
+    :math:`(\\sum w)^2 / \\sum w^2`: ``"auto"`` and the column ``corrected``.
 
     *exact.* Weighted shares of the distinct rows go to the solver. A missing feature is
     a level of its own. Shares of a sample say more about the label than those of the

@@ -38,7 +38,13 @@ class RidgeLogistic:
     def __init__(self, alpha: float) -> None:
         self.alpha = alpha
 
-    def fit(self, X: np.ndarray, y: np.ndarray, weight: np.ndarray) -> RidgeLogistic:
+    def fit(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        weight: np.ndarray,
+        start: RidgeLogistic | None = None,
+    ) -> RidgeLogistic:
         """Fit.
 
         Parameters
@@ -49,6 +55,8 @@ class RidgeLogistic:
             Classes, at least two.
         weight : ndarray of shape (n,)
             Positive.
+        start : RidgeLogistic, default=None
+            Fitted to the same rows with another penalty, to start from.
 
         Returns
         -------
@@ -63,9 +71,13 @@ class RidgeLogistic:
         self._model = LogisticRegression(
             C=1.0 / (self.alpha * weight.sum()),
             solver="newton-cholesky" if small else "lbfgs",
-            tol=1e-8 if small else 1e-5,
-            max_iter=100 if small else 500,
+            tol=1e-8 if small else 1e-4,
+            max_iter=100 if small else 200,
+            warm_start=start is not None,
         )
+        if start is not None:
+            self._model.coef_ = start._model.coef_.copy()
+            self._model.intercept_ = start._model.intercept_.copy()
         with warnings.catch_warnings():
             # Where features separate the classes a weak penalty converges slowly; the
             # tuning then prefers a stronger one.
@@ -189,7 +201,12 @@ class PenaltySearch:
         if not train.any() or np.ptp(self._y[train]) == 0:
             return None
         X, y, weight = self._X[train], self._y[train], self._weight[train]
-        return [RidgeLogistic(alpha).fit(X, y, weight) for alpha in ALPHAS]
+        # From the strongest penalty on, each solution is near the next one.
+        models: list[RidgeLogistic] = []
+        for alpha in ALPHAS[::-1]:
+            start = models[-1] if models else None
+            models.append(RidgeLogistic(alpha).fit(X, y, weight, start))
+        return models[::-1]
 
     def _loss(self, model: RidgeLogistic, rows: np.ndarray) -> float:
         """Summed loss; classes that the model has not met are left out of it."""

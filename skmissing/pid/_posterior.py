@@ -76,7 +76,7 @@ class PosteriorTables:
             posterior = tilt(ratio, exponent[self.folds, None], log_prior)
             gain = posterior[here, codes[here]] - log_prior[codes[here]]
             nats = float(weight[here] @ gain)
-            self.held_out_[source] = nats / np.log(2.0)
+            self.held_out_[source] = float(nats / np.log(2.0))
             if source in quantised:
                 n_bins = self._count_bins(nats, weight)
                 states = quantise(posterior, weight, n_bins)

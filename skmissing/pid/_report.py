@@ -47,7 +47,7 @@ class PIDResults:
             Raw figures after shuffling and of resamples.
         """
         scale = np.log(2.0) if self.unit == "nats" else 1.0
-        self.duality_gap_ = scale * max(p.duality_gap for p in parts)
+        self.duality_gap_ = float(scale * max(p.duality_gap for p in parts))
         self.marginal_violation_ = max(p.marginal_violation for p in parts)
         gap = max(p.duality_gap for p in parts)
         if not gap <= TOLERANCE:
@@ -90,7 +90,7 @@ class PIDResults:
         every = {source_name(s): s for s in self.sources_}
         joint = tuple(sorted(name for s in self.sources_ for name in s))
         self.held_out_information_ = {
-            label: scale * self._held_out[source]
+            label: float(scale * self._held_out[source])
             for label, source in [*every.items(), ("joint", joint)]
             if source in self._held_out
         }

@@ -246,6 +246,9 @@ def test_states_of_any_type():
     numbers = np.array([[0.0, np.nan], [-0.0, np.nan], [0.0, 1.0]])
     assert state_codes([numbers]).tolist() == [0, 0, 1]
     assert state_codes([numbers[:, :1], numbers[:, 1:]]).tolist() == [0, 0, 1]
+    first = np.repeat([0, 1], 3)
+    second = np.tile(np.array(["a", "b", None], dtype=object), 2)
+    assert state_codes([first, second]).tolist() == list(range(6))
     many = np.random.default_rng(0).integers(2, size=(300, 200))
     assert len(set(state_codes([many]))) == len(np.unique(many, axis=0))
 
