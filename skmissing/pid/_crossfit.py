@@ -261,3 +261,22 @@ class FittedSource:
         at = np.asarray(self.model.classes_, dtype=np.intp)
         out[:, at] = log_proba - np.log(self.prior[at])
         return out
+
+
+class TiltedSource:
+    """A fitted posterior model with its temperature.
+
+    Parameters
+    ----------
+    model : FittedSource
+        The model.
+    exponent : float
+        Power to which posterior over prior is raised.
+    """
+
+    def __init__(self, model: FittedSource, exponent: float) -> None:
+        self.model, self.exponent = model, exponent
+
+    def __call__(self, data: MultimodalData) -> np.ndarray:
+        """Logarithm of posterior over prior, shape (n, n_classes)."""
+        return self.exponent * self.model(data)

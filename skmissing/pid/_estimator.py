@@ -17,10 +17,9 @@ from .._target import check_weights
 from ..ipw._labels import known_labels, labels_of
 from ..ipw._propensity import PropensityWeighter
 from ..ipw._splitter import observed_rows
-from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
-from ._crossfit import SourceModel, make_folds
-from ._discrete import DiscreteTables, StatePosterior, source_states
+from ._crossfit import SourceModel, TiltedSource, make_folds
+from ._discrete import DiscreteTables, StatePosterior, choose_method
 from ._parts import Parts
 from ._posterior import PosteriorTables, calibrate, tilt
 from ._report import PIDResults
@@ -33,10 +32,6 @@ from ._sources import (
     resolve_sources,
     union,
 )
-
-# Effective rows per degree of freedom of the joint table above which "auto" counts
-# states: the joint information is then biased by 1 / (20 ln 2) = 0.07 bit at most.
-ROWS_PER_CELL = 10.0
 
 
 class PIDEstimator(PIDResults, BaseEstimator):
@@ -292,7 +287,7 @@ class PIDEstimator(PIDResults, BaseEstimator):
         self.propensity_ = used.weighter
         self.n_used_ = len(used.rows)
         self.effective_sample_size_ = used.effective_sample_size
-        self.method_ = self._choose_method(used)
+        self.method_ = choose_method(self.method, used, self._joint)
         folds = None
         tables: DiscreteTables | PosteriorTables
         if self.method_ == "exact":
@@ -307,24 +302,6 @@ class PIDEstimator(PIDResults, BaseEstimator):
             drawn = bootstrap(tables, used, X, y, self.n_bootstraps, rng)
         self._store(parts, bias, null, drawn)
         return self
-
-    def _choose_method(self, used: UsedRows) -> str:
-        kinds = {name: used.data[name].dtype.kind for name in self._joint}
-        words = [name for name, kind in kinds.items() if kind not in "fiub"]
-        if self.method == "posterior" and words:
-            raise ValueError(
-                f"Got values of dtype {used.data[words[0]].dtype} in the modality "
-                f"{words[0]!r}, expected numbers for method='posterior'; encode it "
-                "with a ModalityTransformer first, or take method='exact'."
-            )
-        if self.method != "auto":
-            return self.method
-        if words:
-            return "exact"
-        n_states = source_states(used.data, self._joint).max() + 1
-        cells = n_states * (len(used.classes) - 1)
-        few = cells * ROWS_PER_CELL <= self.effective_sample_size_
-        return "exact" if few else "posterior"
 
     def _fit_exact(self, used: UsedRows) -> tuple[DiscreteTables, list[Parts]]:
         tables = DiscreteTables(used.data, self._pairs, len(used.classes))
@@ -359,7 +336,7 @@ class PIDEstimator(PIDResults, BaseEstimator):
         exponent = calibrate(
             log_ratio[self._joint], folds, used.codes, used.weight, self._log_prior
         )
-        self._log_ratio = _Tilted(finished, float(exponent.mean()))
+        self._log_ratio = TiltedSource(finished, float(exponent.mean()))
         self._held_out, self._sizes = tables.held_out_, tables.n_bins_
         return tables, parts, folds
 
@@ -412,13 +389,3 @@ class PIDEstimator(PIDResults, BaseEstimator):
         tags.input_tags.string = True
         tags.target_tags.required = True
         return tags
-
-
-class _Tilted:
-    """A posterior model with its temperature."""
-
-    def __init__(self, model: Any, exponent: float) -> None:
-        self.model, self.exponent = model, exponent
-
-    def __call__(self, data: MultimodalData) -> np.ndarray:
-        return self.exponent * self.model(data)
