@@ -16,6 +16,7 @@ _LAZY = {
     "IPWMultimodalClassifier": "ipw",
     "Modality": "modalities",
     "MultimodalData": "modalities",
+    "PIDEstimator": "pid",
     "PropensityWeighter": "ipw",
 }
 _SUBMODULES = (

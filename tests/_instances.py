@@ -19,6 +19,7 @@ import skmissing
 from skmissing import IPWMultimodalClassifier, MultimodalData, PropensityWeighter
 from skmissing.baselines import FusionClassifier, PatternClassifier, UnimodalEnsemble
 from skmissing.modalities import ModalityTransformer
+from skmissing.pid import PIDEstimator
 
 # Small and fast, but with everything that is random in the default settings.
 NET = {"max_epochs": 15, "lr": 1e-2, "n_threads": 1, "random_state": 0}
@@ -63,6 +64,7 @@ INIT_PARAMS = {
     "PropensityWeighter": Settings(
         PropensityWeighter, {"random_state": 0}, {"random_state": 0}
     ),
+    "PIDEstimator": Settings(PIDEstimator, {"random_state": 0}, {"random_state": 0}),
     # An inner estimator for which a weight of 2 is the same as two rows.
     "IPWMultimodalClassifier": Settings(
         IPWMultimodalClassifier,

@@ -1,5 +1,6 @@
 """Partial information decomposition: unique, redundant and synergistic parts."""
 
 from ._broja import broja
+from ._estimator import PIDEstimator
 
-__all__ = ["broja"]
+__all__ = ["PIDEstimator", "broja"]

@@ -1,0 +1,391 @@
+"""Partial information decomposition of modalities, from rows of data."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from .._fit import restore_on_error
+from .._random import draw_seed, local_random_state
+from .._target import check_weights
+from ..ipw._labels import known_labels, labels_of
+from ..ipw._propensity import PropensityWeighter
+from ..ipw._splitter import observed_rows
+from ..modalities._validation import check_multimodal
+from ._crossfit import SourceModel, TiltedSource, make_folds
+from ._discrete import DiscreteTables, StatePosterior, choose_method
+from ._parts import Parts
+from ._posterior import PosteriorTables, calibrate, tilt
+from ._report import PIDResults
+from ._resampling import bootstrap, permute
+from ._sources import (
+    Source,
+    UsedRows,
+    check_used_rows,
+    make_pairs,
+    resolve_sources,
+    union,
+)
+
+
+class PIDEstimator(PIDResults, BaseEstimator):
+    """Unique, redundant and synergistic information of modalities about a label.
+
+    The information that two sources have about the label is split into what only the
+    first has, what only the second has, what both have, and what only both together
+    have. The target is always the label y; a source is a modality or several.
+
+    Parameters
+    ----------
+    modalities : mapping or list, default=None
+        Columns of each modality, see :class:`~skmissing.Modality`.
+    sources : sequence of str or of sequences of str, default=None
+        What is decomposed, for example ``("ecg", ("labs", "text"))``: the name of a
+        source of several modalities is theirs joined by ``+``. None: every modality is
+        a source. Of more than two, each is held against all others together.
+    method : {"auto", "exact", "posterior"}, default="auto"
+        "exact" counts the distinct rows of each source, of any type: for discrete
+        modalities. "posterior" replaces each source by the posterior of the label
+        given it, which keeps all parts but the synergistic one, and takes the joint
+        information from a classifier of all sources. "auto" is "exact" if a source is
+        not numeric, or if the number of distinct joint rows times the number of
+        classes less one is at most a tenth of the effective number of rows; else
+        "posterior".
+    estimator : classifier, default=None
+        With ``predict_proba``, for "posterior" only. One clone learns the posterior of
+        each source, one that of all together. None: a logistic regression on
+        standardised features whose ridge penalty has the smallest held-out log-loss;
+        for sources with an image or a series a
+        :class:`~skmissing.baselines.FusionClassifier`.
+    n_bins : int or "auto", default="auto"
+        States of each source after its posterior was quantised. "auto" takes more for
+        more rows and for more informative sources, from 2 to 40.
+    cv : int, splitter or iterable, default=5
+        Folds for "posterior"; each used row is in one test set. An int is stratified
+        by class and splits the used rows, others split all rows of X.
+    propensity : PropensityWeighter, default=None
+        Template of the model of missingness: the used rows are weighted so that they
+        stand for all rows. None: they are taken as they are.
+    unit : {"bits", "nats"}, default="bits"
+        Of every information reported, except that of ``score``.
+    n_bootstraps : int, default=0
+        Resamples of the rows (or groups) for standard errors and intervals.
+    n_permutations : int, default=0
+        Shuffles of the labels for p-values, at least 19 to reach 0.05.
+    random_state : int, RandomState instance or None, default=None
+        Draws folds, models, resamples and shuffles.
+
+    Attributes
+    ----------
+    unique_ : dict of str to float
+        Unique information by source. Of more than two, against all others together.
+    redundant_ : float or dict of str to float
+        Information that both sources have; of more than two sources by source, each
+        against the others.
+    synergistic_ : float or dict of str to float
+        Information that only both together have; likewise.
+    mutual_information_ : dict of str to float
+        Information of each source, and of all together under ``"joint"``.
+    raw_ : DataFrame
+        The estimates before anything was raised to its bound, see Notes, with the
+        columns of ``to_frame`` up to ``raw``.
+    duality_gap_ : float
+        Certified bound on the error of the solver, of the worst pair.
+    marginal_violation_ : float
+        Largest error of a marginal of a solution.
+    method_ : {"exact", "posterior"}
+        The method used.
+    sources_ : list of tuple of str
+        Modalities of each source.
+    held_out_information_ : dict of str to float
+        Held-out information of the model of each source and ``"joint"``; empty with
+        "exact".
+    n_bins_ : dict of str to int
+        States of each source.
+    n_used_ : int
+        Rows with all sources and a label.
+    effective_sample_size_ : float
+        Of the weights of these rows.
+    propensity_ : PropensityWeighter or None
+        The fitted model of missingness.
+    null_distribution_ : ndarray of shape (n_permutations, n_figures) or None
+        Raw figures after shuffling, in the order of the rows of ``to_frame``.
+    bootstrap_distribution_ : ndarray of shape (n_bootstraps, n_figures) or None
+        Raw figures of resamples.
+    classes_ : ndarray of shape (n_classes,)
+        Labels of the used rows, sorted.
+    modality_names_in_ : ndarray of str
+        Names of the modalities seen in ``fit``.
+    modality_shapes_in_ : dict of str to tuple of int
+        Shape of one row of each modality.
+    n_features_in_ : int
+        Columns of a 2-D X, number of modalities of a MultimodalData.
+    feature_names_in_ : ndarray of str
+        Only for data frames with string column names.
+
+    Raises
+    ------
+    ValueError
+        In ``fit``, for unknown sources, if the rows with all sources and a label are
+        none or of one class, for folds that are no partition, and whatever the
+        propensity raises.
+
+    Warns
+    -----
+    skmissing.exceptions.UncertifiedWarning
+        If the certified gap of a solution exceeds 1e-9 bit, with the figure.
+
+    See Also
+    --------
+    broja : Decomposes a table of probabilities.
+    PropensityWeighter : The weights.
+
+    Notes
+    -----
+    *Definition.* With sources :math:`X_1, X_2` and :math:`I^*` the smallest information
+    about Y that any coupling of the pairs :math:`(Y, X_1)` and :math:`(Y, X_2)` allows
+    (see :func:`broja`), :math:`U_1 = I^* - I(Y; X_2)`, :math:`U_2 = I^* - I(Y; X_1)`,
+    :math:`R = I(Y; X_1) + I(Y; X_2) - I^*` and :math:`S = I(Y; X_1, X_2) - I^*`. A
+    single source has all its information as unique.
+
+    *Rows.* Only those that have every source and a label count, with the weight
+    ``sample_weight`` times that of ``propensity`` (:cite:t:`icym2i`), whose
+    ``required`` is the union of the sources unless set. Blocks that are no source may
+    serve as covariates. Only ratios of weights matter, and integer weights equal
+    repeated rows except in what depends on the effective number of rows,
+    :math:`(\\sum w)^2 / \\sum w^2`: ``"auto"`` and the column ``corrected``.
+
+    *exact.* Weighted shares of the distinct rows go to the solver. A missing feature is
+    a level of its own. Shares of a sample say more about the label than those of the
+    population: the informations are biased upwards, by about
+    :math:`(n_x - 1)(K - 1) / (2 n \\ln 2)` bits for :math:`n_x` states and K classes.
+    The column ``corrected`` of ``to_frame`` subtracts this first-order bias (Miller and
+    Madow's, by occupied cells, with the effective number of rows) from the
+    informations. The parts have no such formula. In particular one unique part is at
+    least :math:`|I(Y; X_1) - I(Y; X_2)|`, which is above 0 by chance even where both
+    parts are 0; the interval of the bootstrap accounts for it.
+
+    *posterior.* (1) Models that have not seen a row, nor its group, give its posteriors
+    for each source and for all. They are taken relative to the class totals of their
+    training rows, so that folds compare, and raised to a power (a temperature) chosen
+    by log-loss on the held-out rows of the other folds. (2) Those of each source are
+    cut into bins of equal weight, for more than two classes into clusters (k-means of
+    square roots). All of them are held out, and no label takes part in the cut. (3) The
+    weighted shares of bin and label go to the solver; ``corrected`` treats these
+    tables as above. (4) The joint information is
+    :math:`\\sum_i w_i \\log_2 (q_i(y_i) / p(y_i)) / \\sum_i w_i` with held-out
+    posteriors q and weighted class shares p, a lower bound in expectation. It can be
+    negative for noise, or less than :math:`I^*`; the joint information is then
+    reported as :math:`I^*` and the synergistic one as 0, so that the parts always add
+    up to it. ``raw`` has the estimates before that.
+
+    *Shuffling.* The labels of the used rows are permuted, with "posterior" within
+    folds. Models and weights are kept; temperatures, bins, tables and solutions are
+    made anew. A small p-value says that the figure would be surprising if the label
+    had nothing to do with any source. It does not say that one part differs from 0
+    while others are large; use intervals for that. Rows count as independent here.
+
+    *Bootstrap.* Rows or groups are drawn from all rows, the propensities fitted anew
+    with their tuned settings, and the same steps made anew. Intervals hold 90% of the
+    resamples and are moved by twice their bias, so that they may lie below a plug-in
+    value that is due to chance.
+
+    Examples
+    --------
+    The label is the AND of two bits. The second is mostly observed where the first is
+    1, which makes it look unique; the truth is 0, 0, 0.311 and 0.5.
+
+    >>> from skmissing import PIDEstimator, PropensityWeighter
+    >>> from skmissing.datasets import make_bitwise
+    >>> X, y = make_bitwise(mechanism="mar", return_X_y=True, random_state=0)
+    >>> for propensity in (None, PropensityWeighter(random_state=0)):
+    ...     pid = PIDEstimator(propensity=propensity).fit(X, y)
+    ...     parts = [*pid.unique_.values(), pid.redundant_, pid.synergistic_]
+    ...     print(pid.method_, [round(part, 2) for part in parts])
+    exact [0.0, 0.43, 0.18, 0.36]
+    exact [0.0, 0.0, 0.31, 0.49]
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "modalities": [dict, list, tuple, None],
+        "sources": [list, tuple, str, None],
+        "method": [StrOptions({"auto", "exact", "posterior"})],
+        "estimator": [HasMethods(["fit", "predict_proba"]), None],
+        "n_bins": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "cv": ["cv_object"],
+        "propensity": [HasMethods(["fit", "sample_weight"]), None],
+        "unit": [StrOptions({"bits", "nats"})],
+        "n_bootstraps": [Interval(Integral, 0, None, closed="left")],
+        "n_permutations": [Interval(Integral, 0, None, closed="left")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        *,
+        modalities: Any = None,
+        sources: Any = None,
+        method: str = "auto",
+        estimator: Any = None,
+        n_bins: int | str = "auto",
+        cv: Any = 5,
+        propensity: PropensityWeighter | None = None,
+        unit: str = "bits",
+        n_bootstraps: int = 0,
+        n_permutations: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        self.modalities = modalities
+        self.sources = sources
+        self.method = method
+        self.estimator = estimator
+        self.n_bins = n_bins
+        self.cv = cv
+        self.propensity = propensity
+        self.unit = unit
+        self.n_bootstraps = n_bootstraps
+        self.n_permutations = n_permutations
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    @restore_on_error
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None
+    ) -> PIDEstimator:
+        """Estimate the decomposition.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            The modalities; any may be missing in any row.
+        y : array of shape (n_samples,)
+            Class labels of any type; NaN, None or ``pandas.NA`` where missing.
+        sample_weight : array of shape (n_samples,), default=None
+            Not negative. A row of weight 0 counts as absent.
+        groups : array of shape (n_samples,), default=None
+            Rows of one group stay together in folds and resamples.
+
+        Returns
+        -------
+        self
+        """
+        data = check_multimodal(self, X, self.modalities, reset=True, numeric=False)
+        self.sources_ = resolve_sources(self.sources, data.names)
+        names = [name for source in self.sources_ for name in source]
+        used = check_used_rows(self, X, data, y, sample_weight, groups, names)
+        rng = local_random_state(self.random_state)
+        self._pairs = make_pairs(self.sources_)
+        self._joint = union(self._pairs[0])
+        self.classes_ = used.classes
+        self._log_prior = np.log(used.prior)
+        self.propensity_ = used.weighter
+        self.n_used_ = len(used.rows)
+        self.effective_sample_size_ = used.effective_sample_size
+        self.method_ = choose_method(self.method, used, self._joint)
+        folds = None
+        tables: DiscreteTables | PosteriorTables
+        if self.method_ == "exact":
+            tables, parts = self._fit_exact(used)
+        else:
+            tables, parts, folds = self._fit_posterior(used, rng)
+        bias = tables.bias(used.codes, used.weight, self.effective_sample_size_)
+        null = drawn = None
+        if self.n_permutations:
+            null = permute(tables, used, folds, self.n_permutations, rng)
+        if self.n_bootstraps:
+            drawn = bootstrap(tables, used, X, y, self.n_bootstraps, rng)
+        self._store(parts, bias, null, drawn)
+        return self
+
+    def _fit_exact(self, used: UsedRows) -> tuple[DiscreteTables, list[Parts]]:
+        tables = DiscreteTables(used.data, self._pairs, len(used.classes))
+        self._log_ratio = StatePosterior(
+            used.data, self._joint, used.codes, used.weight, used.prior
+        ).log_ratio
+        self._held_out: dict[Source, float] = {}
+        self._sizes = {s: int(v.max()) + 1 for s, v in tables.states_.items()}
+        return tables, tables.evaluate(used.codes, used.weight)
+
+    def _fit_posterior(
+        self, used: UsedRows, rng: np.random.RandomState
+    ) -> tuple[PosteriorTables, list[Parts], np.ndarray]:
+        groups = None if used.groups is None else used.groups[used.rows]
+        folds = make_folds(
+            self.cv, used.codes, used.rows, used.groups, len(used.base), rng
+        )
+        seed = draw_seed(rng)
+        wanted = [s for pair in self._pairs if pair[1] for s in pair]
+        log_ratio = {}
+        for source in dict.fromkeys([*wanted, self._joint]):
+            model = SourceModel(
+                self.estimator, source, used.data, used.codes, used.weight, folds,
+                groups, seed,
+            )  # fmt: skip
+            log_ratio[source] = model.cross_fit()
+        # The last one is the joint model.
+        finished = model.finish()
+        tables = PosteriorTables(log_ratio, folds, self._pairs, self.n_bins)
+        parts = tables.evaluate(used.codes, used.weight)
+        # Nothing of these rows is scored with it, so all of them choose it.
+        exponent = calibrate(
+            log_ratio[self._joint], folds, used.codes, used.weight, self._log_prior
+        )
+        self._log_ratio = TiltedSource(finished, float(exponent.mean()))
+        self._held_out, self._sizes = tables.held_out_, tables.n_bins_
+        return tables, parts, folds
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Information of the joint model about the labels of other rows.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Rows without a label or without one of the sources do not count.
+        y : array of shape (n_samples,)
+            Labels.
+        sample_weight : array of shape (n_samples,), default=None
+            Multiplied with the weights of ``propensity``.
+
+        Returns
+        -------
+        float
+            Mean of :math:`\\log_2 (q(y) / p(y))` in bits, with the joint posterior q
+            and the class shares p of ``fit``: at most the joint information in
+            expectation, and negative for a model that is worse than none.
+        """
+        check_is_fitted(self)
+        data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
+        known = known_labels(y, len(data))
+        weight = check_weights(sample_weight, len(data))
+        weight = weight * (observed_rows(data, self._joint) & known)
+        if self.propensity_ is not None:
+            weight = weight * self.propensity_.sample_weight(X, y)
+        rows = weight > 0
+        if not rows.any():
+            raise ValueError(
+                f"Got no row with a label and all of the modalities {[*self._joint]}, "
+                "expected at least one to score."
+            )
+        labels = labels_of(y, rows)
+        codes = pd.Index(self.classes_).get_indexer(pd.Index(labels))
+        if (codes < 0).any():
+            raise ValueError(
+                f"Got the label {labels[codes < 0].tolist()[0]!r} in y, expected those "
+                f"of fit, {self.classes_.tolist()}."
+            )
+        posterior = tilt(self._log_ratio(data[rows]), 1.0, self._log_prior)
+        gain = posterior[np.arange(len(codes)), codes] - self._log_prior[codes]
+        return float(weight[rows] @ gain / weight[rows].sum() / np.log(2.0))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.target_tags.required = True
+        return tags

@@ -1,0 +1,281 @@
+"""Decomposition through posteriors, which are sufficient statistics of the sources."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import log_softmax
+from sklearn.cluster import KMeans
+
+from ._parts import Parts, count_table, decompose, first_order_bias, single
+from ._sources import Pair, Source, union
+
+# Temperatures: the exponent of posterior over prior. 0 leaves the prior. A step of a
+# seventh changes the information by about (1/14)^2 of itself at most.
+EXPONENTS = np.concatenate([[0.0], np.geomspace(0.05, 4.0, 33)])
+MAX_BINS = 40
+
+
+class PosteriorTables:
+    """Calibrates, quantises and decomposes held-out posteriors.
+
+    Parameters
+    ----------
+    log_ratio : dict of source to ndarray of shape (n, n_classes)
+        Logarithm of held-out posterior over prior, for every source and union.
+    folds : ndarray of int of shape (n,)
+        Fold of each row.
+    pairs : list of pairs of sources
+        What to decompose; the second source of a pair may be empty.
+    n_bins : int or "auto"
+        States of each source.
+
+    Attributes
+    ----------
+    held_out_ : dict of source to float
+        Held-out information of the last evaluation, bits.
+    n_bins_ : dict of source to int
+        States of each source in the last evaluation.
+    """
+
+    def __init__(
+        self,
+        log_ratio: dict[Source, np.ndarray],
+        folds: np.ndarray,
+        pairs: list[Pair],
+        n_bins: int | str,
+    ) -> None:
+        self.log_ratio, self.folds, self.pairs = log_ratio, folds, pairs
+        self.n_bins = n_bins
+        self.n_classes = next(iter(log_ratio.values())).shape[1]
+
+    def evaluate(self, codes: np.ndarray, weight: np.ndarray) -> list[Parts]:
+        """Decompose every pair.
+
+        Parameters
+        ----------
+        codes : ndarray of int of shape (n,)
+            Class of each row.
+        weight : ndarray of shape (n,)
+            Weight of each row, 0 where it is not drawn.
+
+        Returns
+        -------
+        list of Parts
+        """
+        weight = weight / weight.sum()
+        prior = np.bincount(codes, weight, minlength=self.n_classes)
+        with np.errstate(divide="ignore"):
+            log_prior = np.log(prior)
+        self.held_out_: dict[Source, float] = {}
+        self.n_bins_: dict[Source, int] = {}
+        self.tables_: dict[Source, np.ndarray] = {}
+        quantised = {s for pair in self.pairs if pair[1] for s in pair}
+        here = np.flatnonzero(weight > 0)
+        for source, ratio in self.log_ratio.items():
+            exponent = calibrate(ratio, self.folds, codes, weight, log_prior)
+            posterior = tilt(ratio, exponent[self.folds, None], log_prior)
+            gain = posterior[here, codes[here]] - log_prior[codes[here]]
+            nats = float(weight[here] @ gain)
+            self.held_out_[source] = float(nats / np.log(2.0))
+            if source in quantised:
+                n_bins = self._count_bins(nats, weight)
+                states = quantise(posterior, weight, n_bins)
+                self.tables_[source] = count_table(
+                    codes, states, weight, self.n_classes
+                )
+                self.n_bins_[source] = int(states.max()) + 1
+        out = []
+        for first, second in self.pairs:
+            joint = self.held_out_[union((first, second))]
+            if second:
+                pair = (self.tables_[first], self.tables_[second])
+                out.append(decompose(*pair, joint))
+            else:
+                out.append(single(joint))
+        return out
+
+    def _count_bins(self, nats: float, weight: np.ndarray) -> int:
+        """Bins that balance what quantising loses against the bias of a table.
+
+        With b bins of a K-class posterior the loss falls about as information / b^2
+        and the bias rises as b (K - 1) / (2 n), so that the sum is smallest for b
+        proportional to the cube root of n times the information over K - 1. The
+        factor was chosen for smooth posteriors. A source that says nothing on
+        held-out rows gets two bins.
+        """
+        if self.n_bins != "auto":
+            return int(self.n_bins)
+        n = 1.0 / float(weight @ weight)
+        size = 2.0 * np.cbrt(n * max(nats, 0.0) / (self.n_classes - 1))
+        return int(np.clip(np.ceil(size), 2, MAX_BINS))
+
+    def bias(self, codes: np.ndarray, weight: np.ndarray, n: float) -> np.ndarray:
+        """First-order bias of the informations of each source in the last evaluation.
+
+        Parameters
+        ----------
+        codes, weight : ndarray of shape (n,)
+            Not used: the tables are those of the last evaluation.
+        n : float
+            Effective number of rows.
+
+        Returns
+        -------
+        ndarray of shape (n_pairs, 3)
+            Bits; 0 for the joint information, which is held-out and not plug-in.
+        """
+        out = np.zeros((len(self.pairs), 3))
+        for i, pair in enumerate(self.pairs):
+            if pair[1]:
+                out[i, :2] = [first_order_bias(self.tables_[s], n) for s in pair]
+        return out
+
+
+def tilt(
+    ratio: np.ndarray, exponent: np.ndarray | float, log_prior: np.ndarray
+) -> np.ndarray:
+    """Logarithm of the posterior that is prior times ratio to the exponent.
+
+    Parameters
+    ----------
+    ratio : ndarray of shape (n, K)
+        Logarithm of posterior over prior.
+    exponent : float or ndarray of shape (n, 1)
+        Inverse temperature.
+    log_prior : ndarray of shape (K,)
+        Logarithm of the prior, ``-inf`` where a class has no weight.
+
+    Returns
+    -------
+    ndarray of shape (n, K)
+    """
+    return log_softmax(log_prior + exponent * ratio, axis=1)
+
+
+def calibrate(
+    ratio: np.ndarray,
+    folds: np.ndarray,
+    codes: np.ndarray,
+    weight: np.ndarray,
+    log_prior: np.ndarray,
+) -> np.ndarray:
+    """Temperature of each fold, chosen by log-loss on the held-out rows of the others.
+
+    Parameters
+    ----------
+    ratio : ndarray of shape (n, K)
+        Logarithm of held-out posterior over prior.
+    folds : ndarray of int of shape (n,)
+        Folds.
+    codes : ndarray of int of shape (n,)
+        Classes.
+    weight : ndarray of shape (n,)
+        Weights.
+    log_prior : ndarray of shape (K,)
+        Logarithm of the prior.
+
+    Returns
+    -------
+    ndarray of shape (n_folds,)
+        One of :data:`EXPONENTS` each.
+    """
+    n_folds = int(folds.max()) + 1
+    here = weight > 0
+    if not here.all():
+        ratio, folds, codes, weight = (
+            ratio[here],
+            folds[here],
+            codes[here],
+            weight[here],
+        )
+    live = np.isfinite(log_prior)
+    ratio, log_prior = ratio[:, live], log_prior[live]
+    codes = np.cumsum(live)[codes] - 1
+    loss = np.empty((n_folds, len(EXPONENTS)))
+    rows = np.arange(len(codes))
+    for i, exponent in enumerate(EXPONENTS):
+        own = tilt(ratio, exponent, log_prior)[rows, codes]
+        loss[:, i] = np.bincount(folds, -weight * own, minlength=n_folds)
+    others = loss.sum(axis=0) - loss
+    return EXPONENTS[np.argmin(others, axis=1)]
+
+
+def quantise(log_posterior: np.ndarray, weight: np.ndarray, n_bins: int) -> np.ndarray:
+    """States of about equal weight (two classes), or clusters (more).
+
+    Parameters
+    ----------
+    log_posterior : ndarray of shape (n, K)
+        Logarithm of held-out posteriors.
+    weight : ndarray of shape (n,)
+        Weights.
+    n_bins : int
+        Largest number of states.
+
+    Returns
+    -------
+    ndarray of int of shape (n,)
+        From 0, without gaps.
+    """
+    if log_posterior.shape[1] == 2:
+        states = _equal_weight(
+            log_posterior[:, 1] - log_posterior[:, 0], weight, n_bins
+        )
+    else:
+        states = _clusters(np.exp(0.5 * log_posterior), weight, n_bins)
+    return np.unique(states, return_inverse=True)[1]
+
+
+def _equal_weight(values: np.ndarray, weight: np.ndarray, n_bins: int) -> np.ndarray:
+    """Bin by the share of weight below, half of the own value's share included.
+
+    Equal values share a bin, and the reverse order gives the same bins.
+    """
+    levels, level = np.unique(values, return_inverse=True)
+    mass = np.bincount(level, weight, minlength=len(levels))
+    place = n_bins * (np.cumsum(mass) - 0.5 * mass) / mass.sum()
+    # A value whose middle lies on a border, as happens with integer weights, goes to
+    # the bin that is nearer to the centre; on the centre, its sign decides.
+    border = np.round(place)
+    on_border = np.abs(place - border) < 1e-9
+    up = np.where(2 * border == n_bins, levels > 0, 2 * border < n_bins)
+    states = np.where(on_border, border - 1 + up, np.floor(place))
+    return np.clip(states, 0, n_bins - 1).astype(np.int64)[level]
+
+
+def _clusters(points: np.ndarray, weight: np.ndarray, n_bins: int) -> np.ndarray:
+    """k-means of square roots of posteriors, started without chance.
+
+    Euclidean distances of square roots are Hellinger distances. The start splits the
+    cluster with the largest sum of squares at the mean of the coordinate with the
+    largest variance, time and again; so the order of the rows does not matter.
+    """
+    here = weight > 0
+    x, w = points[here], weight[here] / weight[here].mean()
+    states = np.zeros(len(x), dtype=np.int64)
+    spread = np.full((n_bins, points.shape[1]), 0.0)
+    centre = np.zeros_like(spread)
+
+    def describe(k: int) -> None:
+        inside = states == k
+        centre[k] = np.average(x[inside], axis=0, weights=w[inside])
+        spread[k] = w[inside] @ (x[inside] - centre[k]) ** 2
+
+    describe(0)
+    n_states = 1
+    # Below this, points differ by rounding only.
+    least = len(x) * np.finfo(np.float64).eps
+    while n_states < n_bins:
+        k = int(spread.sum(axis=1).argmax())
+        axis = int(spread[k].argmax())
+        if spread[k, axis] <= least:
+            break
+        states[(states == k) & (x[:, axis] > centre[k, axis])] = n_states
+        describe(k)
+        describe(n_states)
+        n_states += 1
+    out = np.zeros(len(points), dtype=np.int64)
+    if n_states > 1:
+        means = KMeans(n_states, init=centre[:n_states], n_init=1, random_state=0)
+        out = means.fit(x, sample_weight=w).predict(points).astype(np.int64)
+    return out

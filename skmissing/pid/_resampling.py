@@ -1,0 +1,171 @@
+"""Null distributions and intervals of a decomposition."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..ipw._comparison import Missingness
+from ..ipw._sensitivity import draw_counts
+from ..modalities._validation import check_multimodal
+from ._parts import Parts
+from ._sources import UsedRows
+
+
+class Tables(Protocol):
+    """What both methods offer: the cheap steps from classes and weights to parts."""
+
+    def evaluate(self, codes: np.ndarray, weight: np.ndarray) -> list[Parts]:
+        """Decompose every pair."""
+
+
+def _figures(parts: list[Parts]) -> np.ndarray:
+    return np.concatenate([p.raw for p in parts])
+
+
+def permute(
+    tables: Tables,
+    used: UsedRows,
+    folds: np.ndarray | None,
+    n_permutations: int,
+    rng: np.random.RandomState,
+) -> np.ndarray:
+    """Figures after the labels were shuffled among the used rows.
+
+    Parameters
+    ----------
+    tables : object with ``evaluate``
+        Fitted.
+    used : UsedRows
+        Labels and weights.
+    folds : ndarray of int of shape (n,) or None
+        Labels stay in their fold, so that held-out posteriors stay held-out.
+    n_permutations : int
+        How many.
+    rng : RandomState
+        Shuffles.
+
+    Returns
+    -------
+    ndarray of shape (n_permutations, 7 n_pairs)
+    """
+    strata = np.zeros(len(used.codes), dtype=np.intp) if folds is None else folds
+    members = [np.flatnonzero(strata == k) for k in np.unique(strata)]
+    out = []
+    for _ in range(n_permutations):
+        codes = used.codes.copy()
+        for rows in members:
+            codes[rows] = codes[rng.permutation(rows)]
+        out.append(_figures(tables.evaluate(codes, used.weight)))
+    return np.array(out)
+
+
+def bootstrap(
+    tables: Tables,
+    used: UsedRows,
+    X: Any,
+    y: Any,
+    n_bootstraps: int,
+    rng: np.random.RandomState,
+) -> np.ndarray:
+    """Figures of resampled rows, with the propensities fitted anew.
+
+    Parameters
+    ----------
+    tables : object with ``evaluate``
+        Fitted; posteriors of the rows stay as they are.
+    used : UsedRows
+        Labels, weights, groups, and the fitted model of missingness.
+    X, y : object
+        As the user gave them.
+    n_bootstraps : int
+        How many.
+    rng : RandomState
+        Draws rows, observed and unobserved ones, or whole groups.
+
+    Returns
+    -------
+    ndarray of shape (n_bootstraps, 7 n_pairs)
+    """
+    missingness = None if used.weighter is None else _missingness(used, X, y)
+    out: list[np.ndarray] = []
+    while len(out) < n_bootstraps:
+        base = used.base * draw_counts(len(used.base), used.groups, rng)
+        if not (base[used.rows] > 0).any():
+            # No used row was drawn: there is nothing to estimate from.
+            continue
+        if missingness is None:
+            weight = base[used.rows]
+        else:
+            full = np.zeros(len(base))
+            full[missingness.rows] = missingness.weights(base, refit=True)
+            weight = full[used.rows]
+        out.append(_figures(tables.evaluate(used.codes, weight)))
+    return np.array(out)
+
+
+def _missingness(used: UsedRows, X: Any, y: Any) -> Missingness:
+    """What :func:`~skmissing.ipw.modality_utility` keeps of a weighter."""
+    weighter = used.weighter
+    assert weighter is not None
+    target = y if weighter.use_target else None
+    seen = check_multimodal(
+        weighter, X, weighter.modalities, reset=False, numeric=False
+    )
+    design = weighter._table.transform(
+        weighter._source.take(weighter, seen, X, target), len(seen)
+    )
+    propensity, observed, _, _ = weighter._training
+    return Missingness(
+        weighter._fitted[0].frozen(),
+        design,
+        observed[:, 0] & (used.base > 0),
+        weighter.clip,
+        np.clip(propensity[:, 0], *weighter._bounds[0]),
+    )
+
+
+def p_values(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """Share of shuffles that reach the observed figures, the observed one included.
+
+    Parameters
+    ----------
+    observed : ndarray of shape (m,)
+        Figures.
+    null : ndarray of shape (n_permutations, m)
+        The same after shuffling.
+
+    Returns
+    -------
+    ndarray of shape (m,)
+    """
+    # Figures that are equal but for rounding count as reached.
+    reached = null >= observed - 1e-12
+    return (1.0 + reached.sum(axis=0)) / (1.0 + len(null))
+
+
+def intervals(observed: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Bias-corrected intervals that hold 90% of the resamples.
+
+    Parameters
+    ----------
+    observed : ndarray of shape (m,)
+        Figures.
+    drawn : ndarray of shape (n_bootstraps, m)
+        The same of resamples.
+
+    Returns
+    -------
+    ndarray of shape (2, m)
+        Lower and upper ends, not below 0.
+
+    Notes
+    -----
+    A resample is biased as against the data by about as much as the data are as
+    against the population: plug-in figures grow each time. The quantiles of the
+    resamples are therefore moved down by twice the difference of their mean and the
+    observed figure.
+    """
+    ends = np.quantile(drawn, [0.05, 0.95], axis=0)
+    return np.maximum(ends - 2.0 * (drawn.mean(axis=0) - observed), 0.0)

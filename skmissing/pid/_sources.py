@@ -1,0 +1,251 @@
+"""Which modalities make a source, and which rows and weights count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .._target import check_training_rows, check_weights
+from ..ipw._diagnostics import effective_sample_size
+from ..ipw._labels import known_labels, labels_of
+from ..ipw._propensity import PropensityWeighter
+from ..ipw._splitter import observed_rows
+from ..ipw._weighter import make_weighter
+from ..modalities._multimodal_data import MultimodalData
+
+Source = tuple[str, ...]
+Pair = tuple[Source, Source]
+
+
+def resolve_sources(sources: Any, names: Sequence[str]) -> list[Source]:
+    """Check the parameter ``sources``.
+
+    Parameters
+    ----------
+    sources : sequence of str or of sequences of str, or None
+        As the user gave it.
+    names : sequence of str
+        Modalities of X.
+
+    Returns
+    -------
+    list of tuple of str
+
+    Raises
+    ------
+    ValueError
+        For unknown or repeated names.
+    """
+    found: list[Source]
+    if sources is None:
+        found = [(name,) for name in names]
+    else:
+        given = [sources] if isinstance(sources, str) else list(sources)
+        if not all(isinstance(s, str | list | tuple) for s in given):
+            given = []
+        found = [(s,) if isinstance(s, str) else tuple(s) for s in given]
+    flat = [name for source in found for name in source]
+    if (
+        not found
+        or not all(found)
+        or len(set(flat)) != len(flat)
+        or not set(flat) <= set(names)
+    ):
+        raise ValueError(
+            f"Got sources={sources!r}, expected names of the modalities {list(names)}, "
+            "or lists of them, each name at most once."
+        )
+    labels = [source_name(s) for s in found]
+    if "joint" in labels or len(set(labels)) != len(labels):
+        wrong = "joint" if "joint" in labels else max(labels, key=labels.count)
+        raise ValueError(
+            f"Got a source with the name {wrong!r}, expected distinct names other than "
+            "'joint', which stands for all sources together."
+        )
+    return found
+
+
+def source_name(source: Source) -> str:
+    """What a source is called in results.
+
+    Parameters
+    ----------
+    source : tuple of str
+        Modalities.
+
+    Returns
+    -------
+    str
+    """
+    return "+".join(source)
+
+
+def union(pair: Pair) -> Source:
+    """All modalities of a pair, in an order that all pairs share.
+
+    Parameters
+    ----------
+    pair : pair of sources
+        The second one may be empty.
+
+    Returns
+    -------
+    tuple of str
+    """
+    return tuple(sorted(pair[0] + pair[1]))
+
+
+def make_pairs(sources: list[Source]) -> list[Pair]:
+    """Pairs to decompose: one source against the others.
+
+    Parameters
+    ----------
+    sources : list of tuple of str
+        At least one.
+
+    Returns
+    -------
+    list of pairs
+        One for up to two sources, with an empty second one for a single source; else
+        one for each source.
+    """
+    if len(sources) <= 2:
+        return [(sources[0], sources[1] if len(sources) == 2 else ())]
+    return [
+        (s, tuple(name for other in sources if other != s for name in other))
+        for s in sources
+    ]
+
+
+@dataclass
+class UsedRows:
+    """The rows that the decomposition rests on.
+
+    Attributes
+    ----------
+    rows : ndarray of int of shape (n,)
+        Where they stand in X.
+    data : MultimodalData of n rows
+        Their blocks.
+    codes : ndarray of int of shape (n,)
+        Index of the class.
+    classes : ndarray of shape (n_classes,)
+        Labels that these rows show, sorted.
+    weight : ndarray of shape (n,)
+        Sample weight times inverse-probability weight, with mean 1.
+    base : ndarray of shape (n_samples,)
+        Sample weights of all rows of X.
+    groups : ndarray of shape (n_samples,) or None
+        Groups of all rows of X.
+    weighter : PropensityWeighter or None
+        The fitted model of missingness.
+    """
+
+    rows: np.ndarray
+    data: MultimodalData
+    codes: np.ndarray
+    classes: np.ndarray
+    weight: np.ndarray
+    base: np.ndarray
+    groups: np.ndarray | None
+    weighter: PropensityWeighter | None
+
+    @property
+    def prior(self) -> np.ndarray:
+        """Weighted share of each class, shape (n_classes,)."""
+        mass = np.bincount(self.codes, self.weight, minlength=len(self.classes))
+        return mass / mass.sum()
+
+    @property
+    def effective_sample_size(self) -> float:
+        """Kish's effective number of rows."""
+        return float(effective_sample_size(self.weight))
+
+
+def check_used_rows(
+    estimator: Any,
+    X: Any,
+    data: MultimodalData,
+    y: Any,
+    sample_weight: Any,
+    groups: Any,
+    names: list[str],
+) -> UsedRows:
+    """Find and weigh the rows that have every source and a label.
+
+    Parameters
+    ----------
+    estimator : PIDEstimator
+        Its ``propensity`` and ``modalities`` are read.
+    X : {array, DataFrame, MultimodalData} with n_samples rows
+        As the user gave it.
+    data : MultimodalData of n_samples rows
+        The blocks of X.
+    y : array of shape (n_samples,)
+        Labels, some of which may be missing.
+    sample_weight, groups : array of shape (n_samples,) or None
+        As the user gave them.
+    names : list of str
+        Modalities of all sources.
+
+    Returns
+    -------
+    UsedRows
+    """
+    if y is None:
+        raise ValueError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, but "
+            "the target y is None."
+        )
+    n = len(data)
+    known = known_labels(y, n)
+    base = check_weights(sample_weight, n)
+    inside = None if groups is None else np.asarray(groups)
+    if inside is not None and inside.shape != (n,):
+        raise ValueError(
+            f"Got groups of shape {inside.shape}, expected ({n},), the rows of X."
+        )
+    if not (known & (base > 0)).any():
+        raise ValueError("Got no label in y, expected at least two classes.")
+    labelled = check_training_rows(
+        estimator, data[known], labels_of(y, known), base[known]
+    )
+    used = observed_rows(data, names) & known & (base > 0)
+    if not used.any():
+        raise ValueError(
+            f"Got no row with a label and all of the modalities {names}, expected at "
+            "least one."
+        )
+    weighter, weight = None, base
+    if estimator.propensity is not None:
+        weighter = make_weighter(estimator.propensity, X, estimator.modalities, names)
+        weighter.fit(X, y, sample_weight, groups)
+        if weighter._several or not set(names) <= set(weighter.required_[0]):
+            raise ValueError(
+                f"Got propensity with required={weighter.required!r}, expected None or "
+                f"one list that holds {names}."
+            )
+        ipw = weighter._training[3][:, 0]
+        used &= ipw > 0
+        weight = base * ipw
+    codes = np.full(n, -1)
+    codes[np.flatnonzero(known)[labelled.kept]] = labelled.y
+    shown, codes = np.unique(codes[used], return_inverse=True)
+    if len(shown) < 2:
+        raise ValueError(
+            f"Got one class only ({labelled.classes[shown].tolist()[0]!r}) in the rows "
+            f"that have {names}, expected at least two classes."
+        )
+    return UsedRows(
+        rows=np.flatnonzero(used),
+        data=data if used.all() else data[used],
+        codes=codes,
+        classes=labelled.classes[shown],
+        weight=weight[used] / weight[used].mean(),
+        base=base,
+        groups=inside,
+        weighter=weighter,
+    )
