@@ -7,10 +7,11 @@ errors of the weighted and of the doubly robust value. Run with
 
     python benchmarks/bench_ipw_coverage.py --sets 200 --out coverage.json
 
-Three kinds of data: missingness driven by a covariate that has nothing to do with the
+Four kinds of data: missingness driven by a covariate that has nothing to do with the
 loss; by a site that differs in both; and by a covariate on which the loss depends in
 another shape (labels are noise where it is near 0) than missingness does, with a
-quarter of the rows observed and a classifier that sees the covariate.
+quarter of the rows observed and a forest that sees the covariate ("shape") or a
+logistic regression that does not ("linear").
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ MODALITIES = {"x1": ["x1"], "x2": ["x2"]}
 KNOWING = {"x1": ["x1", "c"], "x2": ["x2"]}
 TREES = RandomForestClassifier(60, min_samples_leaf=20, random_state=0)
 METRICS = ["roc_auc", "neg_log_loss", "accuracy", "neg_brier_score"]
-KINDS = ["unrelated", "site", "shape"]
+KINDS = ["unrelated", "site", "shape", "linear"]
 SITES = np.array(["east", "north", "south", "west"])
 
 
@@ -55,9 +56,9 @@ def draw(kind, n, rng):
         c = rng.uniform(-1, 1, size=n)
         frame["c"] = c
         strength = np.ones(n)
-        if kind == "shape":
+        if kind in ("shape", "linear"):
             strength = np.where(np.abs(c) > 0.5, 20.0, 0.0)
-        p = expit(1.5 * c - (1.5 if kind == "shape" else 0.0))
+        p = expit(1.5 * c - (1.5 if kind in ("shape", "linear") else 0.0))
     y = (rng.random(n) < expit(strength * (frame.x1 + 1.5 * frame.x2))).astype(int)
     return frame, y.to_numpy(), p
 
