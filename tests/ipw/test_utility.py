@@ -385,13 +385,13 @@ def test_standard_error_of_a_mean_by_formula():
     y = (rng.random(n) < expit(x[:, 0])).astype(int)
     X = MultimodalData({"a": x, "b": rng.normal(size=(n, 1))})
     table = modality_utility(
-        LINEAR, X, y, subsets=["a"], scoring="accuracy", n_bootstraps=400,
+        LINEAR, X, y, subsets=["a"], scoring="accuracy", n_bootstraps=1500,
         random_state=0,
     )  # fmt: skip
     row = table.iloc[0]
     error = np.sqrt(row.corrected * (1 - row.corrected) / n)
-    assert row.std_error == pytest.approx(error, rel=0.15)
-    assert row.high - row.low == pytest.approx(2 * 1.645 * error, rel=0.2)
+    assert row.std_error == pytest.approx(error, rel=0.1)
+    assert row.high - row.low == pytest.approx(2 * 1.645 * error, rel=0.1)
     groups = np.repeat(np.arange(n // 4), 4)
     twins = modality_utility(
         LINEAR, X[np.repeat(np.arange(n // 4), 4)], y[np.repeat(np.arange(n // 4), 4)],
