@@ -18,6 +18,7 @@ _LAZY = {
     "MultimodalData": "modalities",
     "PIDEstimator": "pid",
     "PropensityWeighter": "ipw",
+    "UMEMMAEnsemble": "umemma",
 }
 _SUBMODULES = (
     "baselines",
@@ -29,6 +30,7 @@ _SUBMODULES = (
     "modalities",
     "nn",
     "pid",
+    "umemma",
 )
 
 __all__ = sorted([*_LAZY, "__version__"])

@@ -16,8 +16,19 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 import skmissing
-from skmissing import IPWMultimodalClassifier, MultimodalData, PropensityWeighter
-from skmissing.baselines import FusionClassifier, PatternClassifier, UnimodalEnsemble
+from skmissing import (
+    IPWMultimodalClassifier,
+    MultimodalData,
+    PropensityWeighter,
+    UMEMMAEnsemble,
+)
+from skmissing.baselines import (
+    FusionClassifier,
+    MissingDetectionClassifier,
+    MultitaskFusionClassifier,
+    PatternClassifier,
+    UnimodalEnsemble,
+)
 from skmissing.modalities import ModalityTransformer
 from skmissing.pid import PIDEstimator
 
@@ -59,6 +70,15 @@ INIT_PARAMS = {
         FusionClassifier, NET, {**QUIET, "modality_dropout": 0.0}
     ),
     "UnimodalEnsemble": Settings(UnimodalEnsemble, NET, QUIET),
+    "MultitaskFusionClassifier": Settings(MultitaskFusionClassifier, NET, QUIET),
+    "MissingDetectionClassifier": Settings(
+        MissingDetectionClassifier, NET, {**QUIET, "drop_probability": 0.0}
+    ),
+    "UMEMMAEnsemble": Settings(
+        UMEMMAEnsemble,
+        {**NET, "finetune_epochs": 5},
+        {**QUIET, "finetune_epochs": 5, "drop_probability": 0.0},
+    ),
     "PatternClassifier": Settings(PatternClassifier),
     "ModalityTransformer": Settings(ModalityTransformer),
     "PropensityWeighter": Settings(
@@ -88,6 +108,26 @@ VARIANTS = {
         UnimodalEnsemble,
         {**NET, "combination": "mean"},
         {**QUIET, "combination": "mean"},
+    ),
+    "UMEMMAEnsemble, noise": Settings(
+        UMEMMAEnsemble,
+        {
+            **NET,
+            "finetune_epochs": 5,
+            "fusion": "mean_proba",
+            "substitute": "noise",
+            "final_complete_finetune": True,
+        },
+        # Each missing block is noise of its own in training, so the rows that lack
+        # one are not repeated exactly; the mean is the same for every row.
+        {
+            **QUIET,
+            "finetune_epochs": 5,
+            "fusion": "mean_proba",
+            "substitute": "mean",
+            "drop_probability": 0.0,
+            "final_complete_finetune": True,
+        },
     ),
     "PatternClassifier, exact": Settings(
         PatternClassifier, {"training_rows": "exact"}, {"training_rows": "exact"}

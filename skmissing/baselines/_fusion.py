@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._target import TrainingRows
+from .._target import TrainingRows, warn_unobserved
 from ..modalities._multimodal_data import MultimodalData
 from ..nn._augment import ModalityDropout
 from ..nn._base import BaseNetClassifier
 from ..nn._docs import fill_doc
 from ..nn._encoder import Encoder
+from ..nn._feed import FittedNet
 from ..nn._fusion import EarlyFusion, LateFusion
 from ..nn._mlp_encoder import check_widths
-from ..nn._training import FittedNet, train_net
+from ..nn._training import train_net
 
 
 @fill_doc
@@ -200,8 +201,13 @@ class FusionClassifier(BaseNetClassifier):
             warm=self._fitted if warm else None,
             label=type(self).__name__,
         )
+        warn_unobserved(names, self._fitted.used)
         self.net_ = self._fitted.net
         self.n_iter_ = len(self.net_.history)
+
+    def _unimodal_net(self, name: str) -> FittedNet | None:
+        alone = list(self.modality_names_in_) == [name] and self.fusion == "early"
+        return self._fitted if alone and not self.use_mask else None
 
     def _usable(self, data: MultimodalData) -> np.ndarray:
         return self._fitted.usable(data)

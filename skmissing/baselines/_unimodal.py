@@ -7,7 +7,6 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from scipy.special import logsumexp
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -18,10 +17,10 @@ from ..modalities._validation import check_multimodal
 from ..nn._base import BaseNetClassifier
 from ..nn._docs import fill_doc
 from ..nn._encoder import Encoder
+from ..nn._feed import FittedNet
 from ..nn._mlp_encoder import check_widths
 from ..nn._runtime import torch_threads
-from ..nn._training import FittedNet
-from ..nn._unimodal import train_unimodal
+from ..nn._unimodal import train_unimodals, unimodal_log_proba
 
 
 @fill_doc
@@ -154,9 +153,6 @@ class UnimodalEnsemble(BaseNetClassifier):
         if len(self.head_hidden):
             check_widths("head_hidden", self.head_hidden)
         data = rows.data
-        # Seeds are drawn for all modalities, observed or not, before any is trained:
-        # the nets do not depend on each other, nor on the number of jobs.
-        seeds = rng.randint(np.iinfo(np.int32).max, size=len(data.names)).tolist()
         observed = [n for m, n in enumerate(data.names) if data.present[:, m].any()]
         if not observed:
             raise ValueError(
@@ -164,26 +160,16 @@ class UnimodalEnsemble(BaseNetClassifier):
                 "with one."
             )
         warn_unobserved(data.names, observed)
-        former = self._fitted if warm else {}
-        jobs = [
-            delayed(train_unimodal)(
-                self._training_params(),
-                data.select(name),
-                rows.y,
-                rows.weight,
-                rows.groups,
-                len(rows.classes),
-                encoders[name],
-                seeds[data.names.index(name)],
-                tuple(self.head_hidden),
-                self.head_dropout,
-                former.get(name),
-            )
-            for name in observed
-        ]
-        trained = Parallel(n_jobs=self.n_jobs)(jobs)
-        self._fitted = {name: fitted for name, (fitted, _) in zip(observed, trained)}
-        self._log_shares = {name: share for name, (_, share) in zip(observed, trained)}
+        self._fitted = train_unimodals(
+            self._training_params(), rows, observed, encoders, self.head_hidden,
+            self.head_dropout, rng, self.n_jobs, self._fitted if warm else None,
+        )  # fmt: skip
+        self._log_shares = {}
+        for name in observed:
+            here = data.present[:, data.names.index(name)]
+            mass = np.bincount(rows.y[here], rows.weight[here], len(rows.classes))
+            with np.errstate(divide="ignore"):
+                self._log_shares[name] = np.log(mass / mass.sum())
         self.nets_ = {name: fitted.net for name, fitted in self._fitted.items()}
         self.n_iter_ = {name: len(net.history) for name, net in self.nets_.items()}
 
@@ -206,21 +192,14 @@ class UnimodalEnsemble(BaseNetClassifier):
         check_is_fitted(self)
         data = check_multimodal(self, X, self.modalities, reset=False)
         with torch_threads(self.n_threads):
-            return {k: np.exp(v) for k, v in self._unimodal_log_proba(data).items()}
+            logs = unimodal_log_proba(self._fitted, data, len(self.classes_))
+        return {name: np.exp(part) for name, part in logs.items()}
 
-    def _unimodal_log_proba(self, data: MultimodalData) -> dict[str, np.ndarray]:
-        out = {}
-        for name, fitted in self._fitted.items():
-            here = data.present[:, data.names.index(name)]
-            part = np.full((len(data), len(self.classes_)), np.nan)
-            if here.any():
-                chosen = data.select(name)
-                part[here] = fitted.log_proba(chosen if here.all() else chosen[here])
-            out[name] = part
-        return out
+    def _unimodal_net(self, name: str) -> FittedNet | None:
+        return self._fitted.get(name)
 
     def _log_proba(self, data: MultimodalData) -> np.ndarray:
-        logs = self._unimodal_log_proba(data)
+        logs = unimodal_log_proba(self._fitted, data, len(self.classes_))
         stack = np.stack(list(logs.values()))
         if self.combination == "mean":
             here = ~np.isnan(stack[:, :, :1])

@@ -20,6 +20,7 @@ from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
 from ._encoder import Encoder, default_encoder
 from ._engine import OPTIMIZERS
+from ._feed import FittedNet
 from ._runtime import DTYPES, torch_threads
 
 COMMON_PARAMETERS = (
@@ -49,6 +50,9 @@ class BaseNetClassifier(MultimodalClassifierMixin, _BaseComposition, BaseEstimat
     Subclasses store their parameters, train in :meth:`_fit_rows` and answer in
     :meth:`_log_proba`, for rows that :meth:`_usable` leaves something of.
     """
+
+    # Own parameters that may differ from those of the former fit on a warm start.
+    _not_of_the_net: tuple[str, ...] = ("n_jobs", "modality_dropout", "dropout_scheme")
 
     _parameter_constraints: dict[str, list[Any]] = {
         "modalities": [dict, list, tuple, None],
@@ -170,7 +174,7 @@ class BaseNetClassifier(MultimodalClassifierMixin, _BaseComposition, BaseEstimat
             name
             for name in self._parameter_constraints
             if name not in BaseNetClassifier._parameter_constraints
-            and name not in ("n_jobs", "modality_dropout", "dropout_scheme")
+            and name not in self._not_of_the_net
         ]
         out = {name: repr(getattr(self, name)) for name in own}
         return {**out, **{f"encoder of {k}": repr(e) for k, e in encoders.items()}}
@@ -238,6 +242,10 @@ class BaseNetClassifier(MultimodalClassifierMixin, _BaseComposition, BaseEstimat
             encoder.check(name, shape)
             out[name] = encoder
         return out
+
+    def _unimodal_net(self, name: str) -> FittedNet | None:
+        """The net of one modality alone, to build on; None if there is none."""
+        return None
 
     # -- predict -----------------------------------------------------------------------
 

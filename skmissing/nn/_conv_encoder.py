@@ -37,6 +37,8 @@ class ConvEncoder(Encoder):
     scale_inputs : bool, default=True
         Standardise every channel with the mean and standard deviation of the training
         rows that have the block.
+    lr_factor : float, default=1.0
+        Factor on the estimator's learning rate for the weights of this encoder.
 
     See Also
     --------
@@ -55,6 +57,7 @@ class ConvEncoder(Encoder):
         "out_features": [Interval(Integral, 1, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "scale_inputs": ["boolean"],
+        "lr_factor": [Interval(Real, 0, None, closed="neither")],
     }
 
     def __init__(
@@ -65,12 +68,14 @@ class ConvEncoder(Encoder):
         out_features: int = 64,
         dropout: float = 0.5,
         scale_inputs: bool = True,
+        lr_factor: float = 1.0,
     ) -> None:
         self.channels = channels
         self.kernel_size = kernel_size
         self.out_features = out_features
         self.dropout = dropout
         self.scale_inputs = scale_inputs
+        self.lr_factor = lr_factor
 
     def check(self, name: str, shape: tuple[int, ...]) -> None:
         super().check(name, shape)

@@ -66,8 +66,35 @@ feature_names_in_ : ndarray of str
     Only for data frames with string column names."""
 
 
+SUBSTITUTION = """\
+fusion : {"mean_logits", "sum_logits", "mean_proba"}, default="mean_logits"
+    How the outputs of the heads are combined. Probabilities answer incomplete rows a
+    little better and complete ones worse; the sum is what the mean is, sharper.
+substitute : {"zero", "mean", "noise"} or dict, default="zero"
+    What the net is fed in place of a missing block: zeros, the training mean, or
+    normal noise with the training mean and deviation of each feature (of each channel
+    of images and series). A dict has one for each modality; those not listed get
+    zeros. Kept with the model and used in ``predict``, where the answers to 16 fixed
+    draws of noise are averaged.
+drop_probability : float in [0, 0.5], default=%s
+    In training, a share ``2 * drop_probability`` of the complete rows lose something:
+    each of M modalities with the chance ``2 * drop_probability / M``, which is
+    ``drop_probability`` itself for two. Rows that lack a modality already lose
+    nothing more.
+drop_scheme : {"one", "subset"}, default="one"
+    What such a row loses: one modality, or any set but all of them, each set as
+    likely. For two modalities they are the same.
+head_hidden : sequence of int, default=()
+    Widths of the layers between a code and its class scores; empty: a linear head.
+head_dropout : float in [0, 1), default=0.0
+    Share of those units dropped in training."""
+
+
 def fill_doc(cls: T) -> T:
-    """Replace ``%(parameters)s`` and ``%(attributes)s`` in a class docstring.
+    """Replace ``%(parameters)s`` and its like in a class docstring.
+
+    ``%(substitution)s`` describes the parameters of
+    :class:`~skmissing.nn._substitute_base.SubstituteNetClassifier`.
 
     Parameters
     ----------
@@ -81,5 +108,8 @@ def fill_doc(cls: T) -> T:
     """
     text = inspect.cleandoc(cls.__doc__ or "")
     text = text.replace("%(parameters)s", PARAMETERS)
+    if "%(substitution)s" in text:
+        default = inspect.signature(cls).parameters["drop_probability"].default
+        text = text.replace("%(substitution)s", SUBSTITUTION % default)
     cls.__doc__ = text.replace("%(attributes)s", ATTRIBUTES)
     return cls

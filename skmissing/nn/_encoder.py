@@ -18,6 +18,7 @@ class Encoder(BaseEstimator):
 
     scale_inputs: bool = True
     frozen: bool = False
+    lr_factor: float = 1.0
     # Whether integers reach the module as integers; others get them as numbers.
     keeps_integers: bool = False
 

@@ -223,6 +223,7 @@ def make_net(
     callbacks: Any,
     verbose: int,
     label: str,
+    lr_factors: dict[str, float] | None = None,
 ) -> SkmissingNet:
     """Put a module into a net that is ready to be fitted.
 
@@ -243,12 +244,18 @@ as in the estimators
         Seeds the order of the rows and the augmentation.
     label : str
         Stands beside the progress bar.
+    lr_factors : dict of str to float, default=None
+        Factors on the learning rate by pattern of the parameters' names.
 
     Returns
     -------
     SkmissingNet
     """
     options: dict[str, Any] = {"optimizer__weight_decay": weight_decay}
+    if lr_factors:
+        options["optimizer__param_groups"] = [
+            (pattern, {"lr": lr * factor}) for pattern, factor in lr_factors.items()
+        ]
     if isinstance(optimizer, str):
         kind = OPTIMIZERS[optimizer]
         options["optimizer__fused"] = device.type in ("cpu", "cuda")

@@ -32,6 +32,8 @@ class MLPEncoder(Encoder):
     scale_inputs : bool, default=True
         Standardise every feature with the mean and standard deviation of the training
         rows that have the block.
+    lr_factor : float, default=1.0
+        Factor on the estimator's learning rate for the weights of this encoder.
 
     See Also
     --------
@@ -51,6 +53,7 @@ class MLPEncoder(Encoder):
         "activation": [StrOptions(set(ACTIVATIONS))],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "scale_inputs": ["boolean"],
+        "lr_factor": [Interval(Real, 0, None, closed="neither")],
     }
 
     def __init__(
@@ -60,11 +63,13 @@ class MLPEncoder(Encoder):
         activation: str = "relu",
         dropout: float = 0.0,
         scale_inputs: bool = True,
+        lr_factor: float = 1.0,
     ) -> None:
         self.hidden = hidden
         self.activation = activation
         self.dropout = dropout
         self.scale_inputs = scale_inputs
+        self.lr_factor = lr_factor
 
     def check(self, name: str, shape: tuple[int, ...]) -> None:
         super().check(name, shape)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 from sklearn.utils._param_validation import Interval
@@ -33,6 +33,8 @@ class ModuleEncoder(Encoder):
     scale_inputs : bool, default=False
         Standardise the block first: per channel for images and series, per feature
         otherwise. Not for integer tokens.
+    lr_factor : float, default=1.0
+        Factor on the estimator's learning rate for the weights of this encoder.
 
     Examples
     --------
@@ -50,6 +52,7 @@ class ModuleEncoder(Encoder):
         "out_features": [Interval(Integral, 1, None, closed="left")],
         "frozen": ["boolean"],
         "scale_inputs": ["boolean"],
+        "lr_factor": [Interval(Real, 0, None, closed="neither")],
     }
 
     def __init__(
@@ -59,11 +62,13 @@ class ModuleEncoder(Encoder):
         *,
         frozen: bool = False,
         scale_inputs: bool = False,
+        lr_factor: float = 1.0,
     ) -> None:
         self.module = module
         self.out_features = out_features
         self.frozen = frozen
         self.scale_inputs = scale_inputs
+        self.lr_factor = lr_factor
 
     def statistics_axes(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return {3: (1, 2), 2: (0,)}.get(len(shape), ())

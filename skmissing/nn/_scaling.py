@@ -92,14 +92,51 @@ def fit_scaler(
     -------
     BlockScaler
     """
-    shape = block.shape[1:]
-    reduce = (0, *(a + 1 for a in axes))
-    kept = tuple(1 if i in axes else s for i, s in enumerate(shape))
+    kept = _kept(block.shape[1:], axes)
     identity = BlockScaler(
         np.zeros(kept), np.ones(kept), np.zeros(kept), scale, keeps_integers
     )
     if not scale and block.dtype.kind != "f":
         return identity
+    known, mean, deviation = block_moments(block, rows, weight, axes, scale)
+    if not scale:
+        # Integers with gaps come as floats from a table: same numbers, same input.
+        return BlockScaler(
+            identity.center, identity.factor, mean, False, keeps_integers
+        )
+    constant = deviation == 0
+    factor = np.where(constant, 1.0, 1.0 / np.where(constant, 1.0, deviation))
+    # A feature never seen in training is 0 after scaling, whatever comes later.
+    factor = np.where(known, factor, 0.0)
+    return BlockScaler(mean, factor, np.zeros(kept), True)
+
+
+def block_moments(
+    block: Any,
+    rows: np.ndarray,
+    weight: np.ndarray,
+    axes: tuple[int, ...],
+    second: bool = True,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weighted mean and standard deviation of what is observed of a block.
+
+    Parameters
+    ----------
+    block, rows, weight, axes : as in :func:`fit_scaler`
+        The block.
+    second : bool, default=True
+        Whether the deviation is wanted; zeros otherwise.
+
+    Returns
+    -------
+    known : ndarray of bool
+        Features with an observed value; all three broadcast against one row.
+    mean, deviation : ndarray of float64
+        0 where not known; the deviation of a constant is exactly 0.
+    """
+    shape = block.shape[1:]
+    reduce = (0, *(a + 1 for a in axes))
+    kept = _kept(shape, axes)
     total = np.zeros(kept)
     first = np.zeros(kept)
     # Two passes: the one-pass formula loses all digits where mean >> deviation.
@@ -113,12 +150,9 @@ def fit_scaler(
     known = total > 0
     safe = np.where(known, total, 1.0)
     mean = np.where(known, first / safe, 0.0)
-    if not scale:
-        # Integers with gaps come as floats from a table: same numbers, same input.
-        return BlockScaler(
-            identity.center, identity.factor, mean, False, keeps_integers
-        )
-    second = np.zeros(kept)
+    squares = np.zeros(kept)
+    if not second:
+        return known, mean, squares
     for part, values in iter_chunks(block):
         here = rows[part]
         if not here.any():
@@ -127,15 +161,15 @@ def fit_scaler(
         gaps = np.isnan(v)
         v[gaps] = 0.0
         w = weight[part][here].reshape(-1, *[1] * len(shape))
-        second += np.sum(w * v * v, axis=reduce).reshape(kept)
-    deviation = np.sqrt(second / safe)
+        squares += np.sum(w * v * v, axis=reduce).reshape(kept)
+    deviation = np.sqrt(squares / safe)
     # A constant feature carries nothing; its rounding errors must not be blown up.
     tiny = 10 * np.finfo(np.float64).eps * np.abs(mean)
-    constant = deviation <= tiny
-    factor = np.where(constant, 1.0, 1.0 / np.where(constant, 1.0, deviation))
-    # A feature never seen in training is 0 after scaling, whatever comes later.
-    factor = np.where(known, factor, 0.0)
-    return BlockScaler(mean, factor, np.zeros(kept), True)
+    return known, mean, np.where(deviation <= tiny, 0.0, deviation)
+
+
+def _kept(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(1 if i in axes else s for i, s in enumerate(shape))
 
 
 def _weighted(values: np.ndarray, weight: np.ndarray) -> tuple:

@@ -34,6 +34,8 @@ class SequenceEncoder(Encoder):
     scale_inputs : bool, default=True
         Standardise every channel with the mean and standard deviation over the steps
         of the training rows that have the block.
+    lr_factor : float, default=1.0
+        Factor on the estimator's learning rate for the weights of this encoder.
 
     Examples
     --------
@@ -49,6 +51,7 @@ class SequenceEncoder(Encoder):
         "kernel_size": [Interval(Integral, 1, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "scale_inputs": ["boolean"],
+        "lr_factor": [Interval(Real, 0, None, closed="neither")],
     }
 
     def __init__(
@@ -60,6 +63,7 @@ class SequenceEncoder(Encoder):
         kernel_size: int = 5,
         dropout: float = 0.0,
         scale_inputs: bool = True,
+        lr_factor: float = 1.0,
     ) -> None:
         self.kind = kind
         self.hidden_size = hidden_size
@@ -67,6 +71,7 @@ class SequenceEncoder(Encoder):
         self.kernel_size = kernel_size
         self.dropout = dropout
         self.scale_inputs = scale_inputs
+        self.lr_factor = lr_factor
 
     def check(self, name: str, shape: tuple[int, ...]) -> None:
         super().check(name, shape)

@@ -98,6 +98,8 @@ class TensorStore:
         self.series = series
         self.present = torch.from_numpy(np.array(present))
         self._complete = [bool(present[:, m].all()) for m in range(present.shape[1])]
+        # Modalities that some row has; the others can neither be hidden nor needed.
+        self.seen = torch.from_numpy(np.flatnonzero(present.any(axis=0)))
         self.y = None if y is None else torch.from_numpy(y)
         self.weight = None if weight is None else torch.from_numpy(weight).to(dtype)
         self.encoded: frozenset[str] = frozenset()
@@ -310,7 +312,9 @@ class Batches:
             hidden = None
             if self.augment is not None:
                 present = self.store.present.index_select(0, rows)
-                hidden = self.augment(present, self.generator)
+                seen = self.store.seen.to(device)
+                hidden = torch.zeros_like(present)
+                hidden[:, seen] = self.augment(present[:, seen], self.generator)
             yield self.store.batch(rows, hidden)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from ._encoder import Encoder
+from ._scaling import BlockScaler
 from ._store import Batch
 
 
@@ -26,11 +29,29 @@ class EncoderBank(nn.Module):
         self, encoders: dict[str, Encoder], shapes: dict[str, tuple[int, ...]]
     ) -> None:
         super().__init__()
-        self.names = list(encoders)
+        self._hold({n: encoder.build(shapes[n]) for n, encoder in encoders.items()})
+
+    @classmethod
+    def of(cls, modules: dict[str, nn.Module]) -> EncoderBank:
+        """A bank of encoders that exist already.
+
+        Parameters
+        ----------
+        modules : dict of str to torch.nn.Module
+            Have the attribute ``out_features``.
+
+        Returns
+        -------
+        EncoderBank
+        """
+        bank = cls({}, {})
+        bank._hold(modules)
+        return bank
+
+    def _hold(self, modules: dict[str, nn.Module]) -> None:
+        self.names = list(modules)
         # Keyed by position: torch refuses dots in the names of submodules.
-        self.encoders = nn.ModuleList(
-            encoder.build(shapes[name]) for name, encoder in encoders.items()
-        )
+        self.encoders = nn.ModuleList(modules.values())
         self.widths = [_width(module) for module in self.encoders]
         self._normed = [
             any(
@@ -125,6 +146,26 @@ class TaskModule(nn.Module):
         super().__init__()
         self.bank = bank
         self.n_classes = n_classes
+
+    def prepare(self, scalers: dict[str, BlockScaler], dtype: np.dtype) -> None:
+        """Learn how the blocks are scaled, before training.
+
+        Parameters
+        ----------
+        scalers : dict of str to BlockScaler
+            Of the blocks.
+        dtype : numpy dtype
+            Arithmetic of the net.
+        """
+
+    def freeze(self, names: Sequence[str]) -> None:
+        """Prepare for training with the codes of some modalities kept as they are.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Modalities whose encoder is not called in training; empty: all are.
+        """
 
     def logits(self, batch: Batch) -> Any:
         """Class scores of shape (n, n_classes) of the rows of a batch."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -13,109 +12,32 @@ import torch
 from sklearn.model_selection import GroupShuffleSplit
 
 from .._random import draw_seed
-from .._target import warn_unobserved
 from ..modalities._multimodal_data import MultimodalData
 from ._encoder import Encoder
-from ._engine import SkmissingNet, make_net
+from ._engine import make_net
+from ._feed import PREDICT_BATCH, FittedNet, NetStart
 from ._runtime import (
     DTYPES,
     resolve_device,
     seeded_torch,
     torch_threads,
 )
-from ._scaling import BlockScaler, fit_scaler
-from ._store import TensorStore
+from ._scaling import fit_scaler
 from ._task import EncoderBank, TaskModule
 
-# Rows made into tensors at once, and rows that go through the net at once: small
-# enough for the activations of a convolution to stay in the cache.
-PREDICT_ROWS = 2048
-PREDICT_BATCH = 256
+Expand = Callable[
+    [MultimodalData, np.ndarray, np.ndarray],
+    tuple[MultimodalData, np.ndarray, np.ndarray],
+]
 # Fewer rows than this and a tenth of them says too little to stop on.
 AUTO_STOPPING_ROWS = 1000
 
 
-@dataclass
-class FittedNet:
-    """A trained net with what it takes to feed it.
-
-    Attributes
-    ----------
-    net : SkmissingNet
-        The skorch net.
-    names : list of str
-        Modalities in the order of the data.
-    used : list of str
-        Those that training rows had; the others are ignored.
-    scalers : dict of str to BlockScaler
-        Statistics of the training rows.
-    series : frozenset of str
-        Blocks whose trailing all-NaN steps are padding.
-    dtype : str
-        Arithmetic of the net.
-    """
-
-    net: SkmissingNet
-    names: list[str]
-    used: list[str]
-    scalers: dict[str, BlockScaler]
-    series: frozenset[str]
-    dtype: str
-
-    def usable(self, data: MultimodalData) -> np.ndarray:
-        """Present mask without the modalities that were never seen in training."""
-        return data.present & np.array([name in self.used for name in data.names])
-
-    def store(
-        self,
-        data: MultimodalData,
-        y: np.ndarray | None = None,
-        weight: np.ndarray | None = None,
-    ) -> TensorStore:
-        """Rows as tensors, scaled with the statistics of training."""
-        return TensorStore(
-            data,
-            self.usable(data),
-            self.scalers,
-            self.series,
-            DTYPES[self.dtype],
-            torch.device(self.net.device),
-            y,
-            weight,
-        )
-
-    def apply(
-        self, data: MultimodalData, function: Callable[[TaskModule, Any], Any]
-    ) -> np.ndarray:
-        """Run a function of the module over all rows, some thousand at a time.
-
-        Parameters
-        ----------
-        data : MultimodalData of n rows
-            The rows.
-        function : callable
-            Takes the module and a batch; returns a tensor with one row per row.
-
-        Returns
-        -------
-        ndarray of shape (n, ...)
-        """
-        module = self.net.module_
-        module.eval()
-        parts: list[np.ndarray] = []
-        with torch.inference_mode():
-            for start in range(0, len(data), PREDICT_ROWS):
-                store = self.store(data[start : start + PREDICT_ROWS])
-                everything = torch.arange(len(store), device=store.present.device)
-                parts.extend(
-                    function(module, store.batch(rows)).cpu().numpy()
-                    for rows in everything.split(PREDICT_BATCH)
-                )
-        return np.concatenate(parts)
-
-    def log_proba(self, data: MultimodalData) -> np.ndarray:
-        """Log-probabilities of the classes, float64 of shape (n, n_classes)."""
-        return self.apply(data, lambda module, batch: module.log_proba(batch))
+def stops_early(params: dict[str, Any], n: int) -> bool:
+    """Whether a training on n rows holds some of them out to stop early."""
+    if params["early_stopping"] == "auto":
+        return n >= AUTO_STOPPING_ROWS
+    return bool(params["early_stopping"])
 
 
 def resolve_batch_size(batch_size: Any, n: int) -> int:
@@ -211,8 +133,11 @@ def train_net(
     rng: np.random.RandomState,
     *,
     augment: Any = None,
-    warm: FittedNet | None = None,
+    warm: FittedNet | NetStart | None = None,
     label: str = "",
+    held_out: np.ndarray | None = None,
+    expand: Expand | None = None,
+    frozen: Collection[str] = (),
 ) -> FittedNet:
     """Train a net.
 
@@ -236,10 +161,17 @@ def train_net(
         Source of every random number.
     augment : callable, default=None
         Hides blocks in training.
-    warm : FittedNet, default=None
+    warm : FittedNet or NetStart, default=None
         Start from its weights and keep its statistics.
     label : str, default=""
         Stands beside the progress bar.
+    held_out : ndarray of bool of shape (n,), default=None
+        Rows for early stopping, in place of a split of its own; none or all: no early
+        stopping.
+    expand : callable, default=None
+        Takes and returns data, y and weight of the rows for early stopping.
+    frozen : collection of str, default=()
+        Modalities whose encoder stays as it is, beside those that say so themselves.
 
     Returns
     -------
@@ -249,8 +181,9 @@ def train_net(
     # threads must not wait for other threads that train.
     with torch_threads(params["n_threads"]):
         return _train_net(
-            params, data, y, weight, groups, encoders, build, rng, augment, warm, label
-        )
+            params, data, y, weight, groups, encoders, build, rng, augment, warm,
+            label, held_out, expand, frozen,
+        )  # fmt: skip
 
 
 def _train_net(
@@ -263,8 +196,11 @@ def _train_net(
     build: Callable[[EncoderBank], TaskModule],
     rng: np.random.RandomState,
     augment: Any,
-    warm: FittedNet | None,
+    warm: FittedNet | NetStart | None,
     label: str,
+    given: np.ndarray | None,
+    expand: Expand | None,
+    frozen: Collection[str],
 ) -> FittedNet:
     device = resolve_device(params["device"])
     split_seed, init_seed, train_seed = (draw_seed(rng) for _ in range(3))
@@ -278,12 +214,15 @@ def _train_net(
     if not something.all():
         data, y, weight = data[something], y[something], weight[something]
         groups = None if groups is None else groups[something]
+        given = None if given is None else given[something]
     weight = weight / weight.mean()
-    stopping = params["early_stopping"]
-    if stopping == "auto":
-        stopping = len(y) >= AUTO_STOPPING_ROWS
+    stopping = stops_early(params, len(y))
     rows, held_out = np.arange(len(y)), None
-    if stopping:
+    if given is not None:
+        stopping = bool(given.any() and not given.all())
+        if stopping:
+            rows, held_out = np.flatnonzero(~given), np.flatnonzero(given)
+    elif stopping:
         rows, held_out = split_validation(
             y, groups, params["validation_fraction"], np.random.RandomState(split_seed)
         )
@@ -308,12 +247,12 @@ def _train_net(
         series = frozenset(n for n in used if encoders[n].is_series(shapes[n]))
     else:
         used, scalers, series = warm.used, warm.scalers, warm.series
-    warn_unobserved(data.names, used)
     with seeded_torch(init_seed, device):
         if warm is None:
             module = build(EncoderBank({n: encoders[n] for n in used}, shapes))
         else:
-            module = copy.deepcopy(warm.net.module_)
+            module = copy.deepcopy(warm.module)
+    module.prepare(scalers, np.dtype(params["dtype"]))
     module = module.to(DTYPES[params["dtype"]])
     batch_size = resolve_batch_size(params["batch_size"], len(rows))
     net = make_net(
@@ -330,28 +269,34 @@ def _train_net(
         callbacks=params["callbacks"],
         verbose=params["verbose"],
         label=label,
+        lr_factors={
+            f"bank.encoders.{module.bank.names.index(n)}.*": encoders[n].lr_factor
+            for n in used
+            if encoders[n].lr_factor != 1
+        },
     )
-    fitted = FittedNet(net, data.names, used, scalers, series, params["dtype"])
+    fitted = FittedNet(data.names, used, scalers, series, params["dtype"], net)
     store = fitted.store(training, y[rows], weight[rows])
     stores = [store]
     if held_out is not None:
-        net.valid_store = fitted.store(data[held_out], y[held_out], weight[held_out])
+        kept = data[held_out], y[held_out], weight[held_out]
+        net.valid_store = fitted.store(*(kept if expand is None else expand(*kept)))
         stores.append(net.valid_store)
     module.to(device)
-    for name in used:
-        if encoders[name].frozen:
-            module.eval()
-            for part in stores:
-                part.replace_by_codes(
-                    name,
-                    lambda v, k, n=name: module.bank.encode(n, v, k),
-                    PREDICT_BATCH,
-                )
+    fixed = [name for name in used if encoders[name].frozen or name in frozen]
+    module.eval()
+    module.freeze(fixed)
+    for name in fixed:
+        for part in stores:
+            part.replace_by_codes(
+                name, lambda v, k, n=name: module.bank.encode(n, v, k), PREDICT_BATCH
+            )
     with seeded_torch(train_seed, device):
         net.fit(store)
     # The rows are not part of the model; neither are the weights kept for stopping.
     net.valid_store = None
     net.module_.eval()
+    net.module_.freeze([])
     if not all(torch.isfinite(p).all() for p in net.module_.parameters()):
         raise ValueError(
             f"Got weights that are not finite after training with lr={params['lr']}, "

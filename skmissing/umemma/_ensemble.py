@@ -1,0 +1,402 @@
+"""Uni-modal ensemble with missing-modality adaptation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+
+from .._random import draw_seed, local_random_state
+from .._target import TrainingRows, warn_unobserved
+from ..modalities._multimodal_data import MultimodalData
+from ..modalities._validation import check_multimodal
+from ..nn._augment import ModalityDropout
+from ..nn._docs import fill_doc
+from ..nn._encoder import Encoder
+from ..nn._feed import FittedNet, NetStart
+from ..nn._late_fusion import SubstituteFusion
+from ..nn._runtime import torch_threads
+from ..nn._substitute_base import SubstituteNetClassifier
+from ..nn._task import EncoderBank
+from ..nn._training import Expand, split_validation, stops_early, train_net
+from ..nn._unimodal import train_unimodals, unimodal_log_proba
+from ._handed_in import read_handed_in
+
+# Draws of what is hidden from each row held out for early stopping: the loss that
+# stops phase 2 is the one that phase 2 lowers.
+N_HIDINGS = 4
+
+
+@fill_doc
+class UMEMMAEnsemble(SubstituteNetClassifier):
+    """Uni-modal ensemble with missing-modality adaptation.
+
+    Phase 1 trains one net per modality on the rows that have it. Phase 2 averages
+    their outputs and fine-tunes all of them jointly, while modalities of some rows are
+    replaced by a substitute. Each modality is learnt on its own before the stronger
+    one can crowd it out, and the average is then adapted to its members being absent.
+    The net is never told what is missing, so it also copes with a sensor that sends
+    the substitute, or something like it, unreported.
+
+    Parameters
+    ----------
+    modalities : mapping or list, default=None
+        Columns of each modality, see :class:`~skmissing.Modality`.
+    %(substitution)s
+    finetune_epochs : int, default=None
+        Passes over the rows in phase 2. None: ``max_epochs``. With 0 the nets of phase
+        1 are averaged as they are.
+    finetune_lr : float, default=None
+        Learning rate of phase 2. None: ``lr``. What phase 2 can change is the number of
+        its steps times this rate, ``finetune_budget_``; far less than that of phase 1
+        leaves small data unadapted, see Notes.
+    freeze_encoders : bool, default=False
+        Phase 2 changes the heads only.
+    final_complete_finetune : bool, default=False
+        A third phase on the complete rows alone, as long as the second: better if
+        complete rows are all that will come, worse for the others.
+    unimodal : dict of str to fitted estimator, default=None
+        Uni-modal nets that exist already, by modality; they are not trained again in
+        phase 1. Each is a fitted :class:`~skmissing.baselines.UnimodalEnsemble` or
+        :class:`UMEMMAEnsemble` that has the modality, or a
+        :class:`~skmissing.baselines.FusionClassifier` of that modality alone, with the
+        same classes. They are copied, never changed.
+    n_jobs : int, default=None
+        Nets trained at once in phase 1, by joblib. The result does not depend on it
+        for a given ``n_threads``.
+    %(parameters)s
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The net after the last phase.
+    nets_ : dict of str to skorch.NeuralNet
+        The nets after phase 1, by modality.
+    n_iter_ : int
+        Number of epochs of phase 2.
+    finetune_budget_ : float
+        Steps times learning rate of phase 2.
+    substitutes_ : dict of str to ndarray of shape (k, *shape)
+        What is fed for each missing modality, in the units of the data.
+    %(attributes)s
+
+    Raises
+    ------
+    ValueError
+        In ``fit``, for a substitute for an unknown modality, a mean or noise for
+        integer tokens, estimators in ``unimodal`` that are not fitted or do not
+        match, ``final_complete_finetune`` without a complete row, and unusable data.
+
+    See Also
+    --------
+    skmissing.baselines.UnimodalEnsemble : Phase 1 alone, told what is missing.
+    skmissing.baselines.MissingDetectionClassifier : Heads that recognise a substitute.
+    skmissing.metrics.score_by_pattern : Scores by what is missing.
+
+    Notes
+    -----
+    With :math:`h_m` the encoder and :math:`f_m` the head of modality m of M, and
+    :math:`s_m` its substitute, the output is :math:`\\frac{1}{M} \\sum_m f_m(h_m(
+    \\tilde x_m))`, where :math:`\\tilde x_m` is :math:`x_m` if present and
+    :math:`s_m` if not. Phase 1 minimises :math:`\\ell(f_m(h_m(x_m)), y)` for each m
+    alone, phase 2 the cross-entropy of the average over the drops described under
+    ``drop_probability`` (:cite:t:`umemma`, section 3.3 and algorithm 1).
+
+    Differences from the paper. (1) Its second phase runs at a hundredth of the first
+    one's rate, which suits the long epochs of its data; here the default budget of
+    phase 2 is that of phase 1, which was better wherever it was measured. For the
+    paper's setting use ``optimizer="sgd"``, ``lr=1e-2``, ``finetune_lr=1e-4``. (2) For
+    more than two modalities the share of complete rows that stay complete does not
+    fall with their number. (3) Early stopping holds the same rows out in all phases,
+    and in phase 2 hides as much of them as of training rows.
+
+    Rows with no modality take no part in training and are answered with the class
+    prior; a row of substitutes only would get the average of arbitrary constants.
+
+    With ``warm_start=True`` a further ``fit`` continues phase 2 from the former net.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmissing import MultimodalData, UMEMMAEnsemble
+    >>> rng = np.random.default_rng(0)
+    >>> y = rng.integers(2, size=400)
+    >>> X = MultimodalData({
+    ...     "a": 2 * y[:, None] + rng.normal(size=(400, 3)),
+    ...     "b": y[:, None] + rng.normal(size=(400, 5)),
+    ... })
+    >>> X = X.hide({"b": rng.random(400) < 0.5})
+    >>> clf = UMEMMAEnsemble(max_epochs=10, random_state=0, n_threads=1).fit(X, y)
+    >>> bool(clf.score(X, y) > 0.9), bool(clf.score(X.hide("b"), y) > 0.9)
+    (True, True)
+    >>> sorted(clf.unimodal_proba(X[:3]))
+    ['a', 'b']
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        **SubstituteNetClassifier._parameter_constraints,
+        "finetune_epochs": [Interval(Integral, 0, None, closed="left"), None],
+        "finetune_lr": [Interval(Real, 0, None, closed="neither"), None],
+        "freeze_encoders": ["boolean"],
+        "final_complete_finetune": ["boolean"],
+        "unimodal": [dict, None],
+        "n_jobs": [Integral, None],
+    }
+
+    _unimodal: dict[str, FittedNet]
+
+    def __init__(
+        self,
+        *,
+        modalities: Any = None,
+        fusion: str = "mean_logits",
+        substitute: Any = "zero",
+        drop_probability: float = 0.3,
+        drop_scheme: str = "one",
+        head_hidden: Sequence[int] = (),
+        head_dropout: float = 0.0,
+        finetune_epochs: int | None = None,
+        finetune_lr: float | None = None,
+        freeze_encoders: bool = False,
+        final_complete_finetune: bool = False,
+        unimodal: dict[str, Any] | None = None,
+        n_jobs: int | None = None,
+        encoders: list | None = None,
+        max_epochs: int = 50,
+        lr: float = 1e-3,
+        batch_size: int | str | None = "auto",
+        optimizer: Any = "adamw",
+        weight_decay: float = 0.0,
+        early_stopping: bool | str = "auto",
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        class_weight: Any = None,
+        dtype: str = "float32",
+        device: str = "auto",
+        n_threads: int | None = None,
+        callbacks: list | None = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        self.modalities = modalities
+        self.fusion = fusion
+        self.substitute = substitute
+        self.drop_probability = drop_probability
+        self.drop_scheme = drop_scheme
+        self.head_hidden = head_hidden
+        self.head_dropout = head_dropout
+        self.finetune_epochs = finetune_epochs
+        self.finetune_lr = finetune_lr
+        self.freeze_encoders = freeze_encoders
+        self.final_complete_finetune = final_complete_finetune
+        self.unimodal = unimodal
+        self.n_jobs = n_jobs
+        self.encoders = encoders
+        self.max_epochs = max_epochs
+        self.lr = lr
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.weight_decay = weight_decay
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.class_weight = class_weight
+        self.dtype = dtype
+        self.device = device
+        self.n_threads = n_threads
+        self.callbacks = callbacks
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.random_state = random_state
+
+    # -- fit ---------------------------------------------------------------------------
+
+    def _fit_rows(
+        self,
+        rows: TrainingRows,
+        encoders: dict[str, Encoder],
+        rng: np.random.RandomState,
+        warm: bool,
+    ) -> None:
+        names = self._observed(rows.data)
+        warn_unobserved(rows.data.names, names)
+        split_seed, phase_1, phase_2, phase_3, hiding = (
+            local_random_state(draw_seed(rng)) for _ in range(5)
+        )
+        held_out = self._hold_out(rows, split_seed)
+        handed = read_handed_in(self.unimodal, rows.data, rows.classes)
+        encoders = {**encoders, **{name: pair[1] for name, pair in handed.items()}}
+        substitutes = self._make_substitutes(rows, encoders, rng)
+        complete = np.asarray(rows.data.select(names).present.all(axis=1))
+        if self.final_complete_finetune and not complete.any():
+            raise ValueError(
+                "Got final_complete_finetune=True without a complete row, expected at "
+                f"least one with all of the modalities {names}."
+            )
+        if warm:
+            start: FittedNet | NetStart = self._fitted
+        else:
+            wanted = [name for name in names if name not in handed]
+            trained = train_unimodals(
+                {**self._training_params(), "early_stopping": False}, rows, wanted,
+                encoders, self.head_hidden, self.head_dropout, phase_1, self.n_jobs,
+                held_out=held_out,
+            )  # fmt: skip
+            self._unimodal = {
+                name: trained[name] if name in trained else handed[name][0]
+                for name in names
+            }
+            start = self._join(rows, substitutes)
+        augment = self._augmentation(len(names))
+        self._fitted = self._finetune(
+            rows, np.ones(len(complete), dtype=bool), encoders, phase_2, start,
+            augment, held_out, None if augment is None else hide_some(augment, hiding),
+        )  # fmt: skip
+        self._store()
+        self.nets_ = {name: fitted.net for name, fitted in self._unimodal.items()}
+        steps = sum(epoch["train_batch_count"] for epoch in self.net_.history)
+        self.finetune_budget_ = steps * self._finetune_lr
+        if self.final_complete_finetune:
+            self._fitted = self._finetune(
+                rows, complete, encoders, phase_3, self._fitted, None, held_out, None
+            )
+            self.net_ = self._fitted.net
+
+    @property
+    def _finetune_lr(self) -> float:
+        return float(self.lr if self.finetune_lr is None else self.finetune_lr)
+
+    def _hold_out(
+        self, rows: TrainingRows, rng: np.random.RandomState
+    ) -> np.ndarray | None:
+        """Rows that stop every phase: none of them is taught by a phase before."""
+        something = np.flatnonzero(rows.data.present.any(axis=1))
+        if not stops_early(self._training_params(), len(something)):
+            return None
+        groups = None if rows.groups is None else rows.groups[something]
+        _, valid = split_validation(
+            rows.y[something], groups, self.validation_fraction, rng
+        )
+        out = np.zeros(len(rows.y), dtype=bool)
+        out[something[valid]] = True
+        return out
+
+    def _join(self, rows: TrainingRows, substitutes: dict) -> NetStart:
+        """The nets of phase 1 as one net, and what feeds it."""
+        parts = self._unimodal
+        first: dict[str, Any] = {name: part.module for name, part in parts.items()}
+        bank = EncoderBank.of({n: m.bank.encoders[0] for n, m in first.items()})
+        module = SubstituteFusion(
+            bank,
+            [module.head for module in first.values()],
+            len(rows.classes),
+            [rows.data.names.index(name) for name in parts],
+            self.fusion,
+            substitutes,
+        )
+        return NetStart(
+            names=rows.data.names,
+            used=list(parts),
+            scalers={name: part.scalers[name] for name, part in parts.items()},
+            series=frozenset(n for n, part in parts.items() if n in part.series),
+            dtype=self.dtype,
+            module=module,
+        )
+
+    def _finetune(
+        self,
+        rows: TrainingRows,
+        chosen: np.ndarray,
+        encoders: dict[str, Encoder],
+        rng: np.random.RandomState,
+        start: FittedNet | NetStart,
+        augment: ModalityDropout | None,
+        held_out: np.ndarray | None,
+        expand: Expand | None,
+    ) -> FittedNet:
+        epochs = self.finetune_epochs
+        epochs = self.max_epochs if epochs is None else epochs
+        if epochs == 0:
+            held_out = None
+        return train_net(
+            {
+                **self._training_params(),
+                "lr": self._finetune_lr,
+                "max_epochs": epochs,
+                "early_stopping": False,
+            },
+            rows.data[chosen],
+            rows.y[chosen],
+            rows.weight[chosen],
+            None,
+            encoders,
+            # Never called: there is always a net to start from.
+            lambda bank: start.module,
+            rng,
+            augment=augment,
+            warm=start,
+            label=type(self).__name__,
+            held_out=None if held_out is None else held_out[chosen],
+            expand=expand,
+            frozen=start.used if self.freeze_encoders else (),
+        )
+
+    # -- answers -----------------------------------------------------------------------
+
+    def unimodal_proba(self, X: Any) -> dict[str, np.ndarray]:
+        """Class probabilities of the nets of phase 1, each on its own.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any pattern of missing modalities.
+
+        Returns
+        -------
+        dict of str to ndarray of float64 of shape (n_samples, n_classes)
+            NaN in the rows that lack the modality.
+        """
+        check_is_fitted(self)
+        data = check_multimodal(self, X, self.modalities, reset=False)
+        with torch_threads(self.n_threads):
+            logs = unimodal_log_proba(self._unimodal, data, len(self.classes_))
+        return {name: np.exp(part) for name, part in logs.items()}
+
+    def _unimodal_net(self, name: str) -> FittedNet | None:
+        return self._unimodal.get(name)
+
+
+def hide_some(augment: ModalityDropout, rng: np.random.RandomState) -> Expand:
+    """Copies of rows that lack what an augmentation hides.
+
+    Parameters
+    ----------
+    augment : ModalityDropout
+        Draws what is hidden.
+    rng : RandomState
+        Source of the draws.
+
+    Returns
+    -------
+    callable
+        Takes and returns data, y and weight.
+    """
+
+    def expand(
+        data: MultimodalData, y: np.ndarray, weight: np.ndarray
+    ) -> tuple[MultimodalData, np.ndarray, np.ndarray]:
+        rows = np.tile(np.arange(len(y)), N_HIDINGS)
+        seen = np.asarray(data.present.any(axis=0))
+        hidden = np.zeros((len(rows), len(seen)), dtype=bool)
+        present = torch.from_numpy(data.present[rows][:, seen])
+        generator = torch.Generator().manual_seed(draw_seed(rng))
+        hidden[:, seen] = augment(present, generator).numpy()
+        return data[rows].hide(hidden), y[rows], weight[rows]
+
+    return expand

@@ -1,0 +1,79 @@
+"""Uni-modal nets that were trained elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
+
+from ..modalities._multimodal_data import MultimodalData
+from ..nn._base import BaseNetClassifier
+from ..nn._encoder import Encoder, default_encoder
+from ..nn._feed import FittedNet
+
+
+def read_handed_in(
+    unimodal: dict[str, Any] | None, data: MultimodalData, classes: np.ndarray
+) -> dict[str, tuple[FittedNet, Encoder]]:
+    """Check the estimators handed in and take out their nets.
+
+    Parameters
+    ----------
+    unimodal : dict of str to fitted estimator, or None
+        By modality.
+    data : MultimodalData
+        Training rows.
+    classes : ndarray of shape (n_classes,)
+        Their labels, sorted.
+
+    Returns
+    -------
+    dict of str to (FittedNet, Encoder)
+        The net of each modality, and the encoder object it was built from.
+    """
+    out = {}
+    for name, given in (unimodal or {}).items():
+        if name not in data.names:
+            raise ValueError(
+                f"Got an estimator in unimodal for the unknown modality {name!r}, "
+                f"expected some of {data.names}."
+            )
+        # What keeps a fitted estimator fitted under clone.
+        estimator = getattr(given, "estimator", given)
+        if not isinstance(estimator, BaseNetClassifier):
+            raise TypeError(
+                f"Got a {type(given).__name__} in unimodal for the modality {name!r}, "
+                "expected a fitted classifier of this package with a net."
+            )
+        kind = type(estimator).__name__
+        try:
+            check_is_fitted(estimator)
+        except NotFittedError as error:
+            raise ValueError(
+                f"Got a {kind} in unimodal for the modality {name!r} that is not "
+                "fitted, expected a fitted one."
+            ) from error
+        net = estimator._unimodal_net(name)
+        if net is None:
+            raise ValueError(
+                f"Got a {kind} in unimodal that has no net of the modality {name!r} "
+                "alone, expected a UnimodalEnsemble, a UMEMMAEnsemble or a "
+                "FusionClassifier of that modality only."
+            )
+        if not np.array_equal(estimator.classes_, classes):
+            raise ValueError(
+                f"Got a {kind} in unimodal for the modality {name!r} fitted on the "
+                f"classes {estimator.classes_.tolist()}, expected those of y, "
+                f"{classes.tolist()}."
+            )
+        shape = data.block_shapes[name]
+        if estimator.modality_shapes_in_[name] != shape:
+            raise ValueError(
+                f"Got a {kind} in unimodal for the modality {name!r} fitted on shape "
+                f"{estimator.modality_shapes_in_[name]} per row, expected {shape}."
+            )
+        encoder = dict(estimator.encoders or []).get(name) or default_encoder(shape)
+        out[name] = net, encoder
+    return out
