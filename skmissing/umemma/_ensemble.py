@@ -65,7 +65,8 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
         phase 1. Each is a fitted :class:`~skmissing.baselines.UnimodalEnsemble` or
         :class:`UMEMMAEnsemble` that has the modality, or a
         :class:`~skmissing.baselines.FusionClassifier` of that modality alone, with the
-        same classes. They are copied, never changed.
+        same classes. They are copied, never changed, and stay fitted in clones of this
+        estimator; in a cross-validation they should not know the test rows.
     n_jobs : int, default=None
         Nets trained at once in phase 1, by joblib. The result does not depend on it
         for a given ``n_threads``.
@@ -214,6 +215,12 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
         self.warm_start = warm_start
         self.verbose = verbose
         self.random_state = random_state
+
+    def __sklearn_clone__(self) -> UMEMMAEnsemble:
+        # Cloning what was handed in would make it forget its training.
+        out = super().__sklearn_clone__()
+        out.unimodal = self.unimodal
+        return out
 
     # -- fit ---------------------------------------------------------------------------
 

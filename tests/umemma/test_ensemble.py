@@ -1,0 +1,346 @@
+"""UMEMMAEnsemble: what each phase does, and what a user can plug in."""
+
+import copy
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import log_softmax, logsumexp
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from torch import nn
+
+from skmissing import MultimodalData, UMEMMAEnsemble
+from skmissing.baselines import FusionClassifier, UnimodalEnsemble
+from skmissing.nn import MLPEncoder, ModuleEncoder
+from skmissing.umemma import _ensemble
+
+from .._instances import make_blocks
+
+SMALL = {"max_epochs": 3, "lr": 1e-2, "n_threads": 1, "random_state": 0}
+EXACT = {**SMALL, "dtype": "float64", "batch_size": None, "optimizer": "adam"}
+
+
+def weights(module):
+    return [p.detach().numpy().copy() for p in module.parameters()]
+
+
+def same(a, b):
+    return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def outputs(clf, X):
+    """What each head of phase 1 says of rows that have everything."""
+    return np.stack(
+        [
+            part.apply(X.select(name), lambda m, b: m.logits(b))
+            for name, part in clf._unimodal.items()
+        ]
+    )
+
+
+# -- fusion and phases -----------------------------------------------------------------
+
+
+def test_fusion_of_the_nets_of_phase_one():
+    X, y = make_blocks(missing=0.0)
+    expected = {
+        "mean_logits": lambda z: log_softmax(z.mean(axis=0), axis=1),
+        "sum_logits": lambda z: log_softmax(z.sum(axis=0), axis=1),
+        "mean_proba": lambda z: (
+            logsumexp(log_softmax(z, axis=2), axis=0) - np.log(len(z))
+        ),
+    }
+    for fusion, formula in expected.items():
+        clf = UMEMMAEnsemble(**EXACT, fusion=fusion, finetune_epochs=0).fit(X, y)
+        np.testing.assert_allclose(
+            clf.predict_log_proba(X), formula(outputs(clf, X)), atol=1e-12
+        )
+        z = outputs(clf, X)
+        for m, (name, proba) in enumerate(clf.unimodal_proba(X).items()):
+            assert name == X.names[m]
+            np.testing.assert_allclose(np.log(proba), log_softmax(z[m], axis=1))
+
+
+def test_without_drops_phase_two_is_plain_fine_tuning():
+    X, y = make_blocks(missing=0.0)
+    clf = UMEMMAEnsemble(
+        **EXACT, drop_probability=0.0, finetune_epochs=4, finetune_lr=3e-3
+    ).fit(X, y)
+    # By hand: the nets of phase 1, the mean of their outputs, four steps of Adam.
+    nets = {k: copy.deepcopy(part.module) for k, part in clf._unimodal.items()}
+    blocks = {
+        name: torch.from_numpy(
+            part.scalers[name].transform(name, X[name], np.dtype("float64"))
+        )
+        for name, part in clf._unimodal.items()
+    }
+    target = torch.from_numpy(y)
+    optimizer = torch.optim.Adam(
+        [p for net in nets.values() for p in net.parameters()], lr=3e-3
+    )
+    for _ in range(4):
+        scores = [net.head(net.bank.encoders[0](blocks[k])) for k, net in nets.items()]
+        loss = nn.functional.cross_entropy(torch.stack(scores).mean(dim=0), target)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    with torch.no_grad():
+        scores = [net.head(net.bank.encoders[0](blocks[k])) for k, net in nets.items()]
+        expected = torch.log_softmax(torch.stack(scores).mean(dim=0), dim=1)
+    np.testing.assert_allclose(clf.predict_log_proba(X), expected, atol=1e-9)
+
+
+def test_phase_two_starts_from_phase_one_and_leaves_it_as_it_was():
+    X, y = make_blocks()
+    alone = UMEMMAEnsemble(**SMALL, finetune_epochs=0).fit(X, y)
+    clf = UMEMMAEnsemble(**SMALL).fit(X, y)
+    for name in X.names:
+        before = weights(alone.nets_[name].module_)
+        assert same(before, weights(clf.nets_[name].module_))
+    joint = clf.net_.module_
+    for m, name in enumerate(X.names):
+        tuned = weights(joint.bank.encoders[m])
+        assert not same(tuned, weights(clf.nets_[name].module_.bank))
+    assert clf.n_iter_ == 3
+    assert clf.finetune_budget_ == pytest.approx(
+        3 * clf.net_.history[0]["train_batch_count"] * 1e-2
+    )
+
+
+def test_frozen_encoders_stay_and_heads_move():
+    X, y = make_blocks()
+    clf = UMEMMAEnsemble(**SMALL, freeze_encoders=True).fit(X, y)
+    joint = clf.net_.module_
+    for m, name in enumerate(X.names):
+        first = clf.nets_[name].module_
+        assert same(weights(joint.bank.encoders[m]), weights(first.bank))
+        assert not same(weights(joint.heads[m]), weights(first.head))
+
+
+def test_caching_the_codes_of_frozen_encoders_changes_nothing(monkeypatch):
+    X, y = make_blocks()
+    settings = {**EXACT, "freeze_encoders": True, "finetune_epochs": 5}
+    cached = UMEMMAEnsemble(**settings).fit(X, y)
+    original = _ensemble.train_net
+
+    def uncached(params, *args, frozen, warm, **kwargs):
+        for p in warm.module.bank.parameters():
+            p.requires_grad_(False)
+        return original(params, *args, frozen=(), warm=warm, **kwargs)
+
+    monkeypatch.setattr(_ensemble, "train_net", uncached)
+    plain = UMEMMAEnsemble(**settings).fit(X, y)
+    np.testing.assert_allclose(
+        cached.predict_log_proba(X), plain.predict_log_proba(X), atol=1e-10
+    )
+
+
+def test_a_last_phase_on_complete_rows():
+    X, y = make_blocks()
+    two = UMEMMAEnsemble(**SMALL).fit(X, y)
+    three = UMEMMAEnsemble(**SMALL, final_complete_finetune=True).fit(X, y)
+    assert not np.allclose(two.predict_proba(X), three.predict_proba(X))
+    rows = X.present.all(axis=1)
+    log_loss = [
+        -clf.predict_log_proba(X[rows])[np.arange(rows.sum()), y[rows]].mean()
+        for clf in (two, three)
+    ]
+    assert log_loss[1] < log_loss[0]
+    holes = X.hide({"m0": np.arange(60) % 2 == 0, "m1": np.arange(60) % 2 == 1})
+    with pytest.raises(ValueError, match="without a complete row, expected at least"):
+        three.fit(holes[holes.present.any(axis=1)], y[holes.present.any(axis=1)])
+    assert three.predict(X).shape == (60,)
+
+
+def test_rows_held_out_for_stopping_are_the_same_in_every_phase(monkeypatch):
+    X, y = make_blocks(n=300)
+    seen = []
+    for module in ("skmissing.umemma._ensemble", "skmissing.nn._unimodal"):
+        original = __import__(module, fromlist=["train_net"]).train_net
+
+        def spy(params, data, *args, original=original, **kwargs):
+            seen.append((len(data), kwargs["held_out"]))
+            return original(params, data, *args, **kwargs)
+
+        monkeypatch.setattr(f"{module}.train_net", spy)
+    clf = UMEMMAEnsemble(**SMALL, early_stopping=True, final_complete_finetune=True)
+    clf.fit(X, y)
+    assert [n for n, _ in seen] == [300, 300, 300, X.present.all(axis=1).sum()]
+    first = seen[0][1]
+    assert first.sum() == 30
+    assert all(np.array_equal(first, mask) for _, mask in seen[:3])
+    np.testing.assert_array_equal(seen[3][1], first[X.present.all(axis=1)])
+    assert "valid_loss" in clf.nets_["m0"].history[0]
+    assert "valid_loss" in clf.net_.history[0]
+
+
+def test_phase_two_is_stopped_by_the_loss_that_it_lowers():
+    """The validation rows are hidden as often as training rows are."""
+    X, y = make_blocks(missing=0.0, n=200)
+    rows = np.arange(200)
+    augment = UMEMMAEnsemble()._augmentation(2)
+    expand = _ensemble.hide_some(augment, np.random.RandomState(0))
+    data, labels, weight = expand(X, y, np.ones(200))
+    assert len(data) == len(labels) == len(weight) == 800
+    np.testing.assert_array_equal(labels, np.tile(y, 4))
+    assert abs(data.present.all(axis=1).mean() - 0.4) < 0.06
+    assert data.present.any(axis=1).all()
+    np.testing.assert_array_equal(data["m0"][600:], X["m0"][rows])
+
+
+# -- drops -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_modalities", [2, 3, 6])
+@pytest.mark.parametrize("scheme", ["one", "subset"])
+def test_forty_percent_of_complete_rows_stay_complete(n_modalities, scheme):
+    clf = UMEMMAEnsemble(drop_scheme=scheme)
+    augment = clf._augmentation(n_modalities)
+    present = torch.ones((40_000, n_modalities), dtype=torch.bool)
+    present[:1000, 0] = False
+    hidden = augment(present, torch.Generator().manual_seed(0))
+    # A row that lacks something already counts as augmented.
+    assert not hidden[:1000].any()
+    hidden = hidden[1000:].numpy()
+    assert abs(1 - hidden.any(axis=1).mean() - 0.4) < 0.02
+    lost = hidden.sum(axis=1)
+    assert lost.max() == (1 if scheme == "one" else n_modalities - 1)
+    shares = hidden.mean(axis=0)
+    expected = 0.6 / n_modalities
+    if scheme == "subset":
+        # Half of the sets hold a modality, none and all apart.
+        expected = 0.6 * (2 ** (n_modalities - 1) - 1) / (2**n_modalities - 2)
+    np.testing.assert_allclose(shares, expected, atol=0.012)
+
+
+def test_drops_do_not_stop_where_a_modality_was_never_seen():
+    X, y = make_blocks(n_modalities=3, missing=0.0)
+    X = X.hide("m2")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for kind, name in ((UMEMMAEnsemble, "drop_probability"),
+                           (FusionClassifier, "modality_dropout")):  # fmt: skip
+            extra = (
+                {} if name == "drop_probability" else {"dropout_scheme": "exclusive"}
+            )
+            with_drops, without = (
+                kind(**SMALL, **{name: p}, **extra).fit(X, y).predict_proba(X)
+                for p in (0.3, 0.0)
+            )
+            assert not np.allclose(with_drops, without)
+
+
+def test_one_modality_is_never_dropped():
+    X, y = make_blocks(n_modalities=1, missing=0.0)
+    a, b = (
+        UMEMMAEnsemble(**SMALL, drop_probability=p).fit(X, y).predict_proba(X)
+        for p in (0.0, 0.5)
+    )
+    np.testing.assert_array_equal(a, b)
+
+
+# -- plugging in -----------------------------------------------------------------------
+
+
+def test_fitted_unimodal_estimators_are_not_trained_again():
+    X, y = make_blocks()
+    ensemble = UnimodalEnsemble(**SMALL).fit(X, y)
+    before = weights(ensemble.nets_["m0"].module_)
+    single = FusionClassifier(**SMALL).fit(X.select("m1"), y)
+    handed = {"m0": ensemble, "m1": single}
+    clf = UMEMMAEnsemble(**SMALL, unimodal=handed)
+    # A clone, as a search makes it, keeps what was handed in.
+    clf = clone(clf).fit(X, y)
+    assert same(before, weights(clf.nets_["m0"].module_))
+    assert same(weights(single.net_.module_), weights(clf.nets_["m1"].module_))
+    assert same(before, weights(ensemble.nets_["m0"].module_))
+    proba = clf.unimodal_proba(X)
+    np.testing.assert_array_equal(proba["m0"], ensemble.unimodal_proba(X)["m0"])
+    rows = X.present[:, 1]
+    np.testing.assert_allclose(
+        proba["m1"][rows], single.predict_proba(X.select("m1")[rows]), atol=1e-12
+    )
+    # One of them: the other is trained as ever.
+    mixed = UMEMMAEnsemble(**SMALL, unimodal={"m0": ensemble}).fit(X, y)
+    assert same(before, weights(mixed.nets_["m0"].module_))
+    plain = UMEMMAEnsemble(**SMALL).fit(X, y)
+    assert same(weights(mixed.nets_["m1"].module_), weights(plain.nets_["m1"].module_))
+    again = UMEMMAEnsemble(**SMALL, unimodal={"m0": plain, "m1": plain}).fit(X, y)
+    assert same(weights(again.nets_["m1"].module_), weights(plain.nets_["m1"].module_))
+
+
+def test_what_cannot_be_handed_in():
+    X, y = make_blocks()
+    ensemble = UnimodalEnsemble(**SMALL).fit(X, y)
+
+    def error(handed, kind, text, X=X, y=y):
+        clf = UMEMMAEnsemble(**SMALL, unimodal=handed)
+        with pytest.raises(kind, match=text):
+            clf.fit(X, y)
+        assert not hasattr(clf, "net_")
+
+    error({"m7": ensemble}, ValueError, "unknown modality 'm7', expected some of")
+    error({"m0": 3}, TypeError, "Got a int in unimodal for the modality 'm0'")
+    error({"m0": UnimodalEnsemble()}, ValueError, "'m0' that is not fitted")
+    both = FusionClassifier(**SMALL).fit(X, y)
+    error({"m0": both}, ValueError, "no net of the modality 'm0' alone, expected")
+    mask = FusionClassifier(**SMALL, use_mask=True).fit(X.select("m0"), y)
+    error({"m0": mask}, ValueError, "no net of the modality 'm0' alone")
+    error({"m0": ensemble}, ValueError, "fitted on the classes .0, 1, 2.", y=y + 1)
+    other = MultimodalData({"m0": np.zeros((60, 9)), "m1": X["m1"]})
+    error({"m0": ensemble}, ValueError, r"fitted on shape \(3,\) per row, ex", X=other)
+
+
+def test_a_pretrained_encoder_keeps_or_learns_at_its_own_rate():
+    X, y = make_blocks()
+    torch_module = nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.ReLU())
+    before = weights(torch_module)
+
+    def moved(**options):
+        encoders = [("m0", ModuleEncoder(torch_module, 8, **options))]
+        clf = UMEMMAEnsemble(**SMALL, encoders=encoders).fit(X, y)
+        assert same(before, weights(torch_module))
+        after = weights(clf.net_.module_.bank.encoders[0])
+        return sum(np.abs(a - b).sum() for a, b in zip(after, before, strict=True))
+
+    assert moved(frozen=True) == 0.0
+    full, tenth, most = moved(), moved(lr_factor=0.1), moved(lr_factor=2.0)
+    assert 0 < tenth < 0.25 * full < full < most
+
+
+def test_rate_of_an_encoder_is_reached_by_a_search():
+    X, y = make_blocks()
+    clf = UMEMMAEnsemble(**SMALL, encoders=[("m0", MLPEncoder(hidden=(4,)))])
+    search = GridSearchCV(
+        clf, {"m0__lr_factor": [0.1, 1.0], "drop_probability": [0.1, 0.3]}, cv=2
+    ).fit(X, y)
+    assert set(search.best_params_) == {"m0__lr_factor", "drop_probability"}
+    with pytest.raises(ValueError, match="lr_factor"):
+        clone(clf).set_params(m0__lr_factor=0.0).fit(X, y)
+
+
+def test_warm_start_goes_on_with_phase_two():
+    X, y = make_blocks()
+    clf = UMEMMAEnsemble(**SMALL, warm_start=True).fit(X, y)
+    first = {k: weights(net.module_) for k, net in clf.nets_.items()}
+    joint = weights(clf.net_.module_)
+    clf.set_params(drop_probability=0.1, finetune_lr=1e-3).fit(X, y)
+    assert all(same(first[k], weights(net.module_)) for k, net in clf.nets_.items())
+    assert not same(joint, weights(clf.net_.module_))
+    after = weights(clf.net_.module_)
+    moved = [np.abs(a - b).max() for a, b in zip(joint, after, strict=True)]
+    assert max(moved) < 0.05
+
+
+def test_batch_norm_sees_what_the_net_is_fed():
+    """Rows and substitutes of a batch are normalised together while training."""
+    X, y = make_blocks(n_modalities=2)
+    encoder = ModuleEncoder(
+        lambda: nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)), 4
+    )
+    clf = UMEMMAEnsemble(**SMALL, encoders=[("m0", encoder)]).fit(X, y)
+    whole = clf.predict_proba(X)
+    parts = np.concatenate([clf.predict_proba(X[i : i + 1]) for i in range(60)])
+    np.testing.assert_allclose(whole, parts, atol=1e-6)
