@@ -26,6 +26,7 @@ _SUBMODULES = (
     "exceptions",
     "inspection",
     "ipw",
+    "metrics",
     "missingness",
     "modalities",
     "nn",

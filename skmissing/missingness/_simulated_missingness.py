@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ..modalities import MultimodalData
-from ..modalities._layout import ColumnLayout, resolve_layout
+from ..modalities._layout import resolve_layout
+from ._hide import hide_blocks
 from ._solve import hidden_probability
 
 
@@ -165,41 +166,12 @@ class SimulatedMissingness:
             )
         if isinstance(X, MultimodalData):
             self._check_names(X.names, X.names)
-            return X.hide({name: self.mask[:, m] for m, name in enumerate(self.names)})
-        if isinstance(X, pd.DataFrame):
-            return self._hide_in_frame(X)
-        array = np.asarray(X)
-        layout = self._layout(array)
-        if array.dtype.kind not in "fO":
-            array = array.astype(np.float64)
-        else:
-            array = array.copy()
-        for m, name in enumerate(self.names):
-            array[np.ix_(self.mask[:, m], layout.indices[name])] = np.nan
-        return array
-
-    def _hide_in_frame(self, X: pd.DataFrame) -> pd.DataFrame:
-        layout = self._layout(X)
-        owner = {
-            int(i): m for m, name in enumerate(self.names) for i in layout.indices[name]
-        }
-        columns = []
-        for i in range(X.shape[1]):
-            column = X.iloc[:, i]
-            hide = self.mask[:, owner[i]] if i in owner else np.zeros(len(X), bool)
-            if hide.any():
-                if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iub":
-                    column = column.astype(np.float64)
-                column = column.mask(hide)
-            columns.append(column)
-        out = pd.concat(columns, axis=1)
-        out.columns = X.columns
-        return out
-
-    def _layout(self, X: Any) -> ColumnLayout:
-        layout = resolve_layout(X, self._modalities)
-        self._check_names(layout.names, layout.names)
-        return layout
+            return hide_blocks(X, self.mask, self.names, self._modalities)
+        if not isinstance(X, pd.DataFrame):
+            X = np.asarray(X)
+        names = resolve_layout(X, self._modalities).names
+        self._check_names(names, names)
+        return hide_blocks(X, self.mask, self.names, self._modalities)
 
     def _check_names(self, have: list[str], shown: list[str]) -> None:
         if not set(self.names) <= set(have):

@@ -1,0 +1,256 @@
+"""Information about the label that only some modalities have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import column_or_1d
+
+from .._random import local_random_state
+from .._target import check_weights
+from ..missingness._hide import hide_blocks
+from ..missingness._read import read_blocks
+
+
+@dataclass(frozen=True, eq=False)
+class ComplementaryInformation:
+    """Result of :func:`complementary_information`; everything is in nats.
+
+    Attributes
+    ----------
+    estimate : float
+        Weighted mean of ``contributions``. Negative values are possible and are not
+        clipped.
+    standard_error : float
+        Of the estimate, by the bootstrap; NaN without one.
+    low, high : float
+        Ends of the interval; NaN without a bootstrap.
+    contributions : ndarray of shape (n_rows,)
+        ``log p_full(y) - log p_without(y)`` of each row used.
+    rows : ndarray of int of shape (n_rows,)
+        Which rows of X these are.
+    log_loss_without, log_loss_full : float
+        Weighted log-loss of the two models: upper bounds, in expectation, of the two
+        conditional entropies.
+    confidence : float
+        Of the interval.
+    """
+
+    estimate: float
+    standard_error: float
+    low: float
+    high: float
+    contributions: np.ndarray
+    rows: np.ndarray
+    log_loss_without: float
+    log_loss_full: float
+    confidence: float
+
+
+def complementary_information(
+    est_without: Any,
+    est_full: Any,
+    X: Any,
+    y: Any,
+    *,
+    hide: str | Sequence[str] | None = None,
+    modalities: Any = None,
+    sample_weight: Any = None,
+    groups: Any = None,
+    n_bootstraps: int = 1000,
+    confidence: float = 0.9,
+    random_state: Any = None,
+) -> ComplementaryInformation:
+    """Estimate what a modality tells about the label that the others do not.
+
+    The estimate of I(Z;Y|X) is the difference in held-out log-loss between a model
+    without modality Z and one with it, on rows that have everything. It answers "is
+    this modality worth acquiring?" in nats.
+
+    Parameters
+    ----------
+    est_without : classifier
+        Fitted, with ``predict_proba``: the model without the modality.
+    est_full : classifier
+        Fitted, with ``predict_proba``: the model with it. May be the same object where
+        ``hide`` is given.
+    X : {array, DataFrame, MultimodalData} with n_samples rows
+        Held-out rows: none that either model was fitted on. Only complete ones count.
+    y : array of shape (n_samples,)
+        Their labels.
+    hide : str or sequence of str, default=None
+        Modalities that are made missing in what ``est_without`` gets. None: it gets X
+        as it is, and must not look at the modality itself.
+    modalities : mapping or list, default=None
+        Columns of each modality. None: those of ``est_full``, if it has any.
+    sample_weight : array of shape (n_samples,), default=None
+        Not negative. Where data are not missing completely at random the complete rows
+        are a biased sample: pass the weights of a
+        :class:`~skmissing.PropensityWeighter`.
+    groups : array of shape (n_samples,), default=None
+        Rows of one group are resampled together.
+    n_bootstraps : int, default=1000
+        Resamples for the standard error and the interval; 0: none.
+    confidence : float in (0, 1), default=0.9
+        Of the interval.
+    random_state : int, RandomState instance or None, default=None
+        Draws the resamples.
+
+    Returns
+    -------
+    ComplementaryInformation
+        With ``estimate``, ``standard_error``, ``low``, ``high``, and the contribution
+        of every row.
+
+    Raises
+    ------
+    ValueError
+        If no row is complete, for a label that a model does not know or gives the
+        probability 0, for unknown modalities and wrong lengths.
+
+    See Also
+    --------
+    bayes_error_bounds : What entropies say about error rates.
+    skmissing.PIDEstimator : Tells unique from synergistic information.
+
+    Notes
+    -----
+    :math:`\\hat G = \\sum_i w_i [\\log p_{full}(y_i) - \\log p_{without}(y_i)] /
+    \\sum_i w_i` (:cite:t:`umemma`, section 3.2, :math:`I(Z; Y | X)`). It is a
+    difference of two over-estimates of entropies, so it may be too large or too small,
+    and it depends on what the models can express: it is the information usable by
+    them. Calibrate both models first. The information is a property of the data: no
+    way of training lowers it. The resamples are paired, both models fixed; the
+    interval does not contain the uncertainty of their training.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmissing import MultimodalData
+    >>> from skmissing.baselines import PatternClassifier
+    >>> from skmissing.metrics import complementary_information
+    >>> rng = np.random.default_rng(0)
+    >>> y = rng.integers(2, size=2000)
+    >>> X = MultimodalData({
+    ...     "a": y[:, None] + rng.normal(size=(2000, 1)),
+    ...     "b": y[:, None] + rng.normal(size=(2000, 1)),
+    ... })
+    >>> clf = PatternClassifier().fit(X[:1000], y[:1000])
+    >>> result = complementary_information(
+    ...     clf, clf, X[1000:], y[1000:], hide="b", random_state=0
+    ... )
+    >>> result.low < result.estimate < result.high
+    True
+    """
+    if not isinstance(n_bootstraps, Integral) or n_bootstraps < 0:
+        raise ValueError(
+            f"Got n_bootstraps={n_bootstraps!r}, expected an integer that is not "
+            "negative."
+        )
+    if not isinstance(confidence, Real) or not 0 < confidence < 1:
+        raise ValueError(
+            f"Got confidence={confidence!r}, expected a number between 0 and 1."
+        )
+    if modalities is None:
+        modalities = getattr(est_full, "modalities", None)
+    data, _ = read_blocks(X, modalities, "complementary_information")
+    n = len(data)
+    y = column_or_1d(y)
+    if len(y) != n:
+        raise ValueError(f"Got y of length {len(y)}, expected {n}, the rows of X.")
+    weight = check_weights(sample_weight, n)
+    if groups is not None and len(groups) != n:
+        raise ValueError(
+            f"Got groups of length {len(groups)}, expected {n}, the rows of X."
+        )
+    reduced = X if hide is None else _without(X, data.names, n, hide, modalities)
+    rows = np.flatnonzero(data.present.all(axis=1) & (weight > 0))
+    if not len(rows):
+        raise ValueError(
+            f"Got no row with all of the modalities {data.names} and a positive "
+            "weight, expected at least one."
+        )
+    full = _log_likelihood("est_full", est_full, X, y, rows)
+    without = _log_likelihood("est_without", est_without, reduced, y, rows)
+    w = weight[rows]
+    gain = full - without
+    estimate = float(w @ gain / w.sum())
+    error = low = high = np.nan
+    if n_bootstraps:
+        drawn = _resample(
+            gain, w, None if groups is None else np.asarray(groups)[rows],
+            int(n_bootstraps), local_random_state(random_state),
+        )  # fmt: skip
+        error = float(np.std(drawn, ddof=1)) if n_bootstraps > 1 else np.nan
+        tail = (1 - confidence) / 2
+        low, high = (float(q) for q in np.quantile(drawn, [tail, 1 - tail]))
+    return ComplementaryInformation(
+        estimate, error, low, high, gain, rows,
+        float(-w @ without / w.sum()), float(-w @ full / w.sum()), float(confidence),
+    )  # fmt: skip
+
+
+def _without(X: Any, names: list[str], n: int, hide: Any, modalities: Any) -> Any:
+    chosen = [hide] if isinstance(hide, str) else list(hide)
+    if not chosen or not set(chosen) <= set(names) or len(set(chosen)) == len(names):
+        raise ValueError(
+            f"Got hide={hide!r}, expected some but not all of the modalities {names}."
+        )
+    mask = np.tile([name in chosen for name in names], (n, 1))
+    return hide_blocks(X, mask, names, modalities)
+
+
+def _log_likelihood(
+    name: str, estimator: Any, X: Any, y: np.ndarray, rows: np.ndarray
+) -> np.ndarray:
+    """Log-probability of each row's label."""
+    part = _safe_indexing(X, rows)
+    if hasattr(estimator, "predict_log_proba"):
+        logs = estimator.predict_log_proba(part)
+    else:
+        with np.errstate(divide="ignore"):
+            logs = np.log(estimator.predict_proba(part))
+    classes = np.asarray(estimator.classes_)
+    labels = y[rows]
+    position = np.searchsorted(classes, labels)
+    position = np.minimum(position, len(classes) - 1)
+    known = classes[position] == labels
+    if not known.all():
+        raise ValueError(
+            f"Got the label {labels[~known][0]!r}, expected those that {name} was "
+            f"fitted on, {classes.tolist()}."
+        )
+    out = np.asarray(logs, dtype=np.float64)[np.arange(len(rows)), position]
+    if not np.isfinite(out).all():
+        raise ValueError(
+            f"Got the probability 0 from {name} for the labels of "
+            f"{int((~np.isfinite(out)).sum())} rows, expected positive ones; calibrate "
+            "the model."
+        )
+    return out
+
+
+def _resample(
+    gain: np.ndarray,
+    weight: np.ndarray,
+    groups: np.ndarray | None,
+    n_bootstraps: int,
+    rng: np.random.RandomState,
+) -> np.ndarray:
+    """Estimates of resampled groups, both models on the same rows."""
+    if groups is None:
+        top, bottom = weight * gain, weight
+    else:
+        _, code = np.unique(groups, return_inverse=True)
+        top, bottom = np.bincount(code, weight * gain), np.bincount(code, weight)
+    n = len(top)
+    out = np.empty(n_bootstraps)
+    for b in range(n_bootstraps):
+        drawn = rng.randint(n, size=n)
+        out[b] = top[drawn].sum() / bottom[drawn].sum()
+    return out

@@ -1,0 +1,67 @@
+"""Blocks made missing in data of any form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..modalities import MultimodalData
+from ..modalities._layout import resolve_layout
+
+
+def hide_blocks(X: Any, mask: np.ndarray, names: Sequence[str], modalities: Any) -> Any:
+    """Make blocks missing, in a copy.
+
+    Parameters
+    ----------
+    X : {array, DataFrame, MultimodalData} with n rows
+        The data.
+    mask : ndarray of bool of shape (n, M)
+        True hides.
+    names : sequence of str
+        The M modalities; X has them all.
+    modalities : mapping, list or None
+        Columns of each modality, see :class:`~skmissing.Modality`.
+
+    Returns
+    -------
+    X_missing : same kind as X
+        Columns of hidden blocks are NaN, those of integers and booleans with hidden
+        rows become float64, covariate columns stay. Blocks of a MultimodalData are
+        shared.
+    """
+    if isinstance(X, MultimodalData):
+        return X.hide({name: mask[:, m] for m, name in enumerate(names)})
+    if isinstance(X, pd.DataFrame):
+        return _hide_in_frame(X, mask, names, modalities)
+    array = np.asarray(X)
+    layout = resolve_layout(array, modalities)
+    if array.dtype.kind not in "fO":
+        array = array.astype(np.float64)
+    else:
+        array = array.copy()
+    for m, name in enumerate(names):
+        array[np.ix_(mask[:, m], layout.indices[name])] = np.nan
+    return array
+
+
+def _hide_in_frame(
+    X: pd.DataFrame, mask: np.ndarray, names: Sequence[str], modalities: Any
+) -> pd.DataFrame:
+    layout = resolve_layout(X, modalities)
+    owner = {int(i): m for m, name in enumerate(names) for i in layout.indices[name]}
+    columns = []
+    for i in range(X.shape[1]):
+        column = X.iloc[:, i]
+        hide = mask[:, owner[i]] if i in owner else np.zeros(len(X), bool)
+        if hide.any():
+            if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iub":
+                column = column.astype(np.float64)
+            column = column.mask(hide)
+        columns.append(column)
+    out = pd.concat(columns, axis=1)
+    out.columns = X.columns
+    return out
