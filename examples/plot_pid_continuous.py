@@ -87,8 +87,9 @@ def solve(m):
 pd.DataFrame({"200 bins": solve(200), "400 bins": solve(400)}).round(3)
 
 # %%
-# The largest part is what both values say of the illness. ``split`` alone says more than
-# ``spread`` alone, and about a quarter of the total shows only where both are known.
+# The largest part is what both values say of the illness. ``split`` alone says more
+# than ``spread`` alone, and about a quarter of the total shows only where both are
+# known.
 #
 # More patients, better estimates
 # -------------------------------
@@ -123,8 +124,8 @@ plt.show()
 
 # %%
 # Dots are samples, the line is their mean, the dashed line is the truth. Single samples
-# of 300 patients are off by several hundredths of a bit, and the synergistic part is too
-# small in all of them: it takes most data to learn what both values say together.
+# of 300 patients are off by several hundredths of a bit, and the synergistic part is
+# too small in all of them: it takes most data to learn what both values say together.
 # Whoever reports such figures should report intervals (``n_bootstraps``).
 #
 # A classifier that cannot learn the relation

@@ -104,7 +104,7 @@ low, high = figures["alone"].min(), figures["alone"].max()
 print(
     f"Alone, a view says {low:.1f} to {high:.1f} of the {np.log2(10):.1f} bits that "
     "make a digit. Any one of the\n"
-    f"six can go: by these estimates {missed.max():.2f} bit at most would be missed. But "
-    "if only the\nthree are left that cannot tell 6 from 9, "
+    f"six can go: by these estimates {missed.max():.2f} bit at most would be missed. "
+    "But if only the\nthree are left that cannot tell 6 from 9, "
     f"{against.unique_['pix']:.2f} bit that pix knows is gone."
 )
