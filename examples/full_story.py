@@ -276,8 +276,8 @@ def main() -> None:
     picture, recording, both, together = ends
     print(
         f"What does the recording say that the picture does not? {recording} of the "
-        f"{np.log2(10):.1f} bits that make\n  a digit; {picture} only the picture says, "
-        f"{both} both say, and {together} shows only in the\n  two together. That is what "
+        f"{np.log2(10):.1f} bits that make\n  a digit; {picture} the picture alone, "
+        f"{both} both, and {together} shows only in the two\n  together. That is what "
         f"a linear model gets out of them, for all rows (90% intervals)."
     )
     print(f"\n{time.perf_counter() - start:.0f} s in all.")

@@ -99,8 +99,8 @@ plt.show()
 # Each bar reads from the left; its length is what both bits together say. Lines are 90%
 # intervals of the parts, and the dot is the end of its stretch. In complete rows a
 # large part becomes *unique to x2* that is not: under AND and XOR it is ``x2`` that
-# looks special, under OR it is ``x1``. With the weights the parts are those of the
-# truth, within their intervals or nearly so. The table says the same in figures:
+# looks special, under OR it is ``x1``. With the weights the parts are close to the
+# truth, which lies in every one of their twelve intervals. The figures:
 
 frames = {
     (gate, label): pid.to_frame().set_index(["term", "source"])["value"][:4]

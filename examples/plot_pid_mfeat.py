@@ -83,7 +83,7 @@ pd.Series(told.mutual_information_, name="6 or 9, bits").round(2).to_frame()
 
 turned = ("fou", "zer", "mor")
 pairs = {
-    sources: PIDEstimator(sources=sources, n_bootstraps=30, **settings).fit(X, y)
+    sources: PIDEstimator(sources=sources, n_bootstraps=20, **settings).fit(X, y)
     for sources in ((turned, "pix"), ("fac", "pix"))
 }
 display = PIDDisplay.from_predictions(
