@@ -1,12 +1,14 @@
-"""Plots of propensities, balance, utilities and sensitivity. They need matplotlib."""
+"""Plots of propensities, balance, utilities, sensitivity and information parts."""
 
 from ._balance_display import BalanceDisplay
+from ._pid_display import PIDDisplay
 from ._propensity_display import PropensityDisplay
 from ._sensitivity_display import SensitivityDisplay
 from ._utility_display import UtilityDisplay
 
 __all__ = [
     "BalanceDisplay",
+    "PIDDisplay",
     "PropensityDisplay",
     "SensitivityDisplay",
     "UtilityDisplay",
