@@ -6,6 +6,7 @@ Reported are the share of 90% intervals that hold the truth, and the root mean s
 errors of the weighted and of the doubly robust value. Run with
 
     python benchmarks/bench_ipw_coverage.py --sets 200 --out coverage.json
+    python benchmarks/bench_ipw_coverage.py --hold-out --kinds shape --out split.json
 
 Four kinds of data: missingness driven by a covariate that has nothing to do with the
 loss; by a site that differs in both; and by a covariate on which the loss depends in
@@ -28,6 +29,7 @@ from scipy.special import expit
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.model_selection import StratifiedShuffleSplit
 
 from skmissing import PropensityWeighter
 from skmissing.exceptions import OverlapWarning
@@ -85,7 +87,7 @@ def true_gains(scores, fresh, y):
     return out
 
 
-def run(kind, seed, n, n_bootstraps):
+def run(kind, seed, n, n_bootstraps, hold_out):
     rng = np.random.default_rng([seed, KINDS.index(kind)])
     frame, y, p = draw(kind, n, rng)
     seen = frame.copy()
@@ -98,6 +100,8 @@ def run(kind, seed, n, n_bootstraps):
             propensity=PropensityWeighter(random_state=0), subsets=["x1", ["x1", "x2"]],
             scoring=METRICS, n_bootstraps=n_bootstraps, return_scores=True,
             random_state=seed,
+            cv=StratifiedShuffleSplit(1, test_size=0.5, random_state=seed)
+            if hold_out else 5,
         )  # fmt: skip
     fresh, labels, _ = draw(kind, 100_000, np.random.default_rng([seed, 99]))
     truth = true_gains(scores, fresh, labels)
@@ -151,6 +155,9 @@ def main():
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--bootstraps", type=int, default=200)
     parser.add_argument("--kinds", nargs="+", default=KINDS)
+    parser.add_argument(
+        "--hold-out", action="store_true", help="one split instead of five folds"
+    )
     parser.add_argument("--out", default="coverage.json")
     args = parser.parse_args()
     path = pathlib.Path(args.out)
@@ -160,7 +167,7 @@ def main():
         for kind in args.kinds:
             done = records.setdefault(kind, [])
             if len(done) <= seed:
-                done.append(run(kind, seed, args.rows, args.bootstraps))
+                done.append(run(kind, seed, args.rows, args.bootstraps, args.hold_out))
         path.write_text(json.dumps(records))
     print(f"{time.perf_counter() - started:.0f} s")
     report(records)

@@ -60,6 +60,8 @@ class Missingness:
         As in PropensityWeighter.
     propensity : ndarray of shape (n,)
         Of the rows as they are, clipped.
+    tested : ndarray of bool of shape (n,), default=None
+        Rows to evaluate; the others only help to fit the propensities. None: all.
     """
 
     model: PropensityModel
@@ -67,10 +69,13 @@ class Missingness:
     observed: np.ndarray
     clip: Any
     propensity: np.ndarray
+    tested: Any = None
     rows: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
-        self.rows = np.flatnonzero(self.observed)
+        if self.tested is None:
+            self.tested = np.ones(len(self.observed), dtype=bool)
+        self.rows = np.flatnonzero(self.observed & self.tested)
 
     def weights(self, base: np.ndarray, refit: bool) -> np.ndarray:
         """Sample weight over propensity for the observed rows.
@@ -153,7 +158,9 @@ def evaluate_lines(
         if line.values is not None and line.outcome is not None and correct_evaluation:
             full = np.zeros(len(base))
             full[m.rows] = ipw
-            out[i, 2] = augmented_mean(line.values, full, base, line.outcome)
+            out[i, 2] = augmented_mean(
+                line.values, full, np.where(m.tested, base, 0.0), line.outcome
+            )
     return out
 
 

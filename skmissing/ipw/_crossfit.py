@@ -48,7 +48,7 @@ def cross_fit(
     groups : ndarray of shape (n,) or None
         Groups.
     folds : ndarray of int of shape (n,)
-        Fold of each row.
+        Fold of each row, -1 where it is never tested.
     has : dict of subset to ndarray of bool of shape (n,)
         Rows that have all modalities of a subset.
     classes : ndarray of shape (n_classes,)
@@ -64,7 +64,7 @@ def cross_fit(
     models : dict of job to list of fitted IPWMultimodalClassifier
         One per fold.
     """
-    numbers = np.unique(folds)
+    numbers = np.unique(folds[folds >= 0])
     tasks = [(job, k) for job in jobs for k in numbers]
     results: Iterable[Any] = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(_fit_fold)(

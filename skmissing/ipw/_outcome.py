@@ -97,7 +97,7 @@ def model_outcomes(
     weight : ndarray of shape (n,)
         Sample weights.
     folds : ndarray of int of shape (n,)
-        Fold of each row.
+        Fold of each row, -1 where it is never tested.
     design : ndarray of shape (n, n_columns)
         Standardised covariates.
     model : regressor or None
@@ -116,7 +116,7 @@ def model_outcomes(
     means = [m for m in metrics if m.is_mean]
     if not means:
         return {}
-    kept = weight > 0
+    kept = (weight > 0) & (folds >= 0)
     labelled = used[kept].all()
     values, known = {}, []
     for subset, said in predictions.items():
@@ -168,7 +168,7 @@ def _cross_fit(
     if features.shape[1] == 0:
         return out
     columns = [slice(None)] if together and len(mean) > 1 else range(len(mean))
-    for k in np.unique(folds):
+    for k in np.unique(folds[folds >= 0]):
         train, test = seen & (folds != k), folds == k
         if not train.any():
             continue

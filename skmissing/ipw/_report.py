@@ -76,7 +76,7 @@ def tabulate(
             record[f"{prefix}std_error"] = sample.std(ddof=1) if some else np.nan
             ends = np.quantile(sample, [tail, 1 - tail]) if some else [np.nan, np.nan]
             record[f"{prefix}low"], record[f"{prefix}high"] = ends
-        record["n_observed"] = 0 if m is None else int(m.observed.sum())
+        record["n_observed"] = 0 if m is None else len(m.rows)
         record["effective_sample_size"] = 0.0
         record["tipping_odds_ratio"] = np.nan
         if m is not None:

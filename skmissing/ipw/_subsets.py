@@ -11,6 +11,8 @@ from sklearn.model_selection import check_cv
 from ._splitter import ObservedStratifiedKFold, assign_folds
 
 Subset = tuple[str, ...]
+# For the models of the outcome where a single split leaves no folds of its own.
+OUTCOME_FOLDS = 5
 
 
 def resolve_subsets(subsets: Any, names: list[str]) -> list[Subset]:
@@ -91,6 +93,7 @@ def make_folds(
     Returns
     -------
     ndarray of int of shape (n,)
+        -1 for rows that a single split never tests: they only teach.
     """
     if isinstance(cv, Integral):
         if cv < 2:
@@ -104,14 +107,40 @@ def make_folds(
     splitter = check_cv(cv, codes, classifier=True)
     # Most splitters of scikit-learn refuse missing labels; ours looks for them.
     labels = y if isinstance(splitter, ObservedStratifiedKFold) else codes
-    for k, (_, test) in enumerate(splitter.split(X, labels, groups)):
+    splits = list(splitter.split(X, labels, groups))
+    for k, (_, test) in enumerate(splits):
         if (folds[test] >= 0).any():
             raise ValueError(
                 f"Got cv={cv!r} with a row in two test sets, expected a partition."
             )
         folds[test] = k
-    if (folds < 0).any():
+    if len(splits) > 1 and (folds < 0).any():
         raise ValueError(
-            f"Got cv={cv!r} with rows in no test set, expected a partition."
+            f"Got cv={cv!r} with rows in no test set, expected a partition or a single "
+            "split."
         )
+    if not (folds < 0).any() and len(splits) == 1:
+        raise ValueError(f"Got cv={cv!r} with all rows tested, expected some to train.")
     return folds
+
+
+def outcome_folds(folds: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
+    """Folds for the models of the outcome, which see scores of tested rows only.
+
+    Parameters
+    ----------
+    folds : ndarray of int of shape (n,)
+        Fold of each row, -1 where it is never tested.
+    rng : RandomState
+        Draws folds where there is a single split.
+
+    Returns
+    -------
+    ndarray of int of shape (n,)
+    """
+    if (folds >= 0).all():
+        return folds
+    out = np.full(len(folds), -1)
+    tested = np.flatnonzero(folds >= 0)
+    out[rng.permutation(tested)] = np.arange(len(tested)) % OUTCOME_FOLDS
+    return out

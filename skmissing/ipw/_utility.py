@@ -25,7 +25,7 @@ from ._outcome import model_outcomes
 from ._propensity import PropensityWeighter
 from ._report import Progress, bootstrap, tabulate
 from ._splitter import ColumnHolder, observed_rows
-from ._subsets import Subset, make_folds, orient, resolve_subsets
+from ._subsets import Subset, make_folds, orient, outcome_folds, resolve_subsets
 from ._utility_scores import UtilityScores
 from ._weighter import make_weighter
 
@@ -97,6 +97,8 @@ def modality_utility(
         area under the curve, log-likelihood, accuracy and (negative) Brier score.
     cv : int or splitter, default=5
         Folds. An int asks for that many shuffled ones, stratified by label and pattern.
+        A splitter with one split, such as ``ShuffleSplit(1, test_size=0.5)``, holds
+        rows out: only they are evaluated, see Notes.
     n_bootstraps : int, default=200
         Resamples of rows for errors and intervals; 0 for none.
     confidence_level : float, default=0.9
@@ -153,8 +155,10 @@ def modality_utility(
     evaluation rows (or groups), observed and unobserved ones, refits the propensities
     (with their tuned settings) and evaluates the same predictions. So errors
     are those of the evaluation for these models, and gains are paired. They do not
-    count that folds share training rows. With a forest on few, unevenly weighted rows,
-    standard errors were up to a fifth too small (see the benchmarks).
+    count that with several folds each row is tested in one and teaches in the others,
+    which matters for models that remember single rows: with a forest on few, unevenly
+    weighted rows, standard errors were up to a fifth too small (see the benchmarks). A
+    single split has no such dependence, for the price of fewer rows on either side.
 
     The doubly robust value of a mean of row scores :math:`\\ell` is
     :math:`\\sum_i s_i h_i / \\sum_i s_i + \\sum_i w_i (\\ell_i - h_i) / \\sum_i w_i`
@@ -229,11 +233,11 @@ def modality_utility(
     )
     missingness = {
         union: _model_missingness(
-            propensity, modalities, X, y, weight, inside, data.names, union
+            propensity, modalities, X, y, weight, inside, data.names, union, folds >= 0
         )
         for union in sorted(unions, key=sorted)
         # Two sets that no row has together cannot be compared: their gain is NaN.
-        if (observed_rows(data, sorted(union)) & used).any()
+        if (observed_rows(data, sorted(union)) & used & (folds >= 0)).any()
     }
     # The covariates are the same for all sets as a rule: one table for all of them.
     for later in missingness.values():
@@ -253,7 +257,8 @@ def modality_utility(
         design = next(iter(missingness.values())).design
         outcomes = model_outcomes(
             {s: predictions[s, chosen] for s in sets}, metrics, codes, used, weight,
-            folds, design, outcome_model, draw_seed(rng), progress.over("outcomes"),
+            outcome_folds(folds, rng), design, outcome_model, draw_seed(rng),
+            progress.over("outcomes"),
         )  # fmt: skip
     lines = []
     for subset, baseline in [(s, ()) for s in sets] + [(t, s) for s, t in pairs]:
@@ -301,6 +306,7 @@ def _model_missingness(
     groups: np.ndarray | None,
     names: list[str],
     union: frozenset[str],
+    tested: np.ndarray,
 ) -> Missingness:
     required = [name for name in names if name in union]
     weighter = make_weighter(template, X, modalities, required)
@@ -319,6 +325,7 @@ def _model_missingness(
         observed[:, 0] & (weight > 0),
         weighter.clip,
         np.clip(propensity[:, 0], *weighter._bounds[0]),
+        tested,
     )
 
 

@@ -21,11 +21,12 @@ from sklearn.metrics import (
 from sklearn.model_selection import (
     GroupKFold,
     KFold,
+    PredefinedSplit,
     ShuffleSplit,
     StratifiedKFold,
     cross_val_score,
 )
-from sklearn.neighbors import KNeighborsRegressor
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
@@ -622,6 +623,8 @@ def test_errors(mixed):
         run(clf=LinearSVC(), scoring="neg_log_loss")
     with pytest.raises(ValueError, match="expected a partition"):
         run(cv=ShuffleSplit(2, test_size=0.5, random_state=0))
+    with pytest.raises(ValueError, match="with all rows tested, expected some"):
+        run(cv=PredefinedSplit(np.zeros(900)))
     with pytest.raises(ValueError, match="cv"):
         run(cv=1)
     with pytest.raises(ValueError, match="Got groups of length 3, expected 900"):
@@ -667,3 +670,60 @@ def test_warnings_come_once_and_the_bar_shows(mixed, capsys):
         )  # fmt: skip
     kinds = [w.category for w in caught if w.category is not OverlapWarning]
     assert kinds == [NoCovariateWarning]
+
+
+def test_a_single_split_evaluates_the_rows_it_holds_out():
+    """By hand: one model, weighted test rows, propensities of all rows."""
+    X, y = make_bitwise(3000, mechanism="mar", return_X_y=True, random_state=1)
+    rng = np.random.default_rng(0)
+    test = rng.random(3000) < 0.5
+    weighter = PropensityWeighter(random_state=0)
+    table, scores = modality_utility(
+        LINEAR, X, y, propensity=weighter, subsets=["x1", ["x1", "x2"]],
+        scoring=["accuracy", "neg_log_loss", "roc_auc"], n_bootstraps=20,
+        cv=PredefinedSplit(np.where(test, 0, -1)), random_state=0, return_scores=True,
+    )  # fmt: skip
+    np.testing.assert_array_equal(scores.folds >= 0, test)
+    fitted = PropensityWeighter(required=["x1", "x2"], random_state=0).fit(X, y)
+    weight = fitted.sample_weight(X, y)
+    rows = test & (weight > 0)
+    values = {}
+    for subset in (("x1",), ("x1", "x2")):
+        (model,) = scores.models[subset, "ipw"]
+        right = model.predict(X[rows]) == y[rows]
+        values[subset] = np.average(right, weights=weight[rows])
+    gain = table[(table.quantity == "gain") & (table.metric == "accuracy")].iloc[0]
+    expected = values["x1", "x2"] - values[("x1",)]
+    np.testing.assert_allclose(gain.corrected, expected, atol=1e-12)
+    assert gain.n_observed == rows.sum()
+    assert np.isfinite(table.doubly_robust[table.metric != "roc_auc"]).all()
+    assert (table.std_error > 0).any()
+    assert set(scores.rows("accuracy", "x1").index) <= set(np.flatnonzero(test))
+
+
+def test_intervals_of_a_single_split_hold_for_models_that_remember_rows():
+    """1-NN on folds of 150 rows: cross-fitting is too sure of itself, a split is not.
+
+    Each row teaches the models that test its neighbours, so that errors of different
+    folds hang together, which no bootstrap of the rows can see.
+    """
+    ratio = {}
+    for name, cv in {"folds": 5, "split": None}.items():
+        errors, said = [], []
+        for seed in range(60):
+            rng = np.random.default_rng(seed)
+            n = 150 if name == "folds" else 300
+            x = rng.uniform(size=(n, 1))
+            y = (rng.random(n) < 0.5).astype(int)
+            frame = pd.DataFrame({"a__0": x[:, 0]})
+            split = PredefinedSplit(np.repeat([-1, 0], n // 2))
+            table = modality_utility(
+                KNeighborsClassifier(1), frame, y, scoring="accuracy",
+                n_bootstraps=100, cv=split if cv is None else cv, random_state=seed,
+            )  # fmt: skip
+            # Labels are coins: every model is right half of the time.
+            errors.append(table.corrected[0] - 0.5)
+            said.append(table.std_error[0])
+        ratio[name] = np.sqrt(np.mean(np.square(errors)) / np.mean(np.square(said)))
+    assert ratio["folds"] > 1.2
+    assert 0.8 < ratio["split"] < 1.15

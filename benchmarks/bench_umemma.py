@@ -1,0 +1,243 @@
+"""UME-MMA and its comparators on halves of handwritten digits.
+
+Four parts: ``table`` (all methods, equal and unbalanced halves), ``training`` (few
+training rows have the second half), ``faults`` (broken blocks that pass for values)
+and ``jobs`` (phase 1 in one process and in two). Accuracies in per cent, over seeds of
+the split and the nets; paired standard errors of differences. Run with
+
+    python benchmarks/bench_umemma.py table training faults
+    python benchmarks/bench_umemma.py jobs
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import statistics
+import time
+
+import numpy as np
+import pandas as pd
+import torch
+from joblib import Parallel, delayed
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+import skmissing
+from skmissing import MultimodalData, UMEMMAEnsemble
+from skmissing.baselines import (
+    MissingDetectionClassifier,
+    MultitaskFusionClassifier,
+    UnimodalEnsemble,
+)
+from skmissing.nn import ConvEncoder, MLPEncoder
+
+RAW = MLPEncoder(hidden=(64, 64), scale_inputs=False)
+COMMON = {
+    "encoders": [("a", RAW), ("b", RAW)],
+    "max_epochs": 30, "optimizer": "adam", "early_stopping": False, "n_threads": 1,
+}  # fmt: skip
+SHORT = {"finetune_lr": 1e-4, "finetune_epochs": 10}
+PARTS = {
+    "left/right": (slice(0, 4), slice(4, 8)),
+    "unbalanced": (slice(0, 5), slice(6, 8)),
+}
+NAIVE = {"side_weight": 0.0}
+METHODS = {
+    "naive": (MultitaskFusionClassifier, NAIVE),
+    "multi-task": (MultitaskFusionClassifier, {}),
+    "missing detection": (MissingDetectionClassifier, {}),
+    "only augmentation": (MultitaskFusionClassifier,
+                          {**NAIVE, "drop_probability": 0.3}),
+    "only pre-training": (UMEMMAEnsemble, {**SHORT, "drop_probability": 0.0}),
+    "no phase 2": (UMEMMAEnsemble, {"finetune_epochs": 0}),
+    "UME-MMA, 10 epochs at 1e-4": (UMEMMAEnsemble, SHORT),
+    "UME-MMA, frozen, 10 epochs at 1e-3": (
+        UMEMMAEnsemble, {"finetune_epochs": 10, "freeze_encoders": True}
+    ),
+    "UME-MMA (default phase 2)": (UMEMMAEnsemble, {}),
+    "UME-MMA, sum of logits": (UMEMMAEnsemble, {"fusion": "sum_logits"}),
+    "UME-MMA, mean of probabilities": (UMEMMAEnsemble, {"fusion": "mean_proba"}),
+    "mask-aware ensemble": (UnimodalEnsemble, {}),
+}  # fmt: skip
+CONDITIONS = ["B missing", "A missing", "complete"]
+
+
+def digits(part):
+    data = load_digits()
+    image = data.images / 16
+    a, b = PARTS[part]
+    blocks = {
+        "a": image[:, :, a].reshape(len(image), -1),
+        "b": image[:, :, b].reshape(len(image), -1),
+    }
+    return MultimodalData(blocks), data.target
+
+
+def split(y, seed):
+    return train_test_split(
+        np.arange(len(y)), test_size=0.4, random_state=seed, stratify=y
+    )
+
+
+def fit(name, X, y, seed, **more):
+    kind, params = METHODS[name]
+    return kind(**{**COMMON, **params, **more}, random_state=seed).fit(X, y)
+
+
+def accuracies(name, part, seed, keep):
+    X, y = digits(part)
+    train, test = split(y, seed)
+    lost = np.random.default_rng(seed).random(len(train)) >= keep
+    clf = fit(name, X[train].hide({"b": lost}), y[train], seed)
+    X, y = X[test], y[test]
+    return [100 * clf.score(Z, y) for Z in (X.hide("b"), X.hide("a"), X)]
+
+
+def show(title, results, reference):
+    """Means and deviations over seeds, and paired differences to one method."""
+    print(f"\n{title}")
+    base = results[reference].mean(axis=1)
+    for name, r in results.items():
+        mean, sd = r.mean(axis=0), r.std(axis=0, ddof=1)
+        each = "  ".join(f"{a:5.1f} ({b:.1f})" for a, b in zip(mean, sd))
+        total = r.mean(axis=1)
+        gap = total - base
+        error = gap.std(ddof=1) / np.sqrt(len(gap))
+        print(
+            f"  {name:36} {each}   mean {total.mean():5.2f} "
+            f"({total.std(ddof=1):.2f})   against {reference}: {gap.mean():+6.2f} "
+            f"({error:.2f})"
+        )
+
+
+def collect(names, part, seeds, keep=1.0):
+    return {
+        name: np.array([accuracies(name, part, s, keep) for s in range(seeds)])
+        for name in names
+    }
+
+
+def table(seeds):
+    for part in PARTS:
+        results = collect(METHODS, part, seeds)
+        show(f"{part}: {', '.join(CONDITIONS)}", results, "UME-MMA (default phase 2)")
+        print("  steps of the published ranking, with paired standard errors")
+        ranking = ["naive", "multi-task", "only pre-training", "only augmentation",
+                   "missing detection", "UME-MMA, 10 epochs at 1e-4"]  # fmt: skip
+        for low, high in zip(ranking, ranking[1:]):
+            gap = results[high].mean(axis=1) - results[low].mean(axis=1)
+            error = gap.std(ddof=1) / np.sqrt(len(gap))
+            print(f"    {low} -> {high}: {gap.mean():+.2f} ({error:.2f})")
+
+
+def training(seeds):
+    names = ["naive", "only augmentation", "missing detection",
+             "UME-MMA, 10 epochs at 1e-4", "UME-MMA (default phase 2)",
+             "mask-aware ensemble"]  # fmt: skip
+    for keep in (0.1, 0.2, 0.5, 1.0):
+        results = collect(names, "left/right", seeds, keep)
+        show(
+            f"left/right, {keep:.0%} of the training rows have B: "
+            f"{', '.join(CONDITIONS)}",
+            results,
+            "UME-MMA (default phase 2)",
+        )
+
+
+def faults(seeds):
+    """Accuracy where block B is broken and nobody says so."""
+    X, y = digits("left/right")
+    tested = {
+        f"UME-MMA, {s}": ("UME-MMA (default phase 2)", {"substitute": s})
+        for s in ("zero", "mean", "noise")
+    }
+    tested["UME-MMA, noise, mean_proba"] = (
+        "UME-MMA (default phase 2)", {"substitute": "noise", "fusion": "mean_proba"}
+    )  # fmt: skip
+    tested |= {
+        f"detection, {s}": ("missing detection", {"substitute": s})
+        for s in ("zero", "noise")
+    }
+    tested["naive"] = ("naive", {})
+    tested["mask-aware ensemble"] = ("mask-aware ensemble", {})
+    rows = []
+    for seed in range(seeds):
+        train, test = split(y, seed)
+        rng = np.random.default_rng(seed)
+        seen, block = X["b"][train], X["b"][test]
+        mean, sd = seen.mean(axis=0), seen.std(axis=0)
+        broken = {
+            "zeros": np.zeros_like(block),
+            "mean": np.tile(mean, (len(test), 1)),
+            "noise": mean + sd * rng.normal(size=block.shape),
+            "other rows'": block[rng.permutation(len(test))],
+        }
+        for name, (method, params) in tested.items():
+            clf = fit(method, X[train], y[train], seed, **params)
+            scores = {
+                "complete": clf.score(X[test], y[test]),
+                "reported missing": clf.score(X[test].hide("b"), y[test]),
+            }
+            for fault, values in broken.items():
+                fed = MultimodalData({"a": X["a"][test], "b": values})
+                scores[fault] = clf.score(fed, y[test])
+            rows += [(name, k, 100 * v) for k, v in scores.items()]
+    frame = pd.DataFrame(rows, columns=["method", "B is", "accuracy"])
+    shown = frame.groupby(["method", "B is"], sort=False)["accuracy"].agg(
+        ["mean", "std"]
+    )
+    print("\nleft/right, block B broken without notice")
+    print(shown.unstack("B is").round(1).to_string())
+
+
+def jobs(repeats):
+    """Wall time of phase 1 for two pictures, in one process and in two."""
+    rng = np.random.default_rng(0)
+    n = 4000
+    y = rng.integers(10, size=n)
+    picture = rng.normal(size=(2, n, 1, 28, 28)).astype(np.float32)
+    picture += (y / 10)[:, None, None, None]
+    X = MultimodalData({"a": picture[0], "b": picture[1]})
+    wide = ConvEncoder(channels=(32, 64))
+    # The worker processes start once and import torch once.
+    Parallel(n_jobs=2)(delayed(__import__)("torch") for _ in range(4))
+    times = {1: [], 2: []}
+    for _ in range(repeats):
+        for n_jobs, measured in times.items():
+            clf = UMEMMAEnsemble(
+                encoders=[("a", wide), ("b", wide)], max_epochs=8, n_jobs=n_jobs,
+                finetune_epochs=0, n_threads=1, early_stopping=False, random_state=0,
+            )  # fmt: skip
+            start = time.perf_counter()
+            clf.fit(X, y)
+            measured.append(time.perf_counter() - start)
+    ratio = statistics.median(a / b for a, b in zip(times[1], times[2]))
+    print(f"\nphase 1, two encoders, {n} rows of 28 x 28, median of {repeats}")
+    for n_jobs, measured in times.items():
+        print(f"  n_jobs={n_jobs}: {statistics.median(measured):.1f} s")
+    print(f"  {ratio:.2f} times as long with one as with two")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument(
+        "parts", nargs="*", default=["table"],
+        choices=["table", "training", "faults", "jobs"],
+    )  # fmt: skip
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=3)
+    args = parser.parse_args()
+    print(
+        f"skmissing {skmissing.__version__}, torch {torch.__version__}, Python "
+        f"{platform.python_version()}, 1 thread, seeds 0 to {args.seeds - 1}"
+    )
+    for part in args.parts:
+        if part == "jobs":
+            jobs(args.repeats)
+        else:
+            {"table": table, "training": training, "faults": faults}[part](args.seeds)
+
+
+if __name__ == "__main__":
+    main()
