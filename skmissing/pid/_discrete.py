@@ -66,7 +66,7 @@ def choose_method(method: str, used: UsedRows, joint: Source) -> str:
 
     Parameters
     ----------
-    method : {"auto", "exact", "posterior"}
+    method : {"auto", "exact", "posterior", "coupling"}
         The parameter.
     used : UsedRows
         The rows.
@@ -75,19 +75,19 @@ def choose_method(method: str, used: UsedRows, joint: Source) -> str:
 
     Returns
     -------
-    {"exact", "posterior"}
+    {"exact", "posterior", "coupling"}
 
     Raises
     ------
     ValueError
-        For "posterior" with a modality that is not numeric.
+        For "posterior" or "coupling" with a modality that is not numeric.
     """
     kinds = {name: used.data[name].dtype.kind for name in joint}
     words = [name for name, kind in kinds.items() if kind not in "fiub"]
-    if method == "posterior" and words:
+    if method in ("posterior", "coupling") and words:
         raise ValueError(
             f"Got values of dtype {used.data[words[0]].dtype} in the modality "
-            f"{words[0]!r}, expected numbers for method='posterior'; encode it with a "
+            f"{words[0]!r}, expected numbers for method={method!r}; encode it with a "
             "ModalityTransformer first, or take method='exact'."
         )
     if method != "auto":

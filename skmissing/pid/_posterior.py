@@ -64,18 +64,12 @@ class PosteriorTables:
         """
         weight = weight / weight.sum()
         prior = np.bincount(codes, weight, minlength=self.n_classes)
-        with np.errstate(divide="ignore"):
-            log_prior = np.log(prior)
         self.held_out_: dict[Source, float] = {}
         self.n_bins_: dict[Source, int] = {}
         self.tables_: dict[Source, np.ndarray] = {}
         quantised = {s for pair in self.pairs if pair[1] for s in pair}
-        here = np.flatnonzero(weight > 0)
         for source, ratio in self.log_ratio.items():
-            exponent = calibrate(ratio, self.folds, codes, weight, log_prior)
-            posterior = tilt(ratio, exponent[self.folds, None], log_prior)
-            gain = posterior[here, codes[here]] - log_prior[codes[here]]
-            nats = float(weight[here] @ gain)
+            posterior, nats = posterior_of(ratio, self.folds, codes, weight, prior)
             self.held_out_[source] = float(nats / np.log(2.0))
             if source in quantised:
                 n_bins = self._count_bins(nats, weight)
@@ -129,6 +123,42 @@ class PosteriorTables:
             if pair[1]:
                 out[i, :2] = [first_order_bias(self.tables_[s], n) for s in pair]
         return out
+
+
+def posterior_of(
+    ratio: np.ndarray,
+    folds: np.ndarray,
+    codes: np.ndarray,
+    weight: np.ndarray,
+    prior: np.ndarray,
+) -> tuple[np.ndarray, float]:
+    """Calibrated posterior of each row, and the information that it shows.
+
+    Parameters
+    ----------
+    ratio : ndarray of shape (n, K)
+        Logarithm of held-out posterior over prior.
+    folds, codes : ndarray of int of shape (n,)
+        Folds and classes.
+    weight : ndarray of shape (n,)
+        Weights, which sum to 1.
+    prior : ndarray of shape (K,)
+        Class shares.
+
+    Returns
+    -------
+    log_posterior : ndarray of shape (n, K)
+        ``-inf`` for classes without weight.
+    information : float
+        Held-out information, nats.
+    """
+    with np.errstate(divide="ignore"):
+        log_prior = np.log(prior)
+    exponent = calibrate(ratio, folds, codes, weight, log_prior)
+    posterior = tilt(ratio, exponent[folds, None], log_prior)
+    here = np.flatnonzero(weight > 0)
+    gain = posterior[here, codes[here]] - log_prior[codes[here]]
+    return posterior, float(weight[here] @ gain)
 
 
 def tilt(
