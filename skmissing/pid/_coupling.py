@@ -108,7 +108,7 @@ class CouplingTables:
         return out
 
     def bias(self, codes: np.ndarray, weight: np.ndarray, n: float) -> np.ndarray:
-        """No correction: nothing here is a plug-in figure of a table.
+        """No correction: informations of posteriors are no plug-in figures of a table.
 
         Parameters
         ----------
@@ -121,6 +121,21 @@ class CouplingTables:
             Zeros.
         """
         return np.zeros((len(self.pairs), 3))
+
+    def least(self, codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Nothing to extrapolate from, as nets would have to learn from every half.
+
+        Parameters
+        ----------
+        codes, weight : object
+            Not used.
+
+        Returns
+        -------
+        ndarray of shape (n_pairs,)
+            NaN.
+        """
+        return np.full(len(self.pairs), np.nan)
 
     def _couple(
         self,

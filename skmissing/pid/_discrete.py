@@ -7,7 +7,14 @@ import pandas as pd
 
 from ..modalities._multimodal_data import MultimodalData
 from ._broja import table_information
-from ._parts import Parts, count_table, decompose, first_order_bias, single
+from ._parts import (
+    Parts,
+    count_table,
+    decompose,
+    first_order_bias,
+    least_information,
+    single,
+)
 from ._sources import Pair, Source, UsedRows, union
 
 # Effective rows per degree of freedom of the joint table above which "auto" counts
@@ -175,6 +182,26 @@ class DiscreteTables:
                     for s in (first, second, union((first, second)))
                 ]
                 for first, second in self.pairs
+            ]
+        )
+
+    def least(self, codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Smallest joint information of every pair of two sources.
+
+        Parameters
+        ----------
+        codes, weight : ndarray of shape (n,)
+            As in :meth:`evaluate`.
+
+        Returns
+        -------
+        ndarray of shape (n_pairs,)
+            Bits.
+        """
+        return np.array(
+            [
+                least_information(*(self._table(s, codes, weight) for s in pair))
+                for pair in self.pairs
             ]
         )
 

@@ -18,6 +18,7 @@ from ..ipw._labels import known_labels, labels_of
 from ..ipw._propensity import PropensityWeighter
 from ..ipw._splitter import observed_rows
 from ..modalities._validation import check_multimodal
+from ._bias import plug_in_bias
 from ._discrete import choose_method
 from ._methods import fit_exact, fit_posterior
 from ._posterior import tilt
@@ -163,9 +164,16 @@ class PIDEstimator(PIDResults, BaseEstimator):
     :math:`(n_x - 1)(K - 1) / (2 n \\ln 2)` bits for :math:`n_x` states and K classes.
     The column ``corrected`` of ``to_frame`` subtracts this first-order bias (Miller and
     Madow's, by occupied cells, with the effective number of rows) from the
-    informations. The parts have no such formula. In particular one unique part is at
-    least :math:`|I(Y; X_1) - I(Y; X_2)|`, which is above 0 by chance even where both
-    parts are 0; the interval of the bootstrap accounts for it.
+    informations. :math:`I^*` has no such formula. What it is larger by in halves of the
+    rows, in the mean of 8 halves, is subtracted from it, and the corrected parts
+    follow from the corrected informations, so that they add up. They are not moved to
+    0 or above, which would bring half of the bias back. Over tables of gates and of
+    5 x 5 x 2 states with 300 to 10,000 rows the mean absolute bias of a part falls
+    from BIAS0 to BIAS1 bit, and its root mean square error from RMSE0 to RMSE1. One
+    unique part is at least :math:`|I(Y; X_1) - I(Y; X_2)|`, which is above 0 by chance
+    even where both parts are 0: that bias falls with the root of n only, and about half
+    of it is removed; the interval of the bootstrap accounts for it too. The halves take
+    8 solutions of each pair, milliseconds each up to 20 x 20 states.
 
     *posterior.* (1) Models that have not seen a row, nor its group, give its posteriors
     for each source and for all. They are taken relative to the class totals of their
@@ -174,7 +182,8 @@ class PIDEstimator(PIDResults, BaseEstimator):
     cut into bins of equal weight, for more than two classes into clusters (k-means of
     square roots). All of them are held out, and no label takes part in the cut. (3) The
     weighted shares of bin and label go to the solver; ``corrected`` treats these
-    tables as above. (4) The joint information is
+    tables as above, with the same bins in the halves; a bias of the models stays. (4)
+    The joint information is
     :math:`\\sum_i w_i \\log_2 (q_i(y_i) / p(y_i)) / \\sum_i w_i` with held-out
     posteriors q and weighted class shares p, a lower bound in expectation. It can be
     negative for noise, or less than :math:`I^*`; the joint information is then
@@ -312,7 +321,7 @@ class PIDEstimator(PIDResults, BaseEstimator):
         self._log_ratio = found.log_ratio
         self._held_out, self._sizes = found.held_out, found.sizes
         tables = found.tables
-        bias = tables.bias(used.codes, used.weight, self.effective_sample_size_)
+        bias = plug_in_bias(tables, used)
         null = drawn = None
         if self.n_permutations:
             null = permute(tables, used, found.folds, self.n_permutations, rng)

@@ -6,7 +6,14 @@ import numpy as np
 from scipy.special import log_softmax
 from sklearn.cluster import KMeans
 
-from ._parts import Parts, count_table, decompose, first_order_bias, single
+from ._parts import (
+    Parts,
+    count_table,
+    decompose,
+    first_order_bias,
+    least_information,
+    single,
+)
 from ._sources import Pair, Source, union
 
 # Temperatures: the exponent of posterior over prior. 0 leaves the prior. A step of a
@@ -67,6 +74,7 @@ class PosteriorTables:
         self.held_out_: dict[Source, float] = {}
         self.n_bins_: dict[Source, int] = {}
         self.tables_: dict[Source, np.ndarray] = {}
+        self._states: dict[Source, np.ndarray] = {}
         quantised = {s for pair in self.pairs if pair[1] for s in pair}
         for source, ratio in self.log_ratio.items():
             posterior, nats = posterior_of(ratio, self.folds, codes, weight, prior)
@@ -77,6 +85,7 @@ class PosteriorTables:
                 self.tables_[source] = count_table(
                     codes, states, weight, self.n_classes
                 )
+                self._states[source] = states
                 self.n_bins_[source] = int(states.max()) + 1
         out = []
         for first, second in self.pairs:
@@ -87,6 +96,31 @@ class PosteriorTables:
             else:
                 out.append(single(joint))
         return out
+
+    def least(self, codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Smallest joint information of every pair, in the bins of the last evaluation.
+
+        Parameters
+        ----------
+        codes, weight : ndarray of shape (n,)
+            As in :meth:`evaluate`.
+
+        Returns
+        -------
+        ndarray of shape (n_pairs,)
+            Bits.
+        """
+        return np.array(
+            [
+                least_information(
+                    *(
+                        count_table(codes, self._states[s], weight, self.n_classes)
+                        for s in pair
+                    )
+                )
+                for pair in self.pairs
+            ]
+        )
 
     def _count_bins(self, nats: float, weight: np.ndarray) -> int:
         """Bins that balance what quantising loses against the bias of a table.
