@@ -127,7 +127,7 @@ def settings():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--draws", type=int, default=60, help="samples of each setting")
-    parser.add_argument("--repeats", type=int, default=8, help="resamples of each kind")
+    parser.add_argument("--repeats", type=int, default=4, help="resamples of each kind")
     parser.add_argument("--detail", action="store_true", help="every part of some")
     args = parser.parse_args()
     rows, detail = [], []
