@@ -111,7 +111,6 @@ def test_complete_gates():
     X = MultimodalData({"a": a, "b": b})
     for y, truth in (
         (a * b, [0, 0, 0.311278, 0.5]),
-        (np.maximum(a, b), [0, 0, 0.311278, 0.5]),
         (a, [1, 0, 0, 0]),
     ):
         pid = PIDEstimator(method="coupling", estimator=PRODUCTS, random_state=0)
