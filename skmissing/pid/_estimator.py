@@ -204,7 +204,7 @@ class PIDEstimator(PIDResults, BaseEstimator):
     among them. Its parts agree with those of "exact" (gates) and "posterior"
     (smooth posteriors, thousands of rows) to about 0.01 bit. The lower bound that makes
     the gap comes from dual ascent. The joint information is the one of "posterior".
-    Resamples keep the nets. 20,000 distinct rows of two classes take one or two minutes.
+    Resamples keep the nets. 20,000 distinct rows of two classes take two minutes.
 
     *Shuffling.* The labels of the used rows are permuted, with "posterior" within
     folds. Models and weights are kept; temperatures, bins, tables and solutions are
