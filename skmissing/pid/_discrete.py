@@ -7,7 +7,14 @@ import pandas as pd
 
 from ..modalities._multimodal_data import MultimodalData
 from ._broja import table_information
-from ._parts import Parts, count_table, decompose, first_order_bias, single
+from ._parts import (
+    Parts,
+    count_table,
+    decompose,
+    first_order_bias,
+    least_information,
+    single,
+)
 from ._sources import Pair, Source, UsedRows, union
 
 # Effective rows per degree of freedom of the joint table above which "auto" counts
@@ -66,7 +73,7 @@ def choose_method(method: str, used: UsedRows, joint: Source) -> str:
 
     Parameters
     ----------
-    method : {"auto", "exact", "posterior"}
+    method : {"auto", "exact", "posterior", "coupling"}
         The parameter.
     used : UsedRows
         The rows.
@@ -75,19 +82,19 @@ def choose_method(method: str, used: UsedRows, joint: Source) -> str:
 
     Returns
     -------
-    {"exact", "posterior"}
+    {"exact", "posterior", "coupling"}
 
     Raises
     ------
     ValueError
-        For "posterior" with a modality that is not numeric.
+        For "posterior" or "coupling" with a modality that is not numeric.
     """
     kinds = {name: used.data[name].dtype.kind for name in joint}
     words = [name for name, kind in kinds.items() if kind not in "fiub"]
-    if method == "posterior" and words:
+    if method in ("posterior", "coupling") and words:
         raise ValueError(
             f"Got values of dtype {used.data[words[0]].dtype} in the modality "
-            f"{words[0]!r}, expected numbers for method='posterior'; encode it with a "
+            f"{words[0]!r}, expected numbers for method={method!r}; encode it with a "
             "ModalityTransformer first, or take method='exact'."
         )
     if method != "auto":
@@ -175,6 +182,26 @@ class DiscreteTables:
                     for s in (first, second, union((first, second)))
                 ]
                 for first, second in self.pairs
+            ]
+        )
+
+    def least(self, codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Smallest joint information of every pair of two sources.
+
+        Parameters
+        ----------
+        codes, weight : ndarray of shape (n,)
+            As in :meth:`evaluate`.
+
+        Returns
+        -------
+        ndarray of shape (n_pairs,)
+            Bits.
+        """
+        return np.array(
+            [
+                least_information(*(self._table(s, codes, weight) for s in pair))
+                for pair in self.pairs
             ]
         )
 

@@ -12,26 +12,19 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._fit import restore_on_error
-from .._random import draw_seed, local_random_state
+from .._random import local_random_state
 from .._target import check_weights
 from ..ipw._labels import known_labels, labels_of
 from ..ipw._propensity import PropensityWeighter
 from ..ipw._splitter import observed_rows
 from ..modalities._validation import check_multimodal
-from ._crossfit import SourceModel, TiltedSource, make_folds
-from ._discrete import DiscreteTables, StatePosterior, choose_method
-from ._parts import Parts
-from ._posterior import PosteriorTables, calibrate, tilt
+from ._bias import plug_in_bias
+from ._discrete import choose_method
+from ._methods import fit_exact, fit_posterior
+from ._posterior import tilt
 from ._report import PIDResults
 from ._resampling import bootstrap, permute
-from ._sources import (
-    Source,
-    UsedRows,
-    check_used_rows,
-    make_pairs,
-    resolve_sources,
-    union,
-)
+from ._sources import check_used_rows, make_pairs, resolve_sources, union
 
 
 class PIDEstimator(PIDResults, BaseEstimator):
@@ -49,25 +42,26 @@ class PIDEstimator(PIDResults, BaseEstimator):
         What is decomposed, for example ``("ecg", ("labs", "text"))``: the name of a
         source of several modalities is theirs joined by ``+``. None: every modality is
         a source. Of more than two, each is held against all others together.
-    method : {"auto", "exact", "posterior"}, default="auto"
+    method : {"auto", "exact", "posterior", "coupling"}, default="auto"
         "exact" counts the distinct rows of each source, of any type: for discrete
         modalities. "posterior" replaces each source by the posterior of the label
         given it, which keeps all parts but the synergistic one, and takes the joint
-        information from a classifier of all sources. "auto" is "exact" if a source is
-        not numeric, or if the number of distinct joint rows times the number of
-        classes less one is at most a tenth of the effective number of rows; else
-        "posterior".
+        information from a classifier of all sources. "coupling" starts from the same
+        posteriors and lets nets find the coupling of single rows, which is slower, see
+        Notes; it is there for comparison. "auto" is "exact" if a source is not numeric,
+        or if the number of distinct joint rows times the number of classes less one is
+        at most a tenth of the effective number of rows; else "posterior".
     estimator : classifier, default=None
-        With ``predict_proba``, for "posterior" only. One clone learns the posterior of
+        With ``predict_proba``, not for "exact". One clone learns the posterior of
         each source, one that of all together. None: a logistic regression on
         standardised features whose ridge penalty has the smallest held-out log-loss;
         for sources with an image or a series a
         :class:`~skmissing.baselines.FusionClassifier`.
     n_bins : int or "auto", default="auto"
         States of each source after its posterior was quantised. "auto" takes more for
-        more rows and for more informative sources, from 2 to 40.
+        more rows and for more informative sources, from 2 to 40. For "posterior" only.
     cv : int, splitter or iterable, default=5
-        Folds for "posterior"; each used row is in one test set. An int is stratified
+        Folds, not for "exact"; each used row is in one test set. An int is stratified
         by class and splits the used rows, others split all rows of X.
     propensity : PropensityWeighter, default=None
         Template of the model of missingness: the used rows are weighted so that they
@@ -77,7 +71,8 @@ class PIDEstimator(PIDResults, BaseEstimator):
     n_bootstraps : int, default=0
         Resamples of the rows (or groups) for standard errors and intervals.
     n_permutations : int, default=0
-        Shuffles of the labels for p-values, at least 19 to reach 0.05.
+        Shuffles of the labels for p-values, at least 19 to reach 0.05. Not for
+        "coupling".
     random_state : int, RandomState instance or None, default=None
         Draws folds, models, resamples and shuffles.
 
@@ -96,10 +91,11 @@ class PIDEstimator(PIDResults, BaseEstimator):
         The estimates before anything was raised to its bound, see Notes, with the
         columns of ``to_frame`` up to ``raw``.
     duality_gap_ : float
-        Certified bound on the error of the solver, of the worst pair.
+        Certified bound on the error of the solver, of the worst pair. With "coupling"
+        the minimum for the posteriors at hand is at most that much below the estimate.
     marginal_violation_ : float
         Largest error of a marginal of a solution.
-    method_ : {"exact", "posterior"}
+    method_ : {"exact", "posterior", "coupling"}
         The method used.
     sources_ : list of tuple of str
         Modalities of each source.
@@ -107,7 +103,7 @@ class PIDEstimator(PIDResults, BaseEstimator):
         Held-out information of the model of each source and ``"joint"``; empty with
         "exact".
     n_bins_ : dict of str to int
-        States of each source.
+        States of each source; with "coupling" its distinct rows.
     n_used_ : int
         Rows with all sources and a label.
     effective_sample_size_ : float
@@ -139,7 +135,8 @@ class PIDEstimator(PIDResults, BaseEstimator):
     Warns
     -----
     skmissing.exceptions.UncertifiedWarning
-        If the certified gap of a solution exceeds 1e-9 bit, with the figure.
+        If the certified gap of a solution exceeds 1e-9 bit ("coupling": 0.02 bit), with
+        the figure.
 
     See Also
     --------
@@ -167,9 +164,17 @@ class PIDEstimator(PIDResults, BaseEstimator):
     :math:`(n_x - 1)(K - 1) / (2 n \\ln 2)` bits for :math:`n_x` states and K classes.
     The column ``corrected`` of ``to_frame`` subtracts this first-order bias (Miller and
     Madow's, by occupied cells, with the effective number of rows) from the
-    informations. The parts have no such formula. In particular one unique part is at
-    least :math:`|I(Y; X_1) - I(Y; X_2)|`, which is above 0 by chance even where both
-    parts are 0; the interval of the bootstrap accounts for it.
+    informations. :math:`I^*` has no such formula. What it is larger by in halves of the
+    rows, in the mean of 8 halves, is subtracted from it, and the corrected parts
+    follow from the corrected informations, so that they add up. They are not moved to
+    0 or above, which would bring half of the bias back. Over samples of 300 to 10,000
+    rows of gates, random tables and noise of 5 x 5 states the mean absolute bias of a
+    part falls from 0.007 to 0.003 bit, and its root mean square error from 0.013 to
+    0.012. One unique part is at least :math:`|I(Y; X_1) - I(Y; X_2)|`, which is above 0
+    by chance even where both parts are 0: that bias falls with the root of n only, and
+    a third to two thirds of it are removed; the interval of the bootstrap accounts for
+    it too. The halves take 8 solutions of each pair, milliseconds each up to 20 x 20
+    states.
 
     *posterior.* (1) Models that have not seen a row, nor its group, give its posteriors
     for each source and for all. They are taken relative to the class totals of their
@@ -178,12 +183,28 @@ class PIDEstimator(PIDResults, BaseEstimator):
     cut into bins of equal weight, for more than two classes into clusters (k-means of
     square roots). All of them are held out, and no label takes part in the cut. (3) The
     weighted shares of bin and label go to the solver; ``corrected`` treats these
-    tables as above. (4) The joint information is
+    tables as above, with the same bins in the halves; a bias of the models stays. (4)
+    The joint information is
     :math:`\\sum_i w_i \\log_2 (q_i(y_i) / p(y_i)) / \\sum_i w_i` with held-out
     posteriors q and weighted class shares p, a lower bound in expectation. It can be
     negative for noise, or less than :math:`I^*`; the joint information is then
     reported as :math:`I^*` and the synergistic one as 0, so that the parts always add
     up to it. ``raw`` has the estimates before that.
+
+    *coupling.* The estimator of :cite:t:`icym2i` with its defects removed. For each
+    class y the coupling of two rows is proportional to
+    :math:`\\exp(s_y \\langle f_1(x_1)_y, f_2(x_2)_y \\rangle)`, with a learned scale
+    and two small nets of the features and log-odds that have 10 outputs per class, and
+    is scaled to the marginals in log space; the gradient is that of the fixed point.
+    The posteriors are those of step (1), multiplied by one factor per class such that
+    both sources have the same class totals, so that a coupling exists. Equal rows count
+    as one. More than 192 of them are dealt out to problems of about that size, each
+    with the same share of every layer of posteriors, and the parts are means over all
+    problems. Nets are started three times, learn from some problems, and others choose
+    among them. Its parts agree with those of "exact" (gates) and "posterior"
+    (smooth posteriors, thousands of rows) to about 0.01 bit. The lower bound that makes
+    the gap comes from dual ascent. The joint information is the one of "posterior".
+    Resamples keep the nets. 20,000 distinct rows of two classes take two minutes.
 
     *Shuffling.* The labels of the used rows are permuted, with "posterior" within
     folds. Models and weights are kept; temperatures, bins, tables and solutions are
@@ -215,7 +236,7 @@ class PIDEstimator(PIDResults, BaseEstimator):
     _parameter_constraints: dict[str, list[Any]] = {
         "modalities": [dict, list, tuple, None],
         "sources": [list, tuple, str, None],
-        "method": [StrOptions({"auto", "exact", "posterior"})],
+        "method": [StrOptions({"auto", "exact", "posterior", "coupling"})],
         "estimator": [HasMethods(["fit", "predict_proba"]), None],
         "n_bins": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "cv": ["cv_object"],
@@ -277,6 +298,12 @@ class PIDEstimator(PIDResults, BaseEstimator):
         """
         data = check_multimodal(self, X, self.modalities, reset=True, numeric=False)
         self.sources_ = resolve_sources(self.sources, data.names)
+        if self.method == "coupling" and self.n_permutations:
+            raise ValueError(
+                f"Got n_permutations={self.n_permutations} with method='coupling', "
+                "expected 0: nets that learned one coupling are no null for another; "
+                "take method='posterior' for p-values."
+            )
         names = [name for source in self.sources_ for name in source]
         used = check_used_rows(self, X, data, y, sample_weight, groups, names)
         rng = local_random_state(self.random_state)
@@ -288,57 +315,21 @@ class PIDEstimator(PIDResults, BaseEstimator):
         self.n_used_ = len(used.rows)
         self.effective_sample_size_ = used.effective_sample_size
         self.method_ = choose_method(self.method, used, self._joint)
-        folds = None
-        tables: DiscreteTables | PosteriorTables
         if self.method_ == "exact":
-            tables, parts = self._fit_exact(used)
+            found = fit_exact(used, self._pairs)
         else:
-            tables, parts, folds = self._fit_posterior(used, rng)
-        bias = tables.bias(used.codes, used.weight, self.effective_sample_size_)
+            found = fit_posterior(self, used, self._pairs, rng)
+        self._log_ratio = found.log_ratio
+        self._held_out, self._sizes = found.held_out, found.sizes
+        tables = found.tables
+        bias = plug_in_bias(tables, used)
         null = drawn = None
         if self.n_permutations:
-            null = permute(tables, used, folds, self.n_permutations, rng)
+            null = permute(tables, used, found.folds, self.n_permutations, rng)
         if self.n_bootstraps:
             drawn = bootstrap(tables, used, X, y, self.n_bootstraps, rng)
-        self._store(parts, bias, null, drawn)
+        self._store(found.parts, bias, null, drawn)
         return self
-
-    def _fit_exact(self, used: UsedRows) -> tuple[DiscreteTables, list[Parts]]:
-        tables = DiscreteTables(used.data, self._pairs, len(used.classes))
-        self._log_ratio = StatePosterior(
-            used.data, self._joint, used.codes, used.weight, used.prior
-        ).log_ratio
-        self._held_out: dict[Source, float] = {}
-        self._sizes = {s: int(v.max()) + 1 for s, v in tables.states_.items()}
-        return tables, tables.evaluate(used.codes, used.weight)
-
-    def _fit_posterior(
-        self, used: UsedRows, rng: np.random.RandomState
-    ) -> tuple[PosteriorTables, list[Parts], np.ndarray]:
-        groups = None if used.groups is None else used.groups[used.rows]
-        folds = make_folds(
-            self.cv, used.codes, used.rows, used.groups, len(used.base), rng
-        )
-        seed = draw_seed(rng)
-        wanted = [s for pair in self._pairs if pair[1] for s in pair]
-        log_ratio = {}
-        for source in dict.fromkeys([*wanted, self._joint]):
-            model = SourceModel(
-                self.estimator, source, used.data, used.codes, used.weight, folds,
-                groups, seed,
-            )  # fmt: skip
-            log_ratio[source] = model.cross_fit()
-        # The last one is the joint model.
-        finished = model.finish()
-        tables = PosteriorTables(log_ratio, folds, self._pairs, self.n_bins)
-        parts = tables.evaluate(used.codes, used.weight)
-        # Nothing of these rows is scored with it, so all of them choose it.
-        exponent = calibrate(
-            log_ratio[self._joint], folds, used.codes, used.weight, self._log_prior
-        )
-        self._log_ratio = TiltedSource(finished, float(exponent.mean()))
-        self._held_out, self._sizes = tables.held_out_, tables.n_bins_
-        return tables, parts, folds
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Information of the joint model about the labels of other rows.

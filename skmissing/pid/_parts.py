@@ -67,6 +67,45 @@ def decompose(first: np.ndarray, second: np.ndarray, joint: float) -> Parts:
     )
 
 
+def least_information(first: np.ndarray, second: np.ndarray) -> float:
+    """Smallest joint information that two tables allow.
+
+    Parameters
+    ----------
+    first, second : ndarray of shape (K, n1) and (K, n2)
+        Joint probabilities of class and state.
+
+    Returns
+    -------
+    float
+        Bits, within the interval that holds it in theory.
+    """
+    parts = decompose(first, second, 0.0).raw
+    return float(parts[0] + parts[5])
+
+
+def correct(raw: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """Figures less the bias of the informations that they are made of.
+
+    Parameters
+    ----------
+    raw : ndarray of shape (n_pairs, 7)
+        Figures in the order of :data:`TERMS`, bits.
+    bias : ndarray of shape (n_pairs, 4)
+        Bias of the information of the first source, of the second, of both, and of the
+        smallest one that both allow.
+
+    Returns
+    -------
+    ndarray of shape (n_pairs, 7)
+        The parts still add up to the informations.
+    """
+    one, two, joint = (raw[:, 4:] - bias[:, :3]).T
+    least = raw[:, 0] + raw[:, 5] - bias[:, 3]
+    parts = [least - two, least - one, one + two - least, joint - least]
+    return np.array([*parts, one, two, joint]).T
+
+
 def single(information: float) -> Parts:
     """Decompose the information of a source that has no second one beside it.
 

@@ -6,7 +6,14 @@ import numpy as np
 from scipy.special import log_softmax
 from sklearn.cluster import KMeans
 
-from ._parts import Parts, count_table, decompose, first_order_bias, single
+from ._parts import (
+    Parts,
+    count_table,
+    decompose,
+    first_order_bias,
+    least_information,
+    single,
+)
 from ._sources import Pair, Source, union
 
 # Temperatures: the exponent of posterior over prior. 0 leaves the prior. A step of a
@@ -64,18 +71,13 @@ class PosteriorTables:
         """
         weight = weight / weight.sum()
         prior = np.bincount(codes, weight, minlength=self.n_classes)
-        with np.errstate(divide="ignore"):
-            log_prior = np.log(prior)
         self.held_out_: dict[Source, float] = {}
         self.n_bins_: dict[Source, int] = {}
         self.tables_: dict[Source, np.ndarray] = {}
+        self._states: dict[Source, np.ndarray] = {}
         quantised = {s for pair in self.pairs if pair[1] for s in pair}
-        here = np.flatnonzero(weight > 0)
         for source, ratio in self.log_ratio.items():
-            exponent = calibrate(ratio, self.folds, codes, weight, log_prior)
-            posterior = tilt(ratio, exponent[self.folds, None], log_prior)
-            gain = posterior[here, codes[here]] - log_prior[codes[here]]
-            nats = float(weight[here] @ gain)
+            posterior, nats = posterior_of(ratio, self.folds, codes, weight, prior)
             self.held_out_[source] = float(nats / np.log(2.0))
             if source in quantised:
                 n_bins = self._count_bins(nats, weight)
@@ -83,6 +85,7 @@ class PosteriorTables:
                 self.tables_[source] = count_table(
                     codes, states, weight, self.n_classes
                 )
+                self._states[source] = states
                 self.n_bins_[source] = int(states.max()) + 1
         out = []
         for first, second in self.pairs:
@@ -93,6 +96,31 @@ class PosteriorTables:
             else:
                 out.append(single(joint))
         return out
+
+    def least(self, codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Smallest joint information of every pair, in the bins of the last evaluation.
+
+        Parameters
+        ----------
+        codes, weight : ndarray of shape (n,)
+            As in :meth:`evaluate`.
+
+        Returns
+        -------
+        ndarray of shape (n_pairs,)
+            Bits.
+        """
+        return np.array(
+            [
+                least_information(
+                    *(
+                        count_table(codes, self._states[s], weight, self.n_classes)
+                        for s in pair
+                    )
+                )
+                for pair in self.pairs
+            ]
+        )
 
     def _count_bins(self, nats: float, weight: np.ndarray) -> int:
         """Bins that balance what quantising loses against the bias of a table.
@@ -129,6 +157,42 @@ class PosteriorTables:
             if pair[1]:
                 out[i, :2] = [first_order_bias(self.tables_[s], n) for s in pair]
         return out
+
+
+def posterior_of(
+    ratio: np.ndarray,
+    folds: np.ndarray,
+    codes: np.ndarray,
+    weight: np.ndarray,
+    prior: np.ndarray,
+) -> tuple[np.ndarray, float]:
+    """Calibrated posterior of each row, and the information that it shows.
+
+    Parameters
+    ----------
+    ratio : ndarray of shape (n, K)
+        Logarithm of held-out posterior over prior.
+    folds, codes : ndarray of int of shape (n,)
+        Folds and classes.
+    weight : ndarray of shape (n,)
+        Weights, which sum to 1.
+    prior : ndarray of shape (K,)
+        Class shares.
+
+    Returns
+    -------
+    log_posterior : ndarray of shape (n, K)
+        ``-inf`` for classes without weight.
+    information : float
+        Held-out information, nats.
+    """
+    with np.errstate(divide="ignore"):
+        log_prior = np.log(prior)
+    exponent = calibrate(ratio, folds, codes, weight, log_prior)
+    posterior = tilt(ratio, exponent[folds, None], log_prior)
+    here = np.flatnonzero(weight > 0)
+    gain = posterior[here, codes[here]] - log_prior[codes[here]]
+    return posterior, float(weight[here] @ gain)
 
 
 def tilt(
