@@ -85,7 +85,7 @@ class MissingDetectionClassifier(SubstituteNetClassifier):
         fusion: str = "mean_logits",
         substitute: Any = "zero",
         drop_probability: float = 0.3,
-        drop_scheme: str = "one",
+        drop_scheme: str = "subset",
         head_hidden: Sequence[int] = (),
         head_dropout: float = 0.0,
         encoders: list | None = None,

@@ -77,13 +77,13 @@ substitute : {"zero", "mean", "noise"} or dict, default="zero"
     zeros. Kept with the model and used in ``predict``, where the answers to 16 fixed
     draws of noise are averaged.
 drop_probability : float in [0, 0.5], default=%s
-    In training, a share ``2 * drop_probability`` of the complete rows lose something:
-    each of M modalities with the chance ``2 * drop_probability / M``, which is
-    ``drop_probability`` itself for two. Rows that lack a modality already lose
-    nothing more.
-drop_scheme : {"one", "subset"}, default="one"
-    What such a row loses: one modality, or any set but all of them, each set as
-    likely. For two modalities they are the same.
+    In training, a share ``2 * drop_probability`` of the complete rows lose something,
+    with two modalities each of them with this chance. Rows that lack a modality
+    already lose nothing more.
+drop_scheme : {"subset", "one"}, default="subset"
+    What such a row loses: any set of modalities but all, each set as likely, or one
+    modality. For two modalities they are the same; for more, nets trained with "one"
+    may fail where several are missing.
 head_hidden : sequence of int, default=()
     Widths of the layers between a code and its class scores; empty: a linear head.
 head_dropout : float in [0, 1), default=0.0

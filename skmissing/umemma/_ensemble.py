@@ -112,8 +112,8 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
     one's rate, which suits the long epochs of its data; here the default budget of
     phase 2 is that of phase 1, which was better wherever it was measured. For the
     paper's setting use ``optimizer="sgd"``, ``lr=1e-2``, ``finetune_lr=1e-4``. (2) For
-    more than two modalities the share of complete rows that stay complete does not
-    fall with their number. (3) Early stopping holds the same rows out in all phases,
+    more than two modalities, of which the paper does not speak, any number may be
+    dropped, and the share of complete rows that stay complete is the same. (3) Early stopping holds the same rows out in all phases,
     and in phase 2 hides as much of them as of training rows.
 
     Rows with no modality take no part in training and are answered with the class
@@ -158,7 +158,7 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
         fusion: str = "mean_logits",
         substitute: Any = "zero",
         drop_probability: float = 0.3,
-        drop_scheme: str = "one",
+        drop_scheme: str = "subset",
         head_hidden: Sequence[int] = (),
         head_dropout: float = 0.0,
         finetune_epochs: int | None = None,

@@ -1,0 +1,195 @@
+"""Which estimator when: accuracy by what is missing in training and in testing.
+
+Every classifier of the package with its default settings, beside gradient boosting on
+NaN and imputation with concatenation, on the three data sets that ship with it. In
+training nothing or half of the blocks are hidden, in testing nothing, half, or all but
+one block of each row; a row always keeps one. Accuracies in per cent, mean over seeds
+of gaps, splits and nets, with the paired standard error of the difference to
+``FusionClassifier``. Run with
+
+    python benchmarks/bench_estimators.py --seeds 5 --out estimators.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+import platform
+import time
+import warnings
+
+import numpy as np
+import pandas as pd
+import sklearn
+import torch
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import skmissing
+from skmissing import IPWMultimodalClassifier, UMEMMAEnsemble
+from skmissing.baselines import (
+    FusionClassifier,
+    MissingDetectionClassifier,
+    MultitaskFusionClassifier,
+    PatternClassifier,
+    UnimodalEnsemble,
+)
+from skmissing.datasets import load_av_digits, load_heart, load_mfeat
+from skmissing.missingness import simulate_missing
+
+NETS = {
+    "FusionClassifier": FusionClassifier,
+    "UnimodalEnsemble": UnimodalEnsemble,
+    "UMEMMAEnsemble": UMEMMAEnsemble,
+    "MultitaskFusionClassifier": MultitaskFusionClassifier,
+    "MissingDetectionClassifier": MissingDetectionClassifier,
+}
+TRAIN = {"complete": 0.0, "half": 0.5}
+TEST = {"complete": 0.0, "half": 0.5, "one left": None}
+
+
+def data_set(name, seed):
+    """Data without covariates, labels, training and test rows."""
+    if name == "av_digits":
+        bunch = load_av_digits()
+        return bunch.data, bunch.target, bunch.train, bunch.test
+    bunch = load_mfeat() if name == "mfeat" else load_heart()
+    train, test = train_test_split(
+        np.arange(len(bunch.target)), test_size=0.4, random_state=seed,
+        stratify=bunch.target,
+    )  # fmt: skip
+    return bunch.data, bunch.target, train, test
+
+
+def thin(X, rate, seed):
+    """Hide blocks at random, or all but one of each row."""
+    if rate == 0.0:
+        return X
+    if rate is not None:
+        return simulate_missing(X, rate=rate, random_state=seed).apply(X)
+    rng = np.random.default_rng(seed)
+    chance = np.where(X.present, rng.random(X.present.shape), -1.0)
+    return X.hide(np.arange(X.shape[1]) != chance.argmax(axis=1)[:, None])
+
+
+class Flat:
+    """A scikit-learn classifier on the blocks side by side, NaN where missing."""
+
+    def __init__(self, estimator):
+        self.estimator = estimator
+
+    def flatten(self, X):
+        parts = []
+        for m, block in enumerate(X.blocks.values()):
+            part = np.asarray(block, dtype=float).reshape(len(block), -1).copy()
+            part[~X.present[:, m]] = np.nan
+            parts.append(part)
+        return np.hstack(parts)
+
+    def fit(self, X, y):
+        self.estimator.fit(self.flatten(X), y)
+        return self
+
+    def predict(self, X):
+        return self.estimator.predict(self.flatten(X))
+
+
+def estimators(seed):
+    out = {k: kind(random_state=seed, n_threads=1) for k, kind in NETS.items()}
+    out["PatternClassifier"] = PatternClassifier()
+    out["complete rows only (IPW net)"] = IPWMultimodalClassifier(
+        FusionClassifier(random_state=seed, n_threads=1)
+    )
+    out["gradient boosting on NaN"] = Flat(
+        HistGradientBoostingClassifier(max_iter=60, random_state=seed)
+    )
+    out["imputation + logistic"] = Flat(
+        make_pipeline(
+            SimpleImputer(keep_empty_features=True), StandardScaler(),
+            LogisticRegression(max_iter=300),
+        )
+    )  # fmt: skip
+    return out
+
+
+def run(name, seed, chosen):
+    X, y, train, test = data_set(name, seed)
+    tests = {k: thin(X[test], rate, 1000 + seed) for k, rate in TEST.items()}
+    rows = []
+    for lost, rate in TRAIN.items():
+        X_train = thin(X[train], rate, seed)
+        for label, clf in estimators(seed).items():
+            if chosen and label not in chosen:
+                continue
+            start = time.perf_counter()
+            try:
+                clf.fit(X_train, y[train])
+            except ValueError as error:
+                # No complete row is left with six views.
+                if "Got" not in str(error):
+                    raise
+                rows += [(name, seed, label, lost, k, None, 0.0) for k in tests]
+                continue
+            seconds = time.perf_counter() - start
+            for k, X_test in tests.items():
+                # Not score: that of the weighted estimator counts complete rows only.
+                right = clf.predict(X_test) == y[test]
+                rows.append((name, seed, label, lost, k, 100 * right.mean(), seconds))
+    return rows
+
+
+def report(rows):
+    columns = ["data", "seed", "estimator", "train", "test", "accuracy", "seconds"]
+    frame = pd.DataFrame(rows, columns=columns)
+    for name, part in frame.groupby("data", sort=False):
+        print(f"\n{name}, {part.seed.nunique()} seeds (training / testing)")
+        wide = part.pivot(
+            index="seed", columns=["estimator", "train", "test"], values="accuracy"
+        ).astype(float)
+        lines = []
+        for label in part.estimator.unique():
+            cells = {}
+            for lost in TRAIN:
+                for shown in TEST:
+                    value = wide[label, lost, shown]
+                    gap = value - wide["FusionClassifier", lost, shown]
+                    error = gap.std(ddof=1) / np.sqrt(len(gap))
+                    cells[f"{lost} / {shown}"] = f"{value.mean():.1f} ({error:.1f})"
+            time_taken = part[part.estimator == label].seconds.median()
+            lines.append({"estimator": label, **cells, "fit": f"{time_taken:.1f} s"})
+        print(pd.DataFrame(lines).set_index("estimator").to_string())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument(
+        "--data", nargs="+", default=["heart", "mfeat", "av_digits"]
+    )  # fmt: skip
+    parser.add_argument("--only", nargs="+", default=None, help="some estimators")
+    parser.add_argument("--out", default="estimators.json")
+    args = parser.parse_args()
+    warnings.simplefilter("ignore", skmissing.exceptions.SkmissingWarning)
+    warnings.simplefilter("ignore", sklearn.exceptions.ConvergenceWarning)
+    path = pathlib.Path(args.out)
+    done = json.loads(path.read_text()) if path.exists() else {}
+    for seed in range(args.seeds):
+        for name in args.data:
+            key = f"{name}/{seed}"
+            if key not in done:
+                done[key] = run(name, seed, args.only)
+                path.write_text(json.dumps(done))
+    print(
+        f"skmissing {skmissing.__version__}, torch {torch.__version__}, scikit-learn "
+        f"{sklearn.__version__}, Python {platform.python_version()}, 1 thread"
+    )
+    report([tuple(row) for rows in done.values() for row in rows])
+
+
+if __name__ == "__main__":
+    main()
