@@ -113,8 +113,9 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
     phase 2 is that of phase 1, which was better wherever it was measured. For the
     paper's setting use ``optimizer="sgd"``, ``lr=1e-2``, ``finetune_lr=1e-4``. (2) For
     more than two modalities, of which the paper does not speak, any number may be
-    dropped, and the share of complete rows that stay complete is the same. (3) Early stopping holds the same rows out in all phases,
-    and in phase 2 hides as much of them as of training rows.
+    dropped, and the share of complete rows that stay complete is the same. (3) Early
+    stopping holds the same rows out in all phases, and in phase 2 hides as much of
+    them as of training rows.
 
     Rows with no modality take no part in training and are answered with the class
     prior; a row of substitutes only would get the average of arbitrary constants.
