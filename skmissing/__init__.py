@@ -17,6 +17,7 @@ _LAZY = {
     "Modality": "modalities",
     "MultimodalData": "modalities",
     "PIDEstimator": "pid",
+    "PRIMOClassifier": "primo",
     "PropensityWeighter": "ipw",
     "UMEMMAEnsemble": "umemma",
 }
@@ -31,6 +32,7 @@ _SUBMODULES = (
     "modalities",
     "nn",
     "pid",
+    "primo",
     "umemma",
 )
 
