@@ -156,13 +156,15 @@ def test_a_last_phase_on_complete_rows():
 
 def test_rows_held_out_for_stopping_are_the_same_in_every_phase(monkeypatch):
     X, y = make_blocks(n=300)
-    seen = []
+    seen, started, ended = [], [], []
     for module in ("skmissing.umemma._ensemble", "skmissing.nn._unimodal"):
         original = __import__(module, fromlist=["train_net"]).train_net
 
         def spy(params, data, *args, original=original, **kwargs):
             seen.append((len(data), kwargs["held_out"]))
-            return original(params, data, *args, **kwargs)
+            started.append(kwargs.get("warm"))
+            ended.append(original(params, data, *args, **kwargs))
+            return ended[-1]
 
         monkeypatch.setattr(f"{module}.train_net", spy)
     clf = UMEMMAEnsemble(**SMALL, early_stopping=True, final_complete_finetune=True)
@@ -174,6 +176,8 @@ def test_rows_held_out_for_stopping_are_the_same_in_every_phase(monkeypatch):
     np.testing.assert_array_equal(seen[3][1], first[X.present.all(axis=1)])
     assert "valid_loss" in clf.nets_["m0"].history[0]
     assert "valid_loss" in clf.net_.history[0]
+    # Each phase goes on where the one before has stopped.
+    assert started[3] is ended[2]
 
 
 def test_phase_two_is_stopped_by_the_loss_that_it_lowers():
@@ -188,6 +192,22 @@ def test_phase_two_is_stopped_by_the_loss_that_it_lowers():
     assert abs(data.present.all(axis=1).mean() - 0.4) < 0.06
     assert data.present.any(axis=1).all()
     np.testing.assert_array_equal(data["m0"][600:], X["m0"][rows])
+
+
+def test_the_rows_that_stop_phase_two_are_expanded(monkeypatch):
+    X, y = make_blocks(n=300)
+    sizes = []
+
+    def spy(augment, rng):
+        def expand(data, y, weight):
+            sizes.append(len(data))
+            return data, y, weight
+
+        return expand
+
+    monkeypatch.setattr(_ensemble, "hide_some", spy)
+    UMEMMAEnsemble(**SMALL, early_stopping=True).fit(X, y)
+    assert sizes == [30]
 
 
 # -- drops -----------------------------------------------------------------------------
@@ -218,15 +238,16 @@ def test_forty_percent_of_complete_rows_stay_complete(n_modalities, scheme):
 def test_drops_do_not_stop_where_a_modality_was_never_seen():
     X, y = make_blocks(n_modalities=3, missing=0.0)
     X = X.hide("m2")
+    kinds = [
+        (UMEMMAEnsemble, "drop_probability", {}),
+        (FusionClassifier, "modality_dropout", {"dropout_scheme": "exclusive"}),
+    ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for kind, name in ((UMEMMAEnsemble, "drop_probability"),
-                           (FusionClassifier, "modality_dropout")):  # fmt: skip
-            extra = (
-                {} if name == "drop_probability" else {"dropout_scheme": "exclusive"}
-            )
+        for kind, name, extra in kinds:
+            # In one batch, so that nothing but the drops can make a difference.
             with_drops, without = (
-                kind(**SMALL, **{name: p}, **extra).fit(X, y).predict_proba(X)
+                kind(**EXACT, **{name: p}, **extra).fit(X, y).predict_proba(X)
                 for p in (0.3, 0.0)
             )
             assert not np.allclose(with_drops, without)
@@ -269,6 +290,20 @@ def test_fitted_unimodal_estimators_are_not_trained_again():
     assert same(weights(mixed.nets_["m1"].module_), weights(plain.nets_["m1"].module_))
     again = UMEMMAEnsemble(**SMALL, unimodal={"m0": plain, "m1": plain}).fit(X, y)
     assert same(weights(again.nets_["m1"].module_), weights(plain.nets_["m1"].module_))
+
+
+def test_what_is_handed_in_keeps_the_settings_of_its_encoder():
+    X, y = make_blocks()
+
+    def moved(factor):
+        encoders = [("m0", MLPEncoder(lr_factor=factor))]
+        ensemble = UnimodalEnsemble(**SMALL, encoders=encoders).fit(X, y)
+        clf = UMEMMAEnsemble(**SMALL, unimodal={"m0": ensemble}).fit(X, y)
+        before = weights(ensemble.nets_["m0"].module_.bank)
+        after = weights(clf.net_.module_.bank.encoders[0])
+        return sum(np.abs(a - b).sum() for a, b in zip(before, after, strict=True))
+
+    assert 0 < moved(0.01) < 0.05 * moved(1.0)
 
 
 def test_what_cannot_be_handed_in():

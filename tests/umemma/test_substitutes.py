@@ -107,6 +107,24 @@ def test_noise_has_the_mean_and_deviation_of_what_it_stands_for():
         np.testing.assert_allclose(spread, [3.0, 15.0], rtol=0.15)
 
 
+def test_a_series_of_substitutes_has_all_its_steps_in_training_too():
+    """The loss in training, substitutes beside rows of different lengths, by hand."""
+    X, y = make_blocks(shaped=True)
+    clf = UMEMMAEnsemble(**SMALL, substitute="mean", dtype="float64").fit(X, y)
+    module = clf.net_.module_
+    batch = clf._fitted.store(X, y, np.ones(60)).batch(torch.arange(60))
+    assert "m1" in batch.lengths and len(batch.index["m1"]) < 60
+    for encoder in module.bank.encoders:
+        for part in encoder.modules():
+            if isinstance(part, nn.Dropout):
+                part.p = 0.0
+    with torch.no_grad():
+        alone = module.eval().row_losses(batch)
+        together = module.train().row_losses(batch)
+    module.eval()
+    np.testing.assert_allclose(together, alone, atol=1e-10)
+
+
 def test_integers_that_an_encoder_takes_as_they_are_are_replaced_by_zeros_only():
     X, y = make_blocks(missing=0.0)
     rng = np.random.default_rng(0)
