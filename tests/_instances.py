@@ -19,6 +19,7 @@ import skmissing
 from skmissing import (
     IPWMultimodalClassifier,
     MultimodalData,
+    PRIMOClassifier,
     PropensityWeighter,
     UMEMMAEnsemble,
 )
@@ -78,6 +79,12 @@ INIT_PARAMS = {
         UMEMMAEnsemble,
         {**NET, "finetune_epochs": 5},
         {**QUIET, "finetune_epochs": 5, "drop_probability": 0.0},
+    ),
+    "PRIMOClassifier": Settings(
+        PRIMOClassifier,
+        {**NET, "n_samples": 20},
+        # Noise of training is drawn once per batch, whatever its number of rows.
+        {**QUIET, "n_samples": 20, "classifier_dropout": 0.0, "shared_noise": True},
     ),
     "PatternClassifier": Settings(PatternClassifier),
     "ModalityTransformer": Settings(ModalityTransformer),

@@ -1,0 +1,178 @@
+"""The loss of PRIMO and its draws."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import log_softmax
+from torch.distributions import Normal, kl_divergence
+
+from skmissing import MultimodalData, PRIMOClassifier
+from skmissing.primo._module import LOG_VARIANCE, divergence, make_noise, summarise
+
+from .._instances import make_blocks
+
+SMALL = {"max_epochs": 3, "lr": 1e-2, "n_threads": 1, "random_state": 0}
+
+
+def test_divergence_is_summed_over_dimensions():
+    rng = torch.Generator().manual_seed(0)
+    m1, l1, m2, l2 = (torch.randn((5, 3), generator=rng).double() for _ in range(4))
+    expected = kl_divergence(
+        Normal(m1, torch.exp(l1 / 2)), Normal(m2, torch.exp(l2 / 2))
+    ).sum(dim=1)
+    torch.testing.assert_close(divergence((m1, l1), (m2, l2)), expected)
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_loss_of_a_row_by_hand(monkeypatch, batch_norm):
+    """Two modalities, the first always there: T is the first alone."""
+    X, y = make_blocks()
+    present = np.column_stack([np.ones(60, bool), X.present[:, 1]])
+    X = MultimodalData({"m0": np.nan_to_num(X["m0"]), "m1": X["m1"]}, present=present)
+    clf = PRIMOClassifier(
+        **SMALL, dtype="float64", latent_dim=2, beta=0.7, anchor_weight=0.3,
+        tie_weight=0.2, posterior_batch_norm=batch_norm, bn_gamma=0.6,
+        classifier_dropout=0.0,
+    ).fit(X, y)  # fmt: skip
+    assert clf.core_ == ["m0"]
+    module = clf.net_.module_.train()
+    batch = clf._fitted.store(X, y, np.ones(60)).batch(torch.arange(60))
+    noise = torch.randn(60, 2, dtype=torch.float64)
+    monkeypatch.setattr(module, "_noise", lambda like: noise)
+    with torch.no_grad():
+        loss = module.row_losses(batch).numpy()
+
+        def net(layers, x):
+            return layers(torch.from_numpy(x)).numpy()
+
+        code = module.codes(batch).numpy()
+        n0 = module.bank.widths[0]
+        here = X.present[:, 1].astype(float)
+        full = np.column_stack([code, np.ones(60), here])
+        part = np.column_stack([code[:, :n0], 0 * code[:, n0:], np.ones(60), 0 * here])
+        hot = np.eye(3)[y]
+
+        def gaussian(layers, x):
+            mean, log_var = np.split(net(layers, x), 2, axis=1)
+            return mean, np.clip(log_var, *LOG_VARIANCE)
+
+        prior, lower = gaussian(module.prior, full), gaussian(module.prior, part)
+        mean, log_var = gaussian(module.posterior, np.column_stack([full, hot]))
+        if batch_norm:
+            norm = module.norm
+            assert not norm.weight.requires_grad
+            np.testing.assert_allclose(norm.weight, 0.6, rtol=1e-7)
+            spread = np.sqrt(mean.var(axis=0) + norm.eps)
+            mean = (
+                mean - mean.mean(axis=0)
+            ) / spread * norm.weight.numpy() + norm.bias.numpy()
+        z = mean + np.exp(log_var / 2) * noise.numpy()
+        first = net(module.from_codes, part) + net(module.from_latent, z)
+        logits = net(module.rest, first)
+
+    def kl(p, q):
+        ratio = (np.exp(p[1]) + (p[0] - q[0]) ** 2) / np.exp(q[1])
+        return 0.5 * (q[1] - p[1] + ratio - 1).sum(axis=1)
+
+    standard = (np.zeros_like(mean), np.zeros_like(mean))
+    expected = (
+        -log_softmax(logits, axis=1)[np.arange(60), y]
+        + 0.7 * kl((mean, log_var), prior)
+        + 0.3 * kl(lower, standard)
+        + 0.2 * kl(prior, lower) * here
+    )
+    np.testing.assert_allclose(loss, expected, atol=1e-9)
+
+
+def test_parts_of_rows():
+    X, y = make_blocks(n_modalities=4)
+    module = PRIMOClassifier(**SMALL).fit(X, y).net_.module_
+    torch.manual_seed(0)
+    present = torch.tensor([[1, 1, 1, 1], [1, 0, 1, 0], [0, 1, 0, 0]]).bool()
+    rows = torch.arange(30_000) % 3
+    part = module._draw_part(present[rows])
+    assert not (part & ~present[rows]).any()
+    assert part.any(dim=1).all()
+    # A single modality stays; of more something always goes.
+    assert torch.equal(part[rows == 2], present[rows[rows == 2]])
+    left = part[rows == 0].sum(dim=1).numpy()
+    np.testing.assert_allclose(
+        np.bincount(left, minlength=5)[1:4] / 1e4, 1 / 3, atol=0.02
+    )
+    assert left.max() == 3
+    np.testing.assert_allclose(part[rows == 0].double().mean(dim=0), 0.5, atol=0.02)
+    assert (part[rows == 1].sum(dim=1) == 1).all()
+    # A core is never taken away, and may be all that is left.
+    module.core = torch.tensor([True, False, False, False])
+    part = module._draw_part(present[rows])
+    assert part[rows != 2][:, 0].all()
+    left = part[rows == 0].sum(dim=1).numpy()
+    np.testing.assert_allclose(
+        np.bincount(left, minlength=5)[1:4] / 1e4, 1 / 3, atol=0.02
+    )
+
+
+def test_prediction_is_the_mean_of_the_samples():
+    X, y = make_blocks()
+    clf = PRIMOClassifier(**SMALL, dtype="float64", n_samples=70).fit(X, y)
+    samples = clf.sample_proba(X)
+    assert samples.shape == (60, 70, 3)
+    np.testing.assert_allclose(samples.sum(axis=2), 1.0)
+    np.testing.assert_allclose(samples.mean(axis=1), clf.predict_proba(X), atol=1e-12)
+    # Common random numbers: fewer draws are the first of more, for every row.
+    np.testing.assert_allclose(
+        clf.sample_proba(X[7:9], 20), samples[7:9, :20], atol=1e-9
+    )
+    assert torch.equal(make_noise(3, 5, 2), make_noise(3, 9, 2)[:5])
+
+
+def test_samples_by_hand():
+    """The prior of what a row has, and the classifier on its draws."""
+    X, y = make_blocks(missing=0.0)
+    clf = PRIMOClassifier(**SMALL, dtype="float64").fit(X, y)
+    assert clf.core_ == []
+    module = clf.net_.module_
+    batch = clf._fitted.store(X).batch(torch.arange(60))
+    noise = make_noise(clf._noise_seed, 30, 8)
+    with torch.no_grad():
+        codes = module.codes(batch)
+        given = torch.cat([codes, torch.ones(60, 2)], dim=1)
+        mean, log_var = module.prior(given).chunk(2, dim=1)
+        out = []
+        for k in range(30):
+            z = mean + torch.exp(log_var.clamp(*LOG_VARIANCE) / 2) * noise[k]
+            logits = module.rest(module.from_codes(given) + module.from_latent(z))
+            out.append(torch.softmax(logits, dim=1))
+    np.testing.assert_allclose(
+        clf.sample_proba(X, 30), torch.stack(out, dim=1), atol=1e-10
+    )
+
+
+def test_chunks_of_rows_do_not_matter(monkeypatch):
+    X, y = make_blocks()
+    clf = PRIMOClassifier(**SMALL, dtype="float64").fit(X, y)
+    whole = clf.predict_proba(X)
+    monkeypatch.setattr("skmissing.primo._module.CHUNK", 1)
+    np.testing.assert_allclose(clf.predict_proba(X), whole, atol=1e-12)
+
+
+def test_summaries_by_hand():
+    rng = np.random.default_rng(0)
+    proba = rng.dirichlet([0.3, 0.3, 0.3], size=(4, 50))
+    proba[3] = [1.0, 0.0, 0.0]
+    with np.errstate(divide="ignore"):
+        out = summarise(torch.from_numpy(np.log(proba))).numpy()
+    mean = proba.mean(axis=1)
+    distance = 0.5 * np.abs(proba - mean[:, None]).sum(axis=2)
+    np.testing.assert_allclose(out[:, 0], distance.mean(axis=1))
+    np.testing.assert_allclose(out[:, 1], distance.std(axis=1, ddof=1) / np.sqrt(50))
+
+    def entropy(p):
+        return -np.where(p > 0, p * np.log(np.maximum(p, 1e-300)), 0).sum(axis=-1)
+
+    expected = entropy(mean) - entropy(proba).mean(axis=1)
+    np.testing.assert_allclose(out[:, 2], expected, atol=1e-12)
+    np.testing.assert_allclose(out[:, 3:], mean)
+    assert out[3, 0] == 0.0 and out[3, 2] == 0.0
+    # V never exceeds 1 - sum p^2.
+    assert (out[:, 0] <= 1 - (mean**2).sum(axis=1) + 1e-12).all()
