@@ -245,8 +245,8 @@ def _log_likelihood(
     known = classes[position] == labels
     if not known.all():
         raise ValueError(
-            f"Got the label {labels[~known].tolist()[0]!r}, expected those that {name} was "
-            f"fitted on, {classes.tolist()}."
+            f"Got the label {labels[~known].tolist()[0]!r}, expected those that {name} "
+            f"was fitted on, {classes.tolist()}."
         )
     out = np.asarray(logs, dtype=np.float64)[np.arange(len(rows)), position]
     if not np.isfinite(out).all():
