@@ -14,7 +14,7 @@ from ._drawing import BLUE, GREY, ORANGE, make_axes, make_legend, shorten
 # One for each estimator; told apart by their markers too.
 COLOURS = (BLUE, ORANGE, GREY, "#009e73", "#cc79a7", "#56b4e9", "black", "#d0c000")
 MARKERS = "osD^vPX*"
-KINDS = {"pattern": score_by_pattern, "rate": score_by_rate}
+KINDS: dict[str, Any] = {"pattern": score_by_pattern, "rate": score_by_rate}
 
 
 class PatternScoreDisplay:
