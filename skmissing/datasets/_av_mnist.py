@@ -144,8 +144,8 @@ def build_av_mnist(
         With the fields
 
         X_train, X_test : MultimodalData
-            Modalities ``"image"`` (1, 28, 28) and ``"speech"`` (1, *spectrogram_shape)
-            of float32; nothing is missing.
+            Modalities ``"image"`` (1, 28, 28) and ``"speech"``, one channel too, both
+            float32; nothing is missing.
         y_train, y_test : ndarray of int of shape (n,)
             The digit.
         clip_train, clip_test : ndarray of int of shape (n,)
