@@ -103,7 +103,7 @@ RELAXED = {
 
 
 # Made by functions of the package, not by users: attributes are documented instead.
-RESULTS = {"SimulatedMissingness"}
+RESULTS = {"ComplementaryInformation", "SimulatedMissingness"}
 
 
 @pytest.mark.parametrize("thing", list(public_objects()))

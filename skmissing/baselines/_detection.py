@@ -35,7 +35,7 @@ class MissingDetectionClassifier(SubstituteNetClassifier):
         The trained net.
     n_iter_ : int
         Number of epochs run.
-    substitutes_ : dict of str to ndarray of shape (k, *shape)
+    substitutes_ : dict of str to ndarray of shape (k, ...)
         What is fed for each missing modality, in the units of the data.
     %(attributes)s
 

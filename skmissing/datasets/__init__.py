@@ -1,6 +1,7 @@
-"""Generators with known answers, and three small real data sets."""
+"""Generators with known answers, three small real data sets, and a builder."""
 
 from ._av_digits import load_av_digits
+from ._av_mnist import build_av_mnist
 from ._bitwise import make_bitwise
 from ._heart import load_heart
 from ._mfeat import load_mfeat
@@ -9,6 +10,7 @@ from ._simulation_settings import simulation_settings
 from ._xor import make_xor
 
 __all__ = [
+    "build_av_mnist",
     "load_av_digits",
     "load_heart",
     "load_mfeat",

@@ -1,6 +1,7 @@
-"""Plots of propensities, balance, utilities, sensitivity and information parts."""
+"""Plots of propensities, balance, utilities, sensitivity, information and scores."""
 
 from ._balance_display import BalanceDisplay
+from ._pattern_score_display import PatternScoreDisplay
 from ._pid_display import PIDDisplay
 from ._propensity_display import PropensityDisplay
 from ._sensitivity_display import SensitivityDisplay
@@ -9,6 +10,7 @@ from ._utility_display import UtilityDisplay
 __all__ = [
     "BalanceDisplay",
     "PIDDisplay",
+    "PatternScoreDisplay",
     "PropensityDisplay",
     "SensitivityDisplay",
     "UtilityDisplay",

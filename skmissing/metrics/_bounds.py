@@ -148,16 +148,23 @@ def mse_gap_bound(cmi: float, y_range: float | Sequence[float] = (-1.0, 1.0)) ->
 
     Notes
     -----
-    :math:`\\frac{(b - a)^2}{8} I(Z; Y | X)` for a target in :math:`[a, b]`: Pinsker's
-    inequality for the conditional means (Wu and Verdu, theorem 10). For [-1, 1] it is
-    the bound of :cite:t:`umemma`, theorem 3.2. An estimate of ``cmi`` that is too
-    small makes it too small as well.
+    :math:`\\frac{(b - a)^2}{2} I(Z; Y | X)` for a target in :math:`[a, b]`: the gap is
+    the mean squared change of the conditional mean, which Pinsker's inequality bounds
+    by the divergence of the two conditional distributions. No smaller factor holds: a
+    modality that tells little of a fair coin attains it.
+
+    For a target in [0, 1] this is half the information, which :cite:t:`umemma`, theorem
+    3.2, has for [-1, 1]. There it is too small by a factor of four: a coin of -1 and 1
+    that only Z knows has :math:`\\log 2 = 0.69` nats of information, and without Z the
+    squared error rises from 0 to 1.
+
+    An estimate of ``cmi`` that is too small makes the bound too small as well.
 
     Examples
     --------
     >>> from skmissing.metrics import mse_gap_bound
     >>> mse_gap_bound(0.5), mse_gap_bound(0.5, y_range=(0, 10))
-    (0.25, 6.25)
+    (1.0, 25.0)
     """
     information = _number("cmi", cmi)
     if not 0 <= information < np.inf:
@@ -173,7 +180,7 @@ def mse_gap_bound(cmi: float, y_range: float | Sequence[float] = (-1.0, 1.0)) ->
         raise ValueError(
             f"Got y_range={y_range!r}, expected finite ends in increasing order."
         )
-    return float(width**2 / 8 * information)
+    return float(width**2 / 2 * information)
 
 
 def _number(name: str, value: Any) -> float:

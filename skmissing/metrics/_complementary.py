@@ -39,6 +39,28 @@ class ComplementaryInformation:
         conditional entropies.
     confidence : float
         Of the interval.
+
+    See Also
+    --------
+    complementary_information : Makes one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmissing import MultimodalData
+    >>> from skmissing.baselines import PatternClassifier
+    >>> from skmissing.metrics import complementary_information
+    >>> rng = np.random.default_rng(0)
+    >>> y = rng.integers(2, size=400)
+    >>> X = MultimodalData({"a": rng.normal(size=(400, 1)), "b": y[:, None] * 1.0})
+    >>> X = X.hide({"b": np.arange(400) < 100})
+    >>> clf = PatternClassifier().fit(X, y)
+    >>> result = complementary_information(clf, clf, X, y, hide="b", random_state=0)
+    >>> result.contributions.shape, result.rows[:3].tolist()
+    ((300,), [100, 101, 102])
+    >>> gap = result.log_loss_without - result.log_loss_full
+    >>> bool(np.isclose(result.estimate, gap))
+    True
     """
 
     estimate: float
@@ -210,10 +232,11 @@ def _log_likelihood(
 ) -> np.ndarray:
     """Log-probability of each row's label."""
     part = _safe_indexing(X, rows)
-    if hasattr(estimator, "predict_log_proba"):
-        logs = estimator.predict_log_proba(part)
-    else:
-        with np.errstate(divide="ignore"):
+    # scikit-learn's own logarithms warn of zeros, which are an error below.
+    with np.errstate(divide="ignore"):
+        if hasattr(estimator, "predict_log_proba"):
+            logs = estimator.predict_log_proba(part)
+        else:
             logs = np.log(estimator.predict_proba(part))
     classes = np.asarray(estimator.classes_)
     labels = y[rows]
@@ -222,8 +245,8 @@ def _log_likelihood(
     known = classes[position] == labels
     if not known.all():
         raise ValueError(
-            f"Got the label {labels[~known][0]!r}, expected those that {name} was "
-            f"fitted on, {classes.tolist()}."
+            f"Got the label {labels[~known].tolist()[0]!r}, expected those that {name} "
+            f"was fitted on, {classes.tolist()}."
         )
     out = np.asarray(logs, dtype=np.float64)[np.arange(len(rows)), position]
     if not np.isfinite(out).all():

@@ -50,7 +50,7 @@ def score_by_pattern(
         Metrics, as in :func:`sklearn.model_selection.cross_validate`. None: the
         estimator's own score.
     modalities : mapping or list, default=None
-        Columns of each modality. None: those of the (first) estimator, if it has any.
+        Columns of each modality. None: those of the first estimator that has any.
     sample_weight : array of shape (n_samples,), default=None
         Weights of the rows, for example those of a
         :class:`~skmissing.PropensityWeighter`.
@@ -147,8 +147,12 @@ def score_by_rate(
         Modalities that may be hidden. None: all.
     n_repeats : int, default=5
         Draws of the gaps for each rate.
-    scoring, modalities, sample_weight : as in :func:`score_by_pattern`
-        What is scored.
+    scoring : str, callable, list or dict, default=None
+        Metrics, as in :func:`score_by_pattern`.
+    modalities : mapping or list, default=None
+        Columns of each modality. None: those of the first estimator that has any.
+    sample_weight : array of shape (n_samples,), default=None
+        Weights of the rows.
     random_state : int, RandomState instance or None, default=None
         Draws the gaps. Those of a higher rate contain those of a lower one.
 
@@ -188,6 +192,9 @@ def score_by_rate(
     """
     if not isinstance(n_repeats, Integral) or n_repeats < 1:
         raise ValueError(f"Got n_repeats={n_repeats!r}, expected a positive integer.")
+    rates = list(rates)
+    if not rates:
+        raise ValueError("Got no rate, expected at least one.")
     for rate in rates:
         if not isinstance(rate, Real) or not 0 <= rate <= 1:
             raise ValueError(f"Got the rate {rate!r}, expected numbers from 0 to 1.")
@@ -243,9 +250,10 @@ class _Compared:
                 raise ValueError("Got no estimator, expected at least one.")
         else:
             self.estimators = {type(estimator).__name__: estimator}
-        first = next(iter(self.estimators.values()))
-        if modalities is None:
-            modalities = getattr(first, "modalities", None)
+        for each in self.estimators.values():
+            # A table of estimators may begin with one that knows no modalities.
+            if modalities is None:
+                modalities = getattr(each, "modalities", None)
         data, _ = read_blocks(X, modalities, "score_by_pattern")
         self.y = column_or_1d(y)
         if len(self.y) != len(data):
@@ -289,6 +297,8 @@ def _resolve_scoring(estimator: Any, scoring: Any) -> dict[str, Any]:
                 scoring, "__name__", "score"
             )  # fmt: skip
         return {label: check_scoring(estimator, scoring)}
+    if not len(scoring):
+        raise ValueError("Got no metric, expected at least one.")
     if isinstance(scoring, Mapping):
         return {
             str(k): get_scorer(v) if isinstance(v, str) else v
@@ -303,6 +313,8 @@ def _resolve_patterns(patterns: Any, names: list[str]) -> list[Pattern]:
         alone = [(name,) for name in names]
         wanted = [tuple(names), *but_one, *alone]
         return [p for p in dict.fromkeys(wanted) if p]
+    if isinstance(patterns, str):
+        raise TypeError(f"Got patterns={patterns!r}, expected a list of patterns.")
     out: list[Pattern] = []
     for given in patterns:
         pattern = (given,) if isinstance(given, str) else tuple(given)

@@ -82,7 +82,7 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
         Number of epochs of phase 2.
     finetune_budget_ : float
         Steps times learning rate of phase 2.
-    substitutes_ : dict of str to ndarray of shape (k, *shape)
+    substitutes_ : dict of str to ndarray of shape (k, ...)
         What is fed for each missing modality, in the units of the data.
     %(attributes)s
 
