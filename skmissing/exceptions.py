@@ -51,3 +51,7 @@ class UncertifiedWarning(SkmissingWarning):
 
     The message has the accuracy that is certain.
     """
+
+
+class UndefinedScoreWarning(SkmissingWarning):
+    """A metric is not defined on the rows of one pattern; its score is NaN."""

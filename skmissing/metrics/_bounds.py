@@ -10,6 +10,9 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import xlogy
 
+# Sums of probabilities times logarithms are known no better than this.
+ROUNDING = 1e-12
+
 
 def bayes_error_bounds(
     cond_entropy: float, n_classes: int, *, kind: str = "tight"
@@ -19,8 +22,8 @@ def bayes_error_bounds(
     Parameters
     ----------
     cond_entropy : float
-        Entropy of the label given the inputs, H(Y|X), in nats: from 0 to
-        ``log(n_classes)``.
+        Entropy of the label given the inputs, H(Y|X), in nats, or the log-loss of a
+        model. Above ``log(n_classes)``, which no entropy exceeds, it counts as that.
     n_classes : int
         Number of classes, at least 2.
     kind : {"tight", "paper"}, default="tight"
@@ -80,13 +83,13 @@ def bayes_error_bounds(
         raise ValueError(f"Got n_classes={n_classes!r}, expected at least 2.")
     entropy, classes = _number("cond_entropy", cond_entropy), int(n_classes)
     largest = np.log(classes)
-    # A plug-in estimate at the limit may exceed it by rounding.
-    if not 0 <= entropy <= largest * (1 + 1e-12):
+    # A sum of terms that cancel may end just below 0.
+    if not entropy >= -ROUNDING or entropy == np.inf:
         raise ValueError(
-            f"Got cond_entropy={cond_entropy!r} with {classes} classes, expected nats "
-            f"from 0 to log({classes}) = {largest:.4f}."
+            f"Got cond_entropy={cond_entropy!r}, expected nats that are not negative."
         )
-    entropy = min(entropy, largest)
+    # The log-loss of a poor model may exceed what any entropy can be.
+    entropy = min(max(entropy, 0.0), largest)
     if kind == "paper":
         low = (entropy - np.log(2)) / largest
         high = -np.expm1(-entropy)
@@ -167,8 +170,12 @@ def mse_gap_bound(cmi: float, y_range: float | Sequence[float] = (-1.0, 1.0)) ->
     (1.0, 25.0)
     """
     information = _number("cmi", cmi)
-    if not 0 <= information < np.inf:
-        raise ValueError(f"Got cmi={cmi!r}, expected nats that are not negative.")
+    if not -ROUNDING <= information < np.inf:
+        raise ValueError(
+            f"Got cmi={cmi!r}, expected nats that are not negative; an estimate below "
+            "0 found no gain, and bounds nothing."
+        )
+    information = max(information, 0.0)
     if isinstance(y_range, Real):
         width = _number("y_range", y_range)
     else:

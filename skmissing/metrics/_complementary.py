@@ -15,6 +15,8 @@ from .._random import local_random_state
 from .._target import check_weights
 from ..missingness._hide import hide_blocks
 from ..missingness._read import read_blocks
+from ..modalities import MultimodalData
+from ._modalities import check_something_to_hide, find_modalities
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,9 +180,11 @@ def complementary_information(
         raise ValueError(
             f"Got confidence={confidence!r}, expected a number between 0 and 1."
         )
-    if modalities is None:
-        modalities = getattr(est_full, "modalities", None)
+    if modalities is None and not isinstance(X, MultimodalData):
+        modalities = find_modalities([est_full, est_without])
     data, _ = read_blocks(X, modalities, "complementary_information")
+    if hide is not None:
+        check_something_to_hide(X, data.names, "complementary_information")
     n = len(data)
     y = column_or_1d(y)
     if len(y) != n:

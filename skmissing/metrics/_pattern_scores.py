@@ -15,9 +15,12 @@ from sklearn.utils.validation import column_or_1d
 
 from .._random import local_random_state
 from .._target import check_weights
-from ..exceptions import EmptyRowWarning
+from .._warn import warn_user
+from ..exceptions import EmptyRowWarning, UndefinedScoreWarning
 from ..missingness._hide import hide_blocks
 from ..missingness._read import read_blocks
+from ..modalities import MultimodalData
+from ._modalities import check_something_to_hide, find_modalities
 
 Pattern = tuple[str, ...]
 
@@ -50,7 +53,7 @@ def score_by_pattern(
         Metrics, as in :func:`sklearn.model_selection.cross_validate`. None: the
         estimator's own score.
     modalities : mapping or list, default=None
-        Columns of each modality. None: those of the first estimator that has any.
+        Columns of each modality. None: those of the estimators.
     sample_weight : array of shape (n_samples,), default=None
         Weights of the rows, for example those of a
         :class:`~skmissing.PropensityWeighter`.
@@ -61,8 +64,9 @@ def score_by_pattern(
         One row for each estimator, pattern and metric, with the columns ``estimator``,
         ``pattern`` (the names that stay, joined by ``" + "``), ``n_missing``,
         ``n_rows``, ``metric`` and ``score``; the score is NaN where no row has the
-        pattern. For a table: ``table.pivot(index="pattern", columns="estimator",
-        values="score")``.
+        pattern, and, with a warning, where a metric is not defined on the rows that
+        have it, for want of a class. For a table: ``table.pivot(index="pattern",
+        columns="estimator", values="score")``.
 
     Raises
     ------
@@ -95,7 +99,9 @@ def score_by_pattern(
     >>> bool(scores["a"] > 0.9 > 0.6 > scores["b"])
     True
     """
-    compared = _Compared(estimator, X, y, scoring, modalities, sample_weight)
+    compared = _Compared(
+        estimator, X, y, scoring, modalities, sample_weight, "score_by_pattern"
+    )
     lines = []
     for pattern in _resolve_patterns(patterns, compared.names):
         kept = np.array([name in pattern for name in compared.names])
@@ -150,7 +156,7 @@ def score_by_rate(
     scoring : str, callable, list or dict, default=None
         Metrics, as in :func:`score_by_pattern`.
     modalities : mapping or list, default=None
-        Columns of each modality. None: those of the first estimator that has any.
+        Columns of each modality. None: those of the estimators.
     sample_weight : array of shape (n_samples,), default=None
         Weights of the rows.
     random_state : int, RandomState instance or None, default=None
@@ -198,7 +204,9 @@ def score_by_rate(
     for rate in rates:
         if not isinstance(rate, Real) or not 0 <= rate <= 1:
             raise ValueError(f"Got the rate {rate!r}, expected numbers from 0 to 1.")
-    compared = _Compared(estimator, X, y, scoring, modalities, sample_weight)
+    compared = _Compared(
+        estimator, X, y, scoring, modalities, sample_weight, "score_by_rate"
+    )
     names = compared.names
     chosen = [hide] if isinstance(hide, str) else names if hide is None else list(hide)
     if not chosen or not set(chosen) <= set(names):
@@ -243,18 +251,23 @@ class _Compared:
         scoring: Any,
         modalities: Any,
         sample_weight: Any,
+        caller: str,
     ) -> None:
+        if isinstance(estimator, (list, tuple)):
+            raise TypeError(
+                f"Got a {type(estimator).__name__} of estimators, expected one, or a "
+                "dict of names to estimators."
+            )
         if isinstance(estimator, Mapping):
             self.estimators = dict(estimator)
             if not self.estimators:
                 raise ValueError("Got no estimator, expected at least one.")
         else:
             self.estimators = {type(estimator).__name__: estimator}
-        for each in self.estimators.values():
-            # A table of estimators may begin with one that knows no modalities.
-            if modalities is None:
-                modalities = getattr(each, "modalities", None)
-        data, _ = read_blocks(X, modalities, "score_by_pattern")
+        if modalities is None and not isinstance(X, MultimodalData):
+            modalities = find_modalities(self.estimators.values())
+        data, _ = read_blocks(X, modalities, caller)
+        check_something_to_hide(X, data.names, caller)
         self.y = column_or_1d(y)
         if len(self.y) != len(data):
             raise ValueError(
@@ -284,7 +297,22 @@ class _Compared:
                 with warnings.catch_warnings():
                     # Rows that lack everything are part of the question here.
                     warnings.simplefilter("ignore", EmptyRowWarning)
-                    score = scorer(estimator, part, self.y[rows], **options)
+                    try:
+                        score = scorer(estimator, part, self.y[rows], **options)
+                    except ValueError as error:
+                        if whole:
+                            raise
+                        score = float("nan")
+                        warn_user(
+                            f"Got {len(rows)} rows on which {metric!r} of {name} is "
+                            f"not defined; its score is NaN ({error}).",
+                            UndefinedScoreWarning,
+                        )
+                if not isinstance(score, Real):
+                    raise TypeError(
+                        f"Got a {type(score).__name__} from the metric {metric!r}, "
+                        "expected a number; pass several metrics as a dict."
+                    )
                 yield name, metric, float(score)
 
 

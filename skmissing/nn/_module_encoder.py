@@ -29,7 +29,7 @@ class ModuleEncoder(Encoder):
         Width of what the module returns.
     frozen : bool, default=False
         Keep the module as it is: evaluation mode, no gradients; its outputs are
-        computed once per ``fit`` and kept.
+        computed once for each training (phase) and kept.
     scale_inputs : bool, default=False
         Standardise the block first: per channel for images and series, per feature
         otherwise. Not for integer tokens.
@@ -95,9 +95,7 @@ class _Wrapped(nn.Module):
         forward = inspect.signature(module.forward).parameters
         self.takes_lengths = "lengths" in forward
         if frozen:
-            for parameter in self.module.parameters():
-                parameter.requires_grad_(False)
-            self.module.eval()
+            set_frozen(self, True)
 
     def train(self, mode: bool = True) -> _Wrapped:
         # A frozen module never enters training mode: its batch norms would drift.
@@ -114,3 +112,19 @@ class _Wrapped(nn.Module):
                 f"ModuleEncoder, expected (n, {self.out_features}), its out_features."
             )
         return out
+
+
+def set_frozen(encoder: Any, frozen: bool) -> None:
+    """Keep the module of an encoder as it is, or let it learn.
+
+    Parameters
+    ----------
+    encoder : torch.nn.Module
+        What :meth:`ModuleEncoder.build` has made.
+    frozen : bool
+        Whether it is kept.
+    """
+    encoder.frozen = frozen
+    for parameter in encoder.module.parameters():
+        parameter.requires_grad_(not frozen)
+    encoder.train(encoder.training)

@@ -166,8 +166,9 @@ def train_net(
     label : str, default=""
         Stands beside the progress bar.
     held_out : ndarray of bool of shape (n,), default=None
-        Rows for early stopping, in place of a split of its own; none or all: no early
-        stopping.
+        Rows that are not trained on, in place of a split of its own, unless they are
+        all. They stop the training if ``early_stopping`` asks for that, "auto" by the
+        number of rows of this training.
     expand : callable, default=None
         Takes and returns data, y and weight of the rows for early stopping.
     frozen : collection of str, default=()
@@ -219,14 +220,17 @@ def _train_net(
     stopping = stops_early(params, len(y))
     rows, held_out = np.arange(len(y)), None
     if given is not None:
-        stopping = bool(given.any() and not given.all())
-        if stopping:
-            rows, held_out = np.flatnonzero(~given), np.flatnonzero(given)
+        # All of them: nothing would be left to train on.
+        apart = bool(given.any() and not given.all())
+        if apart:
+            rows = np.flatnonzero(~given)
+            held_out = np.flatnonzero(given) if stopping else None
+        stopping = apart and stopping
     elif stopping:
         rows, held_out = split_validation(
             y, groups, params["validation_fraction"], np.random.RandomState(split_seed)
         )
-    training = data[rows] if held_out is not None else data
+    training = data if len(rows) == len(y) else data[rows]
 
     shapes = data.block_shapes
     if warm is None:

@@ -66,7 +66,9 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
         :class:`UMEMMAEnsemble` that has the modality, or a
         :class:`~skmissing.baselines.FusionClassifier` of that modality alone, with the
         same classes. They are copied, never changed, and stay fitted in clones of this
-        estimator; in a cross-validation they should not know the test rows.
+        estimator; in a cross-validation they should not know the test rows. An encoder
+        listed for such a modality must be of the same kind; its ``lr_factor`` and
+        ``frozen`` hold in phase 2.
     n_jobs : int, default=None
         Nets trained at once in phase 1, by joblib. The result does not depend on it
         for a given ``n_threads``.
@@ -115,12 +117,14 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
     more than two modalities, of which the paper does not speak, any number may be
     dropped, and the share of complete rows that stay complete is the same. (3) Early
     stopping holds the same rows out in all phases, and in phase 2 hides as much of
-    them as of training rows.
+    them as of training rows. "auto" decides for each net of phase 1 by the rows that
+    have its modality.
 
     Rows with no modality take no part in training and are answered with the class
     prior; a row of substitutes only would get the average of arbitrary constants.
 
-    With ``warm_start=True`` a further ``fit`` continues phase 2 from the former net.
+    With ``warm_start=True`` a further ``fit`` continues phase 2 from the former net;
+    phase 1 and ``unimodal`` have no part in it.
 
     Examples
     --------
@@ -232,13 +236,16 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
         rng: np.random.RandomState,
         warm: bool,
     ) -> None:
-        names = self._observed(rows.data)
+        # A net that goes on has no encoder for what it has never seen.
+        names = list(self._fitted.used) if warm else self._observed(rows.data)
         warn_unobserved(rows.data.names, names)
         split_seed, phase_1, phase_2, phase_3, hiding = (
             local_random_state(draw_seed(rng)) for _ in range(5)
         )
         held_out = self._hold_out(rows, split_seed)
-        handed = read_handed_in(self.unimodal, rows.data, rows.classes)
+        handed = read_handed_in(
+            self.unimodal, rows.data, rows.classes, dict(self.encoders or [])
+        )
         encoders = {**encoders, **{name: pair[1] for name, pair in handed.items()}}
         substitutes = self._make_substitutes(rows, encoders, rng)
         complete = np.asarray(rows.data.select(names).present.all(axis=1))
@@ -252,9 +259,8 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
         else:
             wanted = [name for name in names if name not in handed]
             trained = train_unimodals(
-                {**self._training_params(), "early_stopping": False}, rows, wanted,
-                encoders, self.head_hidden, self.head_dropout, phase_1, self.n_jobs,
-                held_out=held_out,
+                self._phase_params(held_out), rows, wanted, encoders, self.head_hidden,
+                self.head_dropout, phase_1, self.n_jobs, held_out=held_out,
             )  # fmt: skip
             self._unimodal = {
                 name: trained[name] if name in trained else handed[name][0]
@@ -275,6 +281,10 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
                 rows, complete, encoders, phase_3, self._fitted, None, held_out, None
             )
             self.net_ = self._fitted.net
+
+    def _phase_params(self, held_out: np.ndarray | None) -> dict[str, Any]:
+        params = self._training_params()
+        return params if held_out is not None else {**params, "early_stopping": False}
 
     @property
     def _finetune_lr(self) -> float:
@@ -334,10 +344,9 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
             held_out = None
         return train_net(
             {
-                **self._training_params(),
+                **self._phase_params(held_out),
                 "lr": self._finetune_lr,
                 "max_epochs": epochs,
-                "early_stopping": False,
             },
             rows.data[chosen],
             rows.y[chosen],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,14 @@ from ..modalities._multimodal_data import MultimodalData
 from ..nn._base import BaseNetClassifier
 from ..nn._encoder import Encoder, default_encoder
 from ..nn._feed import FittedNet
+from ..nn._module_encoder import set_frozen
 
 
 def read_handed_in(
-    unimodal: dict[str, Any] | None, data: MultimodalData, classes: np.ndarray
+    unimodal: dict[str, Any] | None,
+    data: MultimodalData,
+    classes: np.ndarray,
+    encoders: dict[str, Encoder],
 ) -> dict[str, tuple[FittedNet, Encoder]]:
     """Check the estimators handed in and take out their nets.
 
@@ -27,11 +32,14 @@ def read_handed_in(
         Training rows.
     classes : ndarray of shape (n_classes,)
         Their labels, sorted.
+    encoders : dict of str to Encoder
+        Those that the user has listed.
 
     Returns
     -------
     dict of str to (FittedNet, Encoder)
-        The net of each modality, and the encoder object it was built from.
+        A copy of the net of each modality, and the encoder object that says how it is
+        trained on: the user's, else the one it was built from.
     """
     out = {}
     for name, given in (unimodal or {}).items():
@@ -53,7 +61,8 @@ def read_handed_in(
         except NotFittedError as error:
             raise ValueError(
                 f"Got a {kind} in unimodal for the modality {name!r} that is not "
-                "fitted, expected a fitted one."
+                "fitted, expected a fitted one; searches clone what they vary, which "
+                "only a FrozenEstimator around it survives."
             ) from error
         net = estimator._unimodal_net(name)
         if net is None:
@@ -75,5 +84,27 @@ def read_handed_in(
                 f"{estimator.modality_shapes_in_[name]} per row, expected {shape}."
             )
         encoder = dict(estimator.encoders or []).get(name) or default_encoder(shape)
+        net = copy.deepcopy(net)
+        if name in encoders:
+            wanted = encoders[name]
+            _check_same_kind(name, wanted, encoder)
+            if wanted.frozen != encoder.frozen:
+                set_frozen(net.module.bank.encoders[0], wanted.frozen)
+            encoder = wanted
         out[name] = net, encoder
     return out
+
+
+def _check_same_kind(name: str, wanted: Encoder, built: Encoder) -> None:
+    """Refuse an encoder that describes another net than the one handed in."""
+    free = ("lr_factor", "frozen", "dropout", "module")
+    parts = [
+        {k: repr(v) for k, v in e.get_params(deep=False).items() if k not in free}
+        for e in (wanted, built)
+    ]
+    if type(wanted) is not type(built) or parts[0] != parts[1]:
+        raise ValueError(
+            f"Got the encoder {wanted!r} for the modality {name!r}, whose net in "
+            f"unimodal has {built!r}; expected the same, with lr_factor and frozen as "
+            "you like, or none."
+        )

@@ -5,12 +5,17 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss, make_scorer
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 
 from skmissing import MultimodalData
 from skmissing.baselines import PatternClassifier, UnimodalEnsemble
+from skmissing.exceptions import UndefinedScoreWarning
 from skmissing.metrics import score_by_pattern, score_by_rate
 
 COLUMNS = ["estimator", "pattern", "n_missing", "n_rows", "metric", "score"]
@@ -359,3 +364,74 @@ def test_errors_of_rates():
     for bad in ("z", [], ["a", "z"]):
         with pytest.raises(ValueError, match="Got hide=.*expected some of the"):
             score_by_rate(Recorder(), X, y, hide=bad)
+
+
+# -- what is hidden does not depend on who is asked first ------------------------------
+
+
+def two_column_frame(n=300):
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=n)
+    names = ["a1", "a2", "b1", "b2"]
+    values = y[:, None] + rng.normal(scale=[0.2, 0.2, 3.0, 3.0], size=(n, 4))
+    return pd.DataFrame(values, columns=names), y
+
+
+MODALITIES = {"a": ["a1", "a2"], "b": ["b1", "b2"]}
+
+
+def test_order_of_the_estimators_does_not_matter():
+    X, y = two_column_frame()
+    both = PatternClassifier(modalities=MODALITIES).fit(X, y)
+    alone = PatternClassifier(modalities={"a": MODALITIES["a"]}).fit(X, y)
+    tables = [
+        score_by_pattern(each, X, y).pivot(
+            index="pattern", columns="estimator", values="score"
+        )
+        for each in ({"alone": alone, "both": both}, {"both": both, "alone": alone})
+    ]
+    assert sorted(tables[0].index) == ["a", "a + b", "b"]
+    pd.testing.assert_frame_equal(
+        tables[0].sort_index(), tables[1].sort_index()[tables[0].columns]
+    )
+    assert tables[0].both["b"] < 0.6 < tables[0].both["a"]
+    other = PatternClassifier(modalities={"a": ["a1"], "b": MODALITIES["b"]}).fit(X, y)
+    with pytest.raises(ValueError, match="by the modality 'a', expected the same"):
+        score_by_pattern({"both": both, "other": other}, X, y)
+
+
+def test_searches_and_pipelines_are_asked_for_what_they_hold():
+    X, y = two_column_frame()
+    clf = PatternClassifier(modalities=MODALITIES, training_rows="exact")
+    direct = score_by_pattern(clone(clf).fit(X, y), X, y)
+    search = GridSearchCV(clf, {"training_rows": ["exact"]}, cv=2).fit(X, y)
+    pipeline = make_pipeline("passthrough", clf).fit(X, y)
+    for each in (search, pipeline):
+        table = score_by_pattern(each, X, y)
+        np.testing.assert_array_equal(table.score, direct.score)
+        rates = score_by_rate(each, X, y, rates=[0.8], n_repeats=1, random_state=0)
+        assert rates.share_missing[0] > 0.3
+
+
+def test_a_table_of_one_modality_is_refused():
+    """Nothing would be hidden, and every pattern look as good as complete rows."""
+    X, y = two_column_frame()
+    forest = LogisticRegression().fit(X, y)
+    for score in (score_by_pattern, score_by_rate):
+        with pytest.raises(ValueError, match="single modality 'x' in score_by_.*pass"):
+            score(forest, X, y)
+    with pytest.raises(TypeError, match="Got a list of estimators, expected one, or"):
+        score_by_pattern([forest], X, y, modalities=MODALITIES)
+
+
+def test_a_metric_that_one_pattern_does_not_define():
+    X, y = two_column_frame()
+    clf = PatternClassifier(modalities=MODALITIES).fit(X, y)
+    X.loc[y == 2, ["b1", "b2"]] = np.nan
+    with pytest.warns(UndefinedScoreWarning, match="'roc_auc_ovr' of Pattern"):
+        table = score_by_pattern(clf, X, y, scoring=["roc_auc_ovr", "accuracy"])
+    undefined = table[table.score.isna()]
+    assert set(undefined.pattern) == {"a + b", "b"}
+    assert set(undefined.metric) == {"roc_auc_ovr"}
+    with pytest.raises(TypeError, match="Got a dict from the metric"):
+        score_by_pattern(clf, X, y, scoring=lambda e, X, y: {"accuracy": 1.0})

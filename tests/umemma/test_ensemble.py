@@ -9,10 +9,12 @@ import torch
 from scipy.special import log_softmax, logsumexp
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
+from skorch.callbacks import Callback
 from torch import nn
 
 from skmissing import MultimodalData, UMEMMAEnsemble
 from skmissing.baselines import FusionClassifier, UnimodalEnsemble
+from skmissing.exceptions import UnobservedModalityWarning
 from skmissing.nn import MLPEncoder, ModuleEncoder
 from skmissing.umemma import _ensemble
 
@@ -304,6 +306,66 @@ def test_what_is_handed_in_keeps_the_settings_of_its_encoder():
         return sum(np.abs(a - b).sum() for a, b in zip(before, after, strict=True))
 
     assert 0 < moved(0.01) < 0.05 * moved(1.0)
+
+
+def test_an_encoder_listed_for_what_is_handed_in():
+    X, y = make_blocks()
+    frozen = [("m0", ModuleEncoder(nn.Linear(3, 8), 8, frozen=True))]
+    single = FusionClassifier(**SMALL, encoders=frozen).fit(X.select("m0"), y)
+    before = weights(single.net_.module_.bank)
+
+    def moved(**options):
+        clf = UMEMMAEnsemble(**SMALL, unimodal={"m0": single}, **options).fit(X, y)
+        assert clf.nets_["m0"] is not single.net_
+        assert same(before, weights(single.net_.module_.bank))
+        after = weights(clf.net_.module_.bank.encoders[0])
+        return sum(np.abs(a - b).sum() for a, b in zip(before, after, strict=True))
+
+    free = ModuleEncoder(nn.Linear(3, 8), 8)
+    slow = ModuleEncoder(nn.Linear(3, 8), 8, lr_factor=0.01)
+    assert moved() == 0.0
+    assert 0 < moved(encoders=[("m0", slow)]) < 0.05 * moved(encoders=[("m0", free)])
+    with pytest.raises(ValueError, match="(?s)Got the encoder MLP.* expected the s"):
+        moved(encoders=[("m0", MLPEncoder(hidden=(7,)))])
+
+
+def test_a_warm_start_does_not_know_what_it_has_never_seen():
+    X, y = make_blocks(n_modalities=3)
+    clf = UMEMMAEnsemble(**SMALL, warm_start=True)
+    for fed in (X.hide("m2"), X):
+        with pytest.warns(UnobservedModalityWarning, match="'m2'"):
+            clf.fit(fed, y)
+    assert list(clf.nets_) == ["m0", "m1"]
+    rows = X.present[:, :2].any(axis=1)
+    np.testing.assert_array_equal(
+        clf.predict_proba(X[rows]), clf.predict_proba(X[rows].hide("m2"))
+    )
+
+
+def test_a_rare_modality_is_not_stopped_by_a_handful_of_rows():
+    """ "auto" counts the rows that have the modality, and leaves out the same ones."""
+    rng = np.random.default_rng(0)
+    n = 1200
+    y = rng.integers(2, size=n)
+    X = MultimodalData({
+        "a": y[:, None] + rng.normal(size=(n, 3)),
+        "b": y[:, None] + rng.normal(size=(n, 3)),
+    }).hide({"b": rng.random(n) > 0.05})  # fmt: skip
+    sizes = []
+
+    class Size(Callback):
+        def on_train_begin(self, net, X=None, **kwargs):
+            sizes.append(len(X))
+
+    clf = UMEMMAEnsemble(**{**SMALL, "max_epochs": 2}, callbacks=[Size()]).fit(X, y)
+    # A tenth of all rows is held out, of the rare ones about a tenth.
+    assert sizes[0] == sizes[2] == 1080
+    assert 0.7 * X.present[:, 1].sum() < sizes[1] < X.present[:, 1].sum()
+    assert "valid_loss" in clf.nets_["a"].history[0]
+    assert "valid_loss" not in clf.nets_["b"].history[0]
+    assert "valid_loss" in clf.net_.history[0]
+    asked = UMEMMAEnsemble(**{**SMALL, "max_epochs": 2}, early_stopping=True).fit(X, y)
+    assert "valid_loss" in asked.nets_["b"].history[0]
 
 
 def test_what_cannot_be_handed_in():

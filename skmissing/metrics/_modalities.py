@@ -1,0 +1,78 @@
+"""Which columns are which modality, asked of the estimators to be scored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..modalities import MultimodalData
+
+
+def find_modalities(estimators: Iterable[Any]) -> Any:
+    """The modalities of some estimators, together.
+
+    Parameters
+    ----------
+    estimators : iterable of estimator
+        Searches, pipelines and wrappers are asked for what they hold.
+
+    Returns
+    -------
+    mapping, list or None
+        The union of their mappings; else the first list; None if there is neither.
+
+    Raises
+    ------
+    ValueError
+        If two of them mean different columns by one name.
+    """
+    out: dict[str, Any] = {}
+    first = None
+    for estimator in estimators:
+        given = _own(estimator)
+        if not isinstance(given, Mapping):
+            first = given if first is None else first
+            continue
+        for name, columns in given.items():
+            if name in out and repr(out[name]) != repr(columns):
+                raise ValueError(
+                    f"Got two estimators that mean {out[name]!r} and {columns!r} by "
+                    f"the modality {name!r}, expected the same columns."
+                )
+            out[name] = columns
+    return out or first
+
+
+def _own(estimator: Any) -> Any:
+    """Parameter ``modalities`` of an estimator, or of the one inside it."""
+    if getattr(estimator, "modalities", None) is not None:
+        return estimator.modalities
+    inside = [getattr(estimator, k, None) for k in ("best_estimator_", "estimator")]
+    steps = getattr(estimator, "steps", None)
+    if steps:
+        inside = [steps[-1][1]]
+    for each in inside:
+        if each is not None and not isinstance(each, (str, type)):
+            found = _own(each)
+            if found is not None:
+                return found
+    return None
+
+
+def check_something_to_hide(X: Any, names: list[str], caller: str) -> None:
+    """Refuse a table that was read as one block for want of better knowledge.
+
+    Parameters
+    ----------
+    X : {array, DataFrame, MultimodalData}
+        The data.
+    names : list of str
+        Its modalities.
+    caller : str
+        Name of the public function.
+    """
+    if len(names) == 1 and not isinstance(X, MultimodalData):
+        raise ValueError(
+            f"Got X with the single modality {names[0]!r} in {caller}, expected at "
+            "least two; pass modalities, which columns belong to which."
+        )
