@@ -322,7 +322,7 @@ class PIDEstimator(PIDResults, BaseEstimator):
         self._log_ratio = found.log_ratio
         self._held_out, self._sizes = found.held_out, found.sizes
         tables = found.tables
-        bias = plug_in_bias(tables, used)
+        bias = plug_in_bias(tables, used, found.parts)
         null = drawn = None
         if self.n_permutations:
             null = permute(tables, used, found.folds, self.n_permutations, rng)
