@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -128,6 +128,31 @@ def single(information: float) -> Parts:
         np.array([x, 0.0, 0.0, 0.0, x, 0.0, x]) for x in (information, raised)
     )
     return Parts(raw, value, 0.0, 0.0)
+
+
+def share_joint(parts: list[Parts]) -> list[Parts]:
+    """Give all pairs the same joint information.
+
+    Parameters
+    ----------
+    parts : list of Parts
+        Of pairs that together are the same sources each time.
+
+    Returns
+    -------
+    list of Parts
+        With the largest of their joint informations as that of all: an estimate that
+        lies below the smallest joint information which one of the pairs allows lies
+        below it whichever pair is looked at.
+    """
+    joint = max(float(p.value[6]) for p in parts)
+    out = []
+    for p in parts:
+        value = p.value.copy()
+        value[3] += joint - value[6]
+        value[6] = joint
+        out.append(replace(p, value=value))
+    return out
 
 
 def count_table(
