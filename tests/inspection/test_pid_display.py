@@ -236,7 +236,7 @@ def test_rows_are_fitted_with_and_without_weights(bits):
 
 
 def test_unit_is_that_of_the_table(bits):
-    X, y = bits
+    X, y, _, _ = bits
     table = PIDEstimator(unit="nats").fit(X, y).to_frame()
     from_predictions = PIDDisplay.from_predictions
     assert from_predictions(table).unit == "nats"
