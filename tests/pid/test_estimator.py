@@ -401,8 +401,8 @@ def test_pickle_and_clone():
 def test_warns_of_an_uncertified_solution(monkeypatch):
     solve = _parts.minimum_information
 
-    def loose(A, B):
-        return solve(A, B)._replace(duality_gap=2e-6)
+    def loose(A, B, **options):
+        return solve(A, B, **options)._replace(duality_gap=2e-6)
 
     monkeypatch.setattr(_parts, "minimum_information", loose)
     X, y = discrete()
