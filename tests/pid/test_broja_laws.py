@@ -443,3 +443,15 @@ def test_attempts_share_the_iterations(monkeypatch):
     # More iterations never give a worse bound.
     gaps = [minimum_information(A, B, max_iter=n).duality_gap for n in (3, 5, 9)]
     assert gaps == sorted(gaps, reverse=True)
+
+
+def test_the_gap_allows_for_rounding():
+    """Sums of n terms are not exact, also where both bounds agree to the last digit."""
+    for seed in range(20):
+        P = np.random.default_rng(seed).dirichlet(np.ones(12)).reshape(3, 4, 1)
+        found = broja(P)
+        # The potentials are the logarithms of the posterior here.
+        joint = P[:, :, 0]
+        entropy = -(joint * np.log(joint / joint.sum(axis=0))).sum()
+        allowance = 8 * np.finfo(float).eps * entropy / np.log(2)
+        assert 0.999 * allowance <= found.duality_gap < 1e-13
