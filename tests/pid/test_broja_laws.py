@@ -331,6 +331,15 @@ def test_repair_costs_second_order_only():
         assert negative_entropy(Q) - found.bounds.upper < 10 * size**2 + 1e-15
 
 
+def test_repair_of_rows_that_are_far_too_small():
+    """Factors are limited: what one round may not do, a second one does."""
+    for seed in range(3):
+        P = dirichlet((2, 4, 3), seed=seed).transpose(1, 0, 2)
+        Q = P * np.array([0.02, 0.05, 3.0, 1.0])[:, None, None]
+        found = repair(P.sum(axis=2), P.sum(axis=0), Q)
+        np.testing.assert_allclose(found, P, atol=1e-15)
+
+
 def blas_threads():
     return [x["num_threads"] for x in threadpool_info() if x["user_api"] == "blas"]
 
