@@ -172,8 +172,8 @@ class PIDEstimator(PIDResults, BaseEstimator):
     follow from the corrected informations, so that they add up. They are not moved to
     0 or above, which would bring half of the bias back. Over samples of 300 to 10,000
     rows of gates, random tables and noise of 5 x 5 states the mean absolute bias of a
-    part falls from 0.007 to 0.003 bit, and its root mean square error from 0.013 to
-    0.012. One unique part is at least :math:`|I(Y; X_1) - I(Y; X_2)|`, which is above 0
+    part falls from 0.007 to 0.003 bit, and its root mean square error from 0.014 to
+    0.013. One unique part is at least :math:`|I(Y; X_1) - I(Y; X_2)|`, which is above 0
     by chance even where both parts are 0: that bias falls with the root of n only, and
     about a quarter to four fifths of it are removed; the interval of the bootstrap
     accounts for it too. The halves take 8 solutions of each pair, milliseconds each up
