@@ -29,6 +29,10 @@ import scipy
 import skmissing
 from skmissing.pid import broja
 
+# Wall time says what a user waits; on a machine that others use, processor time says
+# what the work is. Everything here runs in one thread.
+CLOCKS = {"wall": time.perf_counter, "process": time.process_time}
+CLOCKS["now"] = CLOCKS["wall"]
 SHAPES = [
     (2, 2, 2),
     (2, 5, 5),
@@ -81,9 +85,9 @@ def certificates():
     print(f"\nCertificates of {sum(map(len, groups.values()))} tables (K, n1, n2)")
     worst_gap = worst_violation = failed = 0
     for title, tables in groups.items():
-        start = time.perf_counter()
+        start = CLOCKS["now"]()
         results = [broja(P) for P in tables]
-        seconds = (time.perf_counter() - start) / len(tables)
+        seconds = (CLOCKS["now"]() - start) / len(tables)
         gap = max(r.duality_gap for r in results)
         violation = max(r.marginal_violation for r in results)
         failed += sum(
@@ -104,9 +108,9 @@ def certificates():
 
 
 def run_broja(P):
-    start = time.perf_counter()
+    start = CLOCKS["now"]()
     result = broja(P)
-    seconds = time.perf_counter() - start
+    seconds = CLOCKS["now"]() - start
     return seconds, result.unique[0] + result.mutual_information.second, None
 
 
@@ -120,7 +124,7 @@ def run_cvxpy(P, one_by_one=False):
 
     P = P / P.sum()
     K, n1, n2 = P.shape
-    start = time.perf_counter()
+    start = CLOCKS["now"]()
     Q = [cp.Variable((n1, n2), nonneg=True) for _ in range(K)]
     constraints = []
     if one_by_one:
@@ -144,7 +148,7 @@ def run_cvxpy(P, one_by_one=False):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         problem.solve(solver=cp.CLARABEL)
-    seconds = time.perf_counter() - start
+    seconds = CLOCKS["now"]() - start
     p = P.sum(axis=(1, 2))
     value = (problem.value + shift - (p * np.log(p)).sum()) / math.log(2)
     return seconds, value, problem.solver_stats.solve_time
@@ -160,12 +164,12 @@ def run_dit(P):
     P = P / P.sum()
     outcomes = [tuple(map(str, index)) for index in np.ndindex(P.shape)]
     d = dit.Distribution(outcomes, P.ravel())
-    start = time.perf_counter()
+    start = CLOCKS["now"]()
     # dit prints the progress of its optimiser on some versions.
     with open(os.devnull, "w") as sink, contextlib.redirect_stdout(sink):
         pid = dit.pid.PID_BROJA(d, ((1,), (2,)), (0,))
         parts = [pid.get_pi(node) for node in (((1,),), ((2,),), ((1,), (2,)))]
-    seconds = time.perf_counter() - start
+    seconds = CLOCKS["now"]() - start
     return seconds, float(sum(parts)), None
 
 
@@ -208,9 +212,9 @@ def bootstrap(repeats):
     tables = rng.multinomial(1000, P.ravel(), size=500).reshape(500, *P.shape)
     times, gaps = [], []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = CLOCKS["now"]()
         gaps = [broja(table).duality_gap for table in tables]
-        times.append(time.perf_counter() - start)
+        times.append(CLOCKS["now"]() - start)
     print(
         f"\n500 bootstrap tables of 1000 rows, (2, 20, 20), median of {repeats}\n"
         f"  {statistics.median(times):.2f} s ({min(times):.2f} to {max(times):.2f}), "
@@ -221,7 +225,9 @@ def bootstrap(repeats):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--clock", choices=["wall", "process"], default="wall")
     args = parser.parse_args()
+    CLOCKS["now"] = CLOCKS[args.clock]
     versions = [f"numpy {np.__version__}", f"scipy {scipy.__version__}"]
     found = {name: optional(name) for name in ("cvxpy", "clarabel", "dit")}
     for name, module in found.items():
@@ -231,7 +237,7 @@ def main():
     print(
         f"skmissing {skmissing.__version__}, {', '.join(versions)}, Python "
         f"{platform.python_version()}; {os.cpu_count()} cores, OMP_NUM_THREADS "
-        f"{threads}, load {os.getloadavg()[0]:.1f}"
+        f"{threads}, load {os.getloadavg()[0]:.1f}, {args.clock} time"
     )
     certificates()
     cvx = {}

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..pid import PIDEstimator
 from ._drawing import BLUE, GREY, ORANGE, make_axes, make_legend
-from ._pid_tables import COLUMNS, PARTS, label_bars, read_pairs
+from ._pid_tables import COLUMNS, PARTS, label_bars, read_pairs, unit_of
 
 # Yellow: far from the others for any colour vision, and the lightest in print.
 COLOURS = dict(zip(PARTS, (BLUE, ORANGE, GREY, "#f0e442")))
@@ -231,7 +231,7 @@ class PIDDisplay:
         frames: Any,
         *,
         column: str = "value",
-        unit: str = "bits",
+        unit: str | None = None,
         target: str = "the label y",
         name: str | None = None,
         ax: Any = None,
@@ -245,8 +245,9 @@ class PIDDisplay:
             side under their names, and need not have the same pairs.
         column : {"value", "raw"}, default="value"
             The parts as reported, or before any was raised to its bound.
-        unit : {"bits", "nats"}, default="bits"
-            Of the estimators; the tables do not tell.
+        unit : {"bits", "nats"}, default=None
+            Of the estimators. None: what the ``attrs`` of the tables say, and bits for
+            tables that have lost them.
         target : str, default="the label y"
             What the label is; shown on the axis.
         name : str, default=None
@@ -263,7 +264,8 @@ class PIDDisplay:
         TypeError
             For anything but data frames.
         ValueError
-            For tables without rows, or without some of the columns or parts.
+            For tables without rows, or without some of the columns or parts, and for
+            tables of different units.
 
         Examples
         --------
@@ -278,10 +280,13 @@ class PIDDisplay:
         """
         check_matplotlib_support(f"{cls.__name__}.from_predictions")
         _check_column(column)
-        if unit not in ("bits", "nats"):
+        tables = _named(frames)
+        if unit is None:
+            unit = unit_of(tables)
+        elif unit not in ("bits", "nats"):
             raise ValueError(f"Got unit={unit!r}, expected 'bits' or 'nats'.")
         display = cls._from_frames(
-            _named(frames), column=column, unit=unit, target=target, name=name
+            tables, column=column, unit=unit, target=target, name=name
         )
         return display.plot(ax)
 

@@ -73,6 +73,31 @@ def read_pairs(frame: Any) -> dict[tuple[str, str], np.ndarray]:
     return found
 
 
+def unit_of(tables: dict[str, Any]) -> str:
+    """Find the unit that tables say they have.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        As ``PIDEstimator.to_frame`` returns them, or parts of such.
+
+    Returns
+    -------
+    {"bits", "nats"}
+        Bits where no table says anything.
+
+    Raises
+    ------
+    ValueError
+        For tables of different units.
+    """
+    told = [getattr(table, "attrs", {}).get("unit") for table in tables.values()]
+    units = list(dict.fromkeys(unit for unit in told if unit is not None))
+    if len(units) > 1:
+        raise ValueError(f"Got tables with the units {units}, expected one.")
+    return units[0] if units else "bits"
+
+
 def label_bars(
     pairs: np.ndarray, names: np.ndarray
 ) -> tuple[list[str], dict[str, str]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ._parts import Parts
 from ._sources import UsedRows
 
 # Times that the rows are halved. The noise that this adds to a correction is a fraction
@@ -13,7 +14,7 @@ from ._sources import UsedRows
 N_HALVINGS = 4
 
 
-def plug_in_bias(tables: Any, used: UsedRows) -> np.ndarray:
+def plug_in_bias(tables: Any, used: UsedRows, parts: list[Parts]) -> np.ndarray:
     """Bias of what the parts of every pair are made of.
 
     Parameters
@@ -22,6 +23,8 @@ def plug_in_bias(tables: Any, used: UsedRows) -> np.ndarray:
         Evaluated with all rows.
     used : UsedRows
         Labels, weights and groups.
+    parts : list of Parts
+        Of all rows, one per pair.
 
     Returns
     -------
@@ -32,11 +35,15 @@ def plug_in_bias(tables: Any, used: UsedRows) -> np.ndarray:
     first_order = tables.bias(used.codes, used.weight, used.effective_sample_size)
     single = np.array([not second for _, second in tables.pairs])
     # All figures of a single source are its information.
-    least = first_order[:, 2] if single.all() else half_sample_growth(tables, used)
+    least = first_order[:, 2]
+    if not single.all():
+        # What is unique to the first source, and what the second one says.
+        whole = np.array([p.raw[0] + p.raw[5] for p in parts])
+        least = half_sample_growth(tables, used, whole)
     return np.column_stack([first_order, least])
 
 
-def half_sample_growth(tables: Any, used: UsedRows) -> np.ndarray:
+def half_sample_growth(tables: Any, used: UsedRows, whole: np.ndarray) -> np.ndarray:
     """How much larger the least joint information is in half of the rows.
 
     Parameters
@@ -45,6 +52,8 @@ def half_sample_growth(tables: Any, used: UsedRows) -> np.ndarray:
         Evaluated with all rows.
     used : UsedRows
         Labels, weights and groups; rows of a group stay together.
+    whole : ndarray of shape (n_pairs,)
+        The least joint information in all rows, bits.
 
     Returns
     -------
@@ -75,4 +84,4 @@ def half_sample_growth(tables: Any, used: UsedRows) -> np.ndarray:
         inside = rng.permutation(n_units)[units] < n_units // 2
         for half in (inside, ~inside):
             halves.append(tables.least(used.codes, used.weight * half))
-    return np.mean(halves, axis=0) - tables.least(used.codes, used.weight)
+    return np.mean(halves, axis=0) - whole

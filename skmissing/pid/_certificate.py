@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+# Violation of a marginal that cannot be told from none.
+ROUNDING = 1e-17
+
 
 class Bounds(NamedTuple):
     """A feasible coupling and what it proves.
@@ -47,16 +50,19 @@ def cell_softmax(L: np.ndarray, M: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     p = L[:, :, None] + M
     top = p.max(axis=1)
+    # The logarithm of the mass of a dead cell is that of zero.
+    level = top
     dead = np.isneginf(top)
-    top[dead] = 0.0
-    p -= top[:, None, :]
+    some = dead.any()
+    if some:
+        level = np.where(dead, 0.0, top)
+    p -= level[:, None, :]
     np.exp(p, out=p)
     total = p.sum(axis=1)
-    total[dead] = 1.0
+    if some:
+        total[dead] = 1.0
     p /= total[:, None, :]
-    g = top + np.log(total)
-    g[dead] = -np.inf
-    return g, p
+    return top + np.log(total), p
 
 
 def negative_entropy(Q: np.ndarray) -> float:
@@ -139,13 +145,16 @@ def repair(A: np.ndarray, B: np.ndarray, Q: np.ndarray) -> np.ndarray:
     -------
     ndarray of shape (n1, K, n2)
     """
+    rows, columns = Q.sum(axis=2), Q.sum(axis=0)
     # The second round removes what the limits on the factors left of the first.
     for _ in range(2):
-        Q = Q * _factors(A, B, Q)
-    rows = Q.sum(axis=2)
-    Q = Q * np.minimum(1.0, A / np.where(rows > 0, rows, 1.0))[:, :, None]
+        Q = Q * _factors(A, B, Q, rows, columns)
+        rows, columns = Q.sum(axis=2), Q.sum(axis=0)
+        if max(np.abs(A - rows).max(), np.abs(B - columns).max()) < ROUNDING:
+            break
+    Q *= np.minimum(1.0, A / np.where(rows > 0, rows, 1.0))[:, :, None]
     columns = Q.sum(axis=0)
-    Q = Q * np.minimum(1.0, B / np.where(columns > 0, columns, 1.0))
+    Q *= np.minimum(1.0, B / np.where(columns > 0, columns, 1.0))
     short_a = np.maximum(A - Q.sum(axis=2), 0.0)
     short_b = np.maximum(B - Q.sum(axis=0), 0.0)
     total = short_b.sum(axis=1)
@@ -153,11 +162,17 @@ def repair(A: np.ndarray, B: np.ndarray, Q: np.ndarray) -> np.ndarray:
     return Q + short_a[:, :, None] * share
 
 
-def _factors(A: np.ndarray, B: np.ndarray, Q: np.ndarray) -> np.ndarray:
+def _factors(
+    A: np.ndarray,
+    B: np.ndarray,
+    Q: np.ndarray,
+    rows: np.ndarray,
+    columns: np.ndarray,
+) -> np.ndarray:
     """Multipliers ``1 + alpha_i + beta_j`` per class, within [0.1, 10]."""
     n2 = Q.shape[2]
     q = np.ascontiguousarray(Q.transpose(1, 0, 2))
-    rows, columns = q.sum(axis=2), q.sum(axis=1)
+    rows = rows.T
     miss_a, miss_b = A.T - rows, B - columns
     inverse = 1.0 / np.where(rows > 0, rows, 1.0)
     # Eliminate alpha. The remaining Laplacian has the gauge beta + const as its null
@@ -170,12 +185,11 @@ def _factors(A: np.ndarray, B: np.ndarray, Q: np.ndarray) -> np.ndarray:
         / np.where(total > 0, total, 1.0)[:, None, None]
     )
     diagonal = np.where(columns > 0, columns, 1.0)
-    matrix[:, range(n2), range(n2)] += diagonal
-    scale = 1.0 / np.sqrt(diagonal)
-    matrix *= scale[:, :, None] * scale[:, None, :]
     # Parts of the support that only rounding connects make it singular once more; a
     # few units of the last place are invisible elsewhere.
-    matrix[:, range(n2), range(n2)] += 1e-14
+    matrix.reshape(len(q), -1)[:, :: n2 + 1] += diagonal * (1.0 + 1e-14)
+    scale = 1.0 / np.sqrt(diagonal)
+    matrix *= scale[:, :, None] * scale[:, None, :]
     right = miss_b - ((inverse * miss_a)[:, None, :] @ q)[:, 0]
     try:
         beta = scale * np.linalg.solve(matrix, (scale * right)[:, :, None])[:, :, 0]

@@ -25,8 +25,8 @@ def make_folds(
     groups: np.ndarray | None,
     n_samples: int,
     rng: np.random.RandomState,
-) -> np.ndarray:
-    """Fold of each used row.
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Fold of each used row, and the rows that models of each fold learn from.
 
     Parameters
     ----------
@@ -46,15 +46,20 @@ def make_folds(
 
     Returns
     -------
-    ndarray of int of shape (n,)
+    folds : ndarray of int of shape (n,)
         From 0, without gaps.
+    trains : ndarray of bool of shape (n_folds, n) or None
+        Training rows of each fold, where a splitter or iterable leaves out more than
+        the fold (a gap, rows of the future). None: all rows of the other folds.
 
     Raises
     ------
     ValueError
-        For folds that are no partition of the used rows.
+        For test sets that are no partition of the used rows, and for training sets
+        that hold none of these or some of the test set.
     """
     n = len(rows)
+    learned = None
     if cv is None or isinstance(cv, Integral):
         n_folds = 5 if cv is None else int(cv)
         if not 2 <= n_folds <= n:
@@ -70,21 +75,35 @@ def make_folds(
         every[rows] = codes
         count, fold = np.zeros(n_samples, dtype=np.intp), np.full(n_samples, -1)
         splits = check_cv(cv, every).split(np.zeros(n_samples), every, groups)
-        for k, (_, test) in enumerate(splits):
+        learned = []
+        for k, (train, test) in enumerate(splits):
             count[test] += 1
             fold[test] = k
+            inside = np.zeros(n_samples, dtype=bool)
+            inside[train] = True
+            learned.append(inside[rows])
         folds, count = fold[rows], count[rows]
         if (count != 1).any():
             raise ValueError(
                 f"Got cv={cv!r} with {int((count != 1).sum())} rows in none or several "
                 "of its test sets, expected each row in exactly one."
             )
-    folds = np.unique(folds, return_inverse=True)[1]
+    shown, folds = np.unique(folds, return_inverse=True)
     if folds.max() == 0:
         raise ValueError(
             f"Got cv={cv!r} with all used rows in one test set, expected at least two."
         )
-    return folds
+    if learned is None:
+        return folds, None
+    trains = np.array(learned)[shown]
+    own = folds == np.arange(len(shown))[:, None]
+    if (trains & own).any() or not trains.any(axis=1).all():
+        wrong = "none of the used rows" if not (trains & own).any() else "test rows"
+        raise ValueError(
+            f"Got cv={cv!r} with a training set that holds {wrong}, expected used rows "
+            "other than those of its test set."
+        )
+    return folds, None if (trains == ~own).all() else trains
 
 
 class SourceModel:
@@ -108,6 +127,8 @@ class SourceModel:
         Groups.
     seed : int
         Of models and inner folds.
+    trains : ndarray of bool of shape (n_folds, n) or None
+        Training rows of each fold; None stands for all rows of the other folds.
     """
 
     def __init__(
@@ -120,8 +141,9 @@ class SourceModel:
         folds: np.ndarray,
         groups: np.ndarray | None,
         seed: int,
+        trains: np.ndarray | None = None,
     ) -> None:
-        self.source, self.seed = source, seed
+        self.source, self.seed, self._trains = source, seed, trains
         self._data, self._codes, self._weight = data, codes, weight
         self._folds, self._groups = folds, groups
         self._n_classes = int(codes.max()) + 1
@@ -142,7 +164,7 @@ class SourceModel:
             self._flat = table
             self._table = table.transform(data)
             self._search = PenaltySearch(
-                self._table, codes, weight, folds, groups, seed
+                self._table, codes, weight, folds, groups, seed, trains
             )
 
     def cross_fit(self) -> np.ndarray:
@@ -154,7 +176,8 @@ class SourceModel:
         """
         out = np.zeros((len(self._codes), self._n_classes))
         for k in range(int(self._folds.max()) + 1):
-            train, test = self._folds != k, self._folds == k
+            test = self._folds == k
+            train = ~test if self._trains is None else self._trains[k]
             out[test] = self._fit(train, k)(self._data[test])
         return out
 

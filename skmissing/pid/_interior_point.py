@@ -21,7 +21,9 @@ SHORT = 0.1
 # would be if it were linear: steps that trust the linearisation further can cycle.
 CURVATURE = 0.3
 # Gap in nats below which steps are refined: rounding is no concern before.
-REFINE = 1e-5
+REFINE = 1e-8
+# Multiple of the goal below which the sum of R s may belong to a gap that reaches it.
+CHANCE = 2.0
 # The gap aimed at is not below this share of what the dual residual is worth. Where
 # classes are very rare, the residual falls more slowly than the gap could.
 RESIDUAL_SHARE = 0.1
@@ -134,35 +136,35 @@ def _attempt(
     best: Solution | None = None
     failures = n_iter = 0
     last = np.inf
-    for n_iter in range(max_iter + 1):
-        product = float((state.R * state.s).sum())
-        # The sum of R s is the gap but for residuals. Bounds cost nearly as much as an
-        # iteration on small tables: they wait until they have a chance, and while the
-        # sum still falls fast.
-        slow = product > 0.1 * last
-        last = product
-        if product < 1e4 * goal and (best is None or slow or product < 30.0 * goal):
-            found = bounded()
-            old = np.inf if best is None else best.gap
-            if found.gap < old:
-                best = found
-            # Rounding ends the progress of some runs before the goal.
-            if product > 0.1 * old or found.gap < 0.5 * old:
-                failures = 0
-            else:
-                failures += 1
-            if found.gap <= goal or failures == 5:
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        for n_iter in range(max_iter + 1):
+            product = float((state.R * state.s).sum())
+            # The sum of R s is the gap but for residuals. Bounds cost nearly as much
+            # as an iteration on small tables: they wait until they have a chance, or
+            # until the sum no longer falls fast.
+            slow = product > 0.1 * last
+            last = product
+            if product < CHANCE * goal or (slow and product < 1e4 * goal):
+                found = bounded()
+                old = np.inf if best is None else best.gap
+                if found.gap < old:
+                    best = found
+                # Rounding ends the progress of some runs before the goal.
+                if product > 0.1 * old or found.gap < 0.5 * old:
+                    failures = 0
+                else:
+                    failures += 1
+                if found.gap <= goal or failures == 5:
+                    break
+            if n_iter == max_iter:
                 break
-        if n_iter == max_iter:
-            break
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             new = _iterate(A, B, state, alive, weight, stay)
-        if new is None:
-            break
-        state = new
-        # Where the constraint is really slack, the slack is exact.
-        exact = alive & (-state.g > 0.1 * state.s)
-        state.s[exact] = -state.g[exact]
+            if new is None:
+                break
+            state = new
+            # Where the constraint is really slack, the slack is exact.
+            exact = alive & (-state.g > 0.1 * state.s)
+            np.copyto(state.s, -state.g, where=exact)
     return (best or bounded())._replace(n_iter=n_iter)
 
 
@@ -180,32 +182,37 @@ def _iterate(
         system = NewtonSystem(p, R, s, B > 0)
     except np.linalg.LinAlgError:
         return None
+    # Dead cells have g = -inf, and mean changes of 0 as their p is.
     residual = np.where(alive, g + s, 0.0)
+    load = R * residual
     gap = float((R * s).sum())
 
     def direction(
-        product: np.ndarray,
+        product: np.ndarray | float, refine: bool
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Step that aims at ``R s = product`` to first order."""
-        load = p * ((product + R * residual) / s)[:, None, :]
-        right = A - load.sum(axis=2), B - load.sum(axis=0)
-        dL, dM, mean = system.solve(*right, refine=gap < REFINE)
-        ds = np.where(alive, -residual - mean, 0.0)
+        right = p * ((product + load) / s)[:, None, :]
+        dL, dM, mean = system.solve(
+            A - right.sum(axis=2), B - right.sum(axis=0), refine=refine
+        )
+        ds = -residual - mean
         return dL, dM, (product - R * (s + ds)) / s, ds
 
     def walk(product: np.ndarray) -> tuple[float, _State]:
         """Length of the primal step, and where both steps lead."""
-        dL, dM, dR, _ = direction(product)
-        dL, dM = _temper(dL), _temper(dM)
-        change = dL[:, :, None] + dM
-        ds = np.where(alive, -residual - (p * change).sum(axis=1), 0.0)
+        dL, dM, dR, ds = direction(product, gap < REFINE)
+        short_L, short_M = _temper(dL), _temper(dM)
+        if short_L is not dL or short_M is not dM:
+            dL, dM = short_L, short_M
+            ds = -residual - (p * (dL[:, :, None] + dM)).sum(axis=1)
         dual = min(1.0, stay * _reach(s, ds))
         while True:
             new_L, new_M = L + dual * dL, M + dual * dM
             new_g, new_p = cell_softmax(new_L, new_M)
-            # The constraints are convex: this is what the linearised ones hide.
+            # The constraints are convex: this is what the linearised ones hide. It is
+            # NaN in dead cells.
             error = new_g - (g - dual * (residual + ds))
-            if not error[alive].max() > CURVATURE or dual < SHORT:
+            if not np.fmax.reduce(error, axis=None) > CURVATURE or dual < SHORT:
                 break
             dual *= 0.5
         # Not longer than the dual one: its equations are linearised at the old L, M.
@@ -213,22 +220,23 @@ def _iterate(
         new_R, new_s = R + primal * dR, s + dual * ds
         return primal, _State(new_L, new_M, new_R, new_s, new_g, new_p)
 
-    _, _, dR, ds = direction(np.zeros_like(R))
+    # Only the order of magnitude of this one matters: it is not refined.
+    _, _, dR, ds = direction(0.0, False)
     primal, dual = min(1.0, _reach(R, dR)), min(1.0, _reach(s, ds))
     ahead = float(((R + primal * dR) * (s + dual * ds)).sum())
     # Mehrotra's rule for the gap to aim at.
     aim = gap * (ahead / gap) ** 3
-    aim = max(aim, RESIDUAL_SHARE * float((R * np.abs(residual)).sum()))
+    aim = max(aim, RESIDUAL_SHARE * float(np.abs(load).sum()))
     length, new = walk(aim * weight - dR * ds)
     if length < SHORT:
         # Jammed against the boundary: back to the centre first.
         other, centred = walk(gap * weight)
         if other > length:
             new = centred
-    # Exponents far beyond the range of floats leave nothing to go on from.
-    finite = np.isfinite(new.R).all() and np.isfinite(new.s).all()
-    finite &= not (np.isnan(new.L).any() or np.isnan(new.M).any())
-    return new if finite else None
+    # Exponents far beyond the range of floats leave nothing to go on from. Entries of
+    # L and M are finite or -inf, so that a sum that is NaN has a NaN in it.
+    finite = np.isfinite(new.R.sum() + new.s.sum())
+    return new if finite and not np.isnan(new.L.sum() + new.M.sum()) else None
 
 
 def _temper(step: np.ndarray) -> np.ndarray:
@@ -239,13 +247,14 @@ def _temper(step: np.ndarray) -> np.ndarray:
     Downwards, the limit is 5. Scaling the whole step instead would let one entry of
     negligible mass stop all others.
     """
+    if step.max() <= 1.0 and step.min() >= -5.0:
+        return step
     up = 1.0 + np.log(np.maximum(step, 1.0))
     return np.where(step > 1.0, up, np.maximum(step, -5.0))
 
 
 def _reach(x: np.ndarray, dx: np.ndarray) -> float:
     """Largest step that keeps ``x + step dx`` non-negative."""
-    falling = dx < 0
-    if not falling.any():
-        return np.inf
-    return float((x[falling] / -dx[falling]).min())
+    # 0 / 0 in dead cells is NaN, which this minimum ignores.
+    fall = float(np.fmin.reduce(dx / x, axis=None))
+    return -1.0 / fall if fall < 0 else np.inf

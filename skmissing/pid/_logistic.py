@@ -18,7 +18,10 @@ ALPHAS = tuple(np.logspace(-5, 1, 7))
 # Inner folds where there are too few or too many outer ones to share theirs.
 INNER_FOLDS = 5
 # Up to this many coefficients a Newton step is cheap, and exact to the last digits.
+# With more of them each penalty is tried on one held-out fold, see PenaltySearch.
 NEWTON_COEFFICIENTS = 300
+# Penalties by which the loss may rise in a row before weaker ones are left untried.
+RISES = 2
 
 
 class RidgeLogistic:
@@ -123,6 +126,8 @@ class PenaltySearch:
         Rows of one group share an inner fold.
     seed : int
         Draws inner folds where the outer ones are not used for that.
+    trains : ndarray of bool of shape (n_folds, n) or None
+        Training rows of each fold; None stands for all rows of the other folds.
 
     Notes
     -----
@@ -130,6 +135,11 @@ class PenaltySearch:
     folds is predicted from the rest of them. The model without the folds j and k
     serves the choice for both, which halves the work; no model that takes part in the
     choice for k has seen a row of k.
+
+    Models with many coefficients take seconds, and their best penalties are strong:
+    there one of the other folds is predicted, two outer folds choose for each other
+    from the same models, and penalties are tried from the strongest one on until the
+    loss has risen twice in a row.
     """
 
     def __init__(
@@ -140,11 +150,14 @@ class PenaltySearch:
         folds: np.ndarray,
         groups: np.ndarray | None,
         seed: int,
+        trains: np.ndarray | None = None,
     ) -> None:
         self._X, self._y, self._weight, self._folds = X, y, weight, folds
-        self._groups, self._seed = groups, seed
+        self._groups, self._seed, self._trains = groups, seed, trains
         self._n_folds = int(folds.max()) + 1
-        self._share = 3 <= self._n_folds <= 2 * INNER_FOLDS
+        self._share = trains is None and 3 <= self._n_folds <= 2 * INNER_FOLDS
+        self._wide = X.shape[1] * len(np.unique(y)) > NEWTON_COEFFICIENTS
+        self._descents: dict[tuple[int, int], list[np.ndarray] | None] = {}
         self._known: dict[frozenset[int], list[RidgeLogistic] | None] = {}
 
     def choose(self, k: int | None) -> float:
@@ -159,7 +172,12 @@ class PenaltySearch:
         -------
         float
         """
-        train = np.ones(len(self._y), dtype=bool) if k is None else self._folds != k
+        if k is None:
+            train = np.ones(len(self._y), dtype=bool)
+        else:
+            train = self._folds != k if self._trains is None else self._trains[k]
+        if self._wide:
+            return self._choose_wide(k, train)
         inner = self._inner(train)
         loss, mass = np.zeros(len(ALPHAS)), 0.0
         for j in np.unique(inner[train]):
@@ -181,6 +199,53 @@ class PenaltySearch:
             # Too few rows of one class to hold any out.
             return ALPHAS[-1]
         return float(ALPHAS[int(np.argmin(loss))])
+
+    def _choose_wide(self, k: int | None, train: np.ndarray) -> float:
+        """Penalty by the loss on one other fold; for all rows, by that on all folds."""
+        losses = []
+        if self._share:
+            for own in range(self._n_folds) if k is None else [k]:
+                other = own ^ 1 if own ^ 1 < self._n_folds else 0
+                pair = (min(own, other), max(own, other))
+                if pair not in self._descents:
+                    tests = [self._folds == j for j in pair]
+                    self._descents[pair] = self._descend(~(tests[0] | tests[1]), tests)
+                found = self._descents[pair]
+                if found is not None:
+                    # The loss on the other fold: that on the own one may not choose.
+                    losses.append(found[pair.index(own if k is None else other)])
+        else:
+            inner = self._inner(train)
+            test = train & (inner == inner[train].min())
+            found = self._descend(train & ~test, [test])
+            losses = [] if found is None else found
+        if not losses:
+            return ALPHAS[-1]
+        return float(ALPHAS[int(np.argmin(np.sum(losses, axis=0)))])
+
+    def _descend(
+        self, train: np.ndarray, tests: list[np.ndarray]
+    ) -> list[np.ndarray] | None:
+        """Loss of every penalty on each test set, infinite for those left untried.
+
+        Each test set stops by its own losses, so that those of one cannot change what
+        the other chooses.
+        """
+        if not train.any() or np.ptp(self._y[train]) == 0:
+            return None
+        X, y, weight = self._X[train], self._y[train], self._weight[train]
+        losses = [np.full(len(ALPHAS), np.inf) for _ in tests]
+        going, model = [True] * len(tests), None
+        for i in range(len(ALPHAS))[::-1]:
+            model = RidgeLogistic(ALPHAS[i]).fit(X, y, weight, model)
+            for t, test in enumerate(tests):
+                if going[t]:
+                    losses[t][i] = self._loss(model, test)
+                    last = losses[t][i : i + RISES + 1]
+                    going[t] = len(last) <= RISES or not (np.diff(last) < 0).all()
+            if not any(going):
+                break
+        return losses
 
     def _inner(self, train: np.ndarray) -> np.ndarray:
         if self._share:

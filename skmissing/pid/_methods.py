@@ -93,7 +93,7 @@ def fit_posterior(
     Found
     """
     groups = None if used.groups is None else used.groups[used.rows]
-    folds = make_folds(
+    folds, trains = make_folds(
         estimator.cv, used.codes, used.rows, used.groups, len(used.base), rng
     )
     seed = draw_seed(rng)
@@ -103,7 +103,7 @@ def fit_posterior(
     for source in dict.fromkeys([*wanted, joint]):
         model = SourceModel(
             estimator.estimator, source, used.data, used.codes, used.weight, folds,
-            groups, seed,
+            groups, seed, trains,
         )  # fmt: skip
         log_ratio[source] = model.cross_fit()
     # The last one is the joint model.

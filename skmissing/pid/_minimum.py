@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._certificate import certify
+from ._certificate import Bounds, certify
 from ._interior_point import interior_point
 from ._threads import single_thread
 
@@ -51,7 +51,12 @@ class MinimumInformation(NamedTuple):
 
 
 def minimum_information(
-    A: np.ndarray, B: np.ndarray, *, tol: float = 1e-9, max_iter: int = 200
+    A: np.ndarray,
+    B: np.ndarray,
+    *,
+    tol: float = 1e-9,
+    max_iter: int = 200,
+    goal: float = GOAL,
 ) -> MinimumInformation:
     """Minimise the joint information of two sources whose coupling is free.
 
@@ -63,10 +68,11 @@ def minimum_information(
         Probabilities ``P(y, x2)``, whose class totals are those of ``A`` up to
         rounding.
     tol : float, default=1e-9
-        Certified gap in bits at which the iteration may stop. It is an upper limit:
-        see ``GOAL``.
+        Certified gap in bits that is good enough if the goal is not reached.
     max_iter : int, default=200
         Largest number of iterations.
+    goal : float, default=1e-13
+        Certified gap in nats at which the iteration stops.
 
     Returns
     -------
@@ -108,9 +114,8 @@ def minimum_information(
     first, second = A[np.ix_(y, i)].T, B[np.ix_(y, j)].T
     second = second * (first.sum(axis=0) / second.sum(axis=0))
     with single_thread():
-        L, M, Q, n_iter = _solve_large(first, second, tol * math.log(2.0), max_iter)
-        bounds = certify(
-            first, np.ascontiguousarray(second.T), L, np.ascontiguousarray(M.T), Q
+        L, M, bounds, n_iter = _solve_large(
+            first, second, goal, tol * math.log(2.0), max_iter
         )
     coupling = np.zeros((len(A), A.shape[1], B.shape[1]))
     coupling[np.ix_(y, i, j)] = bounds.coupling.transpose(1, 0, 2)
@@ -136,15 +141,15 @@ def minimum_information(
 
 
 def _solve_large(
-    first: np.ndarray, second: np.ndarray, tol: float, max_iter: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    first: np.ndarray, second: np.ndarray, goal: float, tol: float, max_iter: int
+) -> tuple[np.ndarray, np.ndarray, Bounds, int]:
     """Solve without entries that are too small, with equal states merged.
 
     Parameters
     ----------
     first, second : ndarray of shape (n1, K) and (n2, K)
         Tables with a state in each row.
-    tol : float
+    goal, tol : float
         In nats.
     max_iter : int
         As above.
@@ -153,19 +158,29 @@ def _solve_large(
     -------
     L, M : ndarray of shape (n1, K) and (n2, K)
         Potentials of all entries.
-    Q : ndarray of shape (n1, K, n2)
-        Coupling.
+    bounds : Bounds
+        Of the tables as they came.
     n_iter : int
         Iterations.
     """
-    large1 = np.where(first > TINY, first, 0.0)
-    large2 = np.where(second > TINY, second, 0.0)
-    y = np.flatnonzero((large1.sum(axis=0) > 0) & (large2.sum(axis=0) > 0))
-    large1, large2 = large1[:, y], large2[:, y]
-    large2 = large2 * (large1.sum(axis=0) / large2.sum(axis=0))
+    hidden1, hidden2 = (((t > 0) & (t <= TINY)).any() for t in (first, second))
+    y = np.arange(first.shape[1])
+    large1, large2 = first, second
+    if hidden1 or hidden2:
+        large1 = np.where(first > TINY, first, 0.0)
+        large2 = np.where(second > TINY, second, 0.0)
+        y = np.flatnonzero((large1.sum(axis=0) > 0) & (large2.sum(axis=0) > 0))
+        large1, large2 = large1[:, y], large2[:, y]
+        large2 = large2 * (large1.sum(axis=0) / large2.sum(axis=0))
     group1, small1 = _merge(large1)
     group2, small2 = _merge(large2)
-    L_small, M_small, Q_small, n_iter = _solve(small1, small2, tol, max_iter)
+    L_small, M_small, solved, n_iter = _solve(small1, small2, goal, tol, max_iter)
+    same = len(small1) == len(first) and len(small2) == len(second)
+    if same and not (hidden1 or hidden2):
+        # The states are in another order, which does not change the bounds.
+        coupling = solved.coupling[group1][:, :, group2]
+        bounds = Bounds(solved.lower, solved.upper, coupling)
+        return L_small[group1], M_small[group2], bounds, n_iter
 
     L, M = np.full(first.shape, -np.inf), np.full(second.shape, -np.inf)
     L[:, y] = np.where(large1 > 0, L_small[group1], -np.inf)
@@ -173,10 +188,13 @@ def _solve_large(
     L = _fill(L, M, first)
     M = _fill(M, L, second)
     Q = np.zeros((len(first), first.shape[1], len(second)))
-    Q[:, y] = Q_small[group1][:, :, group2]
+    Q[:, y] = solved.coupling[group1][:, :, group2]
     Q[:, y] *= _shares(large1, group1, small1)[:, :, None]
     Q[:, y] *= _shares(large2, group2, small2).T
-    return L, M, Q, n_iter
+    bounds = certify(
+        first, np.ascontiguousarray(second.T), L, np.ascontiguousarray(M.T), Q
+    )
+    return L, M, bounds, n_iter
 
 
 def _merge(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -228,9 +246,9 @@ def _shares(table: np.ndarray, group: np.ndarray, merged: np.ndarray) -> np.ndar
 
 
 def _solve(
-    first: np.ndarray, second: np.ndarray, tol: float, max_iter: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """Potentials (n1, K), (n2, K), coupling (n1, K, n2) and iterations."""
+    first: np.ndarray, second: np.ndarray, goal: float, tol: float, max_iter: int
+) -> tuple[np.ndarray, np.ndarray, Bounds, int]:
+    """Potentials (n1, K) and (n2, K), bounds and iterations."""
     if len(second) == 1 or len(first) == 1:
         # One source says nothing: the coupling is forced, the posterior of the other
         # source is its own optimal potential.
@@ -242,12 +260,16 @@ def _solve(
         else:
             L = np.zeros_like(L)
         Q = first[:, :, None] * (second / second.sum(axis=0)).T
-        return L, M, Q, 0
+        bounds = certify(
+            first, np.ascontiguousarray(second.T), L, np.ascontiguousarray(M.T), Q
+        )
+        return L, M, bounds, 0
     # The states of the longer source are eliminated, which is cheaper.
     if len(first) < len(second):
-        M, L, Q, n_iter = _solve(second, first, tol, max_iter)
-        return L, M, Q.transpose(2, 1, 0), n_iter
+        M, L, bounds, n_iter = _solve(second, first, goal, tol, max_iter)
+        turned = bounds._replace(coupling=bounds.coupling.transpose(2, 1, 0))
+        return L, M, turned, n_iter
     solution = interior_point(
-        first, np.ascontiguousarray(second.T), min(tol, GOAL), tol, max_iter
+        first, np.ascontiguousarray(second.T), min(tol, goal), tol, max_iter
     )
-    return solution.L, solution.M.T, solution.bounds.coupling, solution.n_iter
+    return solution.L, solution.M.T, solution.bounds, solution.n_iter

@@ -43,13 +43,14 @@ class NewtonSystem:
         for y in range(K):
             cross[:, y, y, :] += self._Q[:, y]
         first = cross.sum(axis=3)
-        second = cross.sum(axis=0).transpose(2, 0, 1)
+        second = np.ascontiguousarray(cross.sum(axis=0).transpose(2, 0, 1))
         # Entries that are no variables get a unit diagonal, hence a zero step.
         _lift(first)
         scale = 1.0 / np.sqrt(_lift(second)).T
         second = second * scale.T[:, :, None] * scale.T[:, None, :]
         null = np.where(here, 1.0 / scale, 0.0)
         null /= np.sqrt((null**2).sum(axis=1))[:, None]
+        null = null[:, :, None] * null[:, None, :]
         self._scale = scale.ravel()
         cross = cross.reshape(n1, K, K * n2)
         # The matrix becomes singular towards the end, as multipliers of inactive
@@ -74,7 +75,7 @@ class NewtonSystem:
         n1, K, width = cross.shape
         n2 = width // K
         first = first.copy()
-        np.einsum("iyy->iy", first)[...] *= 1.0 + ridge
+        first.reshape(n1, -1)[:, :: K + 1] *= 1.0 + ridge
         try:
             self._inverse = np.linalg.inv(np.linalg.cholesky(first))
         except np.linalg.LinAlgError:
@@ -89,7 +90,7 @@ class NewtonSystem:
         column = np.arange(n2)
         blocks[:, column, :, column] += second
         for y in range(K):
-            blocks[y, :, y, :] += np.outer(null[y], null[y])
+            blocks[y, :, y, :] += null[y]
         lower.reshape(-1)[:: width + 1] += ridge
         self._factor, info = dpotrf(lower.T, lower=0, overwrite_a=1)
         return info == 0
@@ -153,6 +154,7 @@ class NewtonSystem:
 
 def _lift(blocks: np.ndarray) -> np.ndarray:
     """Replace zeros on the diagonals by one, in place; return the diagonals."""
-    diagonal = np.einsum("iyy->iy", blocks)
-    diagonal[diagonal <= 0] = 1.0
+    K = blocks.shape[1]
+    diagonal = blocks.reshape(len(blocks), -1)[:, :: K + 1]
+    np.copyto(diagonal, 1.0, where=diagonal <= 0)
     return diagonal

@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import UncertifiedWarning
-from ._parts import TERMS, Parts, correct
+from ._parts import TERMS, Parts, correct, share_joint
 from ._resampling import intervals, p_values
 from ._sources import Pair, Source, source_name
 
@@ -23,6 +23,7 @@ class PIDResults:
     """Attributes and table of a fitted :class:`PIDEstimator`."""
 
     unit: str
+    classes_: np.ndarray
     _pairs: list[Pair]
     sources_: list[Source]
     redundant_: float | dict[str, float]
@@ -51,6 +52,7 @@ class PIDResults:
             Raw figures after shuffling and of resamples.
         """
         scale = np.log(2.0) if self.unit == "nats" else 1.0
+        parts = share_joint(parts)
         self.duality_gap_ = float(scale * max(p.duality_gap for p in parts))
         self.marginal_violation_ = max(p.marginal_violation for p in parts)
         gap = max(p.duality_gap for p in parts)
@@ -75,7 +77,9 @@ class PIDResults:
             columns["p_value"] = p_values(raw, null)
         if drawn is not None:
             columns["std"] = scale * drawn.std(axis=0)
-            columns["lower"], columns["upper"] = scale * intervals(raw, drawn)
+            columns["lower"], columns["upper"] = scale * intervals(
+                raw, drawn, np.log2(len(self.classes_))
+            )
         labels = [
             (source_name(a), source_name(b), term, source)
             for a, b in self._pairs
@@ -85,9 +89,11 @@ class PIDResults:
         frame = frame.assign(**columns)
         kept = np.ones(len(frame), dtype=bool)
         if not self._pairs[0][1]:
-            # A single source has no partner to report on.
+            # A single source has no partner with figures of its own. What both have,
+            # and only both together, is 0 as in the attributes, and keeps its row.
             kept = frame["source"].to_numpy() != ""
         self._frame = frame[kept].reset_index(drop=True)
+        self._frame.attrs["unit"] = self.unit
         self.null_distribution_ = None if null is None else scale * null[:, kept]
         self.bootstrap_distribution_ = None if drawn is None else scale * drawn[:, kept]
         self._name(np.concatenate([p.value for p in parts]).reshape(-1, 7) * scale)
@@ -126,13 +132,16 @@ class PIDResults:
         -------
         DataFrame
             A row for each figure of each pair. ``first`` and ``second`` name the
-            pair, ``term`` is "unique", "redundant", "synergistic" or
+            pair (``second`` is "" for a single source, whose redundant and synergistic
+            rows are 0), ``term`` is "unique", "redundant", "synergistic" or
             "mutual_information", ``source`` the one it belongs to, or "joint".
             ``value`` is what the attributes hold, ``raw`` the estimate before it was
             raised to its bound, ``corrected`` the raw one less an estimate of its bias,
             which may be negative (NaN for the parts of "coupling"). With
             ``n_permutations`` also ``null_mean``, ``null_std`` and ``p_value``; with
-            ``n_bootstraps`` also ``std``, ``lower`` and ``upper``, a 90% interval.
+            ``n_bootstraps`` also ``std``, ``lower`` and ``upper``, a 90% interval
+            within 0 and the logarithm of the number of classes. ``attrs["unit"]`` is
+            the unit.
         """
         check_is_fitted(self)
         return self._frame.copy()

@@ -145,7 +145,9 @@ def p_values(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
     return (1.0 + reached.sum(axis=0)) / (1.0 + len(null))
 
 
-def intervals(observed: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+def intervals(
+    observed: np.ndarray, drawn: np.ndarray, largest: float = np.inf
+) -> np.ndarray:
     """Bias-corrected intervals that hold 90% of the resamples.
 
     Parameters
@@ -154,11 +156,13 @@ def intervals(observed: np.ndarray, drawn: np.ndarray) -> np.ndarray:
         Figures.
     drawn : ndarray of shape (n_bootstraps, m)
         The same of resamples.
+    largest : float, default=inf
+        What no figure of a population can exceed.
 
     Returns
     -------
     ndarray of shape (2, m)
-        Lower and upper ends, not below 0.
+        Lower and upper ends, from 0 to ``largest``.
 
     Notes
     -----
@@ -168,4 +172,4 @@ def intervals(observed: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     observed figure.
     """
     ends = np.quantile(drawn, [0.05, 0.95], axis=0)
-    return np.maximum(ends - 2.0 * (drawn.mean(axis=0) - observed), 0.0)
+    return np.clip(ends - 2.0 * (drawn.mean(axis=0) - observed), 0.0, largest)

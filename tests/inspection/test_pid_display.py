@@ -235,6 +235,23 @@ def test_rows_are_fitted_with_and_without_weights(bits):
     assert_array_equal(display.parts, of_parts(weighted))
 
 
+def test_unit_is_that_of_the_table(bits):
+    X, y, _, _ = bits
+    table = PIDEstimator(unit="nats").fit(X, y).to_frame()
+    from_predictions = PIDDisplay.from_predictions
+    assert from_predictions(table).unit == "nats"
+    assert from_predictions({"a": table, "b": table}).unit == "nats"
+    assert "(nats)" in from_predictions(table).ax_.get_xlabel()
+    assert from_predictions(table, unit="bits").unit == "bits"
+    other = PIDEstimator().fit(X, y).to_frame()
+    with pytest.raises(ValueError, match=r"Got tables with the units \['nats', 'bits'"):
+        from_predictions({"a": table, "b": other})
+    # A table that has lost its attributes.
+    table.attrs = {}
+    assert from_predictions({"a": table, "b": other}).unit == "bits"
+    assert from_predictions(table).unit == "bits"
+
+
 def test_unit_is_that_of_the_estimator(bits):
     X, y, plain, _ = bits
     nats = PIDEstimator(unit="nats").fit(X, y)

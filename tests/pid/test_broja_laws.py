@@ -331,6 +331,15 @@ def test_repair_costs_second_order_only():
         assert negative_entropy(Q) - found.bounds.upper < 10 * size**2 + 1e-15
 
 
+def test_repair_of_rows_that_are_far_too_small():
+    """Factors are limited: what one round may not do, a second one does."""
+    for seed in range(3):
+        P = dirichlet((2, 4, 3), seed=seed).transpose(1, 0, 2)
+        Q = P * np.array([0.02, 0.05, 3.0, 1.0])[:, None, None]
+        found = repair(P.sum(axis=2), P.sum(axis=0), Q)
+        np.testing.assert_allclose(found, P, atol=1e-15)
+
+
 def blas_threads():
     return [x["num_threads"] for x in threadpool_info() if x["user_api"] == "blas"]
 
@@ -443,3 +452,15 @@ def test_attempts_share_the_iterations(monkeypatch):
     # More iterations never give a worse bound.
     gaps = [minimum_information(A, B, max_iter=n).duality_gap for n in (3, 5, 9)]
     assert gaps == sorted(gaps, reverse=True)
+
+
+def test_the_gap_allows_for_rounding():
+    """Sums of n terms are not exact, also where both bounds agree to the last digit."""
+    for seed in range(20):
+        P = np.random.default_rng(seed).dirichlet(np.ones(12)).reshape(3, 4, 1)
+        found = broja(P)
+        # The potentials are the logarithms of the posterior here.
+        joint = P[:, :, 0]
+        entropy = -(joint * np.log(joint / joint.sum(axis=0))).sum()
+        allowance = 8 * np.finfo(float).eps * entropy / np.log(2)
+        assert 0.999 * allowance <= found.duality_gap < 1e-13

@@ -380,6 +380,11 @@ def test_to_frame_is_a_copy_and_attributes_are_its_values():
         "m0", "m1", "joint", "joint", "m0", "m1", "joint",
     ]  # fmt: skip
     assert list(pid.raw_.columns) == ["first", "second", "term", "source", "raw"]
+    assert frame.attrs == {"unit": "bits"}
+    nats = PIDEstimator(method="exact", unit="nats").fit(X, y).to_frame()
+    assert nats.attrs == {"unit": "nats"}
+    frame.attrs["unit"] = "what"
+    assert pid.to_frame().attrs == {"unit": "bits"}
     frame.loc[:, "value"] = 0
     assert pid.to_frame()["value"].max() > 0
 
@@ -396,8 +401,8 @@ def test_pickle_and_clone():
 def test_warns_of_an_uncertified_solution(monkeypatch):
     solve = _parts.minimum_information
 
-    def loose(A, B):
-        return solve(A, B)._replace(duality_gap=2e-6)
+    def loose(A, B, **options):
+        return solve(A, B, **options)._replace(duality_gap=2e-6)
 
     monkeypatch.setattr(_parts, "minimum_information", loose)
     X, y = discrete()
@@ -456,6 +461,12 @@ def test_a_modality_called_joint():
          "with 398 rows in none or several of its test sets, expected each row in ex"),
         ({"method": "posterior", "cv": [([0], range(400))]}, None, None, {}, ValueError,
          "all used rows in one test set, expected at least two"),
+        ({"method": "posterior", "cv": [(range(300), range(200)), (range(200),
+         range(200, 400))]}, None, None, {}, ValueError,
+         "with a training set that holds test rows, expected used rows other than"),
+        ({"method": "posterior", "cv": [([], range(200)), (range(200),
+         range(200, 400))]}, None, None, {}, ValueError,
+         "with a training set that holds none of the used rows, expected used rows"),
         ({"propensity": PropensityWeighter(required=["m0"])}, None, None, {},
          ValueError, r"Got propensity with required=\['m0'\], expected None or one li"),
         ({"method": "neural"}, None, None, {}, ValueError, "'method' parameter"),

@@ -17,7 +17,7 @@ from sklearn.preprocessing import PolynomialFeatures
 from skmissing import MultimodalData, PIDEstimator, PropensityWeighter
 from skmissing.datasets import make_bitwise
 from skmissing.exceptions import UncertifiedWarning
-from skmissing.pid import _coupling, _coupling_net, _report
+from skmissing.pid import _coupling, _coupling_net, _logistic, _report
 from skmissing.pid._coupling_net import PairNet, learn_coupling
 from skmissing.pid._minimum import minimum_information
 from skmissing.pid._sinkhorn import enclose, objective, sinkhorn, slope
@@ -71,18 +71,21 @@ def quick(monkeypatch):
     monkeypatch.setattr(_coupling_net, "N_RESTARTS", 1)
     monkeypatch.setattr(_coupling_net, "N_STEPS", 25)
     monkeypatch.setattr(_report, "NET_TOLERANCE", np.inf)
+    # Three penalties, as the posteriors are not what is tested either.
+    monkeypatch.setattr(_logistic, "ALPHAS", _logistic.ALPHAS[::3])
 
 
 # -- values ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("gate", ["and", "or", "xor"])
-def test_gates_are_found_whatever_the_seed(gate):
-    """Signs of the initial weights decide nothing.
+def test_gates_are_found_whatever_the_seed(gate, monkeypatch):
+    """Signs of the initial weights decide nothing, and no restart mends them here.
 
     The published estimator ends 0.15 to 0.6 bit away for about half of all seeds, and
     0.03 to 0.09 bit for the others.
     """
+    monkeypatch.setattr(_coupling_net, "N_RESTARTS", 1)
     for seed in range(3):
         bunch = make_bitwise(4000, gate=gate, mechanism="mar", random_state=seed)
         weighter = PropensityWeighter(random_state=0)
@@ -105,7 +108,8 @@ def test_gates_are_found_whatever_the_seed(gate):
             assert pid.marginal_violation_ < 1e-12
 
 
-def test_complete_gates():
+def test_complete_gates(monkeypatch):
+    monkeypatch.setattr(_coupling_net, "N_RESTARTS", 1)
     rng = np.random.default_rng(0)
     a, b = rng.integers(2, size=(2, 4000)).astype(float)
     X = MultimodalData({"a": a, "b": b})
@@ -119,9 +123,10 @@ def test_complete_gates():
         )
 
 
-def test_agrees_with_posterior_on_continuous_sources():
+def test_agrees_with_posterior_on_continuous_sources(monkeypatch):
     """Against bins of the same posteriors."""
-    X, y = draw_mixture(0, n=800)
+    monkeypatch.setattr(_coupling_net, "N_RESTARTS", 1)
+    X, y = draw_mixture(0, n=600)
     curved = make_pipeline(PolynomialFeatures(4), LogisticRegression(max_iter=500))
     settings = {"estimator": curved, "random_state": 0, "cv": 3}
     posterior = PIDEstimator(method="posterior", **settings).fit(X, y)
@@ -129,7 +134,7 @@ def test_agrees_with_posterior_on_continuous_sources():
     np.testing.assert_allclose(figures(coupling), figures(posterior), atol=0.015)
     assert figures(coupling)[-1] == figures(posterior)[-1]
     assert coupling.duality_gap_ < 0.006
-    assert coupling.n_bins_ == {"a": 800, "b": 800}
+    assert coupling.n_bins_ == {"a": 600, "b": 600}
     assert coupling.held_out_information_ == posterior.held_out_information_
     assert coupling.score(X, y) == posterior.score(X, y)
     check_sums(coupling)
@@ -178,6 +183,7 @@ def test_the_gap_holds_the_true_minimum(shape):
 
 def test_the_gap_of_an_estimate_is_honest(monkeypatch):
     """It is solved exactly on the very marginals that were coupled."""
+    monkeypatch.setattr(_coupling_net, "N_RESTARTS", 1)
     seen = []
     whole = _coupling.make_problems
 
@@ -395,7 +401,7 @@ def test_invariances_given_folds(quick, n_classes):
 
 
 def test_many_rows_with_weights(quick):
-    X, y, fold = small(n=400)
+    X, y, fold = small(n=260)
     w = np.random.default_rng(1).uniform(0.1, 3.0, size=len(y))
     base = fit(X, y, w, fold)
     check_sums(base)

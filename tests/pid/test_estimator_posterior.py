@@ -377,6 +377,110 @@ def test_invariances_given_folds(n_classes):
     np.testing.assert_array_equal(fit(X, y, w, fold, random_state=5), base)
 
 
+def test_all_sources_share_one_joint_information():
+    """Also where some pairs had theirs raised, and others not."""
+    rng = np.random.default_rng(7)
+    y = rng.integers(2, size=300)
+    X = {k: rng.normal(size=(300, 4)) + 0.4 * y[:, None] for k in "abc"}
+    X = MultimodalData({**X, "d": rng.normal(size=(300, 4))})
+    pid = PIDEstimator(**NOISE, n_bins=12).fit(X, y)
+    frame = pid.to_frame()
+    pairs = frame.groupby("first", sort=False)
+    raised = [pair["value"].iloc[-1] - pair["raw"].iloc[-1] for _, pair in pairs]
+    joint = pid.mutual_information_["joint"]
+    # Raised above the estimate, and not by the same pair that comes first.
+    assert len(raised) == 4 and min(raised) > 0
+    least = [pair["value"].iloc[[0, 5]].sum() for _, pair in pairs]
+    assert joint == pytest.approx(max(least)) and least[0] < joint - 1e-3
+    for name, pair in pairs:
+        value = pair["value"].to_numpy()
+        assert value[6] == joint and (value >= 0).all()
+        total = pid.unique_[name] + value[1] + pid.redundant_[name]
+        assert total + pid.synergistic_[name] == pytest.approx(joint, abs=1e-8)
+        assert value[0] + value[2] == pytest.approx(value[4], abs=1e-8)
+        raw = pair["raw"].to_numpy()
+        assert raw[:4].sum() == pytest.approx(raw[6], abs=1e-8)
+
+
+class Remember(LogisticRegression):
+    """Records the first column of what it learns from."""
+
+    seen = []
+
+    def fit(self, X, y, sample_weight=None):
+        self.seen.append(X[:, 0].astype(int))
+        return super().fit(X, y, sample_weight)
+
+
+def test_training_rows_of_a_split_are_kept_to():
+    rng = np.random.default_rng(0)
+    rows = np.arange(120)
+    X = MultimodalData({k: np.c_[rows, rng.normal(size=120)] for k in "ab"})
+    X = X.hide({"b": rows == 5})
+    y = rng.integers(2, size=120)
+    blocks = np.array_split(rows, 4)
+    # A gap of ten rows on either side of what is predicted.
+    splits = [(np.setdiff1d(rows, np.arange(b[0] - 10, b[-1] + 11)), b) for b in blocks]
+    Remember.seen = []
+    PIDEstimator(**NOISE, estimator=Remember(), cv=splits).fit(X, y)
+    used = rows[rows != 5]
+    for fit in range(3):
+        for seen, (train, _) in zip(Remember.seen[4 * fit : 4 * fit + 4], splits):
+            np.testing.assert_array_equal(seen, np.intersect1d(train, used))
+    np.testing.assert_array_equal(Remember.seen[-1], used)
+    # Complements give what a splitter gives.
+    whole = [(np.setdiff1d(rows, b), b) for b in blocks]
+    folds = PredefinedSplit(np.repeat(np.arange(4), 30))
+    same = [PIDEstimator(**NOISE, cv=cv).fit(X, y) for cv in (whole, folds)]
+    np.testing.assert_array_equal(figures(same[0]), figures(same[1]))
+
+
+def test_the_default_model_tunes_within_the_training_rows():
+    rng = np.random.default_rng(0)
+    y = np.arange(160) % 2
+    X = rng.normal(size=(160, 200)) + 0.3 * y[:, None]
+    folds = np.arange(160) // 40
+    trains = (folds != np.arange(4)[:, None]) & (np.arange(160) % 8 != 0)
+    w = np.ones(160)
+    for columns in (5, 200):
+        one = PenaltySearch(X[:, :columns], y, w, folds, None, 0, trains)
+        other = np.where(trains[0], y, 1 - y)
+        two = PenaltySearch(X[:, :columns], other, w, folds, None, 0, trains)
+        assert one.choose(0) == two.choose(0)
+
+
+@pytest.mark.parametrize("n_folds", [2, 5, 12])
+def test_penalty_of_wide_tables(monkeypatch, n_folds):
+    """One held-out fold, from strong to weak, and blind to the own fold."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=240)
+    X = rng.normal(size=(240, 120))
+    X[:, :3] += 2.0 * np.eye(3)[y]
+    folds, w = np.arange(240) % n_folds, np.ones(240)
+    fits = []
+    fit = RidgeLogistic.fit
+
+    def spy(self, X, y, weight, start=None):
+        fits.append((self.alpha, len(y)))
+        return fit(self, X, y, weight, start)
+
+    monkeypatch.setattr(RidgeLogistic, "fit", spy)
+    search = PenaltySearch(X, y, w, folds, None, 0)
+    chosen = [search.choose(k) for k in range(n_folds)]
+    # Neither the whole path nor every pair of folds.
+    n_paths = {2: 2, 5: 3, 12: 12}[n_folds]
+    assert sum(alpha == ALPHAS[-1] for alpha, _ in fits) == n_paths
+    assert len(fits) <= 6 * n_paths
+    assert min(alpha for alpha, _ in fits) > ALPHAS[0]
+    assert search.choose(None) in ALPHAS and set(chosen) <= {1e-2, 1e-1, 1.0}
+    for k in range(0, n_folds, 3):
+        other = np.where(folds == k, (y + 1) % 3, y)
+        changed = PenaltySearch(X, other, w, folds, None, 0)
+        assert changed.choose(k) == chosen[k]
+    noise = PenaltySearch(X, rng.permutation(y), w, folds, None, 0)
+    assert noise.choose(0) >= 1.0
+
+
 def test_random_state_and_global_generator():
     X, y, _ = draw_signal(0, n=200)
     results = []

@@ -31,6 +31,26 @@ def test_intervals_are_moved_by_twice_the_bias():
     assert (low[0], high[0]) == (0, pytest.approx(0.25))
 
 
+def test_intervals_stay_within_what_is_possible():
+    drawn = np.linspace(0.5, 1.5, 101)[:, None]
+    low, high = intervals(np.array([0.9]), drawn, 1.0)
+    assert (low[0], high[0]) == (pytest.approx(0.35), 1.0)
+    low, high = intervals(np.array([3.0]), drawn, 2.0)
+    assert (low[0], high[0]) == (2.0, 2.0)
+    # A copy of the label, where bits in resamples are fewer than in the data.
+    y = np.repeat([0, 1, 2], [20, 2, 2])
+    X = MultimodalData({"a": y, "b": np.zeros(24)})
+    for unit, most in (("bits", np.log2(3)), ("nats", np.log(3))):
+        pid = PIDEstimator(
+            method="exact", n_bootstraps=40, unit=unit, random_state=0
+        ).fit(X, y)
+        upper = pid.to_frame()["upper"]
+        assert upper.max() <= most + 1e-12
+    even = PIDEstimator(method="exact", n_bootstraps=40, random_state=0)
+    frame = even.fit(MultimodalData({"a": [0, 1] * 8, "b": [0] * 16}), [0, 1] * 8)
+    assert frame.to_frame()["upper"].max() == 1.0
+
+
 @pytest.mark.parametrize("method", ["exact", "posterior"])
 def test_p_values_of_noise_are_uniform(method):
     values = []
