@@ -8,7 +8,7 @@ JOBS ?= 2
 CONSTRAINTS ?= -c constraints.txt
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS)
 
-.PHONY: help demo test lint docs clean
+.PHONY: help demo test test-all lint docs clean
 
 help:
 	@echo "make demo   install and run the full story on real data"
@@ -38,6 +38,10 @@ demo: $(VENV)/.plot
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n $(JOBS)
+
+# The slow ones too: many data sets or seeds.
+test-all: $(VENV)/.test
+	$(BIN)/python -m pytest -n $(JOBS) -m ""
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -403,6 +403,7 @@ def test_standard_error_of_a_mean_by_formula():
     assert twins.std_error == pytest.approx(2 * error, rel=0.2)
 
 
+@pytest.mark.slow
 def test_error_of_the_corrected_value_is_that_over_data_sets():
     def run(seed, n_bootstraps):
         bunch = make_bitwise(2000, gate="and", mechanism="mar", random_state=seed)
@@ -701,6 +702,7 @@ def test_a_single_split_evaluates_the_rows_it_holds_out():
     assert set(scores.rows("accuracy", "x1").index) <= set(np.flatnonzero(test))
 
 
+@pytest.mark.slow
 def test_intervals_of_a_single_split_hold_for_models_that_remember_rows():
     """1-NN on folds of 150 rows: cross-fitting is too sure of itself, a split is not.
 

@@ -66,6 +66,7 @@ def test_noise_in_larger_samples():
         assert figures(pid, "value")[:3].max() < 0.01
 
 
+@pytest.mark.slow
 def test_a_small_planted_signal_is_found():
     _, _, chance = draw_signal(0, n=400000)
     entropy = -(chance * np.log2(chance) + (1 - chance) * np.log2(1 - chance))
@@ -110,6 +111,7 @@ SPLINES = make_pipeline(
 )
 
 
+@pytest.mark.slow
 def test_continuous_sources_with_known_parts():
     truth = true_mixture()
     np.testing.assert_allclose(truth, [0.0385, 0.0832, 0.1546, 0.1024], atol=2e-4)

@@ -51,6 +51,7 @@ def test_intervals_stay_within_what_is_possible():
     assert frame.to_frame()["upper"].max() == 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["exact", "posterior"])
 def test_p_values_of_noise_are_uniform(method):
     values = []
@@ -109,6 +110,7 @@ def test_labels_are_shuffled_within_folds(monkeypatch):
             )
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_truth_under_missingness():
     covered, width = [], []
     for seed in range(25):
@@ -129,6 +131,7 @@ def test_intervals_cover_the_truth_under_missingness():
     assert np.mean(width, axis=0).max() < 0.12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["exact", "posterior"])
 def test_intervals_of_noise_reach_down_to_zero(method):
     reached = []

@@ -53,6 +53,7 @@ def test_xor_with_the_weights_of_the_paper_is_hedged():
     assert log_loss(clf, X, y) > 0.15
 
 
+@pytest.mark.slow
 def test_halves_of_digits():
     data = load_digits()
     image, y = data.images / 16, data.target
