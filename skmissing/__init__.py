@@ -33,6 +33,7 @@ _SUBMODULES = (
     "nn",
     "pid",
     "primo",
+    "recovery",
     "umemma",
 )
 

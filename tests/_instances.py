@@ -32,6 +32,12 @@ from skmissing.baselines import (
 )
 from skmissing.modalities import ModalityTransformer
 from skmissing.pid import PIDEstimator
+from skmissing.recovery import (
+    BaseRecovery,
+    MeanRecovery,
+    NeighborRecovery,
+    RegressionRecovery,
+)
 
 # Small and fast, but with everything that is random in the default settings.
 NET = {"max_epochs": 15, "lr": 1e-2, "n_threads": 1, "random_state": 0}
@@ -88,6 +94,11 @@ INIT_PARAMS = {
     ),
     "PatternClassifier": Settings(PatternClassifier),
     "ModalityTransformer": Settings(ModalityTransformer),
+    "MeanRecovery": Settings(MeanRecovery),
+    "NeighborRecovery": Settings(NeighborRecovery),
+    "RegressionRecovery": Settings(
+        RegressionRecovery, {"random_state": 0}, {"random_state": 0}
+    ),
     "PropensityWeighter": Settings(
         PropensityWeighter, {"random_state": 0}, {"random_state": 0}
     ),
@@ -165,6 +176,7 @@ def public_estimators() -> dict[str, type]:
                 inspect.isclass(thing)
                 and issubclass(thing, BaseEstimator)
                 and not issubclass(thing, Encoder)
+                and thing is not BaseRecovery
             ):
                 found[name] = thing
     return found

@@ -59,9 +59,10 @@ assert not set({blocked}) & set(sys.modules)
     run(code)
 
 
-def test_modalities_and_missingness_need_no_torch():
+def test_what_has_no_net_needs_no_torch():
     run(
         "import sys, skmissing.modalities, skmissing.missingness, skmissing.datasets\n"
+        "import skmissing.recovery\n"
         "assert 'torch' not in sys.modules"
     )
 
