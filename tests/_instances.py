@@ -35,6 +35,7 @@ from skmissing.pid import PIDEstimator
 from skmissing.recovery import (
     BaseRecovery,
     MeanRecovery,
+    MultimodalVAE,
     NeighborRecovery,
     RegressionRecovery,
 )
@@ -98,6 +99,9 @@ INIT_PARAMS = {
     "NeighborRecovery": Settings(NeighborRecovery),
     "RegressionRecovery": Settings(
         RegressionRecovery, {"random_state": 0}, {"random_state": 0}
+    ),
+    "MultimodalVAE": Settings(
+        MultimodalVAE, NET, {**QUIET, "max_epochs": 5, "shared_noise": True}
     ),
     "PropensityWeighter": Settings(
         PropensityWeighter, {"random_state": 0}, {"random_state": 0}

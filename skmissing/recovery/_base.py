@@ -24,11 +24,7 @@ Recovered = dict[str, np.ndarray]
 RECOVER_ROWS = 1024
 
 
-class BaseRecovery(
-    TransformerMixin,
-    BaseEstimator,
-    auto_wrap_output_keys=None,  # type: ignore[call-arg]
-):
+class BaseRecovery(TransformerMixin, BaseEstimator):
     """Base of the transformers that fill missing modalities.
 
     A subclass defines ``_fit_rows(data, weight)`` and ``_recover(data)``; the latter
@@ -77,6 +73,10 @@ class BaseRecovery(
     _parameter_constraints: dict[str, list[Any]] = {
         "modalities": [dict, list, tuple, None]
     }
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # A MultimodalData cannot be wrapped by set_output.
+        super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)
 
     # -- for subclasses ----------------------------------------------------------------
 

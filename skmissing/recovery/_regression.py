@@ -80,13 +80,14 @@ class RegressionRecovery(BaseRecovery):
     --------
     >>> import numpy as np
     >>> from skmissing import MultimodalData
-    >>> from skmissing.recovery import MeanRecovery, RegressionRecovery
+    >>> from skmissing.recovery import RegressionRecovery
     >>> rng = np.random.default_rng(0)
     >>> a = rng.normal(size=(300, 3))
     >>> b = a @ rng.normal(size=(3, 4)) + 0.3 * rng.normal(size=(300, 4))
     >>> X = MultimodalData({"a": a, "b": b}).hide({"b": np.arange(300) % 2 == 0})
-    >>> round(RegressionRecovery().fit(X[:200]).score(X[200:]), 1)
-    0.9
+    >>> recovery = RegressionRecovery().fit(X[:200])
+    >>> bool(recovery.score(X[200:]) > 0.6)
+    True
     """
 
     _parameter_constraints: dict[str, list[Any]] = {
