@@ -17,6 +17,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 import skmissing
 from skmissing import (
+    DyMoSelector,
     IPWMultimodalClassifier,
     MultimodalData,
     PRIMOClassifier,
@@ -44,6 +45,11 @@ from skmissing.recovery import (
 NET = {"max_epochs": 15, "lr": 1e-2, "n_threads": 1, "random_state": 0}
 # Every source of noise switched off by a documented parameter.
 QUIET = {**NET, "dtype": "float64", "batch_size": None, "early_stopping": False}
+
+SELECTOR_SIZES = {"token_dim": 16, "n_heads": 2, "feature_dim": 8}
+# In float32 the attention of batches of other sizes differs by more than the 1e-7 that
+# a check of scikit-learn allows.
+SELECTOR = {**NET, **SELECTOR_SIZES, "dtype": "float64"}
 
 
 @dataclass
@@ -92,6 +98,12 @@ INIT_PARAMS = {
         {**NET, "n_samples": 20},
         # Noise of training is drawn once per batch, whatever its number of rows.
         {**QUIET, "n_samples": 20, "classifier_dropout": 0.0, "shared_noise": True},
+    ),
+    "DyMoSelector": Settings(
+        DyMoSelector,
+        SELECTOR,
+        # Patterns with enough rows are told by their number, and not by their weight.
+        {**QUIET, **SELECTOR_SIZES, "recovery": RegressionRecovery(min_rows=1)},
     ),
     "PatternClassifier": Settings(PatternClassifier),
     "ModalityTransformer": Settings(ModalityTransformer),
@@ -149,6 +161,27 @@ VARIANTS = {
             "substitute": "mean",
             "drop_probability": 0.0,
             "final_complete_finetune": True,
+        },
+    ),
+    "DyMoSelector, euclidean": Settings(
+        DyMoSelector,
+        {
+            **SELECTOR,
+            "metric": "euclidean",
+            "recovery": NeighborRecovery(),
+            "selection": "simultaneous",
+            "statistics": "held_out",
+            "ics": "halfnormal",
+            "reward": "logprob",
+        },
+        {
+            **QUIET,
+            **SELECTOR_SIZES,
+            "metric": "euclidean",
+            "recovery": MeanRecovery(),
+            "selection": "simultaneous",
+            "ics": "halfnormal",
+            "reward": "logprob",
         },
     ),
     "PatternClassifier, exact": Settings(
