@@ -1,9 +1,10 @@
-"""Plots of propensities, balance, utilities, sensitivity, information and scores."""
+"""Plots of propensities, balance, utilities, information, scores and selections."""
 
 from ._balance_display import BalanceDisplay
 from ._pattern_score_display import PatternScoreDisplay
 from ._pid_display import PIDDisplay
 from ._propensity_display import PropensityDisplay
+from ._selection_display import SelectionDisplay
 from ._sensitivity_display import SensitivityDisplay
 from ._utility_display import UtilityDisplay
 
@@ -12,6 +13,7 @@ __all__ = [
     "PIDDisplay",
     "PatternScoreDisplay",
     "PropensityDisplay",
+    "SelectionDisplay",
     "SensitivityDisplay",
     "UtilityDisplay",
 ]
