@@ -13,7 +13,7 @@ from ..nn._subsets import N_TRIES, first_part
 from ..nn._task import EncoderBank, TaskModule
 
 # Sets of modalities that the loss on rows held out is averaged over.
-MAX_VALIDATION = 31
+MAX_VALIDATION = 12
 # Standard deviation of initial embeddings. The published code starts all weights so;
 # small nets then take several times as long to learn anything.
 INITIAL = 0.02
