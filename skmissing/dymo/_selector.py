@@ -16,16 +16,12 @@ from ..nn._encoder import Encoder
 from ..nn._feed import FittedNet
 from ..nn._task import EncoderBank
 from ..nn._training import stops_early, train_net
-from ._fitting import choose_calibration, feature_rows, hold_out
+from ._fitting import choose_calibration, enough_held_out, feature_rows, hold_out
 from ._fusers import NetFuser, WrappedFuser, check_estimator
 from ._module import DyMoModule, EpochEnd
 from ._prediction import SELECTIONS, SelectionMixin
 from ._recoverer import Recoverer
 from ._statistics import StatisticsTable
-
-# Rows held out for each class, on average, from which on they decide what is typical.
-# Spreads of ten rows are off by a fifth, and let swapped and random blocks pass.
-HELD_OUT_PER_CLASS = 50
 
 
 @fill_doc
@@ -352,11 +348,7 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
             fuser, data[training], rows.y[training], rows.weight[training]
         )
         spreads = centers
-        enough = {
-            "held_out": len(apart) > 0,
-            "auto": len(apart) >= HELD_OUT_PER_CLASS * len(rows.classes),
-        }
-        if enough.get(self.statistics, False):
+        if enough_held_out(self.statistics, len(apart), len(rows.classes)):
             spreads = feature_rows(
                 fuser, data[apart], rows.y[apart], rows.weight[apart]
             )

@@ -15,7 +15,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from skmissing import DyMoSelector, MultimodalData
 from skmissing.baselines import FusionClassifier, PatternClassifier
-from skmissing.dymo._fitting import hide_some
+from skmissing.dymo._fitting import enough_held_out, hide_some
 from skmissing.exceptions import UnobservedModalityWarning
 from skmissing.nn import ModuleEncoder
 from skmissing.recovery import (
@@ -402,6 +402,19 @@ def test_calibration_is_chosen_on_rows_held_out():
     np.testing.assert_array_equal(
         clf.predict_proba(X), clf.predict_proba(X, calibration=clf.calibration_)
     )
+
+
+def test_spreads_are_those_of_rows_held_out_if_they_are_many():
+    assert enough_held_out("auto", 150, 3) and not enough_held_out("auto", 149, 3)
+    assert enough_held_out("held_out", 1, 3) and not enough_held_out("held_out", 0, 3)
+    assert not enough_held_out("training", 1000, 3)
+    X, y = make_blocks(n=120, n_modalities=2)
+    held, own = (
+        DyMoSelector(**SMALL, early_stopping=True, statistics=s).fit(X, y)._table
+        for s in ("held_out", "training")
+    )
+    np.testing.assert_array_equal(held.overall, own.overall)
+    assert held.pooled_ != own.pooled_
 
 
 @pytest.mark.parametrize("seed", range(3))
