@@ -13,10 +13,10 @@ from ._drawing import BLUE, GREY, ORANGE, make_axes, make_legend
 
 COLOURS = (BLUE, ORANGE, GREY, "#009e73", "#cc79a7", "#56b4e9", "black", "#d0c000")
 QUANTITIES = {
-    "gap": "V with the modality hidden, less V with it",
-    "v_missing": "V with the modality hidden",
-    "v_complete": "V with the modality",
-    "v_relative": "V with the modality hidden, as a share of its bound",
+    "gap": "V, hidden less there",
+    "v_missing": "V, hidden",
+    "v_complete": "V, there",
+    "v_relative": "V, hidden, as a share of its bound",
     "mutual_information": "Mutual information (nats)",
 }
 # Stretches of a covariate with as many rows each, for the line of means.

@@ -19,21 +19,22 @@ def log_loss(clf, X, y):
     return -clf.predict_log_proba(X)[np.arange(len(y)), y].mean()
 
 
-def fit_xor(seed, weight):
+def fit_xor(seed, weight, classifier_input):
     X, y = make_xor(8000, return_X_y=True, random_state=seed)
     lost = np.random.default_rng(seed).random(5600) < 0.5
     clf = PRIMOClassifier(
         encoders=raw(["x_o", "x_m"], 128), hidden=(128,), latent_dim=2,
         anchor_weight=weight, tie_weight=weight, classifier_dropout=0.0,
+        classifier_input=classifier_input,
         max_epochs=15, batch_size=64, weight_decay=1e-4, early_stopping=False,
         n_threads=1, random_state=seed,
     )  # fmt: skip
     return clf.fit(X[:5600].hide({"x_m": lost}), y[:5600]), X[5600:], y[5600:]
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_xor(seed):
-    clf, X, y = fit_xor(seed, 0.1)
+@pytest.mark.parametrize("seed, classifier_input", [(0, "core"), (1, "present")])
+def test_xor(seed, classifier_input):
+    clf, X, y = fit_xor(seed, 0.1, classifier_input)
     # The Bayes accuracies are 0.6591 and 1.
     assert abs(clf.score(X.hide("x_m"), y) - 0.659) < 0.03
     assert clf.score(X, y) > 0.97
@@ -47,7 +48,7 @@ def test_xor(seed):
 
 
 def test_xor_with_the_weights_of_the_paper_is_hedged():
-    clf, X, y = fit_xor(0, 1.0)
+    clf, X, y = fit_xor(0, 1.0, "core")
     # Accuracy does not show it, the log-loss of complete rows does.
     assert clf.score(X, y) > 0.95
     assert log_loss(clf, X, y) > 0.15
