@@ -31,7 +31,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skmissing
-from skmissing import IPWMultimodalClassifier, UMEMMAEnsemble
+from skmissing import IPWMultimodalClassifier, PRIMOClassifier, UMEMMAEnsemble
 from skmissing.baselines import (
     FusionClassifier,
     MissingDetectionClassifier,
@@ -46,6 +46,7 @@ NETS = {
     "FusionClassifier": FusionClassifier,
     "UnimodalEnsemble": UnimodalEnsemble,
     "UMEMMAEnsemble": UMEMMAEnsemble,
+    "PRIMOClassifier": PRIMOClassifier,
     "MultitaskFusionClassifier": MultitaskFusionClassifier,
     "MissingDetectionClassifier": MissingDetectionClassifier,
 }

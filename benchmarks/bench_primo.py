@@ -1,15 +1,15 @@
 """PRIMO: what it predicts, what its impact is worth, and what it costs.
 
-Five parts. ``xor`` and ``digits``: the default weights and those of the paper, beside
-reference nets. ``patterns``: accuracy by the number of modalities a test row has,
-beside ``FusionClassifier`` with modality dropout, on data of which training rows lack
-a random part. ``impact`` (with the models of ``patterns``): does V say whose predicted
-label changes when a modality is revealed, and what is gained if those rows get it
-first? ``cost``: prediction with 200 draws against one, a training step against
-``FusionClassifier``, and memory. Results are kept in a file and not computed twice.
-Run with
+Five parts. ``xor`` and ``digits``: the default settings and those of the paper, beside
+reference nets. ``noise``: rows that are unsure because a modality is missing, among
+rows that stay unsure. ``patterns``: accuracy by the number of modalities a test row
+has, beside ``FusionClassifier`` with modality dropout, on data of which training rows
+lack a random part; does V say whose predicted label changes when a modality is
+revealed, and what is gained if those rows get it first? ``cost``: prediction with 200
+draws against one, a training step against ``FusionClassifier``, and memory. Results are
+kept in a file and not computed twice. Run with
 
-    python benchmarks/bench_primo.py xor digits patterns --seeds 5
+    python benchmarks/bench_primo.py xor digits noise patterns --seeds 5
     python benchmarks/bench_primo.py cost
 """
 
@@ -40,10 +40,11 @@ from skmissing.nn import MLPEncoder
 
 PAPER = {
     "anchor_weight": 1.0, "tie_weight": 1.0, "posterior_batch_norm": True,
-    "classifier_dropout": 0.0,
+    "classifier_dropout": 0.0, "classifier_input": "core",
 }  # fmt: skip
 BUDGETS = (0.1, 0.2, 0.3, 0.5)
 RANDOM_ORDERS = 200
+SETTINGS = ("xor", "digits", "noise")
 
 
 def log_loss(clf, X, y):
@@ -70,9 +71,9 @@ def xor(seed):
     }  # fmt: skip
     out = {}
     for name, weight, params in [
-        ("weights 0.1", 0.1, {}),
-        ("weights 0.1, batch norm", 0.1, {"posterior_batch_norm": True}),
-        ("weights 1, batch norm (paper)", 1.0, {"posterior_batch_norm": True}),
+        ("default", 0.1, {}),
+        ("classifier_input='core'", 0.1, {"classifier_input": "core"}),
+        ("paper", 1.0, {"classifier_input": "core", "posterior_batch_norm": True}),
     ]:
         clf = PRIMOClassifier(
             **common, **params, anchor_weight=weight, tie_weight=weight,
@@ -123,7 +124,11 @@ def digits(seed):
             "nll complete": log_loss(both, X_test, y_test),
         }
     }
-    for name, params in [("default", {}), ("paper", PAPER)]:
+    for name, params in [
+        ("default", {}),
+        ("classifier_input='core'", {"classifier_input": "core"}),
+        ("paper", PAPER),
+    ]:
         clf = PRIMOClassifier(
             **common, **params, encoders=raw("ab", 64), max_epochs=120
         ).fit(X[train].hide({"b": lost}), y[train])
@@ -136,6 +141,39 @@ def digits(seed):
             "V missing": impact.v_missing.mean(),
             "V complete": impact.v_complete.mean(),
         }
+    return out
+
+
+def noise(seed):
+    """Where x_o < 0 the sign of x_m is the label, elsewhere a coin is."""
+    rng = np.random.default_rng(seed)
+    x_o, x_m = rng.normal(size=(2, 8000, 1))
+    left = x_o[:, 0] < 0
+    y = np.where(left, x_m[:, 0] > 0, rng.random(8000) < 0.5).astype(int)
+    X = MultimodalData({"x_o": x_o, "x_m": x_m})
+    lost = rng.random(4000) < 0.5
+    test, y_test, left = X[4000:], y[4000:], left[4000:]
+    out = {}
+    for name in ("present", "core"):
+        clf = PRIMOClassifier(
+            max_epochs=25, lr=3e-3, classifier_input=name, n_threads=1,
+            random_state=seed,
+        ).fit(X[:4000].hide({"x_m": lost}), y[:4000])  # fmt: skip
+        hidden = test.hide("x_m")
+        impact = clf.predictive_impact(test, modality="x_m")
+        unsure = entropy(clf.predict_proba(hidden))
+        gain = (clf.predict(test) == y_test) * 1.0 - (clf.predict(hidden) == y_test)
+        row = {
+            "V where x_m decides": impact.v_missing[left].mean(),
+            "V at the coin": impact.v_missing[~left].mean(),
+            "AUC of V": roc_auc_score(left, impact.v_missing),
+            "AUC of entropy": roc_auc_score(left, unsure),
+            "points, all": 100 * gain.mean(),
+        }
+        for k, v in {"V": impact.v_missing, "entropy": unsure}.items():
+            half = np.argsort(-np.asarray(v), kind="stable")[: len(v) // 2]
+            row[f"points, half by {k}"] = 100 * gain[half].sum() / len(v)
+        out[f"classifier_input={name!r}"] = row
     return out
 
 
@@ -347,7 +385,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument(
         "parts", nargs="*", default=["xor"],
-        choices=["xor", "digits", "patterns", "cost"],
+        choices=[*SETTINGS, "patterns", "cost"],
     )  # fmt: skip
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument(
@@ -357,10 +395,10 @@ def main():
     args = parser.parse_args()
     path = pathlib.Path(args.out)
     done = json.loads(path.read_text()) if path.exists() else {}
-    jobs = {"xor": (xor, []), "digits": (digits, [])}
+    jobs = {"xor": (xor, []), "digits": (digits, []), "noise": (noise, [])}
     if "patterns" in args.parts:
         jobs |= {name: (patterns, [name]) for name in args.data}
-    wanted = [p for p in args.parts if p in ("xor", "digits")]
+    wanted = [p for p in args.parts if p in SETTINGS]
     wanted += args.data if "patterns" in args.parts else []
     for seed in range(args.seeds):
         for key in wanted:
@@ -374,7 +412,7 @@ def main():
     )
     for key in wanted:
         runs = [done[f"{key}/{seed}"] for seed in range(args.seeds)]
-        (show_settings if key in ("xor", "digits") else show_patterns)(key, runs)
+        (show_settings if key in SETTINGS else show_patterns)(key, runs)
     if "cost" in args.parts:
         cost()
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import train_test_split
 
 from skmissing import MultimodalData, PRIMOClassifier
@@ -52,6 +53,29 @@ def test_xor_with_the_weights_of_the_paper_is_hedged():
     # Accuracy does not show it, the log-loss of complete rows does.
     assert clf.score(X, y) > 0.95
     assert log_loss(clf, X, y) > 0.15
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_impact_is_not_uncertainty(seed):
+    """Left the sign of x_m is the label, right a coin is: both are unsure."""
+    rng = np.random.default_rng(seed)
+    x_o, x_m = rng.normal(size=(2, 3000, 1))
+    left = x_o[:, 0] < 0
+    y = np.where(left, x_m[:, 0] > 0, rng.random(3000) < 0.5)
+    X = MultimodalData({"x_o": x_o, "x_m": x_m})
+    lost = rng.random(2000) < 0.5
+    clf = PRIMOClassifier(
+        max_epochs=25, lr=3e-3, early_stopping=False, n_threads=1, random_state=seed
+    ).fit(X[:2000].hide({"x_m": lost}), y[:2000])
+    X, left = X[2000:], left[2000:]
+    v = clf.predictive_impact(X, modality="x_m").v_missing
+    assert roc_auc_score(left, v) > 0.9
+    assert v[left].mean() > 3 * v[~left].mean()
+    # Entropy is the same on either side: nearly that of a coin.
+    logs = clf.predict_log_proba(X.hide("x_m"))
+    entropy = -(np.exp(logs) * logs).sum(axis=1)
+    assert abs(entropy[left].mean() - entropy[~left].mean()) < 0.03
+    assert entropy.mean() > 0.65
 
 
 @pytest.mark.slow
