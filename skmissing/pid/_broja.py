@@ -216,9 +216,12 @@ def table_information(table: np.ndarray) -> float:
     float
     """
     rows, columns = table.sum(axis=1), table.sum(axis=0)
+    # Differences of logarithms: the product of two small marginals could underflow.
+    if table.all():
+        terms = np.log2(table) - np.log2(rows)[:, None] - np.log2(columns)
+        return max(float((table * terms).sum()), 0.0)
     y, x = np.nonzero(table)
     p = table[y, x]
-    # Differences of logarithms: the product of two small marginals could underflow.
     terms = p * (np.log2(p) - np.log2(rows[y]) - np.log2(columns[x]))
     return max(float(terms.sum()), 0.0)
 
