@@ -126,10 +126,13 @@ def certify(
     """
     g, _ = cell_softmax(L, M)
     mass_a, mass_b = A.sum(axis=1), B.sum(axis=0)
-    # Every d gives a valid c. A violation is cheap on the side of the rarer state.
-    rarer = np.where(mass_b < mass_a[:, None], np.maximum(g, 0.0), 0.0)
-    shifts = (np.zeros(len(mass_b)), g.max(axis=0), rarer.max(axis=0))
-    cost = min((g - d).max(axis=1) @ mass_a + d @ mass_b for d in shifts)
+    # Every d gives a valid c.
+    cost = g.max(axis=1) @ mass_a
+    if cost > ROUNDING:
+        # A violation is cheap on the side of the rarer state.
+        rarer = np.where(mass_b < mass_a[:, None], np.maximum(g, 0.0), 0.0)
+        shifts = (g.max(axis=0), rarer.max(axis=0))
+        cost = min(cost, *((g - d).max(axis=1) @ mass_a + d @ mass_b for d in shifts))
     lower = (np.where(A > 0, L, 0.0) * A).sum() + (np.where(B > 0, M, 0.0) * B).sum()
     lower -= cost
     coupling = repair(A, B, Q, rounds)
