@@ -47,18 +47,16 @@ print(f"picture and recording: {clf.score(X_test, y_test):.3f}")
 
 order = clf.acquisition_order(pictures, "speech")
 rows = np.concatenate([order[:6], order[-2:]])
-fig = plt.figure(figsize=(8, 4.4), layout="constrained")
-left, right = fig.subfigures(1, 2, width_ratios=[1, 7])
-for row, ax in zip(rows, left.subplots(len(rows), 1)):
+display = PlausibleLabelsDisplay.from_estimator(
+    clf, pictures[rows], names=[" " * 12] * len(rows), truth=y_test[rows]
+)
+for at, row in enumerate(rows):
+    # Beside its bar: x is a share of the axes' width, y the number of the bar.
+    ax = display.ax_.inset_axes(
+        [-0.12, at - 0.45, 0.1, 0.9], transform=display.ax_.get_yaxis_transform()
+    )
     ax.imshow(bunch.data["image"][test[row], 0], cmap="gray_r")
     ax.axis("off")
-_ = PlausibleLabelsDisplay.from_estimator(
-    clf,
-    pictures[rows],
-    names=[""] * len(rows),
-    truth=y_test[rows],
-    ax=right.subplots(),
-)
 
 # %%
 # When the recordings arrive, V falls. The gap depends on the digit.
@@ -99,3 +97,8 @@ ax.plot([0, 100], 100 * np.array([before.mean(), before.mean() + gain.mean()]), 
         label="random order, on average")  # fmt: skip
 ax.set(xlabel="recordings made (% of rows)", ylabel="accuracy (%)")
 _ = ax.legend(frameon=False)
+
+# %%
+# Either order is well above chance, and neither is better than the other: whatever is
+# unsure about these pictures, a recording can settle. Where labels are noise, entropy
+# asks for recordings that cannot help and V does not; the user guide has an example.
