@@ -33,7 +33,10 @@ def fit_xor(seed, weight, classifier_input):
     return clf.fit(X[:5600].hide({"x_m": lost}), y[:5600]), X[5600:], y[5600:]
 
 
-@pytest.mark.parametrize("seed, classifier_input", [(0, "core"), (1, "present")])
+@pytest.mark.parametrize(
+    "seed, classifier_input",
+    [(1, "present"), pytest.param(0, "core", marks=pytest.mark.slow)],
+)
 def test_xor(seed, classifier_input):
     clf, X, y = fit_xor(seed, 0.1, classifier_input)
     # The Bayes accuracies are 0.6591 and 1.
@@ -55,7 +58,7 @@ def test_xor_with_the_weights_of_the_paper_is_hedged():
     assert log_loss(clf, X, y) > 0.15
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_impact_is_not_uncertainty(seed):
     """Left the sign of x_m is the label, right a coin is: both are unsure."""
     rng = np.random.default_rng(seed)
