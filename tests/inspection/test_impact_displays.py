@@ -48,6 +48,7 @@ def test_lines_are_shares_of_rows(fitted):
     for line, v in ((hidden, part.v_missing), (there, part.v_complete.dropna())):
         at, share = line.get_data()
         assert line.get_drawstyle() == "steps-post"
+        assert share[0] == 0 and share[-1] == share[-2] == 1
         for value in (0.0, v.median(), v.max()):
             # What the step line shows at a value is the share up to it.
             shown = share[np.searchsorted(at, value, side="right") - 1]
