@@ -4,8 +4,8 @@ Every classifier of the package with its default settings, beside gradient boost
 NaN and imputation with concatenation, on the three data sets that ship with it. In
 training nothing is hidden or every block with a probability of one half, in testing
 nothing, every block with that probability, or all but one block of each row; in any
-case one of its blocks, drawn at random, is kept. Accuracies in per cent, mean over seeds
-of gaps, splits and nets, with the paired standard error of the difference to
+case one of its blocks, drawn at random, is kept. Accuracies in per cent, mean over
+seeds of gaps, splits and nets, with the paired standard error of the difference to
 ``FusionClassifier``. Run with
 
     python benchmarks/bench_estimators.py --seeds 5 --out estimators.json
