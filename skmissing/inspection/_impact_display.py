@@ -13,7 +13,7 @@ from ._drawing import BLUE, GREY, ORANGE, make_axes, make_legend
 
 COLOURS = (BLUE, ORANGE, GREY, "#009e73", "#cc79a7", "#56b4e9", "black", "#d0c000")
 QUANTITIES = {
-    "gap": "V, hidden less there",
+    "gap": "Gap: V hidden \N{MINUS SIGN} V there",
     "v_missing": "V, hidden",
     "v_complete": "V, there",
     "v_relative": "V, hidden, as a share of its bound",
@@ -33,7 +33,7 @@ class ImpactDisplay:
     table : DataFrame
         With the columns ``row``, ``modality``, ``v_missing``, ``v_complete`` and, if
         there is a covariate, the quantity.
-    covariate : ndarray of shape (n_lines,), default=None
+    covariate : ndarray or Categorical of shape (n_lines,), default=None
         Its value for each line of the table, numbers or names. None: distributions.
     covariate_name : str, default="covariate"
         Name of its axis.
@@ -49,7 +49,7 @@ class ImpactDisplay:
     lines_ : dict of str to list of matplotlib Line2D
         By modality: the share of rows with at most a certain V, first with the
         modality hidden, then, if rows have it, with it. Against a covariate: means over
-        tenths of the rows (numbers), or over the rows of a name.
+        the rows of a value, or over tenths of the rows if there are more than ten.
     points_ : dict of str to matplotlib PathCollection
         By modality, one point for each row; only against a covariate.
 
@@ -114,7 +114,8 @@ class ImpactDisplay:
         n_samples : int, default=None
             Number of draws. None: ``n_samples`` of the estimator.
         covariate : array of shape (n,), default=None
-            Numbers or names, one for each row. None: plot distributions.
+            Numbers, names or categories, one for each row; rows where it is missing
+            have no point. None: plot distributions.
         covariate_name : str, default=None
             Name of its axis. None: that of a Series, else "covariate".
         quantity : {"gap", "v_missing", "v_complete", "v_relative", \
@@ -226,14 +227,13 @@ class ImpactDisplay:
         if covariate is not None:
             if covariate_name is None and isinstance(covariate, pd.Series):
                 covariate_name = covariate.name  # type: ignore[assignment]
-            values = np.asarray(covariate)
-            rows = table["row"].to_numpy()
-            if values.ndim != 1 or len(values) <= rows.max():
+            rows = check_rows(table)
+            if np.ndim(covariate) != 1 or len(covariate) <= rows.max():
                 raise ValueError(
-                    f"Got a covariate of shape {values.shape}, expected a value for "
-                    f"each of {rows.max() + 1} rows."
+                    f"Got a covariate of shape {np.shape(covariate)}, expected a value "
+                    f"for each of {rows.max() + 1} rows."
                 )
-            values = values[rows]
+            values = _read_covariate(covariate)[rows]
         display = cls(
             table,
             covariate=values,
@@ -298,39 +298,88 @@ class ImpactDisplay:
         self.ax_.set_xlabel("V")
         self.ax_.set_ylabel("Share of rows with at most V")
 
-    def _draw_against(self, names: list[str], covariate: np.ndarray) -> None:
-        numeric = covariate.dtype.kind in "biuf"
-        levels = None if numeric else list(dict.fromkeys(sorted(map(str, covariate))))
+    def _draw_against(self, names: list[str], covariate: Any) -> None:
+        levels = None
+        if isinstance(covariate, pd.Categorical):
+            levels = [str(level) for level in covariate.categories]
+            place = np.where(covariate.codes < 0, np.nan, covariate.codes)
+        else:
+            place = np.asarray(covariate, dtype=np.float64)
+        impact = self.table[self.quantity].to_numpy(dtype=np.float64)
         for j, name in enumerate(names):
-            y = self.table[self.quantity].to_numpy(dtype=np.float64)
-            keep = (self.table["modality"] == name).to_numpy() & ~np.isnan(y)
-            if numeric:
-                keep &= ~np.isnan(covariate.astype(np.float64))
-            y, x = y[keep], covariate[keep]
-            if numeric:
-                at = x.astype(np.float64)
-                order = np.argsort(at, kind="stable")
-                parts = np.array_split(order, min(N_STRETCHES, max(len(order), 1)))
-                middle = [at[rows].mean() for rows in parts if len(rows)]
-            else:
-                place = np.array([levels.index(str(v)) for v in x])  # type: ignore[union-attr]
-                parts = [np.flatnonzero(place == k) for k in range(len(levels))]  # type: ignore[arg-type]
-                at = place.astype(np.float64)
+            keep = (self.table["modality"] == name).to_numpy() & ~np.isnan(impact)
+            keep = keep & ~np.isnan(place)
+            at, y = place[keep], impact[keep]
+            parts = _stretches(at)
+            middle = [at[rows].mean() for rows in parts]
+            if levels is not None:
+                # Side by side, so that points of one name do not hide each other.
                 for rows in parts:
-                    # Side by side, so that points of one name do not hide each other.
                     at[rows] += np.linspace(-0.3, 0.3, len(rows))
-                middle = [float(k) for k, rows in enumerate(parts) if len(rows)]
             colour = COLOURS[j % len(COLOURS)]
             self.points_[name] = self.ax_.scatter(
                 at, y, s=8, alpha=0.3, color=colour, linewidths=0, label=name
             )
-            means = [y[rows].mean() for rows in parts if len(rows)]
-            style = {"marker": "o", "linestyle": "-" if numeric else ""}
             self.lines_[name] = self.ax_.plot(
-                middle, means, color=colour, markeredgecolor="k", **style
+                middle,
+                [y[rows].mean() for rows in parts],
+                color=colour,
+                markeredgecolor="k",
+                marker="o",
+                linestyle="-" if levels is None else "",
             )
         if levels is not None:
             self.ax_.set_xticks(range(len(levels)), levels)
         self.ax_.axhline(0.0, color="0.6", linewidth=0.8, zorder=0)
         self.ax_.set_xlabel(self.covariate_name)
         self.ax_.set_ylabel(QUANTITIES[self.quantity])
+
+
+def check_rows(table: pd.DataFrame) -> np.ndarray:
+    """Numbers of the rows of a table, refused if they are none."""
+    rows = table["row"].to_numpy()
+    if rows.dtype.kind not in "iu":
+        raise ValueError(
+            f"Got a column 'row' of type {rows.dtype}, expected numbers of rows."
+        )
+    return rows
+
+
+def _read_covariate(covariate: Any) -> Any:
+    """Numbers as they are, anything else as categories in a sensible order."""
+    if isinstance(covariate, (pd.Series, pd.Index)):
+        covariate = covariate.array
+    if isinstance(covariate, pd.Categorical):
+        return covariate
+    values = pd.array(covariate)
+    if pd.api.types.is_bool_dtype(values.dtype):
+        return pd.Categorical(values, categories=[False, True])
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan))
+    if not pd.api.types.is_string_dtype(values.dtype) and values.dtype != object:
+        raise ValueError(
+            f"Got a covariate of type {values.dtype}, expected numbers, names or "
+            "categories."
+        )
+    # Sorted by value where that is possible, else as they come.
+    return pd.Categorical(values)
+
+
+def _stretches(at: np.ndarray) -> list[np.ndarray]:
+    """Rows of equal values, or of neighbouring ones if there are many values.
+
+    Parameters
+    ----------
+    at : ndarray of shape (n,)
+        Values.
+
+    Returns
+    -------
+    list of ndarray of int
+        At most :data:`N_STRETCHES` of them; equal values are together.
+    """
+    values, group = np.unique(at, return_inverse=True)
+    if len(values) > N_STRETCHES:
+        edges = np.quantile(at, np.linspace(0, 1, N_STRETCHES + 1)[1:-1])
+        group = np.searchsorted(edges, at, side="left")
+    return [np.flatnonzero(group == k) for k in np.unique(group)]

@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from ._drawing import make_axes, shorten
+from ._impact_display import check_rows
 
 # A narrower part of a bar has no room for its label.
 ROOM = 0.05
@@ -189,17 +190,19 @@ class PlausibleLabelsDisplay:
         if not len(table):
             raise ValueError("Got a table without rows, expected at least one.")
         found = table["label"].drop_duplicates().tolist()
-        known = sorted(found) if labels is None else list(labels)
+        known = list(np.unique(found)) if labels is None else list(labels)
         for label in found:
             if label not in known:
                 raise ValueError(
                     f"Got the label {label!r} in the table, expected one of {known}."
                 )
-        rows = table["row"].drop_duplicates().to_numpy()
+        if table.duplicated(["row", "label"]).any():
+            raise ValueError("Got a row with a label twice, expected each once.")
+        rows = np.array(list(dict.fromkeys(check_rows(table).tolist())))
         for word, given in (("names", names), ("truth", truth)):
             if given is not None and len(given) <= rows.max():
                 raise ValueError(
-                    f"Got {len(given)} {word}, expected one for each of "
+                    f"Got {word} of length {len(given)}, expected one for each of "
                     f"{rows.max() + 1} rows."
                 )
         wide = table.pivot(index="row", columns="label", values="weight")
@@ -207,7 +210,7 @@ class PlausibleLabelsDisplay:
         display = cls(
             weights,
             known,
-            names=[str(r if names is None else names[r]) for r in rows],
+            names=[str(r if names is None else np.asarray(names)[r]) for r in rows],
             truth=None if truth is None else [np.asarray(truth)[r] for r in rows],
         )
         return display.plot(ax)

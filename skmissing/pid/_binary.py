@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 from ._certificate import Bounds, certify, fill_potentials
+from ._threads import single_thread
 
 # A vertex of the hull of both curves: coordinates, and its number on the first and on
 # the second curve, -1 where it is not on it.
 Vertex = tuple[float, float, int, int]
 Edge = tuple[float, float]
+# Multiplications that take as long without BLAS as to make it use one thread.
+LARGE = 100_000
 # Of sums of a few masses, relative.
 ROUNDING = 4e-16
 # Difference of logarithms of likelihood ratios that is none: to merge states whose
@@ -64,7 +67,7 @@ def binary_minimum(
     two masses. That is the left-curtain coupling of the two distributions of
     posteriors, one of which is a mean-preserving spread of the other. The mean of it
     and of the one that begins at the other end does not depend on the order of the
-    classes.
+    classes, unless rounding decides which of several points on a line are vertices.
     """
     one, two = _Source(first), _Source(second)
     vertices = _hull(one.points, two.points)
@@ -77,8 +80,12 @@ def binary_minimum(
         # A mass that vanishes in the sum of others.
         L, M = fill_potentials(L, M, first), fill_potentials(M, L, second)
     joint = np.array(edges)[:, :, None] * two.kernel[:, None, :]
-    # einsum instead of BLAS: the result must not depend on the number of threads.
-    Q = np.einsum("zi,zyj->iyj", one.kernel, joint)
+    if one.kernel.size * two.kernel.shape[1] < LARGE:
+        # Faster than to set the number of threads, on which BLAS must not depend.
+        Q = np.einsum("zi,zyj->iyj", one.kernel, joint)
+    else:
+        with single_thread():
+            Q = np.tensordot(one.kernel, joint, axes=(0, 0))
     B = np.ascontiguousarray(second.T)
     return L, M, certify(first, B, L, np.ascontiguousarray(M.T), Q, rounds=0)
 

@@ -77,7 +77,7 @@ def broja(P: Any, *, tol: float = 1e-9, max_iter: int = 200) -> BrojaResult:
         iterations more.
     max_iter : int, default=200
         Largest number of iterations. Most tables take 5 to 20, those of two classes
-        none.
+        hardly ever any.
 
     Returns
     -------
@@ -130,7 +130,7 @@ def broja(P: Any, *, tol: float = 1e-9, max_iter: int = 200) -> BrojaResult:
     in both. The solver is a primal-dual interior-point method on the dual, whose
     multipliers are :math:`Q(x_1, x_2)`.
 
-    *Two classes.* Then nothing is iterated. The columns of A, sorted by their
+    *Two classes.* Then nothing need be iterated. The columns of A, sorted by their
     likelihood ratio and summed up, draw a concave curve, those of B another, and their
     concave hull is that of the least informative variable Z that tells whatever either
     source tells. (Blackwell's order has such a least upper bound for two classes; for

@@ -49,8 +49,7 @@ class PRIMOClassifier(ImpactMixin, BaseNetClassifier):
         Weight of the divergence of the prior from a standard normal distribution.
     tie_weight : float, default=0.1
         Weight of the divergence of the prior given all that a row has from that given
-        a part of it. The paper has 1, with which a second modality is hedged or
-        ignored, see Notes.
+        a part of it. The paper has 1, with which z says too little, see Notes.
     posterior_batch_norm : bool, default=False
         Batch norm on the posterior's mean, with fixed scale.
     bn_gamma : float, default=1.0
@@ -107,7 +106,8 @@ class PRIMOClassifier(ImpactMixin, BaseNetClassifier):
     In general T is drawn anew for every row and batch, from what remains of S if some
     of the modalities that training rows may lack are taken away.
 
-    The paper's weights of 1 are not the default. Where the second modality decides
+    The paper's weights of 1 are not the default. With them z says too little of what
+    is missing. With ``classifier_input="core"``, where the second modality decides
     between two classes, the loss with :math:`\\lambda_t` is least at the confidence
     1 - e with :math:`\\lambda_t (1 - e) \\log((1 - e) / e) = 1`: 0.78 for 1, 0.99995
     for 0.1. Accuracy hides this, since a hedged answer is on the right side. The

@@ -78,6 +78,7 @@ def test_points_and_means_against_numbers(fitted):
     means = display.lines_["x_m"][0]
     assert len(means.get_xdata()) == 10
     assert_allclose(means.get_ydata()[0], table.gap[-3:].mean())
+    assert_allclose(means.get_xdata()[0], age[-3:].mean())
     assert display.ax_.get_xlabel() == "age"
     assert display.ax_.get_legend() is None
     everyone = ImpactDisplay.from_predictions(
@@ -103,6 +104,49 @@ def test_points_against_names(fitted):
     expected = [gap[place == k].mean() for k in (0, 1)]
     assert_allclose(means.get_ydata(), expected)
     assert means.get_linestyle() == "None"
+
+
+def test_equal_values_have_one_mean(fitted):
+    clf, X, _ = fitted
+    table = clf.predictive_impact(X, modality="x_m")
+    sex = np.arange(40) % 2
+    for covariate in (sex, sex.astype(float), sex == 1, pd.array(sex, dtype="Int8")):
+        display = ImpactDisplay.from_predictions(table, covariate=covariate)
+        (means,) = display.lines_["x_m"]
+        assert_allclose(means.get_xdata(), [0, 1])
+        expected = [table.gap[10:][sex[10:] == k].mean() for k in (0, 1)]
+        assert_allclose(means.get_ydata(), expected)
+    # Many values, some of them often: the order of rows does not matter.
+    doses = np.repeat(np.arange(13), [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 28])
+    lines = []
+    for order in (np.arange(40), np.random.default_rng(0).permutation(40)):
+        display = ImpactDisplay.from_predictions(
+            table.iloc[order], covariate=doses, quantity="v_missing"
+        )
+        lines.append(display.lines_["x_m"][0].get_xydata())
+    assert_allclose(*lines)
+
+
+def test_categories_keep_their_order(fitted):
+    clf, X, _ = fitted
+    table = clf.predictive_impact(X, modality="x_m")
+    levels = ["low", "medium", "high"]
+    dose = pd.Categorical(np.resize(levels, 40), categories=levels, ordered=True)
+    number = pd.Series(np.arange(40) % 12)
+    for covariate, expected in (
+        (dose, levels),
+        (pd.Series(dose, name="dose"), levels),
+        (number > 5, ["False", "True"]),
+        ((number > 5).astype("boolean").where(number > 1), ["False", "True"]),
+        (np.array(["b", None, "a", "b"] * 10, dtype=object), ["a", "b"]),
+    ):
+        display = ImpactDisplay.from_predictions(
+            table, covariate=covariate, quantity="v_missing"
+        )
+        labels = [t.get_text() for t in display.ax_.get_xticklabels()]
+        assert labels == expected
+        n_known = 40 - int(pd.isna(pd.Series(covariate)).sum())
+        assert len(display.points_["x_m"].get_offsets()) == n_known
 
 
 def test_a_row_without_a_covariate_has_no_point(fitted):
@@ -137,6 +181,11 @@ def test_impact_refuses_other_tables_and_estimators(fitted):
         ImpactDisplay.from_predictions(table[:10].assign(gap=np.nan), covariate=[0])
     with pytest.raises(TypeError, match="Got a FusionClassifier, expected"):
         ImpactDisplay.from_estimator(FusionClassifier(), X)
+    days = pd.date_range("2020-01-01", periods=40)
+    with pytest.raises(ValueError, match="Got a covariate of type datetime64"):
+        ImpactDisplay.from_predictions(table, covariate=days)
+    with pytest.raises(ValueError, match="Got a column 'row' of type float64"):
+        ImpactDisplay.from_predictions(table.astype({"row": float}), covariate=days)
 
 
 def test_bars_are_the_weights(fitted):
@@ -188,9 +237,15 @@ def test_bars_refuse(fitted):
         make(table[:0])
     with pytest.raises(ValueError, match="Got the label .* in the table, expected one"):
         make(table, labels=["none of these"])
-    with pytest.raises(ValueError, match="Got 2 names, expected one for each of 3"):
+    with pytest.raises(ValueError, match="Got a row with a label twice"):
+        make(pd.concat([table, table]))
+    with pytest.raises(
+        ValueError, match="Got names of length 2, expected one for each of 3"
+    ):
         make(table, names=["a", "b"])
-    with pytest.raises(ValueError, match="Got 1 truth, expected one for each of 3"):
+    with pytest.raises(
+        ValueError, match="Got truth of length 1, expected one for each of 3"
+    ):
         make(table, truth=y[:1])
     with pytest.raises(TypeError, match="Got a FusionClassifier, expected"):
         PlausibleLabelsDisplay.from_estimator(FusionClassifier(), X)

@@ -80,7 +80,8 @@ def test_relabelling_states_changes_nothing():
 
 
 def test_the_coupling_is_given_in_the_order_of_the_states():
-    # Others may be as good, but the one that is found does not depend on the order.
+    # Others may be as good, but the one that is found does not depend on the order
+    # where no points of the two curves lie on one line.
     # With more than two classes the objective is flat near it, hence the square root.
     for shape, tolerance in (((2, 2, 3), 1e-12), ((2, 9, 7), 1e-12), ((3, 2, 4), 1e-5)):
         P = dirichlet(shape, seed=3)

@@ -58,6 +58,18 @@ def test_xor_with_the_weights_of_the_paper_is_hedged():
     assert log_loss(clf, X, y) > 0.15
 
 
+@pytest.mark.slow
+def test_the_weights_of_the_paper_leave_z_little_to_say():
+    """With all codes in the classifier: the log-loss is fine, the gap is not."""
+    gaps = {}
+    for weight in (0.1, 1.0):
+        clf, X, y = fit_xor(0, weight, "present")
+        assert log_loss(clf, X, y) < 0.12
+        gap = clf.predictive_impact(X, modality="x_m").gap
+        gaps[weight] = gap[X["x_o"][:, 0] < 0].mean()
+    assert gaps[1.0] < 0.5 * gaps[0.1]
+
+
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_impact_is_not_uncertainty(seed):
     """Left the sign of x_m is the label, right a coin is: both are unsure."""
