@@ -2,7 +2,7 @@
 
 Pairs are built from ``mnist.npz`` and ``fsdd.npz`` in ``--data-home``, see
 ``skmissing.datasets.build_av_mnist``. All methods have the same encoders, heads and
-epochs. Run with
+epochs. Results are kept in a file and not computed twice. Run with
 
     python benchmarks/bench_av_mnist.py --data-home FOLDER --pairs 20000 --seeds 5
 """
@@ -10,6 +10,8 @@ epochs. Run with
 from __future__ import annotations
 
 import argparse
+import json
+import pathlib
 import platform
 import time
 
@@ -48,8 +50,8 @@ METHODS = {
 }
 
 
-def one_seed(seed, args):
-    bunch = build_av_mnist(
+def build(seed, args):
+    return build_av_mnist(
         args.data_home,
         variant=args.variant,
         n_pairs=args.pairs,
@@ -57,27 +59,44 @@ def one_seed(seed, args):
         spectrogram_shape=(args.spectrogram, args.spectrogram),
         random_state=seed,
     )
-    tables, seconds = [], {}
-    for name, (kind, params) in METHODS.items():
-        clf = kind(
-            max_epochs=args.epochs,
-            device=args.device,
-            n_threads=args.threads,
-            random_state=seed,
-            **params,
-        )
+
+
+def one_seed(seed, args, done, keep):
+    """Scores of the methods that are not in ``done`` yet; phase 1 is trained once."""
+    missing = [m for m in args.methods if f"{seed}/{m}" not in done]
+    if not missing:
+        return
+    bunch = build(seed, args)
+    common = {
+        "max_epochs": args.epochs, "device": args.device, "n_threads": args.threads,
+        "random_state": seed,
+    }  # fmt: skip
+    first, first_seconds = None, 0.0
+    for name in missing:
+        kind, params = METHODS[name]
+        if kind is UMEMMAEnsemble:
+            if first is None:
+                start = time.perf_counter()
+                first = UMEMMAEnsemble(**common, finetune_epochs=0)
+                first.fit(bunch.X_train, bunch.y_train)
+                first_seconds = time.perf_counter() - start
+            params = {**params, "unimodal": dict.fromkeys(bunch.X_train.names, first)}
         start = time.perf_counter()
-        clf.fit(bunch.X_train, bunch.y_train)
-        seconds[name] = time.perf_counter() - start
-        tables.append(
-            score_by_pattern({name: clf}, bunch.X_test, bunch.y_test).assign(seed=seed)
-        )
+        clf = kind(**common, **params).fit(bunch.X_train, bunch.y_train)
+        seconds = time.perf_counter() - start
+        if kind is UMEMMAEnsemble:
+            seconds += first_seconds
+        table = score_by_pattern({name: clf}, bunch.X_test, bunch.y_test)
         if name == "mask-aware ensemble":
             # Its answer to a lone modality is that modality's own net.
-            alone = tables[-1][tables[-1].n_missing == 1]
-            tables.append(alone.assign(estimator="uni-modal nets"))
-        print(f"seed {seed}, {name}: {seconds[name]:.0f} s", flush=True)
-    return pd.concat(tables).assign(seconds=lambda t: t.estimator.map(seconds))
+            alone = table[table.n_missing == 1].assign(estimator="uni-modal nets")
+            table = pd.concat([table, alone])
+        table = table[["estimator", "pattern", "score"]].assign(
+            seed=seed, seconds=seconds
+        )
+        done[f"{seed}/{name}"] = table.to_dict("records")
+        keep()
+        print(f"seed {seed}, {name}: {seconds:.0f} s", flush=True)
 
 
 def compare(wide, first, second):
@@ -106,6 +125,8 @@ def main():
     parser.add_argument("--spectrogram", type=int, choices=[28, 112], default=28)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--out", default="av_mnist.json", help="results so far")
     args = parser.parse_args()
     print(
         f"skmissing {skmissing.__version__}, torch {torch.__version__}, scikit-learn "
@@ -116,7 +137,18 @@ def main():
         f"{args.variant} variant, {args.pairs} training pairs, {args.spectrogram} x "
         f"{args.spectrogram} spectrograms, at most {args.epochs} epochs a phase"
     )
-    table = pd.concat([one_seed(seed, args) for seed in range(args.seeds)])
+    path = pathlib.Path(args.out)
+    done = json.loads(path.read_text()) if path.exists() else {}
+    for seed in range(args.seeds):
+        one_seed(seed, args, done, lambda: path.write_text(json.dumps(done)))
+    table = pd.DataFrame(
+        [
+            row
+            for seed in range(args.seeds)
+            for name in args.methods
+            for row in done[f"{seed}/{name}"]
+        ]
+    )
     table["rows"] = table["pattern"].map(COLUMNS)
     table["accuracy"] = 100 * table["score"]
     wide = table.pivot(index="seed", columns=["estimator", "rows"], values="accuracy")

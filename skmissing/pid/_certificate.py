@@ -30,6 +30,11 @@ class Bounds(NamedTuple):
     upper: float
     coupling: np.ndarray
 
+    @property
+    def gap(self) -> float:
+        """Certified gap in nats."""
+        return self.upper - self.lower
+
 
 def cell_softmax(L: np.ndarray, M: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Constraint values and conditional class probabilities of every cell.
@@ -84,7 +89,12 @@ def negative_entropy(Q: np.ndarray) -> float:
 
 
 def certify(
-    A: np.ndarray, B: np.ndarray, L: np.ndarray, M: np.ndarray, Q: np.ndarray
+    A: np.ndarray,
+    B: np.ndarray,
+    L: np.ndarray,
+    M: np.ndarray,
+    Q: np.ndarray,
+    rounds: int = 2,
 ) -> Bounds:
     """Bound the minimum of ``-H_Q(Y | X1, X2)`` from both sides.
 
@@ -98,6 +108,8 @@ def certify(
         Potentials of any quality, of the shapes of ``A`` and ``B``.
     Q : ndarray of shape (n1, K, n2)
         A coupling of any quality.
+    rounds : int, default=2
+        For :func:`repair`.
 
     Returns
     -------
@@ -114,17 +126,20 @@ def certify(
     """
     g, _ = cell_softmax(L, M)
     mass_a, mass_b = A.sum(axis=1), B.sum(axis=0)
-    # Every d gives a valid c. A violation is cheap on the side of the rarer state.
-    rarer = np.where(mass_b < mass_a[:, None], np.maximum(g, 0.0), 0.0)
-    shifts = (np.zeros(len(mass_b)), g.max(axis=0), rarer.max(axis=0))
-    cost = min((g - d).max(axis=1) @ mass_a + d @ mass_b for d in shifts)
+    # Every d gives a valid c.
+    cost = g.max(axis=1) @ mass_a
+    if cost > ROUNDING:
+        # A violation is cheap on the side of the rarer state.
+        rarer = np.where(mass_b < mass_a[:, None], np.maximum(g, 0.0), 0.0)
+        shifts = (g.max(axis=0), rarer.max(axis=0))
+        cost = min(cost, *((g - d).max(axis=1) @ mass_a + d @ mass_b for d in shifts))
     lower = (np.where(A > 0, L, 0.0) * A).sum() + (np.where(B > 0, M, 0.0) * B).sum()
     lower -= cost
-    coupling = repair(A, B, Q)
+    coupling = repair(A, B, Q, rounds)
     return Bounds(float(lower), negative_entropy(coupling), coupling)
 
 
-def repair(A: np.ndarray, B: np.ndarray, Q: np.ndarray) -> np.ndarray:
+def repair(A: np.ndarray, B: np.ndarray, Q: np.ndarray, rounds: int = 2) -> np.ndarray:
     """Give a nearly feasible coupling its exact marginals.
 
     Each class is first multiplied by ``1 + alpha_i + beta_j``, solved from the linear
@@ -140,14 +155,16 @@ def repair(A: np.ndarray, B: np.ndarray, Q: np.ndarray) -> np.ndarray:
         Wanted marginals, of equal class totals.
     Q : ndarray of shape (n1, K, n2)
         Non-negative.
+    rounds : int, default=2
+        Of multiplication. The second removes what the limits on the factors left of
+        the first; none are needed where only rounding is in the way.
 
     Returns
     -------
     ndarray of shape (n1, K, n2)
     """
     rows, columns = Q.sum(axis=2), Q.sum(axis=0)
-    # The second round removes what the limits on the factors left of the first.
-    for _ in range(2):
+    for _ in range(rounds):
         Q = Q * _factors(A, B, Q, rows, columns)
         rows, columns = Q.sum(axis=2), Q.sum(axis=0)
         if max(np.abs(A - rows).max(), np.abs(B - columns).max()) < ROUNDING:
@@ -197,3 +214,29 @@ def _factors(
         return np.ones_like(Q)
     alpha = inverse * (miss_a - (q @ beta[:, :, None])[:, :, 0])
     return np.clip(1.0 + alpha.T[:, :, None] + beta, 0.1, 10.0)
+
+
+def fill_potentials(L: np.ndarray, M: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """Potentials of entries that were too small to be solved for.
+
+    Any value is valid. This one is as high as it may be without the entry being seen
+    in the sums over classes: ``exp(-40)`` is below the last place of 1.
+
+    Parameters
+    ----------
+    L : ndarray of shape (n1, K)
+        Potentials of a source, ``-inf`` where there is none.
+    M : ndarray of shape (n2, K)
+        Of the other source.
+    table : ndarray of shape (n1, K)
+        Joint probabilities of the first.
+
+    Returns
+    -------
+    ndarray of shape (n1, K)
+        ``-inf`` only where the table is zero.
+    """
+    top = M.max(axis=0)
+    return np.where(
+        np.isneginf(L) & (table > 0), -40.0 - np.where(np.isneginf(top), -20.0, top), L
+    )

@@ -52,7 +52,7 @@ class Solution(NamedTuple):
     @property
     def gap(self) -> float:
         """Certified gap in nats."""
-        return self.bounds.upper - self.bounds.lower
+        return self.bounds.gap
 
 
 class _State(NamedTuple):

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._certificate import Bounds, certify
+from ._binary import binary_minimum
+from ._certificate import Bounds, certify, fill_potentials
 from ._interior_point import interior_point
 from ._threads import single_thread
 
@@ -100,7 +101,8 @@ def minimum_information(
     >>> round(result.value, 6), result.duality_gap < 1e-12
     (1.0, True)
     """
-    off = np.abs(A.sum(axis=1) - B.sum(axis=1)).max()
+    total_a, total_b = A.sum(axis=1), B.sum(axis=1)
+    off = np.abs(total_a - total_b).max()
     if off > 1e-9:
         raise ValueError(
             f"Got A and B with class totals that differ by {off:.2g}, expected the "
@@ -109,17 +111,24 @@ def minimum_information(
     # Classes and states without mass stay out; rows are states from here on. The second
     # table takes over the class totals of the first, without which there is no feasible
     # coupling to the last digit.
-    y = np.flatnonzero((A.sum(axis=1) > 0) & (B.sum(axis=1) > 0))
+    y = np.flatnonzero((total_a > 0) & (total_b > 0))
     i, j = np.flatnonzero(A.any(axis=0)), np.flatnonzero(B.any(axis=0))
-    first, second = A[np.ix_(y, i)].T, B[np.ix_(y, j)].T
-    second = second * (first.sum(axis=0) / second.sum(axis=0))
-    with single_thread():
-        L, M, bounds, n_iter = _solve_large(
-            first, second, goal, tol * math.log(2.0), max_iter
-        )
-    coupling = np.zeros((len(A), A.shape[1], B.shape[1]))
-    coupling[np.ix_(y, i, j)] = bounds.coupling.transpose(1, 0, 2)
+    whole = len(y) == len(A) and len(i) == A.shape[1] and len(j) == B.shape[1]
+    first, second = (A.T, B.T) if whole else (A[np.ix_(y, i)].T, B[np.ix_(y, j)].T)
     total = first.sum(axis=0)
+    second = second * (total / second.sum(axis=0))
+    tol = tol * math.log(2.0)
+    exact = binary_minimum(first, second) if len(y) == 2 else None
+    if exact is not None and exact[2].gap <= min(tol, goal):
+        (L, M, bounds), n_iter = exact, 0
+    else:
+        with single_thread():
+            L, M, bounds, n_iter = _solve_large(first, second, goal, tol, max_iter)
+    if whole:
+        coupling = bounds.coupling.transpose(1, 0, 2)
+    else:
+        coupling = np.zeros((len(A), A.shape[1], B.shape[1]))
+        coupling[np.ix_(y, i, j)] = bounds.coupling.transpose(1, 0, 2)
     entropy = -float((total * np.log(total)).sum())
     # What the sums in both bounds may lose; where the bounds agree to the last digit,
     # this is what remains uncertain.
@@ -185,8 +194,8 @@ def _solve_large(
     L, M = np.full(first.shape, -np.inf), np.full(second.shape, -np.inf)
     L[:, y] = np.where(large1 > 0, L_small[group1], -np.inf)
     M[:, y] = np.where(large2 > 0, M_small[group2], -np.inf)
-    L = _fill(L, M, first)
-    M = _fill(M, L, second)
+    L = fill_potentials(L, M, first)
+    M = fill_potentials(M, L, second)
     Q = np.zeros((len(first), first.shape[1], len(second)))
     Q[:, y] = solved.coupling[group1][:, :, group2]
     Q[:, y] *= _shares(large1, group1, small1)[:, :, None]
@@ -223,18 +232,6 @@ def _merge(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     starts = np.flatnonzero(np.concatenate([[True], new]))
     group[used[order]] = np.cumsum(np.concatenate([[0], new]))
     return group, np.add.reduceat(table[used[order]], starts, axis=0)
-
-
-def _fill(L: np.ndarray, M: np.ndarray, table: np.ndarray) -> np.ndarray:
-    """Potentials of the entries that were too small to be solved for.
-
-    Any value is valid. This one is as high as it may be without the entry being seen
-    in the sums over classes: ``exp(-40)`` is below the last place of 1.
-    """
-    top = M.max(axis=0)
-    return np.where(
-        np.isneginf(L) & (table > 0), -40.0 - np.where(np.isneginf(top), -20.0, top), L
-    )
 
 
 def _shares(table: np.ndarray, group: np.ndarray, merged: np.ndarray) -> np.ndarray:

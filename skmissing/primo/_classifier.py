@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._random import draw_seed
 from .._target import TrainingRows, warn_unobserved
@@ -49,12 +49,16 @@ class PRIMOClassifier(ImpactMixin, BaseNetClassifier):
         Weight of the divergence of the prior from a standard normal distribution.
     tie_weight : float, default=0.1
         Weight of the divergence of the prior given all that a row has from that given
-        a part of it. The paper has 1, with which a second modality is hedged or
-        ignored, see Notes.
+        a part of it. The paper has 1, with which z says too little, see Notes.
     posterior_batch_norm : bool, default=False
         Batch norm on the posterior's mean, with fixed scale.
     bn_gamma : float, default=1.0
         That scale.
+    classifier_input : {"present", "core"}, default="present"
+        Codes that the classifier gets beside z, where ``core_`` is not empty. "core":
+        those of the core, as published; all else reaches it through z alone.
+        "present": those of whatever is there; in training, half of the time those of
+        a part of it, so that z has something to tell.
     classifier_dropout : float in [0, 1), default=0.5
         Share of the values of the codes that the classifier does not get in training.
         Without it a net that can remember the labels has no use for z.
@@ -74,8 +78,7 @@ class PRIMOClassifier(ImpactMixin, BaseNetClassifier):
     n_iter_ : int
         Number of epochs run.
     core_ : list of str
-        Modalities that every training row has, if others are missing in some: only
-        their codes go to the classifier directly. Empty: those of whatever is there.
+        Modalities that every training row has, if others are missing in some.
     %(attributes)s
 
     Raises
@@ -103,12 +106,13 @@ class PRIMOClassifier(ImpactMixin, BaseNetClassifier):
     In general T is drawn anew for every row and batch, from what remains of S if some
     of the modalities that training rows may lack are taken away.
 
-    The paper's weights of 1 are not the default. Where the second modality decides
+    The paper's weights of 1 are not the default. With them z says too little of what
+    is missing. With ``classifier_input="core"``, where the second modality decides
     between two classes, the loss with :math:`\\lambda_t` is least at the confidence
     1 - e with :math:`\\lambda_t (1 - e) \\log((1 - e) / e) = 1`: 0.78 for 1, 0.99995
     for 0.1. Accuracy hides this, since a hedged answer is on the right side. The
     paper's setting is ``anchor_weight=1, tie_weight=1, posterior_batch_norm=True,
-    classifier_dropout=0``.
+    classifier_dropout=0, classifier_input="core"``.
 
     Early stopping watches the log-loss of the averaged prediction on rows held out, as
     they are and with blocks hidden.
@@ -136,6 +140,7 @@ class PRIMOClassifier(ImpactMixin, BaseNetClassifier):
         "tie_weight": [Interval(Real, 0, None, closed="left")],
         "posterior_batch_norm": ["boolean"],
         "bn_gamma": [Interval(Real, 0, None, closed="neither")],
+        "classifier_input": [StrOptions({"present", "core"})],
         "classifier_dropout": [Interval(Real, 0, 1, closed="left")],
         "n_samples": [Interval(Integral, 1, None, closed="left")],
         "shared_noise": ["boolean"],
@@ -156,6 +161,7 @@ class PRIMOClassifier(ImpactMixin, BaseNetClassifier):
         tie_weight: float = 0.1,
         posterior_batch_norm: bool = False,
         bn_gamma: float = 1.0,
+        classifier_input: str = "present",
         classifier_dropout: float = 0.5,
         n_samples: int = 200,
         shared_noise: bool = False,
@@ -185,6 +191,7 @@ class PRIMOClassifier(ImpactMixin, BaseNetClassifier):
         self.tie_weight = tie_weight
         self.posterior_batch_norm = posterior_batch_norm
         self.bn_gamma = bn_gamma
+        self.classifier_input = classifier_input
         self.classifier_dropout = classifier_dropout
         self.n_samples = n_samples
         self.shared_noise = shared_noise
@@ -228,6 +235,7 @@ class PRIMOClassifier(ImpactMixin, BaseNetClassifier):
                 n_classes,
                 [names.index(name) for name in bank.names],
                 [name in core for name in bank.names],
+                self.classifier_input == "core",
                 tuple(self.hidden),
                 int(self.latent_dim),
                 float(self.beta),

@@ -87,8 +87,9 @@ class ImpactMixin:
             v_complete
                 V with it, NaN where the row lacks it.
             gap
-                ``v_missing - v_complete``: what the modality settles. Label noise is
-                in both and cancels. May be slightly negative.
+                ``v_missing - v_complete``: what the modality settles. What stays when
+                it arrives is left out, but label noise makes the gap smaller than the
+                move of the prediction. May be negative in single rows.
             v_relative
                 ``v_missing`` as a share of its bound ``1 - sum(p ** 2)`` for the mean
                 prediction p; 0 where the bound is.
@@ -145,6 +146,10 @@ class ImpactMixin:
             all, of which nothing is known, come last.
         """
         data, _ = self._read(X)
+        if not isinstance(modality, str):
+            raise ValueError(
+                f"Got modality={modality!r}, expected one of {data.names}."
+            )
         (name,) = self._check_names(modality, data.names)
         lacking = np.flatnonzero(~data.present[:, data.names.index(name)])
         if not len(lacking):
@@ -165,12 +170,12 @@ class ImpactMixin:
         Parameters
         ----------
         X : {array, DataFrame, MultimodalData} with n rows
-            Rows that have everything.
+            Rows that have everything; others get NaN.
         modality : str or sequence of str
             What is hidden for the comparison with ``unimodal``.
         unimodal, multimodal : classifier
-            Fitted, with ``predict_proba`` and the same classes: trained without the
-            modality, and with all.
+            Fitted, for a :class:`~skmissing.MultimodalData`, with ``predict_proba`` and
+            the same classes: trained without the modality, and with all.
 
         Returns
         -------
@@ -182,7 +187,8 @@ class ImpactMixin:
         """
         data, _ = self._read(X)
         names = self._check_names(modality, data.names)
-        out = {"row": np.arange(len(data))}
+        out: dict[str, np.ndarray] = {"row": np.arange(len(data))}
+        rows = np.flatnonzero(data.present.all(axis=1))
         for column, oracle, part in (
             ("missing", unimodal, data.hide(names)),
             ("complete", multimodal, data),
@@ -193,8 +199,13 @@ class ImpactMixin:
                     f"{np.asarray(oracle.classes_).tolist()}, expected "
                     f"{self.classes_.tolist()}."
                 )
-            own = self.predict_proba(part)  # type: ignore[attr-defined]
-            out[column] = 0.5 * np.abs(own - oracle.predict_proba(part)).sum(axis=1)
+            own = self.predict_proba(part[rows])  # type: ignore[attr-defined]
+            # A reference may know no more than the modalities that it was made of.
+            known = getattr(oracle, "modality_names_in_", data.names)
+            seen = part.select([name for name in data.names if name in known])
+            distance = np.abs(own - oracle.predict_proba(seen[rows])).sum(axis=1)
+            out[column] = np.full(len(data), np.nan)
+            out[column][rows] = 0.5 * distance
         return pd.DataFrame(out)
 
     def plausible_labels(
@@ -257,7 +268,9 @@ class ImpactMixin:
     def _check_names(self, modality: Any, names: list[str]) -> list[str]:
         if modality is None:
             return names
-        chosen = [modality] if isinstance(modality, str) else list(modality)
+        single = isinstance(modality, (str, Integral))
+        # Each once, in the order given.
+        chosen: list[Any] = list(dict.fromkeys([modality] if single else modality))
         if not chosen or not set(chosen) <= set(names):
             raise ValueError(
                 f"Got modality={modality!r}, expected some of the modalities {names}."

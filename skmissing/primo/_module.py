@@ -34,8 +34,10 @@ class PRIMOModule(TaskModule):
     columns : list of int
         Columns of the present mask that belong to the encoders.
     core : list of bool
-        Encoders of the modalities that every training row has; only their codes go
-        to the classifier directly. All False: those of whatever is there.
+        Encoders of the modalities that every training row has; never taken away.
+    core_only : bool
+        Only the codes of the core go to the classifier directly. Else, and where
+        there is no core, those of whatever is there.
     hidden : sequence of int
         Widths of the layers of each of the three nets.
     latent_dim : int
@@ -56,6 +58,7 @@ class PRIMOModule(TaskModule):
         n_classes: int,
         columns: list[int],
         core: list[bool],
+        core_only: bool,
         hidden: Sequence[int],
         latent_dim: int,
         beta: float,
@@ -72,7 +75,7 @@ class PRIMOModule(TaskModule):
         self.anchor_weight = anchor_weight
         self.tie_weight = tie_weight
         self.shared_noise = shared_noise
-        self.has_core = any(core)
+        self.core_only = core_only and any(core)
         self.core: Any
         self.register_buffer("core", torch.tensor(core))
         width, bits = sum(bank.widths), len(columns)
@@ -125,7 +128,7 @@ class PRIMOModule(TaskModule):
 
     def _shown(self, present: Any) -> Any:
         """Modalities whose codes the classifier gets at prediction."""
-        return present & self.core if self.has_core else present
+        return present & self.core if self.core_only else present
 
     def _from_codes(self, codes: Any, shown: Any) -> Any:
         return self.from_codes(self._given(self.dropout(codes), shown))
@@ -189,7 +192,7 @@ class PRIMOModule(TaskModule):
 
     def _draw_shown(self, present: Any, part: Any) -> Any:
         """Modalities whose codes the classifier gets in training."""
-        if self.has_core:
+        if self.core_only:
             return present & self.core
         # Half of the time all, as at prediction; half of the time the part, so that
         # the latent vector has something to tell.

@@ -50,7 +50,9 @@ def check_sums(pid):
 # -- values ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("gate", ["and", "or", "xor"])
+@pytest.mark.parametrize(
+    "gate", ["and", *(pytest.param(g, marks=pytest.mark.slow) for g in ("or", "xor"))]
+)
 def test_gates_under_missingness(gate):
     """Corrected to the truth, and uncorrected to the biased values."""
     errors = {"corrected": [], "known": [], "biased": []}
@@ -125,6 +127,7 @@ def test_agrees_with_the_table_solver():
     assert pid.effective_sample_size_ == pytest.approx(w.sum() ** 2 / (w @ w))
 
 
+@pytest.mark.slow
 def test_correction_removes_most_of_the_bias():
     """Noise: the mean corrected information is near zero, the raw one is not."""
     rows = []

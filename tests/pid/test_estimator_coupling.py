@@ -78,7 +78,9 @@ def quick(monkeypatch):
 # -- values ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("gate", ["and", "or", "xor"])
+@pytest.mark.parametrize(
+    "gate", ["xor", *(pytest.param(g, marks=pytest.mark.slow) for g in ("and", "or"))]
+)
 def test_gates_are_found_whatever_the_seed(gate, monkeypatch):
     """Signs of the initial weights decide nothing, and no restart mends them here.
 
@@ -379,7 +381,7 @@ def check_sums(pid):
     assert (pid.to_frame()["value"] >= 0).all()
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("n_classes", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_invariances_given_folds(quick, n_classes):
     X, y, fold = small(n_classes=n_classes)
     w = np.random.default_rng(1).integers(0, 4, size=len(y)).astype(float)

@@ -42,7 +42,9 @@ def draw_classes(seed, n=600, n_classes=3, shift=0.7):
 # -- values ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("n_classes, n_seeds", [(2, 20), (3, 8)])
+@pytest.mark.parametrize(
+    "n_classes, n_seeds", [pytest.param(2, 20, marks=pytest.mark.slow), (3, 8)]
+)
 def test_noise_has_no_information(n_classes, n_seeds):
     rows, shares = [], []
     for seed in range(n_seeds):
@@ -350,7 +352,7 @@ def test_groups_stay_out_of_their_own_posteriors():
     assert split.fit(X, y, groups=groups).unique_["x"] < 0.05
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("n_classes", [3, pytest.param(2, marks=pytest.mark.slow)])
 def test_invariances_given_folds(n_classes):
     X, y = draw_classes(n_classes, n_classes=n_classes)
     rng = np.random.default_rng(0)

@@ -92,6 +92,15 @@ def test_distance_from_reference_models(fitted):
     np.testing.assert_allclose(
         table.missing, 0.5 * np.abs(own - other).sum(axis=1), atol=1e-9
     )
+    # A reference that knows nothing but what it was made of; incomplete rows.
+    part = X.select(["m0", "m1"])
+    alone = FusionClassifier(**SMALL).fit(part, y)
+    table = clf.bias(X, modality="m2", unimodal=alone, multimodal=reference)
+    assert table.notna().all(axis=1).tolist() == rows.tolist()
+    other = alone.predict_proba(part[rows])
+    np.testing.assert_allclose(
+        table.missing[rows], 0.5 * np.abs(own - other).sum(axis=1), atol=1e-9
+    )
     strange = FusionClassifier(**SMALL).fit(X, y + 1)
     with pytest.raises(ValueError, match="reference model with the classes"):
         clf.bias(X[rows], modality="m2", unimodal=strange, multimodal=strange)
@@ -128,6 +137,14 @@ def test_clusters_of_two_futures_are_summed_by_label():
 
 def test_bad_input(fitted):
     clf, X, _ = fitted
+    for modality in (None, ["m0", "m1"], 3):
+        with pytest.raises(ValueError, match="Got modality=.*, expected one of"):
+            clf.acquisition_order(X, modality)
+    with pytest.raises(ValueError, match="Got modality=3, expected some of"):
+        clf.predictive_impact(X, modality=3)
+    twice = clf.predictive_impact(X, modality=["m1", "m0", "m1"])
+    assert twice.modality.drop_duplicates().tolist() == ["m1", "m0"]
+    assert len(twice) == 2 * len(X)
     with pytest.raises(ValueError, match="Got n_samples=0, expected a positive"):
         clf.sample_proba(X, 0)
     with pytest.raises(ValueError, match="Got modality='lab', expected some of"):

@@ -32,7 +32,7 @@ def test_loss_of_a_row_by_hand(monkeypatch, batch_norm):
     clf = PRIMOClassifier(
         **SMALL, dtype="float64", latent_dim=2, beta=0.7, anchor_weight=0.3,
         tie_weight=0.2, posterior_batch_norm=batch_norm, bn_gamma=0.6,
-        classifier_dropout=0.0,
+        classifier_dropout=0.0, classifier_input="core",
     ).fit(X, y)  # fmt: skip
     assert clf.core_ == ["m0"]
     module = clf.net_.module_.train()
@@ -176,3 +176,33 @@ def test_summaries_by_hand():
     assert out[3, 0] == 0.0 and out[3, 2] == 0.0
     # V never exceeds 1 - sum p^2.
     assert (out[:, 0] <= 1 - (mean**2).sum(axis=1) + 1e-12).all()
+
+
+@pytest.mark.parametrize("classifier_input", ["present", "core"])
+def test_what_the_classifier_sees(classifier_input):
+    """The codes of the core alone, or those of all, of a part half of the time."""
+    X, y = make_blocks()
+    present = np.column_stack([np.ones(60, bool), X.present[:, 1]])
+    X = MultimodalData({"m0": np.nan_to_num(X["m0"]), "m1": X["m1"]}, present=present)
+    clf = PRIMOClassifier(**SMALL, classifier_input=classifier_input).fit(X, y)
+    module = clf.net_.module_
+    both = torch.tensor([[True, True]]).expand(20_000, 2)
+    core = torch.tensor([[True, False]]).expand(20_000, 2)
+    shown = module._draw_shown(both, core)
+    assert shown[:, 0].all()
+    share = 0.0 if classifier_input == "core" else 0.5
+    np.testing.assert_allclose(shown[:, 1].double().mean(), share, atol=0.02)
+    assert torch.equal(module._shown(both)[0], torch.tensor([True, share > 0]))
+    # With the code of m1 out of the classifier, z alone can bring its news.
+    with torch.no_grad():
+        batch = clf._fitted.store(X, y, np.ones(60)).batch(torch.arange(60))
+        codes = module.codes(batch)
+        width = module.bank.widths[0]
+        changed = codes.clone()
+        changed[:, width:] += 1.0
+        present = batch.present[:, module.columns]
+        module.eval()
+        one, other = (module._from_codes(c, module._shown(present))
+                      for c in (codes, changed))  # fmt: skip
+    same = torch.isclose(one, other).all(dim=1)
+    assert same.all() if classifier_input == "core" else not same[present[:, 1]].any()

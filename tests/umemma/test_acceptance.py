@@ -18,7 +18,6 @@ from skmissing.baselines import (
 )
 from skmissing.nn import MLPEncoder
 
-SEEDS = range(5)
 COMMON = {
     "encoders": [("a", MLPEncoder(scale_inputs=False)),
                  ("b", MLPEncoder(scale_inputs=False))],
@@ -50,10 +49,10 @@ def digits(columns_a, columns_b):
     return MultimodalData(blocks), data.target
 
 
-def means(names, X, y, keep=1.0):
+def means(names, X, y, keep=1.0, n_seeds=5):
     """Mean over the three conditions and the seeds, by method."""
     scores = {name: [] for name in names}
-    for seed in SEEDS:
+    for seed in range(n_seeds):
         train, test = train_test_split(
             np.arange(len(y)), test_size=0.4, random_state=seed, stratify=y
         )
@@ -97,15 +96,18 @@ def test_unbalanced_parts():
     assert mean["default"] >= 80.5
 
 
-def test_a_modality_that_few_training_rows_have():
+@pytest.mark.parametrize(
+    "n_seeds, points", [(2, 0.0), pytest.param(5, 4.0, marks=pytest.mark.slow)]
+)
+def test_a_modality_that_few_training_rows_have(n_seeds, points):
     names = ["short", "default", "only augmentation", "naive"]
-    mean = means(names, *digits(slice(0, 4), slice(4, 8)), keep=0.1)
+    mean = means(names, *digits(slice(0, 4), slice(4, 8)), keep=0.1, n_seeds=n_seeds)
     for name in ("short", "default"):
-        assert mean[name] >= mean["only augmentation"] + 4
+        assert mean[name] > mean["only augmentation"] + points
         assert mean[name] >= mean["naive"] + 4
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_fault_that_nobody_reports(seed):
     """Blocks of zeros, or of noise, that pass for values."""
     X, y = digits(slice(0, 4), slice(4, 8))

@@ -1,0 +1,274 @@
+"""Labels that remain plausible, as bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils._optional_dependencies import check_matplotlib_support
+
+from ._drawing import make_axes, shorten
+from ._impact_display import check_rows
+
+# A narrower part of a bar has no room for its label.
+ROOM = 0.05
+
+
+class PlausibleLabelsDisplay:
+    """Which labels single rows could still get, one bar for each row.
+
+    Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_rows, n_labels)
+        How much of the future says each label; rows sum to 1.
+    labels : sequence of length n_labels
+        The labels.
+    names : sequence of str of length n_rows, default=None
+        Of the rows, drawn from the top. None: their numbers.
+    truth : sequence of length n_rows, default=None
+        Their labels; the part of a bar that says so gets a frame.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where it was drawn.
+    figure_ : matplotlib Figure
+        The figure of these axes.
+    bars_ : dict of label to list of matplotlib Rectangle
+        Parts of the bars by label, from the top; only those with a positive weight.
+
+    See Also
+    --------
+    skmissing.PRIMOClassifier.plausible_labels : Computes the table.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmissing import PRIMOClassifier
+    >>> from skmissing.datasets import make_xor
+    >>> from skmissing.inspection import PlausibleLabelsDisplay
+    >>> X, y = make_xor(300, return_X_y=True, random_state=0)
+    >>> clf = PRIMOClassifier(max_epochs=2, random_state=0, n_threads=1).fit(X, y)
+    >>> display = PlausibleLabelsDisplay.from_estimator(
+    ...     clf, X[:3].hide("x_m"), method="argmax"
+    ... )
+    >>> display.weights.shape
+    (3, 2)
+    """
+
+    def __init__(
+        self,
+        weights: np.ndarray,
+        labels: Sequence[Any],
+        *,
+        names: Sequence[str] | None = None,
+        truth: Sequence[Any] | None = None,
+    ) -> None:
+        self.weights = weights
+        self.labels = labels
+        self.names = names
+        self.truth = truth
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        *,
+        method: str = "mixture",
+        n_samples: int | None = None,
+        names: Sequence[str] | None = None,
+        truth: Any = None,
+        ax: Any = None,
+    ) -> PlausibleLabelsDisplay:
+        """Compute plausible labels and plot them.
+
+        Parameters
+        ----------
+        estimator : PRIMOClassifier
+            Fitted.
+        X : {array, DataFrame, MultimodalData} with n rows
+            A few rows.
+        method : {"mixture", "argmax"}, default="mixture"
+            See :meth:`~skmissing.PRIMOClassifier.plausible_labels`.
+        n_samples : int, default=None
+            Number of draws. None: ``n_samples`` of the estimator.
+        names : sequence of str of length n, default=None
+            Of the rows. None: their numbers.
+        truth : array of shape (n,), default=None
+            Labels, where known.
+        ax : matplotlib Axes, default=None
+            Where to draw. None: a new figure.
+
+        Returns
+        -------
+        PlausibleLabelsDisplay
+
+        Raises
+        ------
+        TypeError
+            For an estimator without ``plausible_labels``.
+        ValueError
+            As :meth:`from_predictions`.
+        """
+        check_matplotlib_support(f"{cls.__name__}.from_estimator")
+        if not hasattr(estimator, "plausible_labels"):
+            raise TypeError(
+                f"Got a {type(estimator).__name__}, expected an estimator with "
+                "plausible_labels, such as PRIMOClassifier."
+            )
+        table = estimator.plausible_labels(X, method=method, n_samples=n_samples)
+        return cls.from_predictions(
+            table, labels=estimator.classes_, names=names, truth=truth, ax=ax
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        table: pd.DataFrame,
+        *,
+        labels: Sequence[Any] | None = None,
+        names: Sequence[str] | None = None,
+        truth: Any = None,
+        ax: Any = None,
+    ) -> PlausibleLabelsDisplay:
+        """Plot a table that has been made before.
+
+        Parameters
+        ----------
+        table : DataFrame
+            Of :meth:`~skmissing.PRIMOClassifier.plausible_labels`.
+        labels : sequence, default=None
+            All labels, in the order of their colours. None: those of the table.
+        names : sequence of str, default=None
+            By number of the row. None: the numbers.
+        truth : array, default=None
+            Labels by number of the row.
+        ax : matplotlib Axes, default=None
+            Where to draw. None: a new figure.
+
+        Returns
+        -------
+        PlausibleLabelsDisplay
+
+        Raises
+        ------
+        TypeError
+            For anything but a data frame.
+        ValueError
+            For a table without rows or without one of the columns, with a label that
+            ``labels`` lacks, and for fewer names or labels than rows.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from skmissing.inspection import PlausibleLabelsDisplay
+        >>> table = pd.DataFrame({
+        ...     "row": [0, 0, 1], "label": ["ill", "well", "well"],
+        ...     "weight": [0.7, 0.3, 1.0],
+        ... })
+        >>> display = PlausibleLabelsDisplay.from_predictions(table)
+        >>> display.weights.tolist()
+        [[0.7, 0.3], [0.0, 1.0]]
+        """
+        check_matplotlib_support(f"{cls.__name__}.from_predictions")
+        if not isinstance(table, pd.DataFrame):
+            raise TypeError(
+                f"Got a {type(table).__name__}, expected the DataFrame of "
+                "plausible_labels."
+            )
+        for column in ("row", "label", "weight"):
+            if column not in table.columns:
+                raise ValueError(
+                    f"Got the columns {list(table.columns)}, expected {column!r} among "
+                    "them."
+                )
+        if not len(table):
+            raise ValueError("Got a table without rows, expected at least one.")
+        found = table["label"].drop_duplicates().tolist()
+        known = list(np.unique(found)) if labels is None else list(labels)
+        for label in found:
+            if label not in known:
+                raise ValueError(
+                    f"Got the label {label!r} in the table, expected one of {known}."
+                )
+        if table.duplicated(["row", "label"]).any():
+            raise ValueError("Got a row with a label twice, expected each once.")
+        rows = np.array(list(dict.fromkeys(check_rows(table).tolist())))
+        for word, given in (("names", names), ("truth", truth)):
+            if given is not None and len(given) <= rows.max():
+                raise ValueError(
+                    f"Got {word} of length {len(given)}, expected one for each of "
+                    f"{rows.max() + 1} rows."
+                )
+        wide = table.pivot(index="row", columns="label", values="weight")
+        weights = wide.reindex(index=rows, columns=known).fillna(0.0).to_numpy()
+        display = cls(
+            weights,
+            known,
+            names=[str(r if names is None else np.asarray(names)[r]) for r in rows],
+            truth=None if truth is None else [np.asarray(truth)[r] for r in rows],
+        )
+        return display.plot(ax)
+
+    def plot(self, ax: Any = None) -> PlausibleLabelsDisplay:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw. None: a new figure.
+
+        Returns
+        -------
+        PlausibleLabelsDisplay
+            Itself.
+        """
+        check_matplotlib_support(f"{type(self).__name__}.plot")
+        from matplotlib import colormaps
+
+        weights = np.asarray(self.weights)
+        names = range(len(weights)) if self.names is None else self.names
+        ticks = [shorten(str(name)) for name in names]
+        self.ax_, self.figure_ = make_axes(ax, 1.2 + 0.4 * len(weights), ticks)
+        self.bars_: dict[Any, list[Any]] = {}
+        start = np.zeros(len(weights))
+        palette = colormaps["tab10" if len(self.labels) <= 10 else "tab20"]
+        for j, label in enumerate(self.labels):
+            at = np.flatnonzero(weights[:, j] > 0)
+            if not len(at):
+                continue
+            parts = self.ax_.barh(
+                at,
+                weights[at, j],
+                left=start[at],
+                height=0.7,
+                color=palette(j % palette.N),
+                alpha=0.75,
+                edgecolor="white",
+            )
+            self.bars_[label] = list(parts)
+            for row, part in zip(at.tolist(), parts):
+                if self.truth is not None and self.truth[row] == label:
+                    part.set(edgecolor="black", linewidth=2, zorder=3)
+                if weights[row, j] >= ROOM:
+                    self.ax_.text(
+                        start[row] + weights[row, j] / 2,
+                        row,
+                        str(label),
+                        ha="center",
+                        va="center",
+                        fontsize="small",
+                        clip_on=True,
+                        zorder=4,
+                    )
+            start += weights[:, j]
+        self.ax_.set_yticks(range(len(weights)), ticks)
+        self.ax_.set_ylim(len(weights) - 0.5, -0.5)
+        self.ax_.set_xlim(0.0, 1.0)
+        self.ax_.set_xlabel("Weight of the label")
+        return self

@@ -1,0 +1,79 @@
+"""Two classes: the closed form against the interior-point method, and its parts."""
+
+import numpy as np
+import pytest
+
+from skmissing.pid import broja
+from skmissing.pid._binary import binary_minimum
+from skmissing.pid._certificate import cell_softmax
+from skmissing.pid._interior_point import interior_point
+
+
+def marginals(seed, concentration=None):
+    rng = np.random.default_rng(seed)
+    shape = (2, *rng.integers(2, 12, size=2))
+    if concentration is None:
+        # Small counts: zeros and equal posteriors.
+        P = rng.poisson(0.8, size=shape).astype(float)
+        P[:, 0, 0] += 1
+        P /= P.sum()
+    else:
+        P = rng.dirichlet(np.full(np.prod(shape), concentration)).reshape(shape)
+    first, second = P.sum(axis=2).T, P.sum(axis=1).T
+    return first[first.any(axis=1)], second[second.any(axis=1)]
+
+
+@pytest.mark.parametrize("concentration", [None, 0.1, 1.0, 10.0])
+def test_bounds_meet_and_nothing_iterates(concentration):
+    for seed in range(60):
+        first, second = marginals(seed, concentration)
+        L, M, bounds = binary_minimum(first, second)
+        assert bounds.gap < 1e-14
+        np.testing.assert_allclose(bounds.coupling.sum(axis=2), first, atol=1e-15)
+        np.testing.assert_allclose(bounds.coupling.sum(axis=0).T, second, atol=1e-15)
+        assert bounds.coupling.min() >= 0
+        # The potentials are feasible as they are, but for rounding.
+        g, _ = cell_softmax(L, np.ascontiguousarray(M.T))
+        assert g.max() < 1e-13
+
+
+@pytest.mark.parametrize("concentration", [None, 0.3, 3.0])
+def test_agrees_with_the_interior_point_method(concentration):
+    for seed in range(10):
+        first, second = marginals(seed, concentration)
+        _, _, bounds = binary_minimum(first, second)
+        other = interior_point(
+            first, np.ascontiguousarray(second.T), 1e-13, 1e-9, 200
+        ).bounds
+        assert bounds.upper == pytest.approx(other.upper, abs=1e-9)
+        assert bounds.upper <= other.upper + 1e-12
+        assert bounds.lower >= other.lower - 1e-12
+
+
+def test_one_source_above_the_other():
+    """The second is a noisy copy of the first: Z is the first, alone unique."""
+    P = np.random.default_rng(0).dirichlet(np.ones(8)).reshape(2, 4)
+    noise = np.random.default_rng(1).dirichlet(np.ones(3), size=4)
+    result = broja(P[:, :, None] * noise)
+    information = result.mutual_information
+    assert result.unique[1] == 0
+    assert result.unique[0] == pytest.approx(information.first - information.second)
+    # Markov: the sources together tell what the first does.
+    assert result.synergistic == pytest.approx(0, abs=1e-12)
+    assert result.n_iter == 0
+
+
+def test_a_mass_that_vanishes_in_the_sum():
+    for tiny in (1e-15, 1e-17, 3e-19, 1e-30, 1e-300):
+        P = np.array([[[0.3, 0.1], [0.2, tiny]], [[tiny, 0.1], [0.1, 0.2]]])
+        result = broja(P)
+        assert result.duality_gap < 1e-12
+        assert result.n_iter == 0
+
+
+def test_a_large_table():
+    P = np.random.default_rng(0).dirichlet(np.ones(2 * 150 * 90)).reshape(2, 150, 90)
+    result = broja(P)
+    assert result.n_iter == 0
+    assert result.duality_gap < 1e-13
+    assert result.marginal_violation < 1e-15
