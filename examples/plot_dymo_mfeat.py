@@ -97,7 +97,7 @@ policies = {
     "DyMo": {"selection": "iterative"},
 }
 first = DyMoSelector(
-    max_epochs=25, lr=2e-3, batch_size=64, n_threads=1, random_state=0
+    max_epochs=15, lr=2e-3, batch_size=64, n_threads=1, random_state=0
 ).fit(X_train, y_train)
 second = copy.deepcopy(first).set_params(
     recovery=SwappedRecovery(), warm_start=True, max_epochs=1

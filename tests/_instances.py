@@ -46,7 +46,9 @@ NET = {"max_epochs": 15, "lr": 1e-2, "n_threads": 1, "random_state": 0}
 # Every source of noise switched off by a documented parameter.
 QUIET = {**NET, "dtype": "float64", "batch_size": None, "early_stopping": False}
 
-SELECTOR_SIZES = {"token_dim": 16, "n_heads": 2, "feature_dim": 8}
+SELECTOR_SIZES = {
+    "token_dim": 16, "n_heads": 2, "feature_dim": 8, "n_layers": 1, "n_subsets": 2,
+}  # fmt: skip
 # In float32 the attention of batches of other sizes differs by more than the 1e-7 that
 # a check of scikit-learn allows.
 SELECTOR = {**NET, **SELECTOR_SIZES, "dtype": "float64"}

@@ -137,6 +137,9 @@ def private_modules():
 def test_docstring_examples_run(name):
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     result = doctest.testmod(importlib.import_module(name), optionflags=flags)
+    if "matplotlib.pyplot" in sys.modules:
+        # More than twenty open ones are an error.
+        sys.modules["matplotlib.pyplot"].close("all")
     assert result.failed == 0
 
 
