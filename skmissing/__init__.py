@@ -13,6 +13,7 @@ __version__ = "0.1.0.dev0"
 
 # Public name -> submodule that defines it. Each method adds its line.
 _LAZY = {
+    "DyMoSelector": "dymo",
     "IPWMultimodalClassifier": "ipw",
     "Modality": "modalities",
     "MultimodalData": "modalities",
@@ -24,6 +25,7 @@ _LAZY = {
 _SUBMODULES = (
     "baselines",
     "datasets",
+    "dymo",
     "exceptions",
     "inspection",
     "ipw",
@@ -33,6 +35,7 @@ _SUBMODULES = (
     "nn",
     "pid",
     "primo",
+    "recovery",
     "umemma",
 )
 

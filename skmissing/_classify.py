@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -69,6 +70,12 @@ class MultimodalClassifierMixin(ClassifierMixin):
         ndarray of float64 of shape (n_samples, n_classes)
             Columns in the order of ``classes_``.
         """
+        return self._answer(X, self._log_proba)
+
+    def _answer(
+        self, X: Any, log_proba: Callable[[MultimodalData], np.ndarray]
+    ) -> np.ndarray:
+        """Log-probabilities by a function of the answerable rows, else the prior."""
         check_is_fitted(self)
         data = self._check_rows(X)
         some = self._answerable(data)
@@ -77,7 +84,7 @@ class MultimodalClassifierMixin(ClassifierMixin):
         self._warn_unanswerable(some)
         if some.any():
             with self._while_predicting():
-                out[some] = self._log_proba(data if some.all() else data[some])
+                out[some] = log_proba(data if some.all() else data[some])
         return out
 
     def predict_proba(self, X: Any) -> np.ndarray:

@@ -17,6 +17,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 import skmissing
 from skmissing import (
+    DyMoSelector,
     IPWMultimodalClassifier,
     MultimodalData,
     PRIMOClassifier,
@@ -32,11 +33,25 @@ from skmissing.baselines import (
 )
 from skmissing.modalities import ModalityTransformer
 from skmissing.pid import PIDEstimator
+from skmissing.recovery import (
+    BaseRecovery,
+    MeanRecovery,
+    MultimodalVAE,
+    NeighborRecovery,
+    RegressionRecovery,
+)
 
 # Small and fast, but with everything that is random in the default settings.
 NET = {"max_epochs": 15, "lr": 1e-2, "n_threads": 1, "random_state": 0}
 # Every source of noise switched off by a documented parameter.
 QUIET = {**NET, "dtype": "float64", "batch_size": None, "early_stopping": False}
+
+SELECTOR_SIZES = {
+    "token_dim": 16, "n_heads": 2, "feature_dim": 8, "n_layers": 1, "n_subsets": 2,
+}  # fmt: skip
+# In float32 the attention of batches of other sizes differs by more than the 1e-7 that
+# a check of scikit-learn allows.
+SELECTOR = {**NET, **SELECTOR_SIZES, "dtype": "float64"}
 
 
 @dataclass
@@ -86,8 +101,22 @@ INIT_PARAMS = {
         # Noise of training is drawn once per batch, whatever its number of rows.
         {**QUIET, "n_samples": 20, "classifier_dropout": 0.0, "shared_noise": True},
     ),
+    "DyMoSelector": Settings(
+        DyMoSelector,
+        SELECTOR,
+        # Patterns with enough rows are told by their number, and not by their weight.
+        {**QUIET, **SELECTOR_SIZES, "recovery": RegressionRecovery(min_rows=1)},
+    ),
     "PatternClassifier": Settings(PatternClassifier),
     "ModalityTransformer": Settings(ModalityTransformer),
+    "MeanRecovery": Settings(MeanRecovery),
+    "NeighborRecovery": Settings(NeighborRecovery),
+    "RegressionRecovery": Settings(
+        RegressionRecovery, {"random_state": 0}, {"random_state": 0}
+    ),
+    "MultimodalVAE": Settings(
+        MultimodalVAE, NET, {**QUIET, "max_epochs": 5, "shared_noise": True}
+    ),
     "PropensityWeighter": Settings(
         PropensityWeighter, {"random_state": 0}, {"random_state": 0}
     ),
@@ -136,6 +165,27 @@ VARIANTS = {
             "final_complete_finetune": True,
         },
     ),
+    "DyMoSelector, euclidean": Settings(
+        DyMoSelector,
+        {
+            **SELECTOR,
+            "metric": "euclidean",
+            "recovery": NeighborRecovery(),
+            "selection": "simultaneous",
+            "statistics": "held_out",
+            "ics": "halfnormal",
+            "reward": "logprob",
+        },
+        {
+            **QUIET,
+            **SELECTOR_SIZES,
+            "metric": "euclidean",
+            "recovery": MeanRecovery(),
+            "selection": "simultaneous",
+            "ics": "halfnormal",
+            "reward": "logprob",
+        },
+    ),
     "PatternClassifier, exact": Settings(
         PatternClassifier, {"training_rows": "exact"}, {"training_rows": "exact"}
     ),
@@ -165,6 +215,7 @@ def public_estimators() -> dict[str, type]:
                 inspect.isclass(thing)
                 and issubclass(thing, BaseEstimator)
                 and not issubclass(thing, Encoder)
+                and thing is not BaseRecovery
             ):
                 found[name] = thing
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from numbers import Integral, Real
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from .._random import draw_seed, local_random_state
 from ..modalities import MultimodalData
 from ._av_mnist_parts import CHUNK, find_components, pair_rows, reduce_images
+from ._base import read_arrays
 from ._spoken import N_SAMPLES, NOISES, add_noise, log_spectrogram
 
 MNIST = {
@@ -227,8 +227,8 @@ def build_av_mnist(
     split = preset["split"] if split == "variant" else split
     kind = preset["noise"] if noise == "variant" else noise
     level = preset["snr_db"] if snr_db == "variant" else snr_db
-    mnist = _read(data_home, "mnist.npz", MNIST)
-    fsdd = _read(data_home, "fsdd.npz", FSDD)
+    mnist = read_arrays(data_home, "mnist.npz", MNIST)
+    fsdd = read_arrays(data_home, "fsdd.npz", FSDD)
     if fsdd["waveform"].ndim != 2 or fsdd["waveform"].shape[1] < N_SAMPLES:
         raise ValueError(
             f"Got waveform of shape {fsdd['waveform'].shape} in fsdd.npz, expected "
@@ -278,26 +278,6 @@ def build_av_mnist(
         split="the official ones" if split == "take" else f"those of {test_speaker}",
     )
     return Bunch(**out, n_components=n_kept, variance_kept=share, DESCR=description)
-
-
-def _read(
-    data_home: str | PathLike[str], file: str, expected: dict[str, str]
-) -> dict[str, np.ndarray]:
-    path = Path(data_home) / file
-    content = ", ".join(f"{name} ({what})" for name, what in expected.items())
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"Got no file {file} in {str(data_home)!r}, expected one with the arrays "
-            f"{content}."
-        )
-    with np.load(path, allow_pickle=False) as arrays:
-        lacking = [name for name in expected if name not in arrays.files]
-        if lacking:
-            raise ValueError(
-                f"Got {file} with the arrays {arrays.files}, expected {lacking[0]!r} "
-                f"among them; all of {content}."
-            )
-        return {name: arrays[name] for name in expected}
 
 
 def _split_clips(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from typing import TypeVar
 
 T = TypeVar("T", bound=type)
@@ -50,6 +51,11 @@ verbose : int, default=0
 random_state : int, RandomState instance or None, default=None
     Source of every random number in ``fit``. The global generators of NumPy and
     torch are left as they are; None draws a fresh seed."""
+
+# Of estimators that know no labels and always start anew.
+UNSUPERVISED_PARAMETERS = re.sub(
+    r"^(class_weight|warm_start) :.*\n(    .*\n)+", "", PARAMETERS, flags=re.MULTILINE
+)
 
 ATTRIBUTES = """\
 classes_ : ndarray of shape (n_classes,)
@@ -108,6 +114,7 @@ def fill_doc(cls: T) -> T:
     """
     text = inspect.cleandoc(cls.__doc__ or "")
     text = text.replace("%(parameters)s", PARAMETERS)
+    text = text.replace("%(unsupervised_parameters)s", UNSUPERVISED_PARAMETERS)
     if "%(substitution)s" in text:
         default = inspect.signature(cls).parameters["drop_probability"].default
         text = text.replace("%(substitution)s", SUBSTITUTION % default)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..modalities._row_view import iter_chunks
+from ..modalities._moments import block_moments, kept_shape
 
 
 @dataclass
@@ -92,7 +92,7 @@ def fit_scaler(
     -------
     BlockScaler
     """
-    kept = _kept(block.shape[1:], axes)
+    kept = kept_shape(block.shape[1:], axes)
     identity = BlockScaler(
         np.zeros(kept), np.ones(kept), np.zeros(kept), scale, keeps_integers
     )
@@ -109,74 +109,6 @@ def fit_scaler(
     # A feature never seen in training is 0 after scaling, whatever comes later.
     factor = np.where(known, factor, 0.0)
     return BlockScaler(mean, factor, np.zeros(kept), True)
-
-
-def block_moments(
-    block: Any,
-    rows: np.ndarray,
-    weight: np.ndarray,
-    axes: tuple[int, ...],
-    second: bool = True,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weighted mean and standard deviation of what is observed of a block.
-
-    Parameters
-    ----------
-    block, rows, weight, axes : as in :func:`fit_scaler`
-        The block.
-    second : bool, default=True
-        Whether the deviation is wanted; zeros otherwise.
-
-    Returns
-    -------
-    known : ndarray of bool
-        Features with an observed value; all three broadcast against one row.
-    mean, deviation : ndarray of float64
-        0 where not known; the deviation of a constant is exactly 0.
-    """
-    shape = block.shape[1:]
-    reduce = (0, *(a + 1 for a in axes))
-    kept = _kept(shape, axes)
-    total = np.zeros(kept)
-    first = np.zeros(kept)
-    # Two passes: the one-pass formula loses all digits where mean >> deviation.
-    for part, values in iter_chunks(block):
-        here = rows[part]
-        if not here.any():
-            continue
-        v, w, seen = _weighted(values[here], weight[part][here])
-        total += np.sum(w * seen, axis=reduce).reshape(kept)
-        first += np.sum(w * v, axis=reduce).reshape(kept)
-    known = total > 0
-    safe = np.where(known, total, 1.0)
-    mean = np.where(known, first / safe, 0.0)
-    squares = np.zeros(kept)
-    if not second:
-        return known, mean, squares
-    for part, values in iter_chunks(block):
-        here = rows[part]
-        if not here.any():
-            continue
-        v = values[here].astype(np.float64) - mean
-        gaps = np.isnan(v)
-        v[gaps] = 0.0
-        w = weight[part][here].reshape(-1, *[1] * len(shape))
-        squares += np.sum(w * v * v, axis=reduce).reshape(kept)
-    deviation = np.sqrt(squares / safe)
-    # A constant feature carries nothing; its rounding errors must not be blown up.
-    tiny = 10 * np.finfo(np.float64).eps * np.abs(mean)
-    return known, mean, np.where(deviation <= tiny, 0.0, deviation)
-
-
-def _kept(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(1 if i in axes else s for i, s in enumerate(shape))
-
-
-def _weighted(values: np.ndarray, weight: np.ndarray) -> tuple:
-    v = values.astype(np.float64)
-    seen = ~np.isnan(v)
-    v[~seen] = 0.0
-    return v, weight.reshape(-1, *[1] * (v.ndim - 1)), seen
 
 
 def series_lengths(values: np.ndarray) -> np.ndarray:

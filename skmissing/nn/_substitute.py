@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..modalities._moments import block_moments
 from ..modalities._multimodal_data import MultimodalData
 from ._encoder import Encoder
-from ._scaling import BlockScaler, block_moments
+from ._scaling import BlockScaler
 
 SUBSTITUTES = ("zero", "mean", "noise")
 # Fixed draws that stand for all noise at prediction: their mean answer is that of

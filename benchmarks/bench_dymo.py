@@ -1,0 +1,412 @@
+"""DyMoSelector: what selection is worth, and what it costs.
+
+Parts: ``mfeat`` (six views of digits, recoveries of several qualities), ``polymnist``
+(five coloured views, a variational auto-encoder), ``speed`` (against the published loop
+and against decoding every set). Accuracies in per cent, over seeds of split, net and
+what is missing; differences are paired by seed. Every finished run is kept in a JSON
+file and not repeated. Run with
+
+    python benchmarks/bench_dymo.py mfeat --seeds 10 --out dymo.json
+    python benchmarks/bench_dymo.py polymnist --data-home DIR --seeds 3 --out dymo.json
+    python benchmarks/bench_dymo.py speed --data-home DIR
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import itertools
+import json
+import os
+import platform
+import statistics
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy import stats
+from sklearn.frozen import FrozenEstimator
+
+import skmissing
+from skmissing import DyMoSelector
+from skmissing.datasets import build_polymnist, load_mfeat
+from skmissing.nn import ConvEncoder
+from skmissing.recovery import BaseRecovery, MultimodalVAE, RegressionRecovery
+
+POLICIES = {
+    "none": {"selection": "none"},
+    "all": {"selection": "all"},
+    "S": {"selection": "simultaneous", "calibration": None},
+    "I": {"selection": "iterative", "calibration": None},
+    "S+C": {"selection": "simultaneous"},
+    "I+log": {"selection": "iterative", "calibration": "log"},
+    "I+ratio": {"selection": "iterative", "calibration": "ratio"},
+    "I+C": {"selection": "iterative"},
+}
+
+
+class Fixture(BaseRecovery):
+    """What stands behind the mask, spoilt in a share of the blocks.
+
+    ``spoil``: "swap" (the block of a random training row), "noise" (normal, with the
+    training mean and deviation of every feature).
+    """
+
+    def __init__(self, *, share=0.0, spoil="swap", modalities=None):
+        self.share = share
+        self.spoil = spoil
+        self.modalities = modalities
+
+    def _fit_rows(self, data, weight):
+        self.pool_ = data
+
+    def _recover(self, data):
+        out = {}
+        for m, name in enumerate(data.names):
+            rows = np.flatnonzero(~data.present[:, m])
+            values = data[name][rows].astype(float)
+            for value in values:
+                # Drawn from the row itself, so that it is the same in any batch.
+                rng = np.random.RandomState(zlib.crc32(value.tobytes()))
+                if rng.uniform() >= self.share:
+                    continue
+                if self.spoil == "swap":
+                    value[:] = self.pool_[name][rng.randint(len(self.pool_))]
+                else:
+                    value[:] = self.means_[name] + self._deviations[
+                        name
+                    ] * rng.standard_normal(value.shape)
+            out[name] = values
+        return out
+
+
+FIXTURES = {
+    "ridge": RegressionRecovery(),
+    "half-swapped": Fixture(share=0.5),
+    "perfect": Fixture(),
+    "pure noise": Fixture(share=1.0, spoil="noise"),
+}
+
+
+class Results:
+    """Finished runs, on disk."""
+
+    def __init__(self, path):
+        self.path = None if path is None else Path(path)
+        self.runs = {}
+        if self.path is not None and self.path.exists():
+            self.runs = json.loads(self.path.read_text())
+
+    def get(self, key, compute):
+        if key not in self.runs:
+            start = time.perf_counter()
+            self.runs[key] = compute()
+            print(f"  {key}: {time.perf_counter() - start:.0f} s", flush=True)
+            if self.path is not None:
+                part = self.path.with_suffix(".part")
+                part.write_text(json.dumps(self.runs, indent=1))
+                os.replace(part, self.path)
+        return self.runs[key]
+
+
+def hide_all_but(X, n_left, rng):
+    """Keep as many modalities of each row, drawn at random."""
+    rank = rng.random(X.shape).argsort(axis=1).argsort(axis=1)
+    return X.hide(rank >= n_left)
+
+
+def answers(clf, X, y):
+    """Accuracy and blocks fused per row, by policy."""
+    out = {}
+    n_there = X.present.sum(axis=1)
+    for name, how in POLICIES.items():
+        labels = clf.classes_[clf.predict_proba(X, **how).argmax(axis=1)]
+        fused = clf.select(X, **how).sum(axis=1) - n_there
+        out[name] = {
+            "accuracy": 100 * float(np.mean(labels == y)),
+            "fused": float(fused.mean()),
+        }
+    return out
+
+
+def exchange(clf, recovery, X, y):
+    """The same net with another recovery: statistics and calibration are new."""
+    other = copy.deepcopy(clf)
+    other.set_params(recovery=recovery)
+    # The net goes on from where it was, at a rate of (nearly) nothing.
+    other.set_params(warm_start=True, max_epochs=1, lr=1e-12)
+    return other.fit(X, y)
+
+
+# -- mfeat ----------------------------------------------------------------------------
+
+
+def mfeat_run(seed, metric, ics, statistics_of):
+    X, y = load_mfeat(return_X_y=True)
+    order = np.random.default_rng(seed).permutation(len(y))
+    train, test = order[:1000], order[1000:]
+    clf = DyMoSelector(
+        metric=metric, ics=ics, statistics=statistics_of, max_epochs=30, n_threads=1,
+        random_state=seed,
+    ).fit(X[train], y[train])  # fmt: skip
+    out = {"complete": 100 * clf.score(X[test], y[test])}
+    for name, recovery in FIXTURES.items():
+        other = exchange(clf, recovery, X[train], y[train])
+        for missing in (1, 3, 5):
+            rng = np.random.default_rng([seed, missing])
+            rows = hide_all_but(X[test], 6 - missing, rng)
+            out[f"{name}, {missing} of 6"] = answers(other, rows, y[test])
+        out[f"{name}, calibration"] = str(other.calibration_)
+    return out
+
+
+def mfeat(args, results):
+    for metric, ics, where in args.settings:
+        runs = [
+            results.get(
+                f"mfeat {metric} {ics} {where} {seed}",
+                lambda s=seed, m=metric, i=ics, w=where: mfeat_run(s, m, i, w),
+            )
+            for seed in range(args.seeds)
+        ]
+        print(f"\nmfeat, {metric}, {ics}, spreads from {where} rows; accuracy (sd)")
+        complete = [run["complete"] for run in runs]
+        print(f"  complete rows {np.mean(complete):.2f} ({_sd(complete):.2f})")
+        for name in FIXTURES:
+            for missing in (1, 3, 5):
+                key = f"{name}, {missing} of 6"
+                show(key, [run[key] for run in runs])
+
+
+def _sd(values):
+    return np.std(values, ddof=1) if len(values) > 1 else float("nan")
+
+
+def show(title, runs):
+    """Accuracies by policy, and differences from "none", paired by seed."""
+    print(f"  {title}")
+    base = np.array([run["none"]["accuracy"] for run in runs])
+    full = np.array([run["all"]["accuracy"] for run in runs])
+    for policy in POLICIES:
+        values = np.array([run[policy]["accuracy"] for run in runs])
+        fused = np.mean([run[policy]["fused"] for run in runs])
+        line = f"    {policy:8} {values.mean():6.2f} ({_sd(values):4.2f})"
+        line += f"   fused {fused:4.2f}   against all {np.mean(values - full):+6.2f}"
+        gap = values - base
+        if policy != "none" and len(gap) > 1:
+            error = _sd(gap) / np.sqrt(len(gap))
+            p = stats.ttest_rel(values, base).pvalue if gap.std() > 0 else 1.0
+            line += f"   against none {gap.mean():+6.2f} ({error:.2f}), p {p:.1g}"
+        elif policy != "none":
+            line += f"   against none {gap.mean():+6.2f}"
+        print(line)
+
+
+# -- PolyMNIST ------------------------------------------------------------------------
+
+
+def polymnist_run(seed, metric, data_home, n_samples, epochs):
+    bunch = build_polymnist(data_home, n_samples=n_samples, random_state=seed)
+    X, y = bunch.X_train, bunch.y_train
+    encoder = ConvEncoder(channels=(32, 64, 128), out_features=128, dropout=0.0)
+    encoders = [(name, encoder) for name in X.names]
+    common = {"encoders": encoders, "n_threads": 1, "random_state": seed}
+    vae = MultimodalVAE(
+        **common, latent_dim=128, likelihood="laplace", scale=0.75, beta=2.5,
+        hidden=(128,), max_epochs=epochs, batch_size=256, lr=5e-4,
+        early_stopping=False,
+    ).fit(X)  # fmt: skip
+    clf = DyMoSelector(
+        **common, recovery=FrozenEstimator(vae), metric=metric, token_dim=128,
+        feature_dim=64, n_subsets=5, max_epochs=epochs, batch_size=256,
+        early_stopping=True,
+    ).fit(X, y)  # fmt: skip
+    test, labels = bunch.X_test, bunch.y_test
+    out = {
+        "complete": 100 * clf.score(test, labels),
+        "calibration": str(clf.calibration_),
+        "recovered variance": vae.score(test[:1000]),
+    }
+    for left in (4, 3, 2, 1):
+        rng = np.random.default_rng([seed, left])
+        rows = hide_all_but(test, left, rng)
+        out[f"eta {1 - left / 5:.1f}"] = answers(clf, rows, labels)
+    return out
+
+
+def polymnist(args, results):
+    for metric in ("cosine", "euclidean"):
+        runs = [
+            results.get(
+                f"polymnist {metric} {args.samples} {args.epochs} {seed}",
+                lambda s=seed, m=metric: polymnist_run(
+                    s, m, args.data_home, args.samples, args.epochs
+                ),
+            )
+            for seed in range(args.seeds)
+        ]
+        print(f"\nPolyMNIST, {metric}, {args.samples} training rows; accuracy (sd)")
+        complete = [run["complete"] for run in runs]
+        print(f"  complete rows {np.mean(complete):.2f} ({_sd(complete):.2f})")
+        for eta in (0.2, 0.4, 0.6, 0.8):
+            show(f"eta {eta}", [run[f"eta {eta:.1f}"] for run in runs])
+
+
+# -- speed ----------------------------------------------------------------------------
+
+
+def published_loop(clf, filled, candidates):
+    """Every candidate costs two passes through encoders and transformer."""
+    fitted, table = clf._fitted, clf._table
+    present = filled.present & ~candidates
+    mask, bad = present.copy(), ~candidates
+    passes = 0
+
+    def forward(masks):
+        nonlocal passes
+        passes += 1
+        logits, z = clf._fuser.encode(filled.hide(filled.present & ~masks)).fuse(
+            np.arange(len(filled)), masks
+        )
+        loss, log_p = table.score(logits, z, masks, clf.temperature, clf.ics)
+        return logits, loss, log_p
+
+    from skmissing.dymo._scores import alphas, rewards
+
+    for _ in range(int(candidates.sum(axis=1).max())):
+        reward = np.full(mask.shape, -np.inf)
+        for u in range(mask.shape[1]):
+            rows = ~mask[:, u] & ~bad[:, u]
+            if not rows.any():
+                continue
+            after = mask.copy()
+            after[rows, u] = True
+            (_, l0, p0), (_, l1, p1) = forward(mask), forward(after)
+            value = rewards(l0, l1, alphas(p0, p1, clf.calibration_), clf.reward)
+            reward[rows, u] = value[rows]
+        bad |= reward <= 0
+        best = reward.argmax(axis=1)
+        good = reward.max(axis=1) > 0
+        if not good.any():
+            break
+        mask[good, best[good]] = True
+    assert fitted is clf._fitted
+    return forward(mask)[0], passes
+
+
+def speed(args, results):
+    bunch = build_polymnist(args.data_home, n_samples=2000)
+    X, y = bunch.X_train, bunch.y_train
+    encoder = ConvEncoder(channels=(32, 64, 128), out_features=128, dropout=0.0)
+    encoders = [(name, encoder) for name in X.names]
+    common = {"encoders": encoders, "n_threads": 1, "random_state": 0}
+    clf = DyMoSelector(
+        **common, token_dim=128, feature_dim=64, max_epochs=2, batch_size=256,
+        recovery=RegressionRecovery(),
+    ).fit(X, y)  # fmt: skip
+    print("\nselection with 4 of 5 missing, recovery not counted, 1 thread")
+    for n in (256, 1):
+        rows = hide_all_but(bunch.X_test[:n], 1, np.random.default_rng(0))
+        filled, candidates = clf._recoverer.fill(rows, frozenset())
+        chosen = clf._policy(None, "fitted")
+
+        def ours(
+            filled=filled, candidates=candidates, present=rows.present, policy=chosen
+        ):
+            from skmissing.dymo._selection import select
+
+            def score(logits, z, masks):
+                return clf._table.score(logits, z, masks, clf.temperature, clf.ics)
+
+            encoded = clf._fuser.encode(filled)
+            return select(encoded.fuse, score, present, candidates, policy).logits
+
+        def theirs(filled=filled, candidates=candidates):
+            return published_loop(clf, filled, candidates)[0]
+
+        from skmissing.nn._runtime import torch_threads
+
+        with torch_threads(1):
+            gap = np.abs(ours() - theirs()).max()
+            times = {f.__name__: [] for f in (ours, theirs)}
+            for _ in range(args.repeats):
+                for f in (ours, theirs):
+                    start = time.perf_counter()
+                    f()
+                    times[f.__name__].append(time.perf_counter() - start)
+        ratio = statistics.median(b / a for a, b in zip(times["ours"], times["theirs"]))
+        ms = {k: 1e3 * statistics.median(v) / n for k, v in times.items()}
+        print(
+            f"  batch {n}: {ms['ours']:.2f} ms a row, published loop "
+            f"{ms['theirs']:.2f}, {ratio:.1f} times as long; largest difference of "
+            f"logits {gap:.1g}"
+        )
+    vae = MultimodalVAE(**common, latent_dim=128, max_epochs=1, batch_size=256).fit(X)
+    n = min(args.rows, len(bunch.X_test))
+    rows = hide_all_but(bunch.X_test[:n], 1, np.random.default_rng(0))
+    start = time.perf_counter()
+    vae.recover(rows)
+    own = time.perf_counter() - start
+    start = time.perf_counter()
+    decode_everything(vae, rows[: n // 10])
+    every = 10 * (time.perf_counter() - start)
+    print(
+        f"recovery of {n} rows: {own:.1f} s; decoding every view from every set "
+        f"{every:.0f} s (a tenth of the rows measured), {every / own:.0f} times as long"
+    )
+
+
+def decode_everything(vae, rows):
+    """All 31 sets of five views, each decoded into all views."""
+    full = rows.hide(np.zeros(rows.shape, dtype=bool))
+    n_views = rows.shape[1]
+    whole = type(rows)({k: np.asarray(v) for k, v in full.blocks.items()})
+    module = vae._fitted.module
+    for size in range(1, n_views + 1):
+        for kept in itertools.combinations(range(n_views), size):
+            hidden = np.ones(whole.shape, dtype=bool)
+            hidden[:, kept] = False
+            z = vae._fitted.apply(
+                whole.hide(hidden), lambda net, batch: net.latent(batch, None, None)
+            )[:, 0]
+            with torch.inference_mode():
+                for part in torch.from_numpy(z).split(256):
+                    for decoder in module.decoders:
+                        decoder(part)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument(
+        "parts", nargs="*", default=["mfeat"], choices=["mfeat", "polymnist", "speed"]
+    )
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--rows", type=int, default=7000)
+    parser.add_argument("--samples", type=int, default=10_000)
+    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--data-home", default=None)
+    parser.add_argument("--out", default=None)
+    parser.add_argument(
+        "--settings", nargs="*",
+        default=["cosine/empirical/auto", "cosine/halfnormal/auto",
+                 "euclidean/empirical/auto"],
+        help="metric/ics/statistics, for mfeat",
+    )  # fmt: skip
+    args = parser.parse_args()
+    args.settings = [tuple(s.split("/")) for s in args.settings]
+    if args.data_home is None and set(args.parts) - {"mfeat"}:
+        parser.error("--data-home is needed, with mnist.npz and textures.npz")
+    print(
+        f"skmissing {skmissing.__version__}, torch {torch.__version__}, Python "
+        f"{platform.python_version()}, 1 thread"
+    )
+    results = Results(args.out)
+    for part in args.parts:
+        {"mfeat": mfeat, "polymnist": polymnist, "speed": speed}[part](args, results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,245 @@
+"""Transformer over one token for each modality that is there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from skorch.callbacks import Callback
+from torch import nn
+
+from ..nn._store import Batch
+from ..nn._subsets import N_TRIES, first_part
+from ..nn._task import EncoderBank, TaskModule
+
+# Sets of modalities that the loss on rows held out is averaged over.
+MAX_VALIDATION = 12
+# Standard deviation of initial embeddings. The published code starts all weights so;
+# small nets then take several times as long to learn anything.
+INITIAL = 0.02
+# Above this many modalities a set is drawn by its members, not out of a list of all.
+MAX_LISTED = 12
+
+
+class DyMoModule(TaskModule):
+    """Tokens of modalities, attention between them, class scores and features.
+
+    Parameters
+    ----------
+    bank : EncoderBank
+        Encoders of the modalities.
+    n_classes : int
+        Number of classes.
+    columns : list of int
+        Columns of the present mask that belong to the encoders.
+    token_dim, n_heads, n_layers, feature_dim : int
+        Sizes of tokens, of the transformer and of the features.
+    metric : {"cosine", "euclidean"}
+        Similarity of features to prototypes.
+    n_subsets : int
+        Sets of modalities drawn for each batch.
+    contrastive_weight : float
+        Weight of the prototype loss.
+    contrastive_start : int
+        First epoch that has it.
+    temperature : float
+        Of its softmax.
+    """
+
+    def __init__(
+        self,
+        bank: EncoderBank,
+        n_classes: int,
+        columns: list[int],
+        token_dim: int,
+        n_heads: int,
+        n_layers: int,
+        feature_dim: int,
+        metric: str,
+        n_subsets: int,
+        contrastive_weight: float,
+        contrastive_start: int,
+        temperature: float,
+    ) -> None:
+        super().__init__(bank, n_classes)
+        self.columns = columns
+        self.metric = metric
+        self.n_subsets = n_subsets
+        self.contrastive_weight = contrastive_weight
+        self.contrastive_start = contrastive_start
+        self.temperature = temperature
+        m = len(columns)
+        self.projections = nn.ModuleList(
+            nn.Linear(width, token_dim) for width in bank.widths
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(token_dim) for _ in columns)
+        # One row for each modality: they must not share any.
+        self.kind = nn.Parameter(torch.empty(m, token_dim))
+        self.cls = nn.Parameter(torch.empty(token_dim))
+        self.blocks = nn.ModuleList(_Block(token_dim, n_heads) for _ in range(n_layers))
+        self.head = nn.Linear(token_dim, n_classes)
+        self.to_feature = nn.Linear(token_dim, feature_dim)
+        nn.init.normal_(self.kind, std=INITIAL)
+        nn.init.trunc_normal_(self.cls, std=INITIAL)
+        self.epoch = 0
+        self.prototypes: Any
+        self.sums: Any
+        self.counts: Any
+        self.validation: Any
+        self.register_buffer("prototypes", torch.zeros(n_classes, feature_dim))
+        self.register_buffer("sums", torch.zeros(n_classes, feature_dim))
+        self.register_buffer("counts", torch.zeros(n_classes))
+        self.register_buffer("validation", self._draw_subsets(MAX_VALIDATION))
+
+    # -- forward -----------------------------------------------------------------------
+
+    def tokens(self, batch: Batch) -> Any:
+        """Token of each modality, 0 where missing, (n, M, token_dim).
+
+        A block is encoded without regard to any other, so that its token serves for
+        every set of modalities.
+        """
+        like = self.cls
+        out = []
+        for m, code in enumerate(self.bank(batch)):
+            if code is None:
+                out.append(like.new_zeros((len(batch), len(like))))
+                continue
+            token = self.norms[m](self.projections[m](code)) + self.kind[m]
+            here = batch.present[:, self.columns[m], None]
+            out.append(token * here.to(token.dtype))
+        return torch.stack(out, dim=1)
+
+    def fuse(self, tokens: Any, kept: Any) -> tuple[Any, Any]:
+        """Class scores and features given some of the modalities.
+
+        Parameters
+        ----------
+        tokens : tensor of shape (n, M, token_dim)
+            Of all modalities.
+        kept : tensor of bool of shape (n, M)
+            Which ones to look at.
+
+        Returns
+        -------
+        logits : tensor of shape (n, n_classes)
+        z : tensor of shape (n, feature_dim)
+        """
+        n = len(tokens)
+        x = torch.cat([self.cls.expand(n, 1, -1), tokens], dim=1)
+        seen = torch.cat([kept.new_ones((n, 1)), kept], dim=1)[:, None, None, :]
+        last = len(self.blocks) - 1
+        for i, block in enumerate(self.blocks):
+            # Of the last layer only the class token is read.
+            x = block(x, seen, only_first=i == last)
+        x = x[:, 0]
+        return self.head(x), self.to_feature(x)
+
+    def logits(self, batch: Batch) -> Any:
+        return self.fuse(self.tokens(batch), batch.present[:, self.columns])[0]
+
+    # -- training ----------------------------------------------------------------------
+
+    def _draw_subsets(self, n: int) -> Any:
+        """Up to n different non-empty sets of modalities, (n, M)."""
+        m = len(self.columns)
+        if m <= MAX_LISTED:
+            codes = torch.randperm(2**m - 1)[:n] + 1
+            return (codes[:, None] >> torch.arange(m) & 1).bool()
+        bits = torch.rand((n, m)) < 0.5
+        bits[:, 0] |= ~bits.any(dim=1)
+        return bits
+
+    def _parts(self, subsets: Any, present: Any) -> Any:
+        """What rows have of each set, or of another one if that is nothing."""
+        n_sets, m = subsets.shape
+        others = torch.rand((n_sets, N_TRIES, m)) < 0.5
+        tries = torch.cat([subsets[:, None], others.to(subsets.device)], dim=1)
+        return torch.cat([first_part(present, t[None]) for t in tries])
+
+    def row_losses(self, batch: Batch) -> Any:
+        present = batch.present[:, self.columns]
+        tokens = self.tokens(batch)
+        n = len(batch)
+        if self.training:
+            # The same sets for all rows of a batch, each less what a row lacks.
+            subsets = self._draw_subsets(self.n_subsets).to(present.device)
+            kept = self._parts(subsets, present)
+        else:
+            subsets = self.validation
+            kept = torch.cat([first_part(present, s[None, None]) for s in subsets])
+        copies = len(kept) // n
+        y = batch.y.repeat(copies)
+        logits, z = self.fuse(tokens.repeat(copies, 1, 1), kept)
+        loss = nn.functional.cross_entropy(logits, y, reduction="none")
+        if self.training and self.contrastive_weight > 0:
+            if self.metric == "cosine":
+                z = nn.functional.normalize(z, dim=1)
+            self._remember(z.detach(), y, batch.weight.repeat(copies))
+            if self.epoch >= self.contrastive_start:
+                scores = self._similarities(z) / self.temperature
+                extra = nn.functional.cross_entropy(scores, y, reduction="none")
+                loss = loss + self.contrastive_weight * extra
+        return loss.view(copies, n).mean(dim=0)
+
+    def _similarities(self, z: Any) -> Any:
+        if self.metric == "cosine":
+            return z @ self.prototypes.T
+        return -((z[:, None] - self.prototypes[None]) ** 2).sum(dim=2)
+
+    def _remember(self, z: Any, y: Any, weight: Any) -> None:
+        self.sums.index_add_(0, y, z * weight[:, None])
+        self.counts.index_add_(0, y, weight)
+
+    def end_epoch(self) -> None:
+        """Class means of the epoch become the prototypes of the next."""
+        met = (self.counts > 0)[:, None]
+        means = (
+            self.sums
+            / self.counts.clamp(min=torch.finfo(self.counts.dtype).tiny)[:, None]
+        )
+        # A class that was not met keeps its old prototype.
+        self.prototypes.copy_(torch.where(met, means, self.prototypes))
+        self.sums.zero_()
+        self.counts.zero_()
+        self.epoch += 1
+
+
+class EpochEnd(Callback):
+    """Tells the module that an epoch is over."""
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        net.module_.end_epoch()
+
+
+class _Block(nn.Module):
+    """Attention and a perceptron, each after a norm and beside a shortcut."""
+
+    def __init__(self, dim: int, n_heads: int) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.norm_1 = nn.LayerNorm(dim)
+        self.qkv = nn.Linear(dim, 3 * dim, bias=False)
+        self.out = nn.Linear(dim, dim)
+        self.norm_2 = nn.LayerNorm(dim)
+        self.mlp = nn.Sequential(
+            nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim)
+        )
+
+    def forward(self, x: Any, seen: Any, only_first: bool) -> Any:
+        n, length, dim = x.shape
+        h = self.norm_1(x)
+        if only_first:
+            weight = self.qkv.weight
+            q = h[:, :1] @ weight[:dim].T
+            k, v = (h @ weight[dim:].T).chunk(2, dim=2)
+            x = x[:, :1]
+        else:
+            q, k, v = self.qkv(h).chunk(3, dim=2)
+        q, k, v = (
+            part.reshape(n, -1, self.n_heads, dim // self.n_heads).transpose(1, 2)
+            for part in (q, k, v)
+        )
+        mixed = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=seen)
+        x = x + self.out(mixed.transpose(1, 2).reshape(n, -1, dim))
+        return x + self.mlp(self.norm_2(x))

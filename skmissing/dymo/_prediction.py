@@ -1,0 +1,241 @@
+"""Answers of a fitted selector."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_is_fitted
+
+from .._classify import MultimodalClassifierMixin
+from ..modalities._multimodal_data import MultimodalData
+from ._fitting import CALIBRATIONS
+from ._fusers import Fuser
+from ._recoverer import Recoverer
+from ._scores import log_softmax
+from ._selection import Outcome, Policy, select
+from ._statistics import StatisticsTable
+
+SELECTIONS = ("iterative", "simultaneous", "all", "none")
+# Rows recovered and judged at once.
+SELECT_ROWS = 1024
+
+
+class SelectionMixin(MultimodalClassifierMixin):
+    """Selection, with the policies of the estimator or others, and what it predicts."""
+
+    selection: str
+    calibration_: str | None
+    reward: str
+    min_reward: float
+    temperature: float
+    ics: str
+    classes_: np.ndarray
+    modality_names_in_: np.ndarray
+    _used: list[str]
+    _fuser: Fuser
+    _integers: frozenset[str]
+    _recoverer: Recoverer
+    _table: StatisticsTable
+
+    def _policy(self, selection: str | None, calibration: str | None) -> Policy:
+        selection = self.selection if selection is None else selection
+        if selection not in SELECTIONS:
+            raise ValueError(
+                f"Got selection={selection!r}, expected one of {list(SELECTIONS)}."
+            )
+        if calibration == "fitted":
+            calibration = self.calibration_
+        if calibration not in CALIBRATIONS:
+            raise ValueError(
+                f"Got calibration={calibration!r}, expected 'fitted' or one of "
+                f"{list(CALIBRATIONS)}."
+            )
+        return Policy(selection, calibration, self.reward, float(self.min_reward))
+
+    def _run(self, data: MultimodalData, policy: Policy) -> Outcome:
+        """Select for rows that have something, with the modalities in use."""
+        parts = [
+            self._run_part(data[start : start + SELECT_ROWS], policy)
+            for start in range(0, len(data), SELECT_ROWS)
+        ]
+        history = []
+        for i, part in enumerate(parts):
+            for rows, *rest in part.history:
+                history.append((rows + i * SELECT_ROWS, *rest))
+        return Outcome(
+            np.concatenate([p.logits for p in parts]),
+            np.concatenate([p.fused for p in parts]),
+            history,
+        )
+
+    def _run_part(self, data: MultimodalData, policy: Policy) -> Outcome:
+        present = data.present
+        candidates = np.zeros_like(present)
+        if policy.selection != "none":
+            data, candidates = self._recoverer.fill(data, self._integers)
+        encoded = self._fuser.encode(data)
+
+        def score(
+            logits: np.ndarray, z: np.ndarray, masks: np.ndarray
+        ) -> tuple[np.ndarray, np.ndarray]:
+            return self._table.score(
+                logits, z, masks, float(self.temperature), self.ics
+            )
+
+        return select(encoded.fuse, score, present, candidates, policy)
+
+    def _usable(self, data: MultimodalData) -> np.ndarray:
+        return data.present & np.array([name in self._used for name in data.names])
+
+    def _log_proba(self, data: MultimodalData) -> np.ndarray:
+        return self._log_proba_of(data, self._policy(None, "fitted"))
+
+    def _log_proba_of(self, data: MultimodalData, policy: Policy) -> np.ndarray:
+        return log_softmax(self._run(data.select(self._used), policy).logits)
+
+    def predict_log_proba(
+        self,
+        X: Any,
+        *,
+        selection: str | None = None,
+        calibration: str | None = "fitted",
+    ) -> np.ndarray:
+        """Log-probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any pattern of missing modalities. Rows without a usable modality get the
+            class prior, with one warning.
+        selection : {"iterative", "simultaneous", "all", "none"}, default=None
+            In place of that of the estimator.
+        calibration : {"fitted", "log", "ratio"} or None, default="fitted"
+            In place of ``calibration_``, which is "fitted".
+
+        Returns
+        -------
+        ndarray of float64 of shape (n_samples, n_classes)
+            Columns in the order of ``classes_``.
+        """
+        check_is_fitted(self)
+        policy = self._policy(selection, calibration)
+        return self._answer(X, lambda data: self._log_proba_of(data, policy))
+
+    def predict_proba(
+        self,
+        X: Any,
+        *,
+        selection: str | None = None,
+        calibration: str | None = "fitted",
+    ) -> np.ndarray:
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any pattern of missing modalities. Rows without a usable modality get the
+            class prior, with one warning.
+        selection : {"iterative", "simultaneous", "all", "none"}, default=None
+            In place of that of the estimator, to compare them on the same model.
+        calibration : {"fitted", "log", "ratio"} or None, default="fitted"
+            In place of ``calibration_``, which is "fitted".
+
+        Returns
+        -------
+        ndarray of float64 of shape (n_samples, n_classes)
+            Rows sum to 1; columns in the order of ``classes_``.
+        """
+        logs = self.predict_log_proba(X, selection=selection, calibration=calibration)
+        proba = np.exp(logs)
+        return proba / proba.sum(axis=1, keepdims=True)
+
+    def select(
+        self,
+        X: Any,
+        *,
+        selection: str | None = None,
+        calibration: str | None = "fitted",
+    ) -> np.ndarray:
+        """Which modalities each prediction is made from.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any pattern of missing modalities.
+        selection : {"iterative", "simultaneous", "all", "none"}, default=None
+            In place of that of the estimator.
+        calibration : {"fitted", "log", "ratio"} or None, default="fitted"
+            In place of ``calibration_``, which is "fitted".
+
+        Returns
+        -------
+        ndarray of bool of shape (n_samples, n_modalities)
+            Those that were there, if training rows had them, and those that were
+            recovered and fused. Columns in the order of ``modality_names_in_``.
+        """
+        out, outcome, rows = self._select_rows(X, selection, calibration)
+        columns = [list(self.modality_names_in_).index(name) for name in self._used]
+        if len(rows):
+            out[np.ix_(rows, np.array(columns))] = outcome.fused
+        return out
+
+    def selection_report(
+        self,
+        X: Any,
+        *,
+        selection: str | None = None,
+        calibration: str | None = "fitted",
+    ) -> pd.DataFrame:
+        """How every recovered modality was judged.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any pattern of missing modalities.
+        selection : {"iterative", "simultaneous"}, default=None
+            In place of that of the estimator. "all" and "none" judge nothing.
+        calibration : {"fitted", "log", "ratio"} or None, default="fitted"
+            In place of ``calibration_``, which is "fitted".
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each candidate and round, with the columns
+
+            row, step, modality
+                Number of the row, of the round from 0, name of the candidate.
+            reward, alpha
+                R and the factor on the confidence.
+            accepted
+                Whether it was fused in this round.
+            label_before, label_after
+                Predicted label without and with it.
+        """
+        _, outcome, rows = self._select_rows(X, selection, calibration)
+        columns = ["row", "step", "modality", "reward", "alpha", "accepted",
+                   "label_before", "label_after"]  # fmt: skip
+        if not len(rows) or not outcome.history:
+            return pd.DataFrame({name: [] for name in columns})
+        parts = [np.concatenate(part) for part in zip(*outcome.history)]
+        table = pd.DataFrame(dict(zip(columns, parts)))
+        table["row"] = rows[table["row"]]
+        table["modality"] = np.asarray(self._used, dtype=object)[parts[2]]
+        for name in ("label_before", "label_after"):
+            table[name] = self.classes_[table[name]]
+        return table.sort_values(["row", "step"], kind="stable", ignore_index=True)
+
+    def _select_rows(
+        self, X: Any, selection: str | None, calibration: str | None
+    ) -> tuple[np.ndarray, Outcome, np.ndarray]:
+        """An empty answer, the outcome, and the rows that it is of."""
+        check_is_fitted(self)
+        policy = self._policy(selection, calibration)
+        data = self._check_rows(X)
+        rows = np.flatnonzero(self._answerable(data))
+        outcome = Outcome(np.empty((0, 0)), np.empty((0, 0), dtype=bool))
+        if len(rows):
+            with self._while_predicting():
+                outcome = self._run(data[rows].select(self._used), policy)
+        return np.zeros(data.present.shape, dtype=bool), outcome, rows

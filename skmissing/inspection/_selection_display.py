@@ -1,0 +1,352 @@
+"""What a selector accepted, why, and which labels that changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils._optional_dependencies import check_matplotlib_support
+
+from ._drawing import BLUE, GREY, ORANGE, make_axes, make_legend, shorten
+
+KINDS = ("rate", "reward", "flips")
+COLUMNS = ["row", "step", "modality", "reward", "alpha", "accepted", "label_before",
+           "label_after"]  # fmt: skip
+XLABELS = {
+    "rate": "Share of recovered blocks that were fused",
+    "reward": "Reward in the round that decided",
+    "flips": "Share of fused blocks that changed the label",
+}
+
+
+class SelectionDisplay:
+    """Which recovered modalities were fused, for what reward, and what that changed.
+
+    Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
+
+    Parameters
+    ----------
+    report : DataFrame
+        Of ``selection_report`` of a selector.
+    y : array of shape (n_rows,), default=None
+        True labels of all rows that were reported on; tells changes to the better from
+        those to the worse.
+    kind : {"rate", "reward", "flips"}, default="rate"
+        By modality: the share that was fused; the rewards of what was fused and of
+        what was not; the share of fused blocks that changed the predicted label.
+    name : str, default=None
+        Title of the legend.
+
+    Attributes
+    ----------
+    modalities_ : list of str
+        In the order drawn, from the top.
+    table_ : DataFrame
+        By modality: ``n_candidates``, ``n_accepted``, and ``changed`` or, with y,
+        ``to_right``, ``to_wrong`` and ``other``: fused blocks that changed the label.
+    bars_ : dict of str to matplotlib BarContainer
+        For rates and flips.
+    points_ : dict of str to matplotlib PathCollection
+        For rewards, "fused" and "rejected".
+    ax_ : matplotlib Axes
+        Where it was drawn.
+    figure_ : matplotlib Figure
+        The figure of these axes.
+
+    See Also
+    --------
+    skmissing.DyMoSelector : Makes the report.
+
+    Notes
+    -----
+    A block that was judged in several rounds counts once, with its last reward.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmissing import DyMoSelector, MultimodalData
+    >>> from skmissing.inspection import SelectionDisplay
+    >>> rng = np.random.default_rng(0)
+    >>> y = rng.integers(2, size=200)
+    >>> X = MultimodalData({
+    ...     "a": 2 * y[:, None] + rng.normal(size=(200, 3)),
+    ...     "b": y[:, None] + rng.normal(size=(200, 5)),
+    ... })
+    >>> X = X.hide({"b": rng.random(200) < 0.5})
+    >>> clf = DyMoSelector(max_epochs=5, random_state=0, n_threads=1).fit(X, y)
+    >>> display = SelectionDisplay.from_estimator(clf, X, y)
+    >>> display.modalities_
+    ['b']
+    """
+
+    def __init__(
+        self,
+        report: pd.DataFrame,
+        *,
+        y: Any = None,
+        kind: str = "rate",
+        name: str | None = None,
+    ) -> None:
+        self.report = report
+        self.y = y
+        self.kind = kind
+        self.name = name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any = None,
+        *,
+        kind: str = "rate",
+        name: str | None = None,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> SelectionDisplay:
+        """Let a selector judge rows, and plot what it did.
+
+        Parameters
+        ----------
+        estimator : DyMoSelector
+            Fitted.
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Rows that lack modalities.
+        y : array of shape (n_samples,), default=None
+            Their labels.
+        kind : {"rate", "reward", "flips"}, default="rate"
+            What to draw.
+        name : str, default=None
+            Title of the legend.
+        ax : matplotlib Axes, default=None
+            Where to draw. None: a new figure.
+        **kwargs : dict
+            For ``selection_report``.
+
+        Returns
+        -------
+        SelectionDisplay
+
+        Raises
+        ------
+        TypeError
+            For an estimator without ``selection_report``.
+
+        See Also
+        --------
+        SelectionDisplay.from_predictions : From a report, which is faster to repeat.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmissing import DyMoSelector, MultimodalData
+        >>> from skmissing.inspection import SelectionDisplay
+        >>> rng = np.random.default_rng(0)
+        >>> y = rng.integers(2, size=200)
+        >>> X = MultimodalData({
+        ...     "a": 2 * y[:, None] + rng.normal(size=(200, 3)),
+        ...     "b": y[:, None] + rng.normal(size=(200, 5)),
+        ... })
+        >>> X = X.hide({"b": rng.random(200) < 0.5})
+        >>> clf = DyMoSelector(max_epochs=5, random_state=0, n_threads=1).fit(X, y)
+        >>> SelectionDisplay.from_estimator(clf, X, kind="reward").kind
+        'reward'
+        """
+        check_matplotlib_support(f"{cls.__name__}.from_estimator")
+        if not hasattr(estimator, "selection_report"):
+            raise TypeError(
+                f"Got a {type(estimator).__name__}, expected an estimator with "
+                "selection_report, such as DyMoSelector."
+            )
+        report = estimator.selection_report(X, **kwargs)
+        return cls.from_predictions(report, y, kind=kind, name=name, ax=ax)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        report: pd.DataFrame,
+        y: Any = None,
+        *,
+        kind: str = "rate",
+        name: str | None = None,
+        ax: Any = None,
+    ) -> SelectionDisplay:
+        """Plot a report that has been made before.
+
+        Parameters
+        ----------
+        report : DataFrame
+            Of ``selection_report``.
+        y : array of shape (n_rows,), default=None
+            Labels of all rows that were reported on.
+        kind : {"rate", "reward", "flips"}, default="rate"
+            What to draw.
+        name : str, default=None
+            Title of the legend.
+        ax : matplotlib Axes, default=None
+            Where to draw. None: a new figure.
+
+        Returns
+        -------
+        SelectionDisplay
+
+        Raises
+        ------
+        TypeError
+            For anything but a data frame.
+        ValueError
+            For a report without rows or without some of the columns, and another
+            ``kind``.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from skmissing.inspection import SelectionDisplay
+        >>> report = pd.DataFrame({
+        ...     "row": [0, 0, 1],
+        ...     "step": 0,
+        ...     "modality": ["b", "c", "b"],
+        ...     "reward": [0.2, -0.1, -0.3],
+        ...     "alpha": [1.0, 0.8, 0.5],
+        ...     "accepted": [True, False, False],
+        ...     "label_before": [0, 0, 1],
+        ...     "label_after": [1, 0, 0],
+        ... })
+        >>> display = SelectionDisplay.from_predictions(report, [1, 1])
+        >>> display.table_.to_dict("list")["to_right"]
+        [1, 0]
+        """
+        check_matplotlib_support(f"{cls.__name__}.from_predictions")
+        return cls(report, y=y, kind=kind, name=name).plot(ax)
+
+    def plot(
+        self, ax: Any = None, *, kind: str | None = None, name: str | None = None
+    ) -> SelectionDisplay:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw. None: a new figure.
+        kind : {"rate", "reward", "flips"}, default=None
+            What to draw. None: the one given before.
+        name : str, default=None
+            Title of the legend. None: the one given before.
+
+        Returns
+        -------
+        SelectionDisplay
+            Itself.
+        """
+        check_matplotlib_support(f"{type(self).__name__}.plot")
+        kind = self.kind if kind is None else kind
+        if kind not in KINDS:
+            raise ValueError(f"Got kind={kind!r}, expected one of {list(KINDS)}.")
+        final = self._check()
+        self.modalities_ = final["modality"].drop_duplicates().tolist()
+        self.table_ = self._count(final)
+        labels = [shorten(str(m)) for m in self.modalities_]
+        n = len(labels)
+        self.ax_, self.figure_ = make_axes(ax, max(2.5, 1.2 + 0.5 * n), labels)
+        self.bars_: dict[str, Any] = {}
+        self.points_: dict[str, Any] = {}
+        if kind == "reward":
+            self._draw_rewards(final)
+        else:
+            self._draw_bars(kind)
+        self.ax_.set_yticks(np.arange(n), labels)
+        self.ax_.set_ylim(n - 0.5, -0.5)
+        self.ax_.set_xlabel(XLABELS[kind])
+        if kind != "rate":
+            make_legend(self.ax_, self.name if name is None else name, "top")
+        return self
+
+    def _check(self) -> pd.DataFrame:
+        """The last judgement of every candidate."""
+        report = self.report
+        if not isinstance(report, pd.DataFrame):
+            raise TypeError(
+                f"Got a {type(report).__name__}, expected the DataFrame of "
+                "selection_report."
+            )
+        for column in COLUMNS:
+            if column not in report.columns:
+                raise ValueError(
+                    f"Got the columns {list(report.columns)}, expected {column!r} "
+                    "among them."
+                )
+        if not len(report):
+            raise ValueError("Got a report without rows, expected at least one.")
+        final = report.sort_values("step", kind="stable")
+        final = final.drop_duplicates(["row", "modality"], keep="last")
+        order = report["modality"].drop_duplicates()
+        rank = {m: i for i, m in enumerate(sorted(order, key=str))}
+        return final.sort_values(
+            ["modality", "row"],
+            key=lambda c: c.map(rank) if c.name == "modality" else c,
+        )
+
+    def _count(self, final: pd.DataFrame) -> pd.DataFrame:
+        accepted = final["accepted"].to_numpy(dtype=bool)
+        before, after = (final[c].to_numpy() for c in ("label_before", "label_after"))
+        changed = accepted & (before != after)
+        columns: dict[str, Any] = {"n_candidates": 1, "n_accepted": accepted}
+        if self.y is None:
+            columns["changed"] = changed
+        else:
+            y = np.asarray(self.y)
+            rows = final["row"].to_numpy(dtype=np.int64)
+            if y.ndim != 1 or rows.max() >= len(y):
+                raise ValueError(
+                    f"Got y of shape {y.shape}, expected a label for each of the "
+                    f"{rows.max() + 1} or more rows of the report."
+                )
+            columns["to_right"] = changed & (after == y[rows])
+            columns["to_wrong"] = changed & (before == y[rows])
+            columns["other"] = changed & (before != y[rows]) & (after != y[rows])
+        counted = pd.DataFrame({"modality": final["modality"].to_numpy(), **columns})
+        return counted.groupby("modality", sort=False).sum().astype(int).reset_index()
+
+    def _draw_bars(self, kind: str) -> None:
+        table, at = self.table_, np.arange(len(self.table_))
+        if kind == "rate":
+            share = table["n_accepted"] / table["n_candidates"]
+            self.bars_["fused"] = self.ax_.barh(at, share, color=BLUE, height=0.6)
+            self.ax_.set_xlim(0, 1)
+            return
+        parts = (
+            {"changed": ("changed", GREY)}
+            if self.y is None
+            else {
+                "wrong to right": ("to_right", BLUE),
+                "right to wrong": ("to_wrong", ORANGE),
+                "wrong to wrong": ("other", GREY),
+            }
+        )
+        left = np.zeros(len(table))
+        number = np.maximum(table["n_accepted"].to_numpy(), 1)
+        for label, (column, colour) in parts.items():
+            share = table[column].to_numpy() / number
+            self.bars_[label] = self.ax_.barh(
+                at, share, left=left, color=colour, height=0.6, label=label
+            )
+            left += share
+
+    def _draw_rewards(self, final: pd.DataFrame) -> None:
+        place = final["modality"].map({m: i for i, m in enumerate(self.modalities_)})
+        at, reward = place.to_numpy(dtype=np.float64), final["reward"].to_numpy()
+        accepted = final["accepted"].to_numpy(dtype=bool)
+        # Spread over the width of a row by their order, so that equal ones are seen.
+        for modality in range(len(self.modalities_)):
+            here = place.to_numpy() == modality
+            at[here] += np.linspace(-0.3, 0.3, here.sum()) if here.sum() > 1 else 0.0
+        for label, chosen, colour, marker in (
+            ("rejected", ~accepted, GREY, "x"),
+            ("fused", accepted, BLUE, "o"),
+        ):
+            self.points_[label] = self.ax_.scatter(
+                reward[chosen], at[chosen], s=12, color=colour, marker=marker,
+                linewidths=0.8, alpha=0.6, label=label,
+            )  # fmt: skip
+        self.ax_.axvline(0, color="0.6", linewidth=0.8, zorder=0)

@@ -1,0 +1,84 @@
+"""Mean and standard deviation of a block."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ._row_view import iter_chunks
+
+
+def block_moments(
+    block: Any,
+    rows: np.ndarray,
+    weight: np.ndarray,
+    axes: tuple[int, ...],
+    second: bool = True,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weighted mean and standard deviation of what is observed of a block.
+
+    Parameters
+    ----------
+    block : array or RowView of shape (n, ...)
+        The block.
+    rows : ndarray of bool of shape (n,)
+        Rows that have it.
+    weight : ndarray of float64 of shape (n,)
+        Sample weights.
+    axes : tuple of int
+        Axes of one row that share their statistics.
+    second : bool, default=True
+        Whether the deviation is wanted; zeros otherwise.
+
+    Returns
+    -------
+    known : ndarray of bool
+        Features with an observed value; all three broadcast against one row.
+    mean, deviation : ndarray of float64
+        0 where not known; the deviation of a constant is exactly 0.
+    """
+    shape = block.shape[1:]
+    reduce = (0, *(a + 1 for a in axes))
+    kept = kept_shape(shape, axes)
+    total = np.zeros(kept)
+    first = np.zeros(kept)
+    # Two passes: the one-pass formula loses all digits where mean >> deviation.
+    for part, values in iter_chunks(block):
+        here = rows[part]
+        if not here.any():
+            continue
+        v, w, seen = _weighted(values[here], weight[part][here])
+        total += np.sum(w * seen, axis=reduce).reshape(kept)
+        first += np.sum(w * v, axis=reduce).reshape(kept)
+    known = total > 0
+    safe = np.where(known, total, 1.0)
+    mean = np.where(known, first / safe, 0.0)
+    squares = np.zeros(kept)
+    if not second:
+        return known, mean, squares
+    for part, values in iter_chunks(block):
+        here = rows[part]
+        if not here.any():
+            continue
+        v = values[here].astype(np.float64) - mean
+        gaps = np.isnan(v)
+        v[gaps] = 0.0
+        w = weight[part][here].reshape(-1, *[1] * len(shape))
+        squares += np.sum(w * v * v, axis=reduce).reshape(kept)
+    deviation = np.sqrt(squares / safe)
+    # A constant feature carries nothing; its rounding errors must not be blown up.
+    tiny = 10 * np.finfo(np.float64).eps * np.abs(mean)
+    return known, mean, np.where(deviation <= tiny, 0.0, deviation)
+
+
+def kept_shape(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape of one row with the axes that share their statistics reduced to 1."""
+    return tuple(1 if i in axes else s for i, s in enumerate(shape))
+
+
+def _weighted(values: np.ndarray, weight: np.ndarray) -> tuple:
+    v = values.astype(np.float64)
+    seen = ~np.isnan(v)
+    v[~seen] = 0.0
+    return v, weight.reshape(-1, *[1] * (v.ndim - 1)), seen

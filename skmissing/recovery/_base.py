@@ -1,0 +1,385 @@
+"""What all transformers that fill missing blocks have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+
+from .._fit import restore_on_error
+from .._target import check_weights, warn_unobserved
+from .._warn import warn_user
+from ..exceptions import EmptyRowWarning
+from ..modalities._layout import prefix_groups
+from ..modalities._moments import block_moments
+from ..modalities._multimodal_data import MultimodalData
+from ..modalities._row_view import take_rows
+from ..modalities._validation import check_multimodal
+
+Recovered = dict[str, np.ndarray]
+# Rows recovered at once: blocks are widened to float64, images among them.
+RECOVER_ROWS = 1024
+
+
+class BaseRecovery(TransformerMixin, BaseEstimator):
+    """Base of the transformers that fill missing modalities.
+
+    A subclass defines ``_fit_rows(data, weight)`` and ``_recover(data)``; the latter
+    returns for each modality the values of the rows that lack it, in their order. A row
+    may be filled from that row alone.
+
+    Attributes
+    ----------
+    modality_names_in_ : ndarray of str
+        Names of the modalities seen in ``fit``.
+    modality_shapes_in_ : dict of str to tuple of int
+        Shape of one row of each modality.
+    means_ : dict of str to ndarray
+        Mean of every feature over the training rows that have the modality.
+
+    Raises
+    ------
+    ValueError
+        In ``fit``, if no row has any modality.
+
+    See Also
+    --------
+    MeanRecovery : The simplest one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmissing import MultimodalData
+    >>> from skmissing.recovery import BaseRecovery
+    >>> class ZeroRecovery(BaseRecovery):
+    ...     def __init__(self, *, modalities=None):
+    ...         self.modalities = modalities
+    ...     def _recover(self, data):
+    ...         missing = (~data.present).sum(axis=0)
+    ...         return {
+    ...             name: np.zeros((n, *data.block_shapes[name]))
+    ...             for name, n in zip(data.names, missing)
+    ...         }
+    >>> X = MultimodalData({"a": [[1.0], [np.nan]], "b": [[2.0], [3.0]]})
+    >>> ZeroRecovery().fit_transform(X)["a"].tolist()
+    [[1.0], [0.0]]
+    """
+
+    modalities: Any
+    means_: dict[str, np.ndarray]
+    _parameter_constraints: dict[str, list[Any]] = {
+        "modalities": [dict, list, tuple, None]
+    }
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # A MultimodalData cannot be wrapped by set_output.
+        super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)
+
+    # -- for subclasses ----------------------------------------------------------------
+
+    def _fit_rows(self, data: MultimodalData, weight: np.ndarray) -> None:
+        """Learn from rows with any pattern, weights of mean 1."""
+
+    def _recover(self, data: MultimodalData) -> Recovered:
+        """Values of missing blocks, float64, for modalities seen in fit."""
+        raise TypeError(f"{type(self).__name__} does not define _recover.")
+
+    # -- fit ---------------------------------------------------------------------------
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    @restore_on_error
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
+        """Learn how the modalities hang together.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any pattern of missing modalities.
+        y : None
+            Ignored.
+        sample_weight : array of shape (n_samples,), default=None
+            Not negative. A row of weight 0 counts as absent; only ratios matter.
+
+        Returns
+        -------
+        self
+        """
+        data = check_multimodal(self, X, self.modalities, reset=True)
+        weight = check_weights(sample_weight, len(data))
+        if not (weight > 0).all():
+            data, weight = data[weight > 0], weight[weight > 0]
+        weight = weight / weight.mean()
+        if not data.present.any():
+            raise ValueError(
+                "Got only rows without any modality in fit, expected at least one row "
+                "with one."
+            )
+        seen = np.asarray(data.present.any(axis=0))
+        observed = [n for n, p in zip(data.names, seen) if p]
+        warn_unobserved(data.names, observed)
+        self.means_ = {}
+        self._deviations: dict[str, np.ndarray] = {}
+        self._known: dict[str, np.ndarray] = {}
+        for name in observed:
+            here = data.present[:, data.names.index(name)]
+            shape = data.block_shapes[name]
+            known, mean, _ = block_moments(data[name], here, weight, (), False)
+            # Pixels of a channel, and time steps of a signal, share their unit.
+            axes = {3: (1, 2), 2: (0,)}.get(len(shape), ())
+            deviation = block_moments(data[name], here, weight, axes)[2]
+            self.means_[name], self._known[name] = mean, known
+            self._deviations[name] = np.broadcast_to(
+                np.where(deviation > 0, deviation, 1.0), shape
+            ).copy()
+        self._fit_rows(data, weight)
+        return self
+
+    # -- transform ---------------------------------------------------------------------
+
+    def transform(self, X: Any) -> Any:
+        """Fill the missing blocks.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any pattern of missing modalities.
+
+        Returns
+        -------
+        X_out : same kind as X
+            Blocks that are there, and columns that are no modality, as they were;
+            missing blocks filled, unless no training row had the modality. Integers
+            become float64 where something was missing. Rows with nothing are filled
+            like the average row, with one warning.
+        """
+        check_is_fitted(self)
+        data = check_multimodal(self, X, self.modalities, reset=False)
+        return self._like(X, data, self._recover_all(data))
+
+    def recover(self, X: Any) -> Recovered:
+        """Values of the missing blocks alone.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any pattern of missing modalities.
+
+        Returns
+        -------
+        dict of str to ndarray of float64 of shape (n_missing, ...)
+            For each modality seen in ``fit`` one row for each row of X that lacks it.
+        """
+        check_is_fitted(self)
+        data = check_multimodal(self, X, self.modalities, reset=False)
+        return self._recover_all(data)
+
+    def _recover_all(self, data: MultimodalData) -> Recovered:
+        names = list(self.means_)
+        empty = np.asarray(~data.select(names).present.any(axis=1))
+        if empty.any():
+            warn_user(
+                f"Got {int(empty.sum())} of {len(empty)} rows without a usable "
+                "modality; they are filled like the average row.",
+                EmptyRowWarning,
+            )
+        parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
+        for start in range(0, len(data), RECOVER_ROWS):
+            found = self._recover(data[start : start + RECOVER_ROWS])
+            for name in names:
+                parts[name].append(found[name])
+        return {name: np.concatenate(parts[name]) for name in names}
+
+    def _like(self, X: Any, data: MultimodalData, found: Recovered) -> Any:
+        """Put recovered values into their places in X."""
+        present = data.present.copy()
+        blocks: dict[str, Any] = data.blocks
+        for name, values in found.items():
+            gone = ~data.present[:, data.names.index(name)]
+            if not gone.any():
+                continue
+            old = take_rows(data[name], slice(None))
+            kind = old.dtype if old.dtype.kind == "f" else np.dtype(np.float64)
+            block = old.astype(kind)
+            block[gone] = values
+            blocks[name] = block
+            present[:, data.names.index(name)] = True
+        out = MultimodalData._trusted(blocks, present, dict(data._feature_names))
+        if isinstance(X, MultimodalData):
+            return out
+        places = self._places(X)
+        if places is None:
+            frame = out.to_frame()
+            if isinstance(X, pd.DataFrame):
+                frame.index = X.index
+                return frame
+            return frame.to_numpy()
+        if isinstance(X, pd.DataFrame):
+            return _fill_frame(X, places, data, out)
+        array = np.array(X, dtype=object if _holds_text(X) else np.float64)
+        for name, columns in places.items():
+            gone = ~data.present[:, data.names.index(name)]
+            if gone.any() and name in found:
+                flat = np.asarray(out[name])[gone].reshape(int(gone.sum()), -1)
+                array[np.ix_(gone, columns)] = flat
+        return array
+
+    def _places(self, X: Any) -> dict[str, np.ndarray] | None:
+        """Columns of X by modality; None if X has no others and follows their order."""
+        layout = self._column_layout
+        if layout is None:
+            if isinstance(X, pd.DataFrame):
+                groups = prefix_groups(X)
+                if set(self.modality_names_in_) <= set(groups):
+                    return {
+                        name: np.asarray(groups[name])
+                        for name in self.modality_names_in_
+                    }
+            return None
+        if layout.labels is None:
+            return layout.indices
+        have = list(X.columns)
+        order = np.array([have.index(label) for label in layout.labels])
+        return {name: order[index] for name, index in layout.indices.items()}
+
+    # -- score -------------------------------------------------------------------------
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Share of the variation of hidden blocks that is recovered.
+
+        Every modality is hidden in turn and recovered from the others.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Rows that were not in ``fit``, with any pattern.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        float
+            The mean over modalities of ``1 - sum((x - x_hat)**2) / sum((x - mean)**2)``
+            over the rows that have the modality and some other one (all that have it,
+            if there are no such rows), with features (channels of images and series)
+            divided by their standard deviation. The training mean scores 0, a perfect
+            recovery 1.
+
+        Raises
+        ------
+        ValueError
+            If no row has a modality that was seen in ``fit``.
+        """
+        check_is_fitted(self)
+        data = check_multimodal(self, X, self.modalities, reset=False)
+        usable = data.present & np.array([n in self.means_ for n in data.names])
+        scores = []
+        for m, name in enumerate(data.names):
+            here = usable[:, m]
+            several = here & (usable.sum(axis=1) > 1)
+            rows = np.flatnonzero(several if several.any() else here)
+            if not len(rows):
+                continue
+            error = total = 0.0
+            for start in range(0, len(rows), RECOVER_ROWS):
+                part = data[rows[start : start + RECOVER_ROWS]]
+                truth = take_rows(part[name], slice(None)).astype(np.float64)
+                guess = self._recover(part.hide(name))[name]
+                scale = self._deviations[name]
+                # Features missing in the truth, or never seen, say nothing.
+                seen = ~np.isnan(truth) & self._known[name]
+                error += float(np.square((truth - guess) / scale)[seen].sum())
+                apart = (truth - self.means_[name]) / scale
+                total += float(np.square(apart)[seen].sum())
+            scores.append(1.0 - error / total if total > 0 else float(error == 0.0))
+        if not scores:
+            raise ValueError(
+                "Got no row with a modality that was seen in fit, expected at least "
+                "one to hide."
+            )
+        return float(np.mean(scores))
+
+    # -- helpers for subclasses --------------------------------------------------------
+
+    def _mean_rows(self, name: str, n: int) -> np.ndarray:
+        mean = self.means_[name]
+        return np.broadcast_to(mean, (n, *mean.shape)).copy()
+
+    def _scaled(self, data: MultimodalData, name: str, rows: Any) -> np.ndarray:
+        """Flat standardised rows of a block that have it; NaN features are 0."""
+        values = take_rows(data[name], rows).astype(np.float64)
+        values -= self.means_[name]
+        values /= self._deviations[name]
+        flat = values.reshape(len(values), -1)
+        return np.where(np.isnan(flat), 0.0, flat)
+
+    def _unscaled(self, name: str, flat: np.ndarray) -> np.ndarray:
+        """Undo :meth:`_scaled`."""
+        mean = self.means_[name]
+        return flat.reshape(len(flat), *mean.shape) * self._deviations[name] + mean
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names of the output columns of a table: those of the input.
+
+        Parameters
+        ----------
+        input_features : array of str, default=None
+            Checked against the names seen in ``fit``.
+
+        Returns
+        -------
+        ndarray of str
+        """
+        check_is_fitted(self)
+        if self._column_layout is None:
+            return np.asarray(
+                [
+                    label
+                    for name in self.modality_names_in_
+                    for label in self._feature_labels.get(
+                        name,
+                        [f"{name}__{i}" for i in range(self._size(name))],
+                    )
+                ],
+                dtype=object,
+            )
+        return _check_feature_names_in(self, input_features)
+
+    def _size(self, name: str) -> int:
+        return int(np.prod(self.modality_shapes_in_[name]))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+def _holds_text(X: Any) -> bool:
+    return getattr(np.asarray(X).dtype, "kind", "f") in "OUS"
+
+
+def _fill_frame(
+    X: pd.DataFrame,
+    places: dict[str, np.ndarray],
+    data: MultimodalData,
+    out: MultimodalData,
+) -> pd.DataFrame:
+    """A copy of a frame with the rows filled that lacked a modality."""
+    frame = X.copy()
+    for name, columns in places.items():
+        m = data.names.index(name)
+        gone = out.present[:, m] & ~data.present[:, m]
+        if not gone.any():
+            continue
+        flat = np.asarray(out[name])[gone].reshape(int(gone.sum()), -1)
+        for values, column in zip(flat.T, columns.tolist()):
+            old = X.iloc[:, column]
+            kind = old.dtype
+            if not (isinstance(kind, np.dtype) and kind.kind == "f"):
+                kind = np.dtype(np.float64)
+            new = old.to_numpy(dtype=kind, na_value=np.nan, copy=True)
+            new[gone] = values
+            frame.isetitem(column, new)
+    return frame

@@ -1,0 +1,62 @@
+"""Recovery by the training mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..modalities._multimodal_data import MultimodalData
+from ._base import BaseRecovery, Recovered
+
+
+class MeanRecovery(BaseRecovery):
+    """Fill a missing modality with its training mean.
+
+    What any other recovery has to beat: its :meth:`score` on the training data is 0.
+
+    Parameters
+    ----------
+    modalities : mapping or list, default=None
+        Columns of each modality, see :class:`~skmissing.Modality`.
+
+    Attributes
+    ----------
+    means_ : dict of str to ndarray
+        Weighted mean of every feature over the training rows that have the modality.
+    modality_names_in_ : ndarray of str
+        Names of the modalities seen in ``fit``.
+    modality_shapes_in_ : dict of str to tuple of int
+        Shape of one row of each modality.
+    n_features_in_ : int
+        Columns of a 2-D X, number of modalities of a MultimodalData.
+    feature_names_in_ : ndarray of str
+        Only for data frames with string column names.
+
+    Raises
+    ------
+    ValueError
+        In ``fit``, if no row has any modality.
+
+    See Also
+    --------
+    RegressionRecovery : Predicts the modality from the others.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skmissing.recovery import MeanRecovery
+    >>> X = pd.DataFrame({"a__u": [1.0, 3.0], "b__v": [5.0, None]})
+    >>> MeanRecovery().fit_transform(X)
+       a__u  b__v
+    0   1.0   5.0
+    1   3.0   5.0
+    """
+
+    def __init__(self, *, modalities: Any = None) -> None:
+        self.modalities = modalities
+
+    def _recover(self, data: MultimodalData) -> Recovered:
+        gone = (~data.present).sum(axis=0)
+        return {
+            name: self._mean_rows(name, int(gone[data.names.index(name)]))
+            for name in self.means_
+        }

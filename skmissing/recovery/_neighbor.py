@@ -1,0 +1,165 @@
+"""Recovery from similar rows."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from ..modalities._multimodal_data import MultimodalData
+from ._base import BaseRecovery, Recovered
+
+# Distances at once, 64 MB in float64.
+CHUNK = 2**23
+# Squared distances that differ by less are ties: sums of products come out slightly
+# different in batches of another size. Standardised features are of size 1.
+TIE_DECIMALS = 9
+
+
+class NeighborRecovery(BaseRecovery):
+    """Fill a missing modality with that of similar training rows.
+
+    Donors are the training rows that have the modality. Rows are compared by the
+    modalities that both have.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=5
+        Donors averaged. 1 copies the block of one real row, so that what is filled in
+        is sharp.
+    weights : {"uniform", "distance"}, default="uniform"
+        Whether all donors count the same, or by the inverse of their distance.
+    modalities : mapping or list, default=None
+        Columns of each modality, see :class:`~skmissing.Modality`.
+
+    Attributes
+    ----------
+    means_ : dict of str to ndarray
+        Mean of every feature over the training rows that have the modality.
+    modality_names_in_ : ndarray of str
+        Names of the modalities seen in ``fit``.
+    modality_shapes_in_ : dict of str to tuple of int
+        Shape of one row of each modality.
+    n_features_in_ : int
+        Columns of a 2-D X, number of modalities of a MultimodalData.
+    feature_names_in_ : ndarray of str
+        Only for data frames with string column names.
+
+    Raises
+    ------
+    ValueError
+        In ``fit``, if no row has any modality.
+
+    See Also
+    --------
+    RegressionRecovery : Predicts the modality from the others.
+
+    Notes
+    -----
+    The squared distance of two rows is the mean, over the modalities that both have, of
+    the mean squared difference of standardised features: a modality counts the same
+    however many features it has. Rows that share no modality with any donor get the
+    training mean. Weights of training rows only decide which are absent. A training row
+    transformed again may meet itself; a score needs other rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmissing import MultimodalData
+    >>> from skmissing.recovery import NeighborRecovery
+    >>> X = MultimodalData({"a": [[0.0], [1.0], [9.0]], "b": [[5.0], [7.0], [np.nan]]})
+    >>> NeighborRecovery(n_neighbors=1).fit_transform(X)["b"].tolist()
+    [[5.0], [7.0], [7.0]]
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        **BaseRecovery._parameter_constraints,
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "weights": [StrOptions({"uniform", "distance"})],
+    }
+
+    def __init__(
+        self,
+        *,
+        n_neighbors: int = 5,
+        weights: str = "uniform",
+        modalities: Any = None,
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        self.weights = weights
+        self.modalities = modalities
+
+    def _fit_rows(self, data: MultimodalData, weight: np.ndarray) -> None:
+        self._tables: dict[str, np.ndarray] = {}
+        self._donors = data.select(list(self.means_)).present.copy()
+        for m, name in enumerate(self.means_):
+            here = self._donors[:, m]
+            table = np.zeros((len(data), self._size(name)))
+            table[here] = self._scaled(data, name, here)
+            self._tables[name] = table
+
+    def _recover(self, data: MultimodalData) -> Recovered:
+        names = list(self.means_)
+        present = data.select(names).present
+        out = {n: self._mean_rows(n, int((~p).sum())) for n, p in zip(names, present.T)}
+        # Where the values of row i of a modality stand in the output.
+        slots = np.cumsum(~present, axis=0) - 1
+        lacking = np.flatnonzero(~present.all(axis=1) & present.any(axis=1))
+        step = max(CHUNK // len(self._donors), 1)
+        for start in range(0, len(lacking), step):
+            rows = lacking[start : start + step]
+            distance = self._distances(data, rows, present[rows])
+            for m, name in enumerate(names):
+                gone = ~present[rows, m]
+                if gone.any():
+                    values, found = self._average(name, m, distance[gone])
+                    at = slots[rows[gone], m]
+                    out[name][at[found]] = self._unscaled(name, values[found])
+        return out
+
+    def _distances(
+        self, data: MultimodalData, rows: np.ndarray, present: np.ndarray
+    ) -> np.ndarray:
+        """Squared distances, infinite to rows that share nothing."""
+        total = np.zeros((len(rows), len(self._donors)))
+        shared = np.zeros_like(total)
+        for m, name in enumerate(self.means_):
+            here = present[:, m]
+            if not here.any():
+                continue
+            own, table = self._scaled(data, name, rows[here]), self._tables[name]
+            square = (own * own).sum(axis=1)[:, None] + (table * table).sum(axis=1)
+            square -= 2.0 * own @ table.T
+            both = here[:, None] & self._donors[:, m]
+            total[here] += np.where(self._donors[:, m], square / table.shape[1], 0.0)
+            shared += both
+        with np.errstate(divide="ignore", invalid="ignore"):
+            out = np.where(shared > 0, total / shared, np.inf)
+        return np.round(np.maximum(out, 0.0), TIE_DECIMALS)
+
+    def _average(
+        self, name: str, m: int, distance: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Mean of the nearest donors, and which rows have one."""
+        donors = np.flatnonzero(self._donors[:, m])
+        distance = distance[:, donors]
+        k = min(int(self.n_neighbors), len(donors))
+        # The first of ties, whatever the batch.
+        nearest = np.argsort(distance, axis=1, kind="stable")[:, :k]
+        near = np.take_along_axis(distance, nearest, axis=1)
+        share = np.isfinite(near).astype(np.float64)
+        if self.weights == "distance":
+            exact = near == 0
+            with np.errstate(divide="ignore"):
+                share = np.where(
+                    exact.any(axis=1, keepdims=True), exact, 1.0 / np.sqrt(near)
+                )
+        found = share.sum(axis=1) > 0
+        share = share / np.where(found, share.sum(axis=1), 1.0)[:, None]
+        table = self._tables[name][donors]
+        values = np.zeros((len(distance), table.shape[1]))
+        for j in range(k):
+            values += share[:, j : j + 1] * table[nearest[:, j]]
+        return values, found

@@ -1,0 +1,334 @@
+"""Recovery by a variational auto-encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from .._random import draw_seed, local_random_state
+from ..modalities._multimodal_data import MultimodalData
+from ..modalities._validation import check_multimodal
+from ..nn._docs import fill_doc
+from ..nn._feed import PREDICT_BATCH, FittedNet
+from ..nn._mlp_encoder import check_widths
+from ..nn._net_parameters import NetParameters
+from ..nn._runtime import torch_threads
+from ..nn._task import EncoderBank
+from ..nn._training import train_net
+from ._base import RECOVER_ROWS, BaseRecovery, Recovered
+from ._vae_module import VAEModule
+
+
+@fill_doc
+class MultimodalVAE(NetParameters, BaseRecovery):
+    """Fill missing modalities with a multimodal variational auto-encoder.
+
+    Each modality that a row has says, as a Gaussian, which latent vectors it could come
+    from. What they say together is decoded into the modalities that are missing, and
+    into no others. Complete and incomplete rows train it alike.
+
+    Parameters
+    ----------
+    modalities : mapping or list, default=None
+        Columns of each modality, see :class:`~skmissing.Modality`.
+    fusion : {"mopoe", "poe", "moe"}, default="mopoe"
+        How the experts are combined: products over random parts of what a row has, the
+        product of all (half of the time, else of a part, in training), or one expert
+        at a time.
+    latent_dim : int, default=32
+        Length of the latent vector.
+    beta : float, default=1.0
+        Weight of the divergence from the prior.
+    likelihood : {"normal", "laplace"}, default="normal"
+        Misfit of the standardised features: squared or absolute.
+    scale : float, default=0.5
+        Deviation of the likelihood, in standard deviations of a feature. Smaller ones
+        fit finer detail and regularise less.
+    hidden : sequence of int, default=(128,)
+        Widths of the decoders' layers. Images are decoded by transposed convolutions,
+        whose first map has as many channels as the last of them.
+    n_draws : int, default=None
+        ``transform`` decodes this many draws of the latent vector and averages them.
+        None: decodes the posterior mean. The draws are the same for all rows and calls.
+    shared_noise : bool, default=False
+        In training, draw noise once per batch instead of once per row. Slower to
+        learn; a weight of 2 is then the same as two rows.
+    %(unsupervised_parameters)s
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The trained net.
+    n_iter_ : int
+        Number of epochs run.
+    means_ : dict of str to ndarray
+        Mean of every feature over the training rows that have the modality.
+    modality_names_in_ : ndarray of str
+        Names of the modalities seen in ``fit``.
+    modality_shapes_in_ : dict of str to tuple of int
+        Shape of one row of each modality.
+    n_features_in_ : int
+        Columns of a 2-D X, number of modalities of a MultimodalData.
+    feature_names_in_ : ndarray of str
+        Only for data frames with string column names.
+
+    Raises
+    ------
+    ValueError
+        In ``fit``, for a frozen encoder, whose inputs training does not see, or an
+        encoder for an unknown modality, and unusable data.
+
+    See Also
+    --------
+    RegressionRecovery : Without a net, and often as good for tables.
+
+    Notes
+    -----
+    With :math:`q_S` the product of the experts of the modalities S and of a standard
+    normal one, the loss of a row that has P is
+
+    .. math::
+
+        E_{S \\subseteq P} \\left[ - E_{q_S(z)} \\sum_{m \\in P} \\log p(x_m | z)
+        + \\beta\\, KL(q_S(z) \\| N(0, I)) \\right],
+
+    with S drawn anew for every row and batch, every part as likely ("mopoe";
+    :cite:t:`mopoe`, equation 5), S = P half of the time ("poe"; :cite:t:`mvae`), or a
+    single modality and no prior expert ("moe"; :cite:t:`mmvae`). Likelihoods are
+    averaged over the features of a block and multiplied by the mean size of blocks, so
+    that all modalities count the same. The paper adds the prior's expert to the
+    product of all modalities only; here every product has it.
+
+    Early stopping watches how well blocks of rows held out are decoded from the others.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmissing import MultimodalData
+    >>> from skmissing.recovery import MultimodalVAE
+    >>> rng = np.random.default_rng(0)
+    >>> a = rng.normal(size=(400, 2))
+    >>> X = MultimodalData({"a": a, "b": a @ rng.normal(size=(2, 4))})
+    >>> X = X.hide({"b": np.arange(400) % 2 == 0})
+    >>> vae = MultimodalVAE(latent_dim=2, max_epochs=30, lr=1e-2, random_state=0,
+    ...                     n_threads=1)
+    >>> bool(vae.fit(X[:300]).score(X[300:]) > 0.8)
+    True
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        **{
+            name: options
+            for name, options in NetParameters._parameter_constraints.items()
+            if name not in ("class_weight", "warm_start")
+        },
+        "fusion": [StrOptions({"mopoe", "poe", "moe"})],
+        "latent_dim": [Interval(Integral, 1, None, closed="left")],
+        "beta": [Interval(Real, 0, None, closed="left")],
+        "likelihood": [StrOptions({"normal", "laplace"})],
+        "scale": [Interval(Real, 0, None, closed="neither")],
+        "hidden": ["array-like"],
+        "n_draws": [Interval(Integral, 1, None, closed="left"), None],
+        "shared_noise": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        *,
+        modalities: Any = None,
+        fusion: str = "mopoe",
+        latent_dim: int = 32,
+        beta: float = 1.0,
+        likelihood: str = "normal",
+        scale: float = 0.5,
+        hidden: Sequence[int] = (128,),
+        n_draws: int | None = None,
+        shared_noise: bool = False,
+        encoders: list | None = None,
+        max_epochs: int = 50,
+        lr: float = 1e-3,
+        batch_size: int | str | None = "auto",
+        optimizer: Any = "adamw",
+        weight_decay: float = 0.0,
+        early_stopping: bool | str = "auto",
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        dtype: str = "float32",
+        device: str = "auto",
+        n_threads: int | None = None,
+        callbacks: list | None = None,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        self.modalities = modalities
+        self.fusion = fusion
+        self.latent_dim = latent_dim
+        self.beta = beta
+        self.likelihood = likelihood
+        self.scale = scale
+        self.hidden = hidden
+        self.n_draws = n_draws
+        self.shared_noise = shared_noise
+        self.encoders = encoders
+        self.max_epochs = max_epochs
+        self.lr = lr
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.weight_decay = weight_decay
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.dtype = dtype
+        self.device = device
+        self.n_threads = n_threads
+        self.callbacks = callbacks
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def _fit_rows(self, data: MultimodalData, weight: np.ndarray) -> None:
+        if len(self.hidden):
+            check_widths("hidden", self.hidden)
+        encoders = self._resolve_encoders(data)
+        for name, encoder in encoders.items():
+            if encoder.frozen:
+                raise ValueError(
+                    f"Got a frozen encoder for the modality {name!r}, expected one "
+                    "that is trained; the decoder needs its inputs."
+                )
+        rng = local_random_state(self.random_state)
+        self._noise_seed = draw_seed(rng)
+        names = data.names
+
+        def build(bank: EncoderBank) -> VAEModule:
+            return VAEModule(
+                bank,
+                [names.index(name) for name in bank.names],
+                [data.block_shapes[name] for name in bank.names],
+                [(self.means_[name], self._deviations[name]) for name in bank.names],
+                self.fusion,
+                int(self.latent_dim),
+                tuple(self.hidden),
+                float(self.beta),
+                self.likelihood,
+                float(self.scale),
+                bool(self.shared_noise),
+            )
+
+        self._fitted: FittedNet = train_net(
+            self._training_params(),
+            data,
+            np.zeros(len(data), dtype=np.int64),
+            weight,
+            None,
+            encoders,
+            build,
+            rng,
+            label=type(self).__name__,
+        )
+        self.net_ = self._fitted.net
+        self.n_iter_ = len(self.net_.history)
+
+    # -- recovery ----------------------------------------------------------------------
+
+    def _recover(self, data: MultimodalData) -> Recovered:
+        drawn = self._recover_draws(data, self.n_draws)
+        return {name: values.mean(axis=0) for name, values in drawn.items()}
+
+    def _recover_draws(
+        self, data: MultimodalData, n_draws: int | None
+    ) -> dict[str, np.ndarray]:
+        """Values of missing blocks, (n_draws or 1, n_missing, ...)."""
+        noise = u = None
+        if n_draws is not None:
+            draws = np.random.RandomState(self._noise_seed)
+            # One after the other: more draws begin with the fewer.
+            pairs = [
+                (draws.standard_normal(int(self.latent_dim)), draws.uniform())
+                for _ in range(int(n_draws))
+            ]
+            noise = torch.from_numpy(np.stack([pair[0] for pair in pairs]))
+            u = torch.tensor([pair[1] for pair in pairs])
+        k = 1 if n_draws is None else int(n_draws)
+        usable = self._fitted.usable(data)
+        some = np.asarray(usable.any(axis=1))
+        module: Any = self._fitted.module
+        z = np.zeros((len(data), k, int(self.latent_dim)))
+        out = {}
+        with torch_threads(self.n_threads):
+            wanted = some & ~data.present.all(axis=1)
+            if wanted.any():
+                z[wanted] = self._fitted.apply(
+                    data[wanted], lambda net, batch: _latent(net, batch, noise, u)
+                )
+            for name in self.means_:
+                gone = ~data.present[:, data.names.index(name)]
+                values = np.stack([self._mean_rows(name, int(gone.sum()))] * k)
+                rows = np.flatnonzero(some[gone])
+                decoder = module.decoders[module.bank.names.index(name)]
+                for j in range(k):
+                    flat = _decode(decoder, z[gone][rows, j])
+                    values[j, rows] = self._unscaled(name, flat)
+                out[name] = values
+        return out
+
+    def sample(self, X: Any, n_draws: int = 5) -> list:
+        """Fill the missing blocks several times, with draws of what is plausible.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any pattern of missing modalities.
+        n_draws : int, default=5
+            Number of draws; the first of more are those of fewer.
+
+        Returns
+        -------
+        list of same kind as X
+            One for each draw of the latent vector. What is decoded is the mean of the
+            likelihood, whose noise is not added.
+        """
+        check_is_fitted(self)
+        if (
+            not isinstance(n_draws, Integral)
+            or isinstance(n_draws, bool)
+            or n_draws < 1
+        ):
+            raise ValueError(f"Got n_draws={n_draws!r}, expected a positive integer.")
+        data = check_multimodal(self, X, self.modalities, reset=False)
+        parts = [
+            self._recover_draws(data[start : start + RECOVER_ROWS], int(n_draws))
+            for start in range(0, len(data), RECOVER_ROWS)
+        ]
+        return [
+            self._like(
+                X,
+                data,
+                {
+                    name: np.concatenate([p[name][j] for p in parts])
+                    for name in parts[0]
+                },
+            )
+            for j in range(int(n_draws))
+        ]
+
+
+def _latent(module: Any, batch: Any, noise: Any, u: Any) -> Any:
+    return module.latent(batch, noise, u)
+
+
+def _decode(decoder: Any, z: np.ndarray) -> np.ndarray:
+    """Standardised blocks of latent vectors, float64."""
+    like = next(decoder.parameters())
+    decoder.eval()
+    with torch.inference_mode():
+        parts = [
+            decoder(part.to(like)).cpu().double().numpy()
+            for part in torch.from_numpy(z).split(PREDICT_BATCH)
+        ]
+    return np.concatenate(parts)

@@ -1,0 +1,232 @@
+"""Variational auto-encoder over several modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..nn._scaling import BlockScaler
+from ..nn._store import Batch
+from ..nn._subsets import random_part
+from ..nn._task import EncoderBank, TaskModule
+from ._decoders import make_decoder
+
+# Logs of variances are kept between these (standard deviations from 0.02 to 7.4): the
+# exponential of an unbounded one overflows in the first steps of an untrained net.
+LOG_VARIANCE = (-8.0, 4.0)
+
+
+class VAEModule(TaskModule):
+    """One Gaussian expert and one decoder for each modality.
+
+    Parameters
+    ----------
+    bank : EncoderBank
+        Encoders of the modalities.
+    columns : list of int
+        Columns of the present mask that belong to the encoders.
+    shapes : list of tuple of int
+        Shape of one row of each block.
+    moments : list of pair of ndarray
+        Mean and deviation of each block: decoders speak in units of the deviation.
+    fusion : {"mopoe", "poe", "moe"}
+        How the experts are combined.
+    latent_dim : int
+        Length of the latent vector.
+    hidden : sequence of int
+        Widths of the decoders' layers.
+    beta : float
+        Weight of the divergence from the prior.
+    likelihood : {"normal", "laplace"}
+        Of the standardised features.
+    scale : float
+        Deviation of the likelihood.
+    shared_noise : bool
+        Draw once per batch instead of once per row.
+    """
+
+    def __init__(
+        self,
+        bank: EncoderBank,
+        columns: list[int],
+        shapes: list[tuple[int, ...]],
+        moments: list[tuple[np.ndarray, np.ndarray]],
+        fusion: str,
+        latent_dim: int,
+        hidden: Sequence[int],
+        beta: float,
+        likelihood: str,
+        scale: float,
+        shared_noise: bool,
+    ) -> None:
+        super().__init__(bank, 1)
+        self.columns = columns
+        self.moments = moments
+        self.fusion = fusion
+        self.latent_dim = latent_dim
+        self.beta = beta
+        self.likelihood = likelihood
+        self.scale = scale
+        self.shared_noise = shared_noise
+        # Modalities count the same, and all together as many features as there are.
+        self.size = float(np.mean([np.prod(shape) for shape in shapes]))
+        self.experts = nn.ModuleList(
+            nn.Linear(width, 2 * latent_dim) for width in bank.widths
+        )
+        self.decoders = nn.ModuleList(
+            make_decoder(shape, latent_dim, hidden) for shape in shapes
+        )
+
+    def prepare(self, scalers: dict[str, BlockScaler], dtype: np.dtype) -> None:
+        # From what encoders get to what decoders say.
+        for m, (name, (mean, deviation)) in enumerate(
+            zip(self.bank.names, self.moments)
+        ):
+            scaler = scalers[name]
+            known = np.broadcast_to(scaler.factor != 0, mean.shape)
+            factor = np.where(scaler.factor != 0, scaler.factor, 1.0)
+            slope = np.where(known, 1.0 / (factor * deviation), 0.0)
+            shift = np.where(known, (scaler.center - mean) / deviation, 0.0)
+            self.register_buffer(f"slope_{m}", torch.from_numpy(slope.astype(dtype)))
+            self.register_buffer(f"shift_{m}", torch.from_numpy(shift.astype(dtype)))
+
+    # -- the latent vector -------------------------------------------------------------
+
+    def expert_outputs(self, batch: Batch) -> tuple[Any, Any]:
+        """Means and log-variances of all experts, each (n, M, latent_dim)."""
+        like = next(self.experts.parameters())
+        means, logs = [], []
+        for code, expert in zip(self.bank(batch), self.experts):
+            if code is None:
+                mean = log = like.new_zeros((len(batch), self.latent_dim))
+            else:
+                mean, log = expert(code).chunk(2, dim=1)
+            means.append(mean)
+            logs.append(log.clamp(*LOG_VARIANCE))
+        return torch.stack(means, dim=1), torch.stack(logs, dim=1)
+
+    def combine(self, means: Any, logs: Any, kept: Any) -> tuple[Any, Any]:
+        """Mean and log-variance of the product of some experts and the prior."""
+        precision = torch.exp(-logs) * kept[:, :, None]
+        total = 1.0 + precision.sum(dim=1)
+        return (precision * means).sum(dim=1) / total, -torch.log(total)
+
+    def pick(self, means: Any, logs: Any, kept: Any, u: Any) -> tuple[Any, Any]:
+        """One of some experts, by a number in [0, 1)."""
+        n_kept = kept.sum(dim=1, keepdim=True)
+        rank = torch.cumsum(kept.to(torch.int64), dim=1) - 1
+        wanted = torch.floor(u * n_kept).to(torch.int64)
+        index = (kept & (rank == wanted)).to(torch.int64).argmax(dim=1)
+        rows = torch.arange(len(kept), device=kept.device)
+        return means[rows, index], logs[rows, index]
+
+    def posterior_mean(self, means: Any, logs: Any, kept: Any) -> Any:
+        """Mean of the latent vector given some modalities."""
+        if self.fusion == "moe":
+            share = kept.to(means.dtype)[:, :, None]
+            return (share * means).sum(dim=1) / share.sum(dim=1)
+        return self.combine(means, logs, kept)[0]
+
+    # -- training ----------------------------------------------------------------------
+
+    def row_losses(self, batch: Batch) -> Any:
+        present = batch.present[:, self.columns]
+        means, logs = self.expert_outputs(batch)
+        if not self.training:
+            return self._held_out_losses(batch, means, logs, present)
+        rows = 1 if self.shared_noise else len(batch)
+        if self.fusion == "moe":
+            u = torch.rand((rows, 1), device=means.device)
+            mean, log = self.pick(means, logs, present, u)
+        else:
+            kept = random_part(present, self.shared_noise)
+            if self.fusion == "poe":
+                # Half of the time all: a product alone learns nothing about parts.
+                whole = torch.rand((rows, 1), device=means.device) < 0.5
+                kept = torch.where(whole, present, kept)
+            mean, log = self.combine(means, logs, kept)
+        noise = torch.randn((rows, self.latent_dim), dtype=mean.dtype).to(mean.device)
+        z = mean + torch.exp(0.5 * log) * noise
+        divergence = 0.5 * (torch.exp(log) + mean**2 - 1.0 - log).sum(dim=1)
+        return self.size * self._misfit(batch, z, present) + self.beta * divergence
+
+    def _held_out_losses(
+        self, batch: Batch, means: Any, logs: Any, present: Any
+    ) -> Any:
+        """Misfit of each block given all others, and of all given all; no noise."""
+        z = self.posterior_mean(means, logs, present)
+        total = self._misfit(batch, z, present)
+        for m in range(present.shape[1]):
+            kept = present.clone()
+            kept[:, m] = False
+            # Of rows with nothing else the prior's mean is asked.
+            some = kept.any(dim=1, keepdim=True)
+            z = self.posterior_mean(means, logs, kept | ~some)
+            target = torch.zeros_like(present)
+            target[:, m] = present[:, m]
+            total = total + self._misfit(batch, z * some, target)
+        return self.size * total
+
+    def _misfit(self, batch: Batch, z: Any, wanted: Any) -> Any:
+        """Negative log-likelihood of some blocks per feature, summed over blocks."""
+        total = z.new_zeros(len(batch))
+        for m, name in enumerate(self.bank.names):
+            values = batch.x.get(name)
+            if values is None or not wanted[:, m].any():
+                continue
+            index = batch.index[name]
+            guess = self.decoders[m](z if index is None else z.index_select(0, index))
+            target = values.to(z.dtype) * getattr(self, f"slope_{m}")
+            gap = (target + getattr(self, f"shift_{m}") - guess) / self.scale
+            loss = gap.abs() if self.likelihood == "laplace" else 0.5 * gap * gap
+            loss = loss.flatten(1) if loss.ndim == 2 else loss.flatten(2).mean(dim=2)
+            lengths = batch.lengths.get(name)
+            if lengths is None:
+                loss = loss.mean(dim=1)
+            else:
+                # Padding is no data.
+                steps = torch.arange(loss.shape[1], device=loss.device)
+                real = (steps < lengths[:, None]).to(loss.dtype)
+                loss = (loss * real).sum(dim=1) / real.sum(dim=1)
+            if index is not None:
+                loss = torch.zeros_like(total).index_copy(0, index, loss)
+            total = total + torch.where(wanted[:, m], loss, 0.0)
+        return total
+
+    def logits(self, batch: Batch) -> Any:
+        return batch.present.new_zeros((len(batch), 1), dtype=torch.float32)
+
+    # -- recovery ----------------------------------------------------------------------
+
+    def latent(self, batch: Batch, noise: Any, u: Any) -> Any:
+        """Latent vectors of the rows of a batch.
+
+        Parameters
+        ----------
+        batch : Batch of n rows
+            The rows.
+        noise : tensor of shape (K, latent_dim) or None
+            Standard normal, the same for every row; None: the posterior mean.
+        u : tensor of shape (K,)
+            Uniform numbers that pick experts of a mixture.
+
+        Returns
+        -------
+        tensor of shape (n, K or 1, latent_dim)
+        """
+        present = batch.present[:, self.columns]
+        means, logs = self.expert_outputs(batch)
+        if noise is None:
+            return self.posterior_mean(means, logs, present)[:, None]
+        out = []
+        for eps, chance in zip(noise.to(means), u):
+            if self.fusion == "moe":
+                mean, log = self.pick(means, logs, present, chance)
+            else:
+                mean, log = self.combine(means, logs, present)
+            out.append(mean + torch.exp(0.5 * log) * eps)
+        return torch.stack(out, dim=1)

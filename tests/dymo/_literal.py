@@ -1,0 +1,105 @@
+"""The method written down plainly: slow loops over rows, with no log space."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import norm
+
+
+def softmax(s):
+    e = np.exp(s - s.max())
+    return e / e.sum()
+
+
+def confidence(z, overall, metric, temperature):
+    if metric == "cosine":
+        s = np.array([z @ c for c in overall])
+    else:
+        s = np.array([-np.sum((z - c) ** 2) for c in overall])
+    return softmax(s / temperature).max()
+
+
+def plausibility(logits, z, prototypes, sigma, metric):
+    k = int(np.argmax(logits))
+    if metric == "cosine":
+        d = 1 - z @ prototypes[k]
+    else:
+        d = np.sqrt(np.sum((z - prototypes[k]) ** 2))
+    return 2 * (1 - norm.cdf(d / sigma[k]))
+
+
+def alpha_of(p_before, p_after, calibration):
+    if calibration is None or p_after >= p_before:
+        return 1.0
+    if calibration == "log":
+        return np.log(p_before) / np.log(p_after + 1e-9)
+    return p_after / (p_before + 1e-9)
+
+
+class Literal:
+    """The published loop: every pass anew for every row, candidate and round.
+
+    Parameters
+    ----------
+    forward : callable
+        Takes a row number and a mask; returns logits and features.
+    overall : ndarray of shape (K, D)
+    tables : callable
+        Takes a mask; returns the prototypes and spreads of that set.
+    """
+
+    def __init__(self, forward, overall, tables, metric, temperature):
+        self.forward = forward
+        self.overall = overall
+        self.tables = tables
+        self.metric = metric
+        self.temperature = temperature
+        self.n_passes = 0
+
+    def run(self, row, mask):
+        self.n_passes += 1
+        return self.forward(row, mask)
+
+    def reward(self, row, mask, u, calibration):
+        after = mask.copy()
+        after[u] = True
+        values = []
+        for m in (mask, after):
+            logits, z = self.run(row, m)
+            q = confidence(z, self.overall, self.metric, self.temperature)
+            p = plausibility(logits, z, *self.tables(m), self.metric)
+            values.append((q, p))
+        (q0, p0), (q1, p1) = values
+        return alpha_of(p0, p1, calibration) * q1 - q0
+
+    def select(self, row, present, candidates, selection, calibration):
+        """Logits, mask, and rewards as (step, modality, reward)."""
+        mask = present.copy()
+        history = []
+        if selection == "all":
+            mask |= candidates
+        elif selection == "simultaneous":
+            start = mask.copy()
+            for u in np.flatnonzero(candidates & ~start):
+                r = self.reward(row, start, u, calibration)
+                history.append((0, u, r))
+                if r > 0:
+                    mask[u] = True
+        elif selection == "iterative":
+            bad = ~candidates
+            step = 0
+            while True:
+                scored = {}
+                for u in np.flatnonzero(~mask & ~bad):
+                    scored[u] = self.reward(row, mask, u, calibration)
+                    history.append((step, u, scored[u]))
+                for u, r in scored.items():
+                    if not r > 0:
+                        bad[u] = True
+                good = {u: r for u, r in scored.items() if r > 0}
+                if not good:
+                    break
+                best = max(good.values())
+                mask[min(u for u, r in good.items() if r == best)] = True
+                step += 1
+        return self.run(row, mask)[0], mask, history

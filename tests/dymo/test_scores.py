@@ -1,0 +1,428 @@
+"""Scores against plain formulae, and where plain formulae fail."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import log_ndtr
+from scipy.stats import norm
+
+from skmissing.dymo._scores import (
+    alphas,
+    confidence_loss,
+    distances,
+    log_halfnormal,
+    log_softmax,
+    rewards,
+    similarities,
+    unit_length,
+)
+from skmissing.dymo._selection import Policy, best_of_each, select
+from skmissing.dymo._statistics import (
+    TAIL,
+    Rows,
+    StatisticsTable,
+    SubsetStatistics,
+    overall_subsets,
+)
+
+from ._literal import Literal, alpha_of, confidence, plausibility
+
+SEEDS = range(4)
+METRICS = ("cosine", "euclidean")
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_scores_are_the_plain_formulae(seed, metric):
+    rng = np.random.default_rng(seed)
+    z, c = unit_length(rng.normal(size=(20, 5))), rng.normal(size=(4, 5)) / 3
+    logits, sigma = rng.normal(size=(20, 4)), rng.uniform(0.5, 1.0, size=4)
+    loss = confidence_loss(similarities(z, c, metric) / 0.1)
+    q = [confidence(row, c, metric, 0.1) for row in z]
+    np.testing.assert_allclose(np.exp(-loss), q, rtol=1e-12)
+    label = logits.argmax(axis=1)
+    p = [plausibility(a, b, c, sigma, metric) for a, b in zip(logits, z)]
+    d = distances(z, c[label], metric)
+    np.testing.assert_allclose(np.exp(log_halfnormal(d / sigma[label])), p, rtol=1e-12)
+
+
+@pytest.mark.parametrize("calibration", ["log", "ratio", None])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_rewards_are_the_plain_formulae(seed, calibration):
+    rng = np.random.default_rng(seed)
+    p, q = rng.uniform(0.01, 0.9, size=(2, 50)), rng.uniform(0.3, 0.99, size=(2, 50))
+    alpha = alphas(np.log(p[0]), np.log(p[1]), calibration)
+    expected = [alpha_of(a, b, calibration) for a, b in p.T]
+    np.testing.assert_allclose(alpha, expected, atol=1e-6)
+    assert (alpha >= 0).all() and (alpha <= 1).all()
+    out = rewards(-np.log(q[0]), -np.log(q[1]), alpha, "prob")
+    np.testing.assert_allclose(out, alpha * q[1] - q[0], atol=1e-12)
+    logs = rewards(-np.log(q[0]), -np.log(q[1]), alpha, "logprob")
+    np.testing.assert_allclose(logs, np.log(alpha * q[1] / q[0]), atol=1e-12)
+    np.testing.assert_array_equal(logs > 0, out > 0)
+
+
+def test_no_saturation_beyond_five_and_a_half_spreads():
+    # In float32 both chances are 0, so that the paper's alpha is 1 and calibration
+    # switches itself off exactly where a recovery is most suspicious.
+    before, after = 5.6, 9.0
+    assert np.float32(2) * (1 - np.float32(norm.cdf(before))) == 0
+    log_p = log_halfnormal(np.array([before, after, 40.0]))
+    np.testing.assert_allclose(log_p, np.log(2) + log_ndtr([-before, -after, -40.0]))
+    for calibration, expected in (
+        ("ratio", np.exp(log_p[1] - log_p[0])),
+        ("log", log_p[0] / log_p[1]),
+    ):
+        alpha = alphas(log_p[:1], log_p[1:2], calibration)
+        np.testing.assert_allclose(alpha, expected)
+        assert alpha < 0.45
+        assert alphas(log_p[1:2], log_p[2:], calibration) < 0.06
+        assert alphas(log_p[1:2], log_p[:1], calibration) == 1
+
+
+def test_confidence_is_told_apart_where_it_rounds_to_one():
+    loss = confidence_loss(np.array([[0.0, -50.0], [0.0, -60.0], [0.0, -800.0]]))
+    assert (np.exp(-loss[1:]) == 1.0).all()
+    np.testing.assert_allclose(loss[:2], np.exp([-50.0, -60.0]), rtol=1e-12)
+    gain = rewards(loss[:1], loss[1:2], np.ones(1), "prob")
+    np.testing.assert_allclose(gain, np.exp(-50) - np.exp(-60))
+    assert rewards(loss[1:2], loss[:1], np.ones(1), "prob") < 0
+
+
+def test_classes_without_a_prototype_and_zero_features():
+    c = np.array([[1.0, 0.0], [np.nan, np.nan]])
+    for metric in METRICS:
+        s = similarities(np.array([[0.5, 0.5]]), c, metric)
+        assert np.isfinite(s[0, 0]) and s[0, 1] == -np.inf
+        assert confidence_loss(s) == 0
+    np.testing.assert_array_equal(unit_length(np.zeros((1, 2))), np.zeros((1, 2)))
+    np.testing.assert_allclose(
+        np.exp(log_softmax(np.array([[1000.0, 1000.0, -1000.0]]))), [[0.5, 0.5, 0.0]]
+    )
+
+
+# -- statistics -----------------------------------------------------------------------
+
+
+def random_rows(seed, n=60, m=3, k=3, width=4, present=None):
+    """Features that depend on the set, as tables."""
+    rng = np.random.default_rng(seed)
+    y = rng.permutation(np.arange(n) % k)
+    base = rng.normal(size=(n, m, width)) + y[:, None, None]
+    if present is None:
+        present = np.ones((n, m), dtype=bool)
+
+    def features(subset):
+        index = np.flatnonzero(present[:, subset].all(axis=1))
+        return base[index][:, subset].mean(axis=1), index
+
+    return Rows(features, y, np.ones(n))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_statistics_are_the_plain_formulae(seed, metric):
+    rows = random_rows(seed)
+    table = StatisticsTable(3, 3, metric, 0.0).fit(rows, rows, np.random.RandomState(0))
+    centers = []
+    for subset in overall_subsets(3, np.random.RandomState(0)):
+        z, index = rows.features(subset)
+        c = np.stack([z[rows.y[index] == k].mean(axis=0) for k in range(3)])
+        centers.append(c)
+        d = distances(z, c[rows.y], metric)
+        sigma = [np.sqrt(np.mean(d[rows.y == k] ** 2)) for k in range(3)]
+        np.testing.assert_allclose(table[subset].prototypes, c, atol=1e-12)
+        np.testing.assert_allclose(table[subset].sigma, sigma, atol=1e-12)
+    np.testing.assert_allclose(table.overall, np.mean(centers, axis=0), atol=1e-12)
+
+
+def test_subsets_are_ordered_by_size_and_then_by_place():
+    subsets = overall_subsets(3, np.random.RandomState(0))
+    members = ["".join(str(i) for i in np.flatnonzero(s)) for s in subsets]
+    assert members == ["0", "1", "2", "01", "02", "12", "012"]
+    many = overall_subsets(8, np.random.RandomState(0))
+    assert len(many) == 64 == len(np.unique(many, axis=0))
+    assert many.any(axis=1).all()
+    assert 3.5 < many.sum(axis=1).mean() < 4.5
+
+
+def test_rare_classes_take_the_spread_of_all():
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1, 2], [500, 500, 1])
+    z = rng.normal(size=(1001, 2)) * np.array([1.0, 2.0, 1.0])[y][:, None]
+    rows = Rows(lambda s: (z, np.arange(1001)), y, np.ones(1001))
+    table = StatisticsTable(1, 3, "euclidean", 0.1).fit(
+        rows, rows, np.random.RandomState(0)
+    )
+    sigma = table[np.array([True])].sigma
+    pooled = np.sqrt((500 * 2 + 500 * 8) / 1001)
+    assert sigma[0] == pytest.approx(np.sqrt(2), rel=0.1)
+    assert sigma[1] == pytest.approx(np.sqrt(8), rel=0.1)
+    # Its only row lies on its prototype: a spread of 0 if it were alone.
+    assert sigma[2] == pytest.approx(pooled, rel=0.1)
+    alone = StatisticsTable(1, 3, "euclidean", 0.0).fit(
+        rows, rows, np.random.RandomState(0)
+    )
+    assert alone[np.array([True])].sigma[2] > 0
+
+
+def test_sets_that_no_row_has_fall_back():
+    present = np.ones((60, 2), dtype=bool)
+    present[::2, 0] = False
+    present[1::2, 1] = False
+    rows = random_rows(0, m=2, present=present)
+    table = StatisticsTable(2, 3, "euclidean", 0.1).fit(
+        rows, rows, np.random.RandomState(0)
+    )
+    both = table[np.array([True, True])]
+    np.testing.assert_array_equal(both.prototypes, table.overall)
+    np.testing.assert_allclose(both.sigma, np.sqrt(table.pooled_))
+    loss, log_p = table.score(
+        np.eye(3), table.overall, np.ones((3, 2), dtype=bool), 0.1, "empirical"
+    )
+    assert np.isfinite(loss).all() and np.isfinite(log_p).all()
+
+
+def test_many_modalities_are_summarised_when_they_are_met():
+    rows = random_rows(1, n=40, m=8)
+    calls = []
+
+    def counted(subset):
+        calls.append(subset.copy())
+        return rows.features(subset)
+
+    counting = Rows(counted, rows.y, rows.weight)
+    table = StatisticsTable(8, 3, "euclidean", 0.1).fit(
+        counting, counting, np.random.RandomState(0)
+    )
+    new = np.ones(8, dtype=bool)
+    known = {tuple(s) for s in calls}
+    while tuple(new) in known:
+        new = np.roll(new, 1)
+        new[0] ^= True
+    before = len(calls)
+    first = table[new]
+    assert len(calls) > before
+    before = len(calls)
+    assert table[new] is first and len(calls) == before
+
+
+def test_empirical_chances_are_ranks_with_a_tail():
+    rng = np.random.default_rng(0)
+    # Gaussian features in many dimensions: distances are all about as large.
+    y, z = np.zeros(4000, dtype=int), rng.normal(size=(4000, 64))
+    y[2000:] = 1
+    rows = Rows(lambda s: (z, np.arange(4000)), y, np.ones(4000))
+    table = StatisticsTable(1, 2, "euclidean", 0.1).fit(
+        rows, rows, np.random.RandomState(0)
+    )
+    stats = table[np.array([True])]
+    new = rng.normal(size=(2000, 64))
+    zero = np.zeros(2000, dtype=int)
+    p = np.exp(stats.log_plausibility(new, zero, "euclidean", "empirical"))
+    np.testing.assert_allclose(np.quantile(p, [0.05, 0.5, 0.95]), [0.05, 0.5, 0.95],
+                               atol=0.04)  # fmt: skip
+    half = np.exp(stats.log_plausibility(new, zero, "euclidean", "halfnormal"))
+    np.testing.assert_allclose(np.quantile(half, [0.05, 0.95]), [0.25, 0.39], atol=0.02)
+    # Ever less plausible beyond the farthest, without a floor.
+    far = np.array([[3.0], [6.0], [12.0]]) * np.ones(64)
+    log_p = stats.log_plausibility(far, zero[:3], "euclidean", "empirical")
+    normal = stats.log_plausibility(far, zero[:3], "euclidean", "halfnormal")
+    np.testing.assert_allclose(log_p, np.log(TAIL) + normal)
+    assert (np.diff(log_p) < -5).all()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_empirical_chances_fall_with_distance_and_count_weights(seed):
+    rng = np.random.default_rng(seed)
+    y, z = rng.integers(3, size=50), rng.normal(size=(50, 2))
+    weight = rng.integers(1, 4, size=50)
+    again = np.repeat(np.arange(50), weight)
+    draws = np.random.RandomState(0)
+    tables = [
+        StatisticsTable(1, 3, "euclidean", 0.3).fit(rows, rows, draws)
+        for rows in (
+            Rows(lambda s: (z, np.arange(50)), y, weight / weight.mean()),
+            Rows(lambda s: (z[again], np.arange(len(again))), y[again],
+                 np.ones(len(again))),
+        )
+    ]  # fmt: skip
+    one, other = (t[np.array([True])] for t in tables)
+    assert isinstance(one, SubsetStatistics)
+    line = np.linspace(0, 6, 100)[:, None] * np.array([[1.0, 0.0]]) + one.prototypes[1]
+    label = np.ones(100, dtype=int)
+    for ics in ("empirical", "halfnormal"):
+        a = one.log_plausibility(line, label, "euclidean", ics)
+        b = other.log_plausibility(line, label, "euclidean", ics)
+        np.testing.assert_allclose(a, b, atol=1e-8)
+        assert (np.diff(a) < 0).all()
+
+
+# -- the loop -------------------------------------------------------------------------
+
+
+def random_net(seed, n=25, m=5, k=4, width=6, metric="cosine"):
+    """Logits and features that depend on the set in no simple way."""
+    rng = np.random.default_rng(seed)
+    tokens = rng.normal(size=(n, m, width))
+    first, second = rng.normal(size=(width, k)), rng.normal(size=(width, width))
+
+    def forward(row, mask):
+        h = np.tanh(tokens[row][mask].sum(axis=0) + 0.3 * mask.sum())
+        z = h @ second
+        return 2 * h @ first, unit_length(z[None])[0] if metric == "cosine" else 0.3 * z
+
+    def fuse(rows, masks):
+        pairs = [forward(r, mask) for r, mask in zip(rows, masks)]
+        return np.stack([p[0] for p in pairs]), np.stack([p[1] for p in pairs])
+
+    present = rng.random((n, m)) < 0.4
+    present[np.arange(n), rng.integers(m, size=n)] = True
+    return forward, fuse, present, rng
+
+
+POLICIES = [
+    (selection, calibration)
+    for selection in ("iterative", "simultaneous", "all", "none")
+    for calibration in ("log", "ratio", None)
+]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("selection, calibration", POLICIES)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_selection_is_the_published_loop(seed, selection, calibration, metric):
+    forward, fuse, present, rng = random_net(seed, metric=metric)
+    scale = 0.4 if metric == "cosine" else 0.8
+    overall = scale * rng.normal(size=(4, 6))
+    tables = {}
+
+    def table_of(mask):
+        key = mask.tobytes()
+        if key not in tables:
+            own = np.random.default_rng(list(key))
+            # Wide enough that the 1e-9 in the published formula makes no difference.
+            spread = own.uniform(0.7, 1.5, size=4) * (1 if metric == "cosine" else 3)
+            tables[key] = overall + 0.1 * own.normal(size=(4, 6)), spread
+        return tables[key]
+
+    calls = []
+
+    def counted(rows, masks):
+        calls.append(np.bincount(rows, minlength=len(present)))
+        return fuse(rows, masks)
+
+    def score(logits, z, masks):
+        loss = confidence_loss(similarities(z, overall, metric) / 0.5)
+        label = logits.argmax(axis=1)
+        pairs = [table_of(mask) for mask in masks]
+        centers = np.stack([p[0][k] for p, k in zip(pairs, label)])
+        sigma = np.array([p[1][k] for p, k in zip(pairs, label)])
+        return loss, log_halfnormal(distances(z, centers, metric) / sigma)
+
+    candidates = ~present & (rng.random(present.shape) < 0.9)
+    out = select(
+        counted, score, present, candidates, Policy(selection, calibration, "prob", 0.0)
+    )
+    literal = Literal(forward, overall, table_of, metric, 0.5)
+    rewards_found = {
+        (int(r), int(t), int(u)): value
+        for rows, steps, which, reward, *_ in out.history
+        for r, t, u, value in zip(rows, steps, which, reward)
+    }
+    n_rewards = 0
+    for row in range(len(present)):
+        logits, mask, history = literal.select(
+            row, present[row], candidates[row], selection, calibration
+        )
+        np.testing.assert_array_equal(out.fused[row], mask)
+        np.testing.assert_allclose(out.logits[row], logits, atol=1e-9)
+        for step, u, value in history:
+            assert rewards_found[row, step, u] == pytest.approx(value, abs=1e-6)
+        n_rewards += len(history)
+    assert len(rewards_found) == n_rewards
+    if selection in ("all", "none"):
+        assert len(calls) == 1
+        return
+    accepted = (out.fused & ~present).sum()
+    assert 0 < accepted < candidates.sum()
+    # Never more passes than one for each round and candidate left.
+    k = candidates.sum(axis=1)
+    passes = np.sum(calls, axis=0)
+    bound = 1 + (k * (k + 1) // 2 if selection == "iterative" else k + 1)
+    assert (passes <= bound).all() and (passes[k == 0] == 1).all()
+    assert passes.sum() < 0.7 * literal.n_passes
+
+
+def constant_scores(rewards_of):
+    """Fuse and score for given confidences by mask."""
+
+    def fuse(rows, masks):
+        key = np.array([rewards_of[tuple(mask)] for mask in masks])
+        return np.stack([key, -key], axis=1), key[:, None]
+
+    def score(logits, z, masks):
+        return -np.log(z[:, 0]), np.zeros(len(z))
+
+    return fuse, score
+
+
+def test_by_hand_one_by_one_and_at_once():
+    a, b, c = (True, False, False), (True, True, False), (True, False, True)
+    full = (True, True, True)
+    fuse, score = constant_scores({a: 0.5, b: 0.6, c: 0.7, full: 0.65})
+    present = np.array([a])
+    for selection, expected in (
+        # c is best; b then makes it worse.
+        ("iterative", c),
+        ("simultaneous", full),
+        ("all", full),
+        ("none", a),
+    ):
+        out = select(fuse, score, present, ~present, Policy(selection, None, "prob", 0))
+        assert tuple(out.fused[0]) == expected
+    out = select(
+        fuse, score, present, ~present, Policy("iterative", None, "prob", 0.15)
+    )
+    assert tuple(out.fused[0]) == c
+    out = select(
+        fuse, score, present, ~present, Policy("iterative", None, "prob", 0.25)
+    )
+    assert tuple(out.fused[0]) == a
+
+
+def test_rejected_once_is_rejected_for_good_and_ties_go_to_the_first():
+    a, b, c = (True, False, False), (True, True, False), (True, False, True)
+    full = (True, True, True)
+    fuse, score = constant_scores({a: 0.5, b: 0.4, c: 0.7, full: 0.9})
+    present = np.array([a])
+    policy = Policy("iterative", None, "prob", 0.0)
+    assert tuple(select(fuse, score, present, ~present, policy).fused[0]) == c
+    fuse, score = constant_scores({a: 0.5, b: 0.7, c: 0.7, full: 0.6})
+    assert tuple(select(fuse, score, present, ~present, policy).fused[0]) == b
+    # No gain is no reason either.
+    fuse, score = constant_scores({a: 0.5, b: 0.5, c: 0.5, full: 0.9})
+    assert tuple(select(fuse, score, present, ~present, policy).fused[0]) == a
+
+
+@pytest.mark.parametrize("selection", ["iterative", "simultaneous"])
+def test_rewards_that_are_not_numbers_reject(selection):
+    a, b, c = (True, False, False), (True, True, False), (True, False, True)
+    full = (True, True, True)
+    present = np.array([a, a])
+    policy = Policy(selection, None, "prob", 0.0)
+    fuse, score = constant_scores({a: 0.5, b: np.nan, c: 0.7, full: np.nan})
+    assert (
+        select(fuse, score, present, ~present, policy).fused.tolist() == [list(c)] * 2
+    )
+    fuse, score = constant_scores({a: np.nan, b: 0.6, c: 0.7, full: 0.9})
+    assert (
+        select(fuse, score, present, ~present, policy).fused.tolist() == [list(a)] * 2
+    )
+
+
+def test_best_of_each_row():
+    rows = np.array([0, 0, 0, 2, 2, 5])
+    reward = np.array([1.0, 3.0, 3.0, -np.inf, -np.inf, 0.0])
+    assert np.flatnonzero(best_of_each(rows, reward)).tolist() == [1, 3, 5]

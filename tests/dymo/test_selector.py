@@ -1,0 +1,489 @@
+"""The estimator: against the method written plainly, and with any recovery."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.impute import KNNImputer, SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from skmissing import DyMoSelector, MultimodalData
+from skmissing.baselines import FusionClassifier, PatternClassifier
+from skmissing.dymo._fitting import enough_held_out, hide_some
+from skmissing.exceptions import UnobservedModalityWarning
+from skmissing.nn import ModuleEncoder
+from skmissing.recovery import (
+    BaseRecovery,
+    MeanRecovery,
+    MultimodalVAE,
+    NeighborRecovery,
+    RegressionRecovery,
+)
+
+from .._instances import make_blocks
+from ._literal import Literal
+
+SMALL = {
+    "max_epochs": 6,
+    "lr": 5e-3,
+    "token_dim": 16,
+    "n_heads": 2,
+    "feature_dim": 6,
+    "n_threads": 1,
+    "random_state": 0,
+}
+SELECTIONS = ("iterative", "simultaneous", "all", "none")
+METRICS = ("cosine", "euclidean")
+
+
+class Truth(BaseRecovery):
+    """Uncovers what stands behind the mask."""
+
+    def __init__(self, modalities=None):
+        self.modalities = modalities
+
+    def _recover(self, data):
+        gone = ~data.present
+        return {
+            n: np.asarray(data[n])[gone[:, m]].astype(float)
+            for m, n in enumerate(data.names)
+        }
+
+
+class Noise(BaseRecovery):
+    """Fills in a constant."""
+
+    def __init__(self, value=0.0, modalities=None):
+        self.value = value
+        self.modalities = modalities
+
+    def _recover(self, data):
+        gone = (~data.present).sum(axis=0)
+        return {
+            name: np.full((n, *data.block_shapes[name]), self.value)
+            for name, n in zip(data.names, gone)
+        }
+
+
+# -- the method -----------------------------------------------------------------------
+
+
+@pytest.fixture(params=METRICS, scope="module")
+def fitted(request):
+    X, y = make_blocks(n=120, n_modalities=4, missing=0.2)
+    return DyMoSelector(
+        **SMALL, metric=request.param, ics="halfnormal", dtype="float64"
+    ).fit(X, y)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_predictions_are_those_of_the_method_written_plainly(fitted, seed):
+    X, _ = make_blocks(n=12, n_modalities=4, missing=0.6, seed=seed)
+    filled, candidates = fitted._recoverer.fill(X, frozenset())
+    module = fitted._fitted.module
+
+    def forward(row, mask):
+        # One row, with what it does not use hidden: all encoders run anew.
+        batch = fitted._fitted.store(filled[row].hide(~mask[None])).batch(
+            torch.arange(1)
+        )
+        kept = torch.from_numpy(mask[None])
+        with torch.inference_mode():
+            logits, z = module.fuse(module.tokens(batch), kept)
+        z = z[0].double().numpy()
+        z = z / np.linalg.norm(z) if fitted.metric == "cosine" else z
+        return logits[0].double().numpy(), z
+
+    def tables(mask):
+        stats = fitted._table[mask]
+        return stats.prototypes, stats.sigma
+
+    literal = Literal(forward, fitted.prototypes_, tables, fitted.metric, 0.1)
+    for selection in SELECTIONS:
+        for calibration in ("log", "ratio", None):
+            choice = {"selection": selection, "calibration": calibration}
+            proba = fitted.predict_proba(X, **choice)
+            masks = fitted.select(X, **choice)
+            report = fitted.selection_report(X, **choice)
+            n_scored = 0
+            for row in range(len(X)):
+                logits, mask, history = literal.select(
+                    row, X.present[row], candidates[row], selection, calibration
+                )
+                np.testing.assert_array_equal(masks[row], mask)
+                expected = np.exp(logits - logits.max())
+                np.testing.assert_allclose(
+                    proba[row], expected / expected.sum(), atol=1e-6
+                )
+                mine = report[report.row == row].set_index(["step", "modality"])
+                for step, u, reward in history:
+                    # The formula has a 1e-9 beside p, which may be as small as 1e-5.
+                    assert mine.reward[step, X.names[u]] == pytest.approx(
+                        reward, abs=1e-5
+                    )
+                n_scored += len(history)
+            assert len(report) == n_scored
+
+
+def test_the_report_and_the_choice_agree(fitted):
+    X, y = make_blocks(n=60, n_modalities=4, missing=0.6, seed=3)
+    report, masks = fitted.selection_report(X), fitted.select(X)
+    accepted = report[report.accepted]
+    fused = {
+        (int(r), int(m)) for r, m in np.argwhere(masks & ~X.present)
+    }  # fmt: skip
+    assert {(r, X.names.index(m)) for r, m in zip(accepted.row, accepted.modality)} == (
+        fused
+    )
+    assert fused and (accepted.reward > 0).all() and (accepted.alpha <= 1).all()
+    # The last label of a row is its prediction.
+    last = accepted.groupby("row").label_after.last()
+    np.testing.assert_array_equal(last, fitted.predict(X)[last.index])
+    first = report[report.step == 0].groupby("row").label_before.first()
+    none = fitted.classes_[fitted.predict_proba(X, selection="none").argmax(axis=1)]
+    np.testing.assert_array_equal(first, none[first.index])
+    assert not (masks < X.present).any()
+    assert len(fitted.selection_report(X, selection="all")) == 0
+    one = fitted.select(X, selection="none")
+    np.testing.assert_array_equal(one, X.present)
+    assert fitted.select(X, selection="all").all()
+
+
+def test_perfect_recovery_of_everything_predicts_as_complete_data_do():
+    X, y = make_blocks(n=150, n_modalities=4, missing=0.0, shaped=True)
+    clf = DyMoSelector(**SMALL, recovery=Truth()).fit(X[:100], y[:100])
+    rng = np.random.default_rng(0)
+    mask = rng.random((50, 4)) < 0.7
+    mask[np.arange(50), rng.integers(4, size=50)] = False
+    test = X[100:]
+    np.testing.assert_array_equal(
+        clf.predict_proba(test.hide(mask), selection="all"), clf.predict_proba(test)
+    )
+
+
+def test_a_recovery_that_is_no_number_is_rejected():
+    X, y = make_blocks(n=80, n_modalities=3)
+    for value in (np.nan, np.inf):
+        clf = DyMoSelector(**SMALL, recovery=Noise(value)).fit(X, y)
+        for selection in SELECTIONS:
+            np.testing.assert_array_equal(clf.select(X, selection=selection), X.present)
+            np.testing.assert_array_equal(
+                clf.predict_proba(X, selection=selection),
+                clf.predict_proba(X, selection="none"),
+            )
+
+
+def test_absurd_recoveries_are_rejected():
+    X, y = make_blocks(n=200, n_modalities=3, missing=0.4)
+    clf = DyMoSelector(**{**SMALL, "max_epochs": 25}, recovery=Noise(1e4)).fit(X, y)
+    alone = clf.predict_proba(X, selection="none")
+    n_missing = (~X.present).sum()
+    rate = (clf.select(X) & ~X.present).sum() / n_missing
+    assert rate < 0.5
+    correct = {
+        s: np.mean(clf.classes_[clf.predict_proba(X, selection=s).argmax(axis=1)] == y)
+        for s in ("iterative", "all", "none")
+    }
+    assert correct["iterative"] > correct["none"] - 0.03
+    assert alone.shape == (200, 3)
+
+
+# -- the net --------------------------------------------------------------------------
+
+
+def module_of(n_modalities=3, **params):
+    X, y = make_blocks(n=40, n_modalities=n_modalities)
+    clf = DyMoSelector(**{**SMALL, "max_epochs": 1, **params}).fit(X, y)
+    return clf._fitted.module.double().eval(), X, y
+
+
+def test_every_modality_has_an_embedding_of_its_own():
+    module, _, _ = module_of()
+    assert module.kind.shape == (3, 16)
+    assert len(torch.unique(module.kind, dim=0)) == 3
+    tokens = torch.zeros(3, 3, 16, dtype=torch.float64) + module.kind
+    out = module.fuse(tokens, torch.eye(3).bool())[1]
+    gaps = torch.cdist(out, out)[~torch.eye(3).bool()]
+    assert (gaps > 1e-6).all()
+
+
+def test_masked_tokens_are_never_looked_at():
+    module, _, _ = module_of()
+    generator = torch.Generator().manual_seed(0)
+    tokens = torch.randn(5, 3, 16, dtype=torch.float64, generator=generator)
+    kept = torch.tensor([[True, False, True]] * 5)
+    other = tokens.clone()
+    other[:, 1] = 1e6
+    for a, b in zip(module.fuse(tokens, kept), module.fuse(other, kept)):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+    # Which is the same as not being there at all.
+    h = torch.cat([module.cls.expand(5, 1, -1), tokens[:, [0, 2]]], dim=1)
+    for block in module.blocks:
+        h = block(h, torch.ones(5, 1, 1, 3).bool(), only_first=False)
+    torch.testing.assert_close(module.head(h[:, 0]), module.fuse(tokens, kept)[0])
+
+
+@pytest.mark.parametrize("n_modalities", [1, 2, 5, 14])
+def test_sets_for_a_batch_are_shared_and_never_empty(n_modalities):
+    module, _, _ = module_of(n_modalities)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        sets = module._draw_subsets(4)
+        assert sets.any(dim=1).all()
+        assert len(sets.unique(dim=0)) == len(sets) == min(4, 2**n_modalities - 1)
+        present = torch.rand(30, n_modalities) < 0.5
+        present[:, 0] |= ~present.any(dim=1)
+        parts = module._parts(sets, present).view(len(sets), 30, n_modalities)
+    assert parts.any(dim=2).all() and not (parts & ~present).any()
+    whole = (sets[:, None] & present).any(dim=2)
+    torch.testing.assert_close(parts[whole], (sets[:, None] & present)[whole])
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_prototypes_are_the_class_means_of_the_epoch_before(metric):
+    X, y = make_blocks(n=60, n_modalities=2, missing=0.0)
+    seen = []
+
+    from skorch.callbacks import Callback
+
+    class Watch(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            seen.append((net.module_.epoch, net.module_.prototypes.clone()))
+
+    clf = DyMoSelector(
+        **{**SMALL, "lr": 1e-9, "dtype": "float64"}, metric=metric, n_subsets=3,
+        callbacks=[Watch()],
+    ).fit(X, y)  # fmt: skip
+    assert [epoch for epoch, _ in seen] == [1, 2, 3, 4, 5, 6]
+    # Nearly no learning and all three sets in each batch: the mean over sets.
+    rows = clf._table
+    np.testing.assert_allclose(seen[-1][1].numpy(), rows.overall, atol=1e-5)
+    module = clf._fitted.module
+    module.sums[0], module.counts[0] = 4.0, 2.0
+    module.end_epoch()
+    assert (module.prototypes[0] == 2.0).all()
+    # A class without rows keeps its prototype.
+    np.testing.assert_array_equal(module.prototypes[1], seen[-1][1][1])
+
+
+def test_the_prototype_loss_starts_when_it_should():
+    X, y = make_blocks(n=60)
+    common = {**SMALL, "lr": 1e-6, "dtype": "float64", "batch_size": None}
+    with_it = DyMoSelector(**common, contrastive_start=2).fit(X, y).net_.history
+    without = DyMoSelector(**common, contrastive_weight=0.0).fit(X, y).net_.history
+    gap = np.array(with_it[:, "train_loss"]) - np.array(without[:, "train_loss"])
+    np.testing.assert_allclose(gap[:2], 0, atol=1e-4)
+    assert (gap[2:] > 0.1).all()
+
+
+# -- recoveries -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "recovery",
+    [
+        MeanRecovery(),
+        NeighborRecovery(),
+        RegressionRecovery(),
+        SimpleImputer(),
+        KNNImputer(),
+        make_pipeline(SimpleImputer(), FunctionTransformer()),
+        {"m0": MeanRecovery(), "m1": KNNImputer()},
+        MultimodalVAE(max_epochs=1, latent_dim=2, n_threads=1),
+        make_pipeline(MeanRecovery()),
+    ],
+    ids=lambda r: type(r).__name__,
+)
+def test_any_recovery_works(recovery):
+    X, y = make_blocks(n=60, n_modalities=3, shaped=True)
+    clf = DyMoSelector(**SMALL, recovery=recovery).fit(X, y)
+    assert clf.select(X, selection="all").all()
+    whole = clf.predict_proba(X)
+    np.testing.assert_allclose(clf.predict_proba(X[:7]), whole[:7], atol=1e-6)
+    again = clone(clf).fit(X, y)
+    np.testing.assert_array_equal(again.predict_proba(X), whole)
+
+
+def test_imputers_and_recoveries_of_means_agree():
+    X, y = make_blocks(n=60, n_modalities=3, shaped=True)
+    X = MultimodalData({k: np.nan_to_num(v) for k, v in X.blocks.items()}, X.present)
+    first, second = (
+        DyMoSelector(**SMALL, recovery=recovery).fit(X, y).predict_proba(X)
+        for recovery in (MeanRecovery(), SimpleImputer())
+    )
+    np.testing.assert_allclose(first, second, atol=1e-6)
+
+
+def test_a_dict_has_one_recovery_for_each():
+    X, y = make_blocks(n=60, n_modalities=3)
+    clf = DyMoSelector(**SMALL, recovery={"m1": Noise(7.0), "m2": Noise(8.0)}).fit(X, y)
+    filled, _ = clf._recoverer.fill(X, frozenset())
+    assert (filled["m1"][~X.present[:, 1]] == 7.0).all()
+    assert (filled["m2"][~X.present[:, 2]] == 8.0).all()
+    regression = RegressionRecovery().fit(X).recover(X)["m0"]
+    np.testing.assert_allclose(filled["m0"][~X.present[:, 0]], regression)
+    assert len(clf.recoveries_) == 3
+
+
+def test_a_frozen_recovery_is_kept():
+    X, y = make_blocks(n=60)
+    vae = MultimodalVAE(max_epochs=1, latent_dim=2, n_threads=1, random_state=5)
+    expected = vae.fit(X).recover(X)
+    clf = DyMoSelector(**SMALL, recovery=FrozenEstimator(vae)).fit(X[:30], y[:30])
+    filled, _ = clf._recoverer.fill(X, frozenset())
+    for m, name in enumerate(X.names):
+        np.testing.assert_allclose(
+            filled[name][~X.present[:, m]], expected[name], atol=1e-5
+        )
+
+
+def test_recovered_tokens_are_tokens():
+    rng = np.random.default_rng(0)
+    y = np.arange(80) % 2
+    words = np.where(y[:, None] == 1, 3, 1) + rng.integers(2, size=(80, 4))
+    X = MultimodalData({"text": words, "x": rng.normal(size=(80, 2)) + y[:, None]})
+    X = X.hide({"text": np.arange(80) % 3 == 0})
+    embed = ModuleEncoder(torch.nn.EmbeddingBag(5, 8), out_features=8)
+    clf = DyMoSelector(**SMALL, encoders=[("text", embed)], recovery=Noise(99.0))
+    clf.fit(X, y)
+    filled, _ = clf._recoverer.fill(X, clf._integers)
+    assert filled["text"].dtype == words.dtype
+    assert (filled["text"][::3] == words[X.present[:, 0]].max(axis=0)).all()
+    assert np.isfinite(clf.predict_proba(X, selection="all")).all()
+
+
+# -- the estimator --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize(
+    "model",
+    [
+        FusionClassifier(max_epochs=8, lr=1e-2, n_threads=1, random_state=0),
+        PatternClassifier(),
+    ],
+    ids=lambda m: type(m).__name__,
+)
+def test_it_wraps_a_fitted_classifier(model, metric):
+    X, y = make_blocks(n=90, n_modalities=3)
+    model = clone(model).fit(X, y)
+    clf = DyMoSelector(estimator=model, metric=metric, random_state=0).fit(X, y)
+    np.testing.assert_allclose(
+        clf.predict_proba(X, selection="none"), model.predict_proba(X), atol=1e-7
+    )
+    complete = clf._recoverer.fill(X, frozenset())[0]
+    np.testing.assert_allclose(
+        clf.predict_proba(X, selection="all"), model.predict_proba(complete), atol=1e-7
+    )
+    assert clf.score(X, y) > 0.6
+    assert clone(clf).estimator is model
+    assert not hasattr(clf, "net_")
+    np.testing.assert_array_equal(
+        pickle.loads(pickle.dumps(clf)).predict_proba(X), clf.predict_proba(X)
+    )
+
+
+def test_calibration_is_chosen_on_rows_held_out():
+    X, y = make_blocks(n=120, n_modalities=3, missing=0.2)
+    clf = DyMoSelector(**SMALL, statistics="held_out").fit(X, y)
+    assert set(clf.calibration_scores_) == {"log", "ratio", None}
+    best = min(clf.calibration_scores_.values())
+    assert clf.calibration_scores_[clf.calibration_] == best
+    plain = DyMoSelector(**SMALL).fit(X, y)
+    assert plain.calibration_ == "ratio" and plain.calibration_scores_ == {}
+    fixed = DyMoSelector(**SMALL, calibration=None, statistics="held_out").fit(X, y)
+    assert fixed.calibration_ is None and fixed.calibration_scores_ == {}
+    np.testing.assert_array_equal(
+        clf.predict_proba(X), clf.predict_proba(X, calibration=clf.calibration_)
+    )
+
+
+def test_spreads_are_those_of_rows_held_out_if_they_are_many():
+    assert enough_held_out("auto", 150, 3) and not enough_held_out("auto", 149, 3)
+    assert enough_held_out("held_out", 1, 3) and not enough_held_out("held_out", 0, 3)
+    assert not enough_held_out("training", 1000, 3)
+    X, y = make_blocks(n=120, n_modalities=2)
+    held, own = (
+        DyMoSelector(**SMALL, early_stopping=True, statistics=s).fit(X, y)._table
+        for s in ("held_out", "training")
+    )
+    np.testing.assert_array_equal(held.overall, own.overall)
+    assert held.pooled_ != own.pooled_
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_parts_are_hidden_and_something_stays(seed):
+    X, _ = make_blocks(n=200, n_modalities=4, missing=0.4, seed=seed)
+    hidden, rows = hide_some(X, np.random.RandomState(seed))
+    before, after = X.present[rows].sum(axis=1), hidden.present.sum(axis=1)
+    assert (after >= 1).all() and (after < before).all()
+    assert set(np.unique(rows)) == set(np.flatnonzero(X.present.sum(axis=1) > 1))
+    four = before == 4
+    np.testing.assert_allclose(
+        np.bincount(after[four], minlength=4)[1:] / four.sum(), 1 / 3, atol=0.12
+    )
+
+
+def test_more_than_six_modalities_pickle_and_repeat():
+    X, y = make_blocks(n=90, n_modalities=8, missing=0.5)
+    clf = DyMoSelector(**SMALL).fit(X, y)
+    other = pickle.loads(pickle.dumps(clf))
+    expected = clf.predict_proba(X)
+    np.testing.assert_array_equal(other.predict_proba(X), expected)
+    np.testing.assert_allclose(other.predict_proba(X[::-1])[::-1], expected, atol=1e-6)
+
+
+def test_a_modality_never_seen_is_never_fused():
+    X, y = make_blocks(n=60, n_modalities=3)
+    with pytest.warns(UnobservedModalityWarning, match="'m1'"):
+        clf = DyMoSelector(**SMALL).fit(X.hide("m1"), y)
+    masks = clf.select(X, selection="all")
+    # Rows with nothing else have nothing to be recovered from.
+    some = X.present[:, [0, 2]].any(axis=1)
+    assert masks[some][:, [0, 2]].all() and not masks[~some].any()
+    assert not masks[:, 1].any()
+
+
+def test_warm_start_goes_on():
+    X, y = make_blocks(n=60)
+    clf = DyMoSelector(**SMALL, warm_start=True).fit(X, y)
+    first = clf.net_.history[-1, "train_loss"]
+    clf.set_params(selection="simultaneous", recovery=MeanRecovery())
+    clf.fit(X, y)
+    assert clf._fitted.module.epoch == 12
+    assert clf.net_.history[-1, "train_loss"] < first
+    with pytest.raises(ValueError, match="Got metric='euclidean' with warm_start=True"):
+        clf.set_params(metric="euclidean").fit(X, y)
+
+
+def test_bad_parameters_raise():
+    X, y = make_blocks(n=40)
+
+    def fit(**params):
+        return DyMoSelector(**{**SMALL, "max_epochs": 1, **params}).fit(X, y)
+
+    with pytest.raises(ValueError, match="Got token_dim=16 with n_heads=3"):
+        fit(n_heads=3)
+    with pytest.raises(ValueError, match="recovery for the unknown modality 'other'"):
+        fit(recovery={"other": MeanRecovery()})
+    with pytest.raises(ValueError, match="'metric' parameter"):
+        fit(metric="angle")
+    model = PatternClassifier().fit(X, y)
+    with pytest.raises(ValueError, match=r"modalities \['m0', 'm1'\], expected \['m0'"):
+        DyMoSelector(estimator=model).fit(X.select("m0"), y)
+    with pytest.raises(ValueError, match=r"classes \[0, 1, 2\], expected \[0, 1\]"):
+        DyMoSelector(estimator=model).fit(X, y % 2)
+    dropping = make_pipeline(SimpleImputer(), FunctionTransformer(lambda t: t[:, 1:]))
+    with pytest.raises(ValueError, match="Got 6 columns from Pipeline, expected the 7"):
+        fit(recovery=dropping).predict_proba(X, selection="all")
+    clf = fit()
+    with pytest.raises(ValueError, match="Got selection='some', expected one of"):
+        clf.predict_proba(X, selection="some")
+    with pytest.raises(ValueError, match="Got calibration='auto', expected 'fitted'"):
+        clf.select(X, calibration="auto")
