@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from .._classify import MultimodalClassifierMixin
@@ -24,6 +25,13 @@ SELECT_ROWS = 1024
 
 class SelectionMixin(MultimodalClassifierMixin):
     """Selection, with the policies of the estimator or others, and what it predicts."""
+
+    # Policies are no data about rows: nothing routes them.
+    __metadata_request__predict_proba = {"selection": UNUSED, "calibration": UNUSED}
+    __metadata_request__predict_log_proba = {
+        "selection": UNUSED,
+        "calibration": UNUSED,
+    }
 
     selection: str
     calibration_: str | None

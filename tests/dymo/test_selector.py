@@ -487,3 +487,9 @@ def test_bad_parameters_raise():
         clf.predict_proba(X, selection="some")
     with pytest.raises(ValueError, match="Got calibration='auto', expected 'fitted'"):
         clf.select(X, calibration="auto")
+
+
+def test_policies_are_not_routed():
+    assert not hasattr(DyMoSelector, "set_predict_proba_request")
+    assert not hasattr(DyMoSelector, "set_predict_log_proba_request")
+    assert hasattr(DyMoSelector, "set_fit_request")
