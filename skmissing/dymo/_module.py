@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from skorch.callbacks import Callback
 from torch import nn
 
 from ..nn._store import Batch
@@ -203,13 +202,6 @@ class DyMoModule(TaskModule):
         self.sums.zero_()
         self.counts.zero_()
         self.epoch += 1
-
-
-class EpochEnd(Callback):
-    """Tells the module that an epoch is over."""
-
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        net.module_.end_epoch()
 
 
 class _Block(nn.Module):

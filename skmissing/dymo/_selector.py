@@ -13,12 +13,13 @@ from .._target import TrainingRows, warn_unobserved
 from ..nn._base import BaseNetClassifier
 from ..nn._docs import fill_doc
 from ..nn._encoder import Encoder
+from ..nn._engine import EpochEnd
 from ..nn._feed import FittedNet
 from ..nn._task import EncoderBank
 from ..nn._training import stops_early, train_net
 from ._fitting import choose_calibration, enough_held_out, feature_rows, hold_out
 from ._fusers import NetFuser, WrappedFuser, check_estimator
-from ._module import DyMoModule, EpochEnd
+from ._module import DyMoModule
 from ._prediction import SELECTIONS, SelectionMixin
 from ._recoverer import Recoverer
 from ._statistics import StatisticsTable

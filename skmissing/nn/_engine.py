@@ -70,6 +70,13 @@ class _InterruptedError(BaseException):
     """Carries an interrupt of the user past skorch, which takes it for a stop."""
 
 
+class EpochEnd(Callback):
+    """Tells a module that has ``end_epoch`` that an epoch is over."""
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        net.module_.end_epoch()
+
+
 class SkmissingNet(NeuralNet):
     """skorch net over a :class:`TensorStore`, with an epoch loop of its own.
 
