@@ -32,6 +32,8 @@ class Line:
         Metric from the weights of the rows, of models without and with correction.
     values, outcome : ndarray of shape (n,) or None
         Row by row, for a mean-type metric: what counts, and its modelled mean.
+    plain_less, corrected_less : list of (sign, callable)
+        Likewise of models that were taught a fold less; empty where there are none.
     """
 
     subset: tuple[str, ...]
@@ -42,6 +44,8 @@ class Line:
     corrected: list[tuple[int, Evaluate]]
     values: np.ndarray | None = None
     outcome: np.ndarray | None = None
+    plain_less: list[tuple[int, Evaluate]] = field(default_factory=list)
+    corrected_less: list[tuple[int, Evaluate]] = field(default_factory=list)
 
 
 @dataclass
@@ -135,10 +139,11 @@ def evaluate_lines(
 
     Returns
     -------
-    ndarray of shape (n_lines, 3)
-        Biased, corrected and doubly robust, NaN where there is none.
+    ndarray of shape (n_lines, 5)
+        Biased, corrected and doubly robust; then what the biased and the corrected
+        one lose if the models are taught a fold less. NaN where there is none.
     """
-    out = np.full((len(lines), 3), np.nan)
+    out = np.full((len(lines), 5), np.nan)
     # Sets with the same observed rows have the same propensities.
     weights: dict[bytes, np.ndarray] = {}
     for i, line in enumerate(lines):
@@ -155,6 +160,11 @@ def evaluate_lines(
         used = ipw if correct_evaluation else plain
         out[i, 0] = sum(sign * metric(plain) for sign, metric in line.plain)
         out[i, 1] = sum(sign * metric(used) for sign, metric in line.corrected)
+        if line.plain_less and refit:
+            less = sum(sign * metric(plain) for sign, metric in line.plain_less)
+            out[i, 3] = out[i, 0] - less
+            less = sum(sign * metric(used) for sign, metric in line.corrected_less)
+            out[i, 4] = out[i, 1] - less
         if line.values is not None and line.outcome is not None and correct_evaluation:
             full = np.zeros(len(base))
             full[m.rows] = ipw
@@ -189,9 +199,9 @@ def resample(
 
     Returns
     -------
-    ndarray of shape (n_resamples, n_lines, 3)
+    ndarray of shape (n_resamples, n_lines, 5)
     """
-    out = np.empty((len(seeds), len(lines), 3))
+    out = np.empty((len(seeds), len(lines), 5))
     for b, seed in enumerate(seeds):
         rng = np.random.RandomState(seed)
         base = weight * draw_counts(len(weight), groups, rng)

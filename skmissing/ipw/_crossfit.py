@@ -28,10 +28,12 @@ def cross_fit(
     folds: np.ndarray,
     has: dict[Subset, np.ndarray],
     classes: np.ndarray,
+    plan: list[tuple[tuple[int, ...], tuple[int, ...]]],
     n_jobs: int | None,
     progress: Any,
+    fallback: dict[tuple[Subset, str], Predictions] | None = None,
 ) -> tuple[dict[tuple[Subset, str], Predictions], dict[tuple[Subset, str], list]]:
-    """Fit every model on all folds but one and keep what it says of that fold.
+    """Fit every model without some folds and keep what it says of them.
 
     Parameters
     ----------
@@ -53,25 +55,34 @@ def cross_fit(
         Rows that have all modalities of a subset.
     classes : ndarray of shape (n_classes,)
         Class labels.
+    plan : list of (left_out, tested)
+        For each model, the folds that it is not fitted on and those of them whose
+        rows it answers; every fold is tested once.
     n_jobs : int or None
         Fits at once.
     progress : callable
         Wraps the iteration over fits.
+    fallback : dict of job to Predictions, default=None
+        What to return for rows whose model cannot be fitted, for lack of a class in
+        what is left, say. None: the error is raised.
 
     Returns
     -------
     predictions : dict of job to Predictions
     models : dict of job to list of fitted IPWMultimodalClassifier
-        One per fold.
+        One per item of the plan.
     """
-    numbers = np.unique(folds[folds >= 0])
-    tasks = [(job, k) for job in jobs for k in numbers]
+    tasks = [
+        (job, ~np.isin(folds, out), np.isin(folds, tested) & has[job[0]])
+        for job in jobs
+        for out, tested in plan
+    ]
     results: Iterable[Any] = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(_fit_fold)(
             clone(template).set_params(use=list(subset), weighting=weighting),
-            X, y, weight, groups, folds != k, has[subset] & (folds == k),
+            X, y, weight, groups, train, test, fallback is not None,
         )
-        for (subset, weighting), k in tasks
+        for (subset, weighting), train, test in tasks
     )  # fmt: skip
     n = len(codes)
     predictions = {
@@ -79,9 +90,16 @@ def cross_fit(
         for job in jobs
     }
     models: dict[tuple[Subset, str], list] = {job: [] for job in jobs}
-    for (job, k), (model, proba, labels) in zip(tasks, progress(results, len(tasks))):
-        rows = has[job[0]] & (folds == k)
+    for (job, _, rows), (model, proba, labels) in zip(
+        tasks, progress(results, len(tasks))
+    ):
         known = predictions[job]
+        if model is None and fallback is not None:
+            known.predicted[rows] = fallback[job].predicted[rows]
+            spare = fallback[job].proba
+            if known.proba is not None and spare is not None:
+                known.proba[rows] = spare[rows]
+            continue
         known.predicted[rows] = np.searchsorted(classes, labels)
         if proba is None:
             known.proba = None
@@ -102,17 +120,23 @@ def _fit_fold(
     groups: np.ndarray | None,
     train: np.ndarray,
     test: np.ndarray,
-) -> tuple[IPWMultimodalClassifier, np.ndarray | None, np.ndarray]:
+    may_fail: bool,
+) -> tuple[Any, np.ndarray | None, np.ndarray]:
     at = np.flatnonzero(train)
     with warnings.catch_warnings():
         # Said once already, of the propensities of all rows.
         warnings.simplefilter("ignore", SkmissingWarning)
-        model.fit(
-            _safe_indexing(X, at),
-            _safe_indexing(y, at),
-            sample_weight=weight[at],
-            groups=None if groups is None else groups[at],
-        )
+        try:
+            model.fit(
+                _safe_indexing(X, at),
+                _safe_indexing(y, at),
+                sample_weight=weight[at],
+                groups=None if groups is None else groups[at],
+            )
+        except ValueError:
+            if not may_fail:
+                raise
+            return None, None, np.empty(0)
         rows = _safe_indexing(X, np.flatnonzero(test))
         if not test.any():
             empty = np.empty((0, len(model.classes_)))

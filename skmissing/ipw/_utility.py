@@ -17,7 +17,7 @@ from .._random import draw_seed, local_random_state
 from .._target import check_training_rows, check_weights
 from ..modalities._validation import check_multimodal
 from ._classifier import IPWMultimodalClassifier
-from ._comparison import Line, Missingness, evaluate_lines
+from ._comparison import Evaluate, Line, Missingness, evaluate_lines
 from ._crossfit import cross_fit
 from ._labels import known_labels, labels_of
 from ._metrics import MeanMetric, Predictions, resolve_metrics
@@ -25,7 +25,14 @@ from ._outcome import model_outcomes
 from ._propensity import PropensityWeighter
 from ._report import Progress, bootstrap, tabulate
 from ._splitter import ColumnHolder, observed_rows
-from ._subsets import Subset, make_folds, orient, outcome_folds, resolve_subsets
+from ._subsets import (
+    Subset,
+    make_folds,
+    orient,
+    outcome_folds,
+    pairs_of_folds,
+    resolve_subsets,
+)
 from ._utility_scores import UtilityScores
 from ._weighter import make_weighter
 
@@ -38,6 +45,7 @@ from ._weighter import make_weighter
         "subsets": [list, tuple, None],
         "cv": ["cv_object"],
         "n_bootstraps": [Interval(Integral, 0, None, closed="left")],
+        "fold_dependence": ["boolean"],
         "confidence_level": [Interval(Real, 0, 1, closed="neither")],
         "correct_training": ["boolean"],
         "correct_evaluation": ["boolean"],
@@ -60,6 +68,7 @@ def modality_utility(
     scoring: Any = None,
     cv: Any = 5,
     n_bootstraps: int = 200,
+    fold_dependence: bool = True,
     confidence_level: float = 0.9,
     correct_training: bool = True,
     correct_evaluation: bool = True,
@@ -101,6 +110,11 @@ def modality_utility(
         rows out: only they are evaluated, see Notes.
     n_bootstraps : int, default=200
         Resamples of rows for errors and intervals; 0 for none.
+    fold_dependence : bool, default=True
+        Whether errors and intervals count that each row is tested in one fold and
+        teaches in the others, see Notes. Takes about 0.6 times as many fits again with
+        five folds; of no consequence with fewer than three folds or no bootstraps,
+        or where too little is left for a model without two folds.
     confidence_level : float, default=0.9
         Of the intervals.
     correct_training, correct_evaluation : bool, default=True
@@ -154,11 +168,17 @@ def modality_utility(
     evaluated within folds and averaged. Models are fitted once; the bootstrap draws
     evaluation rows (or groups), observed and unobserved ones, refits the propensities
     (with their tuned settings) and evaluates the same predictions. So errors
-    are those of the evaluation for these models, and gains are paired. They do not
-    count that with several folds each row is tested in one and teaches in the others,
-    which matters for models that remember single rows: with a forest on few, unevenly
-    weighted rows, standard errors were up to a fifth too small (see the benchmarks). A
-    single split has no such dependence, for the price of fewer rows on either side.
+    are those of the evaluation for these models, and gains are paired.
+
+    With several folds each row is tested in one and teaches in the others, which ties
+    the errors of folds together. It hardly matters for a model of few parameters; with
+    a forest on few, unevenly weighted rows, errors that take folds for independent were
+    up to a fifth too small (see the benchmarks). So some more models are fitted without
+    two folds. By how much the resampled value changes from row to row if they answer
+    tells how much of its variance comes from the rows that taught; that part counts
+    twice, since it appears in both of two folds, and all errors and intervals are
+    stretched accordingly, at most by :math:`\\sqrt 2`. A single split has no such
+    dependence, for the price of fewer rows on either side.
 
     The doubly robust value of a mean of row scores :math:`\\ell` is
     :math:`\\sum_i s_i h_i / \\sum_i s_i + \\sum_i w_i (\\ell_i - h_i) / \\sum_i w_i`
@@ -248,10 +268,18 @@ def modality_utility(
     chosen = "ipw" if correct_training else "none"
     jobs = [(s, w) for s in sets for w in dict.fromkeys(["none", chosen])]
     progress = Progress(verbose)
+    arguments = (template, X, y, codes, weight, inside, folds, has, rows.classes)
+    numbers = [int(k) for k in np.unique(folds[folds >= 0])]
     predictions, models = cross_fit(
-        jobs, template, X, y, codes, weight, inside, folds, has, rows.classes, n_jobs,
+        jobs, *arguments, [((k,), (k,)) for k in numbers], n_jobs,
         progress.over("models"),
     )  # fmt: skip
+    less = None
+    if fold_dependence and n_bootstraps and len(numbers) > 2:
+        less, _ = cross_fit(
+            jobs, *arguments, pairs_of_folds(numbers), n_jobs,
+            progress.over("models without two folds"), predictions,
+        )  # fmt: skip
     outcomes = {}
     if correct_evaluation:
         design = next(iter(missingness.values())).design
@@ -270,13 +298,15 @@ def modality_utility(
         signed = [(1, subset)] + ([(-1, baseline)] if baseline else [])
         for metric in metrics:
             plain, corrected = (
-                [
-                    (sign, metric.prepare(codes, predictions[s, w], at, folds))
-                    for sign, s in signed
-                ]
+                _prepare(metric, codes, predictions, signed, w, at, folds)
                 for w in ("none", chosen)
             )
             line = Line(subset, baseline, metric.name, union, plain, corrected)
+            if less is not None:
+                line.plain_less, line.corrected_less = (
+                    _prepare(metric, codes, less, signed, w, at, folds)
+                    for w in ("none", chosen)
+                )
             if metric.is_mean:
                 line.values = _difference(
                     metric, codes, predictions, subset, baseline, chosen
@@ -291,7 +321,9 @@ def modality_utility(
     drawn = bootstrap(
         lines, missingness, weight, inside, correct_evaluation, seeds, n_jobs, progress
     )
-    table = tabulate(lines, missingness, weight, point, drawn, confidence_level)
+    table = tabulate(
+        lines, missingness, weight, point, drawn, confidence_level, len(numbers)
+    )
     if not return_scores:
         return table
     return table, UtilityScores(lines, missingness, weight, folds, models)
@@ -327,6 +359,21 @@ def _model_missingness(
         np.clip(propensity[:, 0], *weighter._bounds[0]),
         tested,
     )
+
+
+def _prepare(
+    metric: Any,
+    codes: np.ndarray,
+    predictions: dict[Any, Predictions],
+    signed: list[tuple[int, Subset]],
+    weighting: str,
+    rows: np.ndarray,
+    folds: np.ndarray,
+) -> list[tuple[int, Evaluate]]:
+    return [
+        (sign, metric.prepare(codes, predictions[s, weighting], rows, folds))
+        for sign, s in signed
+    ]
 
 
 def _difference(

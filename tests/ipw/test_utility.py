@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import expit
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import (
@@ -48,6 +48,7 @@ from skmissing.ipw import (
 from skmissing.ipw._comparison import resample
 from skmissing.ipw._metrics import AUCMetric, Predictions
 from skmissing.ipw._outcome import _cross_fit, augmented_mean
+from skmissing.ipw._subsets import pairs_of_folds
 
 # Pruned, so that it does not split on noise: the area of a useless bit is then one
 # half, not that of a coin which the training folds have tossed.
@@ -704,30 +705,150 @@ def test_a_single_split_evaluates_the_rows_it_holds_out():
     assert set(scores.rows("accuracy", "x1").index) <= set(np.flatnonzero(test))
 
 
+# -- folds that teach each other -------------------------------------------------------
+
+
+class BinMean(ClassifierMixin, BaseEstimator):
+    """The share of ones among the training rows of the same bin."""
+
+    fits = 0
+
+    def fit(self, X, y, sample_weight=None):
+        type(self).fits += 1
+        self.classes_ = np.unique(y)
+        bins = np.asarray(X)[:, 0].astype(int)
+        ones = np.bincount(bins, weights=y, minlength=bins.max() + 1)
+        self.share_ = ones / np.bincount(bins, minlength=bins.max() + 1)
+        return self
+
+    def predict_proba(self, X):
+        p = self.share_[np.asarray(X)[:, 0].astype(int)]
+        return np.column_stack([1 - p, p])
+
+    def predict(self, X):
+        return (self.predict_proba(X)[:, 1] > 0.5).astype(int)
+
+
+def bins_of_ten(n_bins, seed):
+    """Two rows of each of five folds in a bin; labels are coins of 60%."""
+    y = (np.random.default_rng(seed).random(10 * n_bins) < 0.6).astype(int)
+    frame = pd.DataFrame({"a__0": np.repeat(np.arange(n_bins), 10)})
+    return frame, y, PredefinedSplit(np.tile(np.arange(10) % 5, n_bins))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_part_of_the_variance_that_folds_share(seed):
+    """An average of m noisy labels: p^2 (1 - p)^2 4 / m of the variance counts twice.
+
+    With e the noise of a tested label and f that of the average, the Brier score of a
+    row is -(e - f)^2, and its part -2 e f is a sum over pairs of rows.
+    """
+    frame, y, cv = bins_of_ten(200, seed)
+    options = {"scoring": "neg_brier_score", "cv": cv, "random_state": 0}
+    options["n_bootstraps"] = 800
+    wide = modality_utility(BinMean(), frame, y, **options)
+    tight, scores = modality_utility(
+        BinMean(), frame, y, fold_dependence=False, return_scores=True, **options
+    )
+    row_variance = scores.rows("neg_brier_score", "a").score.var()
+    assert tight.std_error[0] == pytest.approx(np.sqrt(row_variance / 2000), rel=0.06)
+    pairs = 4 * (0.6 * 0.4) ** 2 / 8
+    expected = np.sqrt(1 + pairs / row_variance)
+    assert 1.25 < expected < 1.35
+    # Variances from 800 resamples have an error of 5%.
+    for column in ("std_error", "biased_std_error"):
+        found = wide[column][0] / tight[column][0]
+        assert found == pytest.approx(expected, abs=0.04)
+    # Intervals are stretched alike, from the value itself.
+    np.testing.assert_allclose(
+        (wide[["low", "high"]] - wide.corrected[0]) / wide.std_error[0],
+        (tight[["low", "high"]] - tight.corrected[0]) / tight.std_error[0],
+    )
+
+
+def test_folds_hardly_matter_for_a_few_parameters():
+    X, y = make_bitwise(1500, mechanism="mar", return_X_y=True, random_state=1)
+    options = {"n_bootstraps": 60, "random_state": 0, "subsets": ["x1", ["x1", "x2"]]}
+    options |= {"propensity": QUICK, "scoring": ["neg_log_loss", "roc_auc"]}
+    wide = modality_utility(LINEAR, X, y, **options)
+    tight = modality_utility(LINEAR, X, y, fold_dependence=False, **options)
+    # The area of both bits is 1 in every resample.
+    ratio = (wide.std_error / tight.std_error).dropna()
+    assert len(ratio) == 5 and (ratio >= 1).all() and (ratio < 1.1).all()
+    pd.testing.assert_series_equal(wide.corrected, tight.corrected)
+    assert (wide.dr_std_error.dropna() >= tight.dr_std_error.dropna()).all()
+
+
+@pytest.mark.parametrize(
+    ("n_folds", "n_bootstraps", "on", "fits"),
+    [
+        (5, 2, True, 8),
+        (4, 2, True, 6),
+        (5, 0, True, 5),
+        (5, 2, False, 5),
+        (2, 2, True, 2),
+    ],
+)
+def test_how_many_models_are_fitted(n_folds, n_bootstraps, on, fits):
+    frame, y, _ = bins_of_ten(20, 0)
+    BinMean.fits = 0
+    cv = PredefinedSplit(np.tile(np.arange(10) % n_folds, 20))
+    modality_utility(
+        BinMean(), frame, y, scoring="accuracy", cv=cv, n_bootstraps=n_bootstraps,
+        fold_dependence=on, correct_training=False,
+    )  # fmt: skip
+    assert BinMean.fits == fits
+
+
+@pytest.mark.parametrize("n_folds", [2, 3, 4, 5, 10, 11])
+def test_pairs_of_folds(n_folds):
+    plan = pairs_of_folds(list(range(n_folds)))
+    assert sorted(k for _, tested in plan for k in tested) == list(range(n_folds))
+    for out, tested in plan:
+        assert len(set(out)) == 2 and set(tested) <= set(out)
+    assert len(plan) == (n_folds + 1) // 2
+
+
+def test_too_few_rows_for_models_without_two_folds():
+    """The rare class is in two folds, which are left out together."""
+    rng = np.random.default_rng(0)
+    y = np.zeros(80, dtype=int)
+    y[[0, 1]] = 1
+    frame = pd.DataFrame({"a__0": rng.normal(size=80) + y})
+    cv = PredefinedSplit(np.arange(80) % 4)
+    table = modality_utility(
+        LINEAR, frame, y, scoring="accuracy", cv=cv, n_bootstraps=20, random_state=0
+    )
+    assert np.isfinite(table.std_error[0])
+
+
 @pytest.mark.slow
-def test_intervals_of_a_single_split_hold_for_models_that_remember_rows():
-    """1-NN on folds of 150 rows: cross-fitting is too sure of itself, a split is not.
+def test_intervals_hold_for_models_that_remember_rows():
+    """1-NN on folds of 150 rows: without the stretch, errors are too small.
 
     Each row teaches the models that test its neighbours, so that errors of different
-    folds hang together, which no bootstrap of the rows can see.
+    folds hang together, which no bootstrap of the rows can see. A split is free of it.
     """
     ratio = {}
-    for name, cv in {"folds": 5, "split": None}.items():
+    for name in ("tight", "folds", "split"):
         errors, said = [], []
         for seed in range(60):
             rng = np.random.default_rng(seed)
-            n = 150 if name == "folds" else 300
+            n = 300 if name == "split" else 150
             x = rng.uniform(size=(n, 1))
             y = (rng.random(n) < 0.5).astype(int)
             frame = pd.DataFrame({"a__0": x[:, 0]})
             split = PredefinedSplit(np.repeat([-1, 0], n // 2))
             table = modality_utility(
                 KNeighborsClassifier(1), frame, y, scoring="accuracy",
-                n_bootstraps=100, cv=split if cv is None else cv, random_state=seed,
+                n_bootstraps=100, cv=split if name == "split" else 5,
+                fold_dependence=name != "tight", random_state=seed,
             )  # fmt: skip
             # Labels are coins: every model is right half of the time.
             errors.append(table.corrected[0] - 0.5)
             said.append(table.std_error[0])
         ratio[name] = np.sqrt(np.mean(np.square(errors)) / np.mean(np.square(said)))
-    assert ratio["folds"] > 1.2
+    assert ratio["tight"] > 1.2
+    # A standard deviation of 60 numbers has an error of 9%.
+    assert 0.8 < ratio["folds"] < 1.15
     assert 0.8 < ratio["split"] < 1.15
