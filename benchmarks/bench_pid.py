@@ -108,7 +108,15 @@ def certificates():
 
 
 def run_broja(P):
-    # Small tables take less than a millisecond: as many calls as make up 20.
+    """One call, with caches that the peer before has just filled."""
+    start = CLOCKS["now"]()
+    result = broja(P)
+    seconds = CLOCKS["now"]() - start
+    return seconds, result.unique[0] + result.mutual_information.second, None
+
+
+def run_broja_again(P):
+    """Mean of as many calls in a row as make up 20 ms."""
     calls, start = 0, CLOCKS["now"]()
     while calls == 0 or CLOCKS["now"]() - start < 0.02:
         result = broja(P)
@@ -180,7 +188,7 @@ def run_dit(P):
 
 
 def compare(title, P, peers, repeats):
-    runs = {"skmissing": run_broja, **peers}
+    runs = {"skmissing": run_broja, "in a row": run_broja_again, **peers}
     times = {name: [] for name in runs}
     values, inner = {}, {}
     # First calls load libraries; one of dit would cost as much as a measured one.
@@ -199,7 +207,7 @@ def compare(title, P, peers, repeats):
             f"  {name:<16} {statistics.median(t) * 1e3:9.2f} ms "
             f"({min(t) * 1e3:.2f} to {max(t) * 1e3:.2f})"
         )
-        if name != "skmissing":
+        if name in peers:
             ratio = statistics.median(
                 a / b for a, b in zip(t, times["skmissing"], strict=True)
             )

@@ -76,7 +76,7 @@ def binary_minimum(
     one.serve([v[2] for v in vertices], edges, alpha)
     two.serve([v[3] for v in vertices], edges, beta)
     L, M = one.potential, two.potential
-    if np.isneginf(L[first > 0]).any() or np.isneginf(M[second > 0]).any():
+    if not math.isfinite(L.sum() + M.sum()):
         # A mass that vanishes in the sum of others.
         L, M = fill_potentials(L, M, first), fill_potentials(M, L, second)
     joint = np.array(edges)[:, :, None] * two.kernel[:, None, :]
@@ -86,8 +86,7 @@ def binary_minimum(
     else:
         with single_thread():
             Q = np.tensordot(one.kernel, joint, axes=(0, 0))
-    B = np.ascontiguousarray(second.T)
-    return L, M, certify(first, B, L, np.ascontiguousarray(M.T), Q, rounds=0)
+    return L, M, certify(first, second.T, L, M.T, Q, rounds=0)
 
 
 class _Source:
@@ -100,16 +99,16 @@ class _Source:
     """
 
     def __init__(self, table: np.ndarray) -> None:
-        with np.errstate(divide="ignore"):
-            logs = np.log(table)
-        ratio = logs[:, 0] - logs[:, 1]
-        self.order = ratio.argsort(kind="stable")
+        masses: list[Edge] = table.tolist()
+        ratio = [_log_ratio(a0, a1) for a0, a1 in masses]
+        # Lists: for a few states they are faster than arrays, and never slow.
+        self.order = sorted(range(len(ratio)), key=ratio.__getitem__)
         self.group: list[int] = []
         self.atoms: list[Edge] = []
+        self.mass: list[float] = []
         last = math.nan
-        for r, (a0, a1) in zip(
-            ratio[self.order].tolist(), table[self.order].tolist(), strict=True
-        ):
+        for i in self.order:
+            r, (a0, a1) = ratio[i], masses[i]
             if r == last or abs(r - last) < EQUAL:
                 b0, b1 = self.atoms[-1]
                 self.atoms[-1] = (b0 + a0, b1 + a1)
@@ -117,7 +116,7 @@ class _Source:
                 self.atoms.append((a0, a1))
                 last = r
             self.group.append(len(self.atoms) - 1)
-        self.mass = table.sum(axis=1)[self.order]
+            self.mass.append(a0 + a1)
         x = y = 0.0
         self.points = [(x, y)]
         for a0, a1 in self.atoms:
@@ -138,7 +137,12 @@ class _Source:
         steps : list of (float, float)
             Value of the step function on each edge.
         """
-        kernel = np.zeros((len(edges), len(self.atoms)))
+        n = len(self.order)
+        # Column of each state in the order of the table; of merged states, the first.
+        column = [0] * len(self.atoms)
+        for i, atom in zip(reversed(self.order), reversed(self.group), strict=True):
+            column[atom] = i
+        kernel = np.zeros((len(edges), n))
         values: list[tuple[float, float]] = []
         start = 0
         for stop in range(1, len(own)):
@@ -146,19 +150,18 @@ class _Source:
                 continue
             states = range(own[start], own[stop])
             values += [steps[start]] * len(states)
-            _split(kernel, edges, range(start, stop), self.atoms, states)
+            _split(kernel, edges, range(start, stop), self.atoms, states, column)
             start = stop
-        n = len(self.order)
-        potential = np.array(values)
         if len(self.atoms) < n:
             # Equal states share in proportion to their masses.
-            whole = np.bincount(self.group, weights=self.mass)
-            kernel = kernel[:, self.group] * (self.mass / whole[self.group])
-            potential = potential[self.group]
-        self.kernel = np.empty((len(edges), n))
-        self.kernel[:, self.order] = kernel
-        self.potential = np.empty((n, 2))
-        self.potential[self.order] = potential
+            whole = np.bincount(self.group, weights=self.mass)[self.group]
+            found = kernel[:, [column[atom] for atom in self.group]]
+            kernel[:, self.order] = found * (np.array(self.mass) / whole)
+        self.kernel = kernel
+        potential = [(0.0, 0.0)] * n
+        for i, atom in zip(self.order, self.group, strict=True):
+            potential[i] = values[atom]
+        self.potential = np.array(potential)
 
 
 def _hull(one: list[Edge], two: list[Edge]) -> list[Vertex]:
@@ -213,6 +216,12 @@ def _steps(
     return alpha, beta
 
 
+def _log_ratio(one: float, two: float) -> float:
+    if one > 0 and two > 0:
+        return math.log(one) - math.log(two)
+    return math.inf if one > 0 else -math.inf
+
+
 def _log(part: float, whole: float) -> float:
     return math.log(part / whole) if part > 0 else -math.inf
 
@@ -223,22 +232,24 @@ def _split(
     which: range,
     atoms: list[Edge],
     states: range,
+    column: list[int],
 ) -> None:
     """Fill in the kernel from some edges to the states that they are made into."""
     if len(states) == 1:
-        kernel[which.start : which.stop, states.start] = 1.0
+        kernel[which.start : which.stop, column[states.start]] = 1.0
         return
+    some_atoms = [atoms[i] for i in states]
     if len(which) == 1:
-        mass = np.array([sum(atoms[i]) for i in states])
-        kernel[which.start, states.start : states.stop] = mass / mass.sum()
+        mass = sum(a0 + a1 for a0, a1 in some_atoms)
+        for i, (a0, a1) in zip(states, some_atoms, strict=True):
+            kernel[which.start, column[i]] = (a0 + a1) / mass
         return
     some_edges = [edges[z] for z in which]
-    some_atoms = [atoms[i] for i in states]
     # From either end, and their mean: the classes could have the other order.
-    turned = _curtain(_turn(some_edges), _turn(some_atoms))[::-1, ::-1]
-    kernel[which.start : which.stop, states.start : states.stop] = 0.5 * (
-        _curtain(some_edges, some_atoms) + turned
-    )
+    for z, i, part in _curtain(some_edges, some_atoms):
+        kernel[which.start + z, column[states.start + i]] += 0.5 * part
+    for z, i, part in _curtain(_turn(some_edges), _turn(some_atoms)):
+        kernel[which.stop - 1 - z, column[states.stop - 1 - i]] += 0.5 * part
 
 
 def _turn(points: list[Edge]) -> list[Edge]:
@@ -246,17 +257,16 @@ def _turn(points: list[Edge]) -> list[Edge]:
     return [(c1, c0) for c0, c1 in reversed(points)]
 
 
-def _curtain(edges: list[Edge], atoms: list[Edge]) -> np.ndarray:
-    """Left-curtain kernel from edges to states, (n_edges, n_states)."""
-    kernel = np.zeros((len(edges), len(atoms)))
+def _curtain(edges: list[Edge], atoms: list[Edge]) -> list[tuple[int, int, float]]:
+    """Left-curtain kernel: edge, state, and share of the edge that goes there."""
+    kernel = []
     # What is left of the edges: number, mass and share of the second class.
-    total = [sum(edge) for edge in edges]
+    total = [c0 + c1 for c0, c1 in edges]
     left: list[list[Any]] = [[z, m, edges[z][1] / m] for z, m in enumerate(total)]
     for i, atom in enumerate(atoms[:-1]):
-        for z, part in _take(left, sum(atom), atom[1]):
-            kernel[z, i] += part / total[z]
-    for z, part, _ in left:
-        kernel[z, -1] += part / total[z]
+        for z, part in _take(left, atom[0] + atom[1], atom[1]):
+            kernel.append((z, i, part / total[z]))
+    kernel += [(z, len(atoms) - 1, part / total[z]) for z, part, _ in left]
     return kernel
 
 

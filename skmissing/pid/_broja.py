@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.special import rel_entr
 
 from ..exceptions import UncertifiedWarning
 from ._minimum import minimum_information
+
+LN2 = math.log(2.0)
 
 
 class MutualInformation(NamedTuple):
@@ -195,10 +199,11 @@ def broja(P: Any, *, tol: float = 1e-9, max_iter: int = 200) -> BrojaResult:
             UncertifiedWarning,
             stacklevel=2,
         )
+    entropy = shannon_entropy(first.sum(axis=1))
     information = MutualInformation(
-        table_information(first),
-        table_information(second),
-        table_information(table.reshape(len(table), -1)),
+        table_information(first, entropy),
+        table_information(second, entropy),
+        table_information(table.reshape(len(table), -1), entropy),
     )
     one, two, joint = information
     value = max(min(least.value, one + two, joint), one, two)
@@ -214,27 +219,40 @@ def broja(P: Any, *, tol: float = 1e-9, max_iter: int = 200) -> BrojaResult:
     )
 
 
-def table_information(table: np.ndarray) -> float:
+def table_information(table: np.ndarray, entropy: float | None = None) -> float:
     """Mutual information of the two axes of a table, in bits.
 
     Parameters
     ----------
     table : ndarray of shape (K, n)
         Probabilities.
+    entropy : float, default=None
+        Of the first axis in nats, where it is known already.
 
     Returns
     -------
     float
     """
-    rows, columns = table.sum(axis=1), table.sum(axis=0)
-    # Differences of logarithms: the product of two small marginals could underflow.
-    if table.all():
-        terms = np.log2(table) - np.log2(rows)[:, None] - np.log2(columns)
-        return max(float((table * terms).sum()), 0.0)
-    y, x = np.nonzero(table)
-    p = table[y, x]
-    terms = p * (np.log2(p) - np.log2(rows[y]) - np.log2(columns[x]))
-    return max(float(terms.sum()), 0.0)
+    if entropy is None:
+        entropy = shannon_entropy(table.sum(axis=1))
+    # H(Y) - H(Y | X) loses no more than the last place of H(Y), whatever n is.
+    left = -float(rel_entr(table, table.sum(axis=0)).sum())
+    return max((entropy - left) / LN2, 0.0)
+
+
+def shannon_entropy(p: np.ndarray) -> float:
+    """Entropy of a few probabilities, in nats.
+
+    Parameters
+    ----------
+    p : ndarray of shape (K,)
+        Probabilities.
+
+    Returns
+    -------
+    float
+    """
+    return -math.fsum(x * math.log(x) for x in p.tolist() if x > 0)
 
 
 def _is_number(value: Any, kind: type) -> bool:
@@ -256,7 +274,10 @@ def _read_table(P: Any) -> np.ndarray:
             "variable."
         )
     table = array.astype(np.float64)
-    smallest, largest = table.min(), table.max()
+    smallest, total = table.min(), table.sum()
+    if smallest >= 0 and 0 < total < np.inf:
+        return table / total
+    largest = table.max()
     if not np.isfinite(smallest) or not np.isfinite(largest):
         raise ValueError("Got P with NaN or infinite entries, expected finite numbers.")
     if smallest < 0:
@@ -265,6 +286,6 @@ def _read_table(P: Any) -> np.ndarray:
         )
     if largest == 0:
         raise ValueError("Got P with zeros only, expected a positive total.")
-    # The sum of the largest finite numbers would overflow.
+    # The sum of the largest finite numbers overflowed.
     table /= largest
     return table / table.sum()

@@ -24,6 +24,7 @@ DECIMALS = 10
 # by more than their own surprise of 60 bits, 1e-16 in all, but would let potentials
 # run over many orders of magnitude. The bounds do include them.
 TINY = 1e-18
+EPS = float(np.finfo(np.float64).eps)
 
 
 class MinimumInformation(NamedTuple):
@@ -102,7 +103,7 @@ def minimum_information(
     (1.0, True)
     """
     total_a, total_b = A.sum(axis=1), B.sum(axis=1)
-    off = np.abs(total_a - total_b).max()
+    off = max(map(abs, (total_a - total_b).tolist()))
     if off > 1e-9:
         raise ValueError(
             f"Got A and B with class totals that differ by {off:.2g}, expected the "
@@ -111,32 +112,33 @@ def minimum_information(
     # Classes and states without mass stay out; rows are states from here on. The second
     # table takes over the class totals of the first, without which there is no feasible
     # coupling to the last digit.
-    y = np.flatnonzero((total_a > 0) & (total_b > 0))
-    i, j = np.flatnonzero(A.any(axis=0)), np.flatnonzero(B.any(axis=0))
-    whole = len(y) == len(A) and len(i) == A.shape[1] and len(j) == B.shape[1]
-    first, second = (A.T, B.T) if whole else (A[np.ix_(y, i)].T, B[np.ix_(y, j)].T)
-    total = first.sum(axis=0)
-    second = second * (total / second.sum(axis=0))
+    whole = bool(A.all() and B.all())
+    if not whole:
+        y = np.flatnonzero((total_a > 0) & (total_b > 0))
+        i, j = np.flatnonzero(A.any(axis=0)), np.flatnonzero(B.any(axis=0))
+        whole = len(y) == len(A) and len(i) == A.shape[1] and len(j) == B.shape[1]
+    if whole:
+        first, second, total = A.T, B.T * (total_a / total_b), total_a
+    else:
+        first, second = A[np.ix_(y, i)].T, B[np.ix_(y, j)].T
+        total = first.sum(axis=0)
+        second = second * (total / second.sum(axis=0))
     tol = tol * math.log(2.0)
-    exact = binary_minimum(first, second) if len(y) == 2 else None
+    exact = binary_minimum(first, second) if len(total) == 2 else None
     if exact is not None and exact[2].gap <= min(tol, goal):
-        (L, M, bounds), n_iter = exact, 0
+        bounds, n_iter = exact[2], 0
     else:
         with single_thread():
-            L, M, bounds, n_iter = _solve_large(first, second, goal, tol, max_iter)
+            bounds, n_iter = _solve_large(first, second, goal, tol, max_iter)
     if whole:
         coupling = bounds.coupling.transpose(1, 0, 2)
     else:
         coupling = np.zeros((len(A), A.shape[1], B.shape[1]))
         coupling[np.ix_(y, i, j)] = bounds.coupling.transpose(1, 0, 2)
-    entropy = -float((total * np.log(total)).sum())
+    entropy = -math.fsum(p * math.log(p) for p in total.tolist())
     # What the sums in both bounds may lose; where the bounds agree to the last digit,
     # this is what remains uncertain.
-    size = (
-        np.abs(L[first > 0]) @ first[first > 0]
-        + np.abs(M[second > 0]) @ (second[second > 0])
-    )
-    rounding = float(8.0 * np.finfo(np.float64).eps * size)
+    rounding = 8.0 * EPS * bounds.size
     return MinimumInformation(
         value=max(0.0, (bounds.upper + entropy) / math.log(2.0)),
         duality_gap=(max(0.0, bounds.upper - bounds.lower) + rounding) / math.log(2.0),
@@ -151,7 +153,7 @@ def minimum_information(
 
 def _solve_large(
     first: np.ndarray, second: np.ndarray, goal: float, tol: float, max_iter: int
-) -> tuple[np.ndarray, np.ndarray, Bounds, int]:
+) -> tuple[Bounds, int]:
     """Solve without entries that are too small, with equal states merged.
 
     Parameters
@@ -165,8 +167,6 @@ def _solve_large(
 
     Returns
     -------
-    L, M : ndarray of shape (n1, K) and (n2, K)
-        Potentials of all entries.
     bounds : Bounds
         Of the tables as they came.
     n_iter : int
@@ -188,8 +188,7 @@ def _solve_large(
     if same and not (hidden1 or hidden2):
         # The states are in another order, which does not change the bounds.
         coupling = solved.coupling[group1][:, :, group2]
-        bounds = Bounds(solved.lower, solved.upper, coupling)
-        return L_small[group1], M_small[group2], bounds, n_iter
+        return solved._replace(coupling=coupling), n_iter
 
     L, M = np.full(first.shape, -np.inf), np.full(second.shape, -np.inf)
     L[:, y] = np.where(large1 > 0, L_small[group1], -np.inf)
@@ -203,7 +202,7 @@ def _solve_large(
     bounds = certify(
         first, np.ascontiguousarray(second.T), L, np.ascontiguousarray(M.T), Q
     )
-    return L, M, bounds, n_iter
+    return bounds, n_iter
 
 
 def _merge(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -243,7 +243,7 @@ def enclose(
     if bound:
         start = slope(coupling)
         L, M = ascend(first, second, start.L, start.M)
-        lower, upper, exact = certify(A, second, np.ascontiguousarray(L.T), M, Q)
+        lower, upper, exact, _ = certify(A, second, np.ascontiguousarray(L.T), M, Q)
     else:
         exact = repair(A, second, Q)
         upper = negative_entropy(exact)

@@ -259,7 +259,7 @@ def test_every_value_by_hand(mixed):
 
 def test_folds_are_shared_and_scores_can_be_had(mixed):
     frame, y, modalities = mixed
-    template = PropensityWeighter(random_state=0)
+    template = QUICK
     table, scores = modality_utility(
         LINEAR, frame, y, propensity=template, modalities=modalities,
         n_bootstraps=0, return_scores=True, random_state=0,
@@ -298,7 +298,7 @@ def test_two_by_two_switches():
         for evaluation in (True, False):
             table = modality_utility(
                 LinearSVC(C=1e-3), bunch.data, bunch.target, scoring="accuracy",
-                propensity=PropensityWeighter(random_state=0), n_bootstraps=0,
+                propensity=QUICK, n_bootstraps=0,
                 correct_training=training, correct_evaluation=evaluation,
                 random_state=0,
             )  # fmt: skip
@@ -329,7 +329,7 @@ def test_unweighted_area_matches_scikit_learn_with_ties_and_weights():
 def test_other_metrics_and_forms_of_scoring(mixed):
     frame, y, modalities = mixed
     options = {
-        "propensity": PropensityWeighter(random_state=0), "modalities": modalities,
+        "propensity": QUICK, "modalities": modalities,
         "n_bootstraps": 2, "subsets": ["a", ["a", "b"]], "random_state": 0,
     }  # fmt: skip
     table = modality_utility(
@@ -351,7 +351,7 @@ def test_other_metrics_and_forms_of_scoring(mixed):
 def test_average_precision_by_hand(mixed):
     frame, y, modalities = mixed
     table, scores = modality_utility(
-        LINEAR, frame, y == "x", propensity=PropensityWeighter(random_state=0),
+        LINEAR, frame, y == "x", propensity=QUICK,
         modalities=modalities, subsets=["a"], scoring="average_precision",
         n_bootstraps=0, return_scores=True, random_state=0,
     )  # fmt: skip
@@ -369,7 +369,7 @@ def test_average_precision_by_hand(mixed):
 def test_intervals_repeat_for_any_number_of_jobs(mixed):
     frame, y, modalities = mixed
     options = {
-        "propensity": PropensityWeighter(random_state=0), "modalities": modalities,
+        "propensity": QUICK, "modalities": modalities,
         "n_bootstraps": 12, "subsets": ["a", "b"], "cv": 3,
     }  # fmt: skip
     one = modality_utility(LINEAR, frame, y, random_state=0, **options)
@@ -599,7 +599,7 @@ def test_row_weights_repeat_and_drop_rows():
 def test_errors(mixed):
     frame, y, modalities = mixed
     options = {
-        "modalities": modalities, "propensity": PropensityWeighter(random_state=0),
+        "modalities": modalities, "propensity": QUICK,
         "n_bootstraps": 0,
     }  # fmt: skip
 
@@ -649,7 +649,7 @@ def test_splitters_of_scikit_learn_and_ours(mixed):
     frame, y, modalities = mixed
     y = np.where(np.arange(len(y)) % 7 == 0, None, y.astype(object))
     options = {
-        "modalities": modalities, "propensity": PropensityWeighter(random_state=0),
+        "modalities": modalities, "propensity": QUICK,
         "n_bootstraps": 0, "subsets": ["a", "b"], "scoring": "accuracy",
     }  # fmt: skip
     ours = ObservedStratifiedKFold(3, modalities=modalities, random_state=0)
@@ -662,7 +662,7 @@ def test_warnings_come_once_and_the_bar_shows(mixed, capsys):
     frame, y, modalities = mixed
     modality_utility(
         LINEAR, frame, y, modalities=modalities, subsets=["a", "b"], n_bootstraps=2,
-        propensity=PropensityWeighter(random_state=0), verbose=1, random_state=0,
+        propensity=QUICK, verbose=1, random_state=0,
     )  # fmt: skip
     out, err = capsys.readouterr()
     assert not out and "models" in err and "resamples" in err
