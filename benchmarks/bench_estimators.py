@@ -32,7 +32,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skmissing
-from skmissing import IPWMultimodalClassifier, PRIMOClassifier, UMEMMAEnsemble
+from skmissing import (
+    DyMoSelector,
+    IPWMultimodalClassifier,
+    PRIMOClassifier,
+    UMEMMAEnsemble,
+)
 from skmissing.baselines import (
     FusionClassifier,
     MissingDetectionClassifier,
@@ -47,6 +52,7 @@ NETS = {
     "UnimodalEnsemble": UnimodalEnsemble,
     "UMEMMAEnsemble": UMEMMAEnsemble,
     "PRIMOClassifier": PRIMOClassifier,
+    "DyMoSelector": DyMoSelector,
     "MultitaskFusionClassifier": MultitaskFusionClassifier,
     "MissingDetectionClassifier": MissingDetectionClassifier,
 }
@@ -119,14 +125,15 @@ def estimators(seed):
     return out
 
 
-def run(name, seed, chosen):
+def run(name, seed, labels):
+    """Rows of the table for some estimators."""
     X, y, train, test = data_set(name, seed)
     tests = {k: thin(X[test], rate, 1000 + seed) for k, rate in TEST.items()}
     rows = []
     for lost, rate in TRAIN.items():
         X_train = thin(X[train], rate, seed)
         for label, clf in estimators(seed).items():
-            if chosen and label not in chosen:
+            if label not in labels:
                 continue
             start = time.perf_counter()
             try:
@@ -145,26 +152,40 @@ def run(name, seed, chosen):
     return rows
 
 
-def report(rows):
+def summarise(part):
+    """Mean accuracy, and the standard error of the difference to FusionClassifier."""
+    wide = part.pivot(
+        index="seed", columns=["estimator", "train", "test"], values="accuracy"
+    ).astype(float)
+    lines = []
+    for label in part.estimator.unique():
+        cells = {}
+        for lost in TRAIN:
+            for shown in TEST:
+                value = wide[label, lost, shown].dropna()
+                gap = (value - wide["FusionClassifier", lost, shown]).dropna()
+                cells[f"{lost} / {shown}"] = (
+                    f"{value.mean():.1f} ({gap.sem():.1f})" if len(gap) else "none fits"
+                )
+        fit = part[(part.estimator == label) & (part.train == "complete")]
+        lines.append({"estimator": label, **cells, "fit (s)": fit.seconds.median()})
+    return pd.DataFrame(lines).set_index("estimator").round({"fit (s)": 1})
+
+
+def report(rows, rst):
     columns = ["data", "seed", "estimator", "train", "test", "accuracy", "seconds"]
     frame = pd.DataFrame(rows, columns=columns)
     for name, part in frame.groupby("data", sort=False):
+        table = summarise(part)
         print(f"\n{name}, {part.seed.nunique()} seeds (training / testing)")
-        wide = part.pivot(
-            index="seed", columns=["estimator", "train", "test"], values="accuracy"
-        ).astype(float)
-        lines = []
-        for label in part.estimator.unique():
-            cells = {}
-            for lost in TRAIN:
-                for shown in TEST:
-                    value = wide[label, lost, shown]
-                    gap = value - wide["FusionClassifier", lost, shown]
-                    error = gap.std(ddof=1) / np.sqrt(len(gap))
-                    cells[f"{lost} / {shown}"] = f"{value.mean():.1f} ({error:.1f})"
-            time_taken = part[part.estimator == label].seconds.median()
-            lines.append({"estimator": label, **cells, "fit": f"{time_taken:.1f} s"})
-        print(pd.DataFrame(lines).set_index("estimator").to_string())
+        if not rst:
+            print(table.to_string())
+            continue
+        print("\n.. list-table::\n   :header-rows: 1\n")
+        for label, *cells in [("", *table.columns), *table.itertuples()]:
+            print(f"   * - {label}")
+            for cell in cells:
+                print(f"     - {cell}")
 
 
 def main():
@@ -175,6 +196,7 @@ def main():
     )  # fmt: skip
     parser.add_argument("--only", nargs="+", default=None, help="some estimators")
     parser.add_argument("--out", default="estimators.json")
+    parser.add_argument("--rst", action="store_true", help="tables for the docs")
     args = parser.parse_args()
     warnings.simplefilter("ignore", skmissing.exceptions.SkmissingWarning)
     warnings.simplefilter("ignore", sklearn.exceptions.ConvergenceWarning)
@@ -183,14 +205,16 @@ def main():
     for seed in range(args.seeds):
         for name in args.data:
             key = f"{name}/{seed}"
-            if key not in done:
-                done[key] = run(name, seed, args.only)
-                path.write_text(json.dumps(done))
+            for label in args.only or estimators(seed):
+                rows = done.setdefault(key, [])
+                if all(row[2] != label for row in rows):
+                    rows += run(name, seed, [label])
+                    path.write_text(json.dumps(done))
     print(
         f"skmissing {skmissing.__version__}, torch {torch.__version__}, scikit-learn "
         f"{sklearn.__version__}, Python {platform.python_version()}, 1 thread"
     )
-    report([tuple(row) for rows in done.values() for row in rows])
+    report([tuple(row) for rows in done.values() for row in rows], args.rst)
 
 
 if __name__ == "__main__":
