@@ -82,7 +82,7 @@ def binary_minimum(
     joint = np.array(edges)[:, :, None] * two.kernel[:, None, :]
     if one.kernel.size * two.kernel.shape[1] < LARGE:
         # Faster than to set the number of threads, on which BLAS must not depend.
-        Q = np.einsum("zi,zyj->iyj", one.kernel, joint)
+        Q = (one.kernel[:, :, None, None] * joint[:, None]).sum(axis=0)
     else:
         with single_thread():
             Q = np.tensordot(one.kernel, joint, axes=(0, 0))

@@ -189,6 +189,7 @@ def broja(P: Any, *, tol: float = 1e-9, max_iter: int = 200) -> BrojaResult:
     if max_iter < 1:
         raise ValueError(f"Got max_iter={max_iter!r}, expected a positive integer.")
 
+    K, n1, n2 = table.shape
     first, second = table.sum(axis=2), table.sum(axis=1)
     least = minimum_information(first, second, tol=float(tol), max_iter=int(max_iter))
     if not least.duality_gap <= tol:
@@ -199,13 +200,16 @@ def broja(P: Any, *, tol: float = 1e-9, max_iter: int = 200) -> BrojaResult:
             UncertifiedWarning,
             stacklevel=2,
         )
-    entropy = shannon_entropy(first.sum(axis=1))
-    information = MutualInformation(
-        table_information(first, entropy),
-        table_information(second, entropy),
-        table_information(table.reshape(len(table), -1), entropy),
+    # Side by side: fewer calls, which are most of the time of a small table.
+    left = _conditional_terms(
+        np.concatenate([first, second, table.reshape(K, n1 * n2)], axis=1)
     )
-    one, two, joint = information
+    entropy = shannon_entropy(first.sum(axis=1))
+    one, two, joint = (
+        max((entropy + float(part.sum())) / LN2, 0.0)
+        for part in (left[:, :n1], left[:, n1 : n1 + n2], left[:, n1 + n2 :])
+    )
+    information = MutualInformation(one, two, joint)
     value = max(min(least.value, one + two, joint), one, two)
     return BrojaResult(
         unique=(max(value - two, 0.0), max(value - one, 0.0)),
@@ -219,25 +223,29 @@ def broja(P: Any, *, tol: float = 1e-9, max_iter: int = 200) -> BrojaResult:
     )
 
 
-def table_information(table: np.ndarray, entropy: float | None = None) -> float:
+def table_information(table: np.ndarray) -> float:
     """Mutual information of the two axes of a table, in bits.
 
     Parameters
     ----------
     table : ndarray of shape (K, n)
         Probabilities.
-    entropy : float, default=None
-        Of the first axis in nats, where it is known already.
 
     Returns
     -------
     float
     """
-    if entropy is None:
-        entropy = shannon_entropy(table.sum(axis=1))
-    # H(Y) - H(Y | X) loses no more than the last place of H(Y), whatever n is.
-    left = -float(rel_entr(table, table.sum(axis=0)).sum())
-    return max((entropy - left) / LN2, 0.0)
+    entropy = shannon_entropy(table.sum(axis=1))
+    return max((entropy + float(_conditional_terms(table).sum())) / LN2, 0.0)
+
+
+def _conditional_terms(table: np.ndarray) -> np.ndarray:
+    """Terms of ``-H(Y | X)`` in nats.
+
+    ``H(Y) - H(Y | X)`` loses no more than the last place of ``H(Y)``, whatever the
+    number of states.
+    """
+    return rel_entr(table, table.sum(axis=0))
 
 
 def shannon_entropy(p: np.ndarray) -> float:

@@ -138,7 +138,7 @@ def certify(
         g, _ = cell_softmax(L, M)
     mass_a = A.sum(axis=1)
     # Every d gives a valid c.
-    cost = float(g.max(axis=1) @ mass_a)
+    cost = float((g.max(axis=1) * mass_a).sum())
     if cost > NEGLIGIBLE:
         mass_b = B.sum(axis=0)
         # A violation is cheap on the side of the rarer state.
@@ -182,9 +182,9 @@ def repair(A: np.ndarray, B: np.ndarray, Q: np.ndarray, rounds: int = 2) -> np.n
     ndarray of shape (n1, K, n2)
     """
     rows, columns = Q.sum(axis=2), Q.sum(axis=0)
-    if (np.abs(rows - A) <= LAST_PLACES * A).all() and (
-        np.abs(columns - B) <= LAST_PLACES * B
-    ).all():
+    if (LAST_PLACES * A - np.abs(rows - A)).min() >= 0 and (
+        LAST_PLACES * B - np.abs(columns - B)
+    ).min() >= 0:
         return Q
     for _ in range(rounds):
         Q = Q * _factors(A, B, Q, rows, columns)

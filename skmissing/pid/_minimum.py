@@ -112,7 +112,7 @@ def minimum_information(
     # Classes and states without mass stay out; rows are states from here on. The second
     # table takes over the class totals of the first, without which there is no feasible
     # coupling to the last digit.
-    whole = bool(A.all() and B.all())
+    whole = bool(A.min() > 0 and B.min() > 0)
     if not whole:
         y = np.flatnonzero((total_a > 0) & (total_b > 0))
         i, j = np.flatnonzero(A.any(axis=0)), np.flatnonzero(B.any(axis=0))
