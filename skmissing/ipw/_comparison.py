@@ -32,6 +32,8 @@ class Line:
         Metric from the weights of the rows, of models without and with correction.
     values, outcome : ndarray of shape (n,) or None
         Row by row, for a mean-type metric: what counts, and its modelled mean.
+    decides : bool
+        Whether the metric is a mean of scores of decisions.
     plain_less, corrected_less : list of (sign, callable)
         Likewise of models that were taught a fold less; empty where there are none.
     """
@@ -44,6 +46,7 @@ class Line:
     corrected: list[tuple[int, Evaluate]]
     values: np.ndarray | None = None
     outcome: np.ndarray | None = None
+    decides: bool = False
     plain_less: list[tuple[int, Evaluate]] = field(default_factory=list)
     corrected_less: list[tuple[int, Evaluate]] = field(default_factory=list)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,8 @@ def tabulate(
             ends = np.full(2, np.nan)
             record[f"{prefix}std_error"] = np.nan
             if len(sample) > 1:
-                wider = _widening(sample, drawn[:, i, 3 if j == 0 else 4], n_folds)
+                drop = drawn[:, i, 3 if j == 0 else 4]
+                wider = _widening(sample, drop, n_folds, line.decides)
                 record[f"{prefix}std_error"] = wider * sample.std(ddof=1)
                 ends = np.quantile(sample, [tail, 1 - tail])
                 ends = point[i, j] + wider * (ends - point[i, j])
@@ -97,7 +99,9 @@ def tabulate(
     return pd.DataFrame.from_records(records)
 
 
-def _widening(sample: np.ndarray, drop: np.ndarray, n_folds: int) -> float:
+def _widening(
+    sample: np.ndarray, drop: np.ndarray, n_folds: int, decides: bool
+) -> float:
     """How many times too small errors are that take folds for independent.
 
     Parameters
@@ -109,6 +113,8 @@ def _widening(sample: np.ndarray, drop: np.ndarray, n_folds: int) -> float:
         less. NaN where there are no such models.
     n_folds : int
         Number of folds.
+    decides : bool
+        Whether the value is a mean of scores of decisions, right or wrong.
 
     Returns
     -------
@@ -126,10 +132,20 @@ def _widening(sample: np.ndarray, drop: np.ndarray, n_folds: int) -> float:
     Schwarz). A model without a fold is an average over fewer neighbours: the variance
     of the difference is 1 / (K - 2) of that of the pairs. What a bootstrap sees of
     pairs cannot be more than all that it sees.
+
+    A decision jumps where the average behind it only moves, and then most of the
+    variance of the difference is no sum over pairs. If that average is normal with mean
+    zero, the sign of it and that without a fold differ with the probability
+    ``angle / pi``, where ``cos(angle) ** 2 = (K - 2) / (K - 1)``, which makes a
+    variance of ``4 angle / pi``, and the linear part of a sign has the variance 2 / pi.
+    With another mean the linear part is a smaller share still.
     """
     drop = drop[~np.isnan(drop)]
     seen = sample.var(ddof=1)
     if len(drop) < 2 or not seen > 0:
         return 1.0
-    hidden = min((n_folds - 2) * drop.var(ddof=1), seen)
+    share = float(n_folds - 2)
+    if decides:
+        share = 0.5 / math.acos(math.sqrt(share / (share + 1.0)))
+    hidden = min(share * drop.var(ddof=1), seen)
     return float(np.sqrt(1.0 + hidden / seen))

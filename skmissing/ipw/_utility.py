@@ -308,6 +308,7 @@ def modality_utility(
                     for w in ("none", chosen)
                 )
             if metric.is_mean:
+                line.decides = metric.kind == "accuracy"
                 line.values = _difference(
                     metric, codes, predictions, subset, baseline, chosen
                 )

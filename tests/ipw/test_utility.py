@@ -766,6 +766,20 @@ def test_the_part_of_the_variance_that_folds_share(seed):
     )
 
 
+def test_decisions_share_less_than_they_flip():
+    """Majority of 8 coins (a tie is a zero): 8 (35 / 128)^2 of the variance is shared.
+
+    35 / 128 is the probability that the other seven make a coin decide.
+    """
+    frame, _, cv = bins_of_ten(400, 0)
+    y = np.random.default_rng(2).integers(2, size=len(frame))
+    options = {"scoring": "accuracy", "cv": cv, "random_state": 0, "n_bootstraps": 800}
+    wide = modality_utility(BinMean(), frame, y, **options)
+    tight = modality_utility(BinMean(), frame, y, fold_dependence=False, **options)
+    found = wide.std_error[0] / tight.std_error[0]
+    assert found == pytest.approx(np.sqrt(1 + 8 * (35 / 128) ** 2), abs=0.06)
+
+
 def test_folds_hardly_matter_for_a_few_parameters():
     X, y = make_bitwise(1500, mechanism="mar", return_X_y=True, random_state=1)
     options = {"n_bootstraps": 60, "random_state": 0, "subsets": ["x1", ["x1", "x2"]]}
