@@ -206,7 +206,7 @@ def jobs(repeats):
     for _ in range(repeats):
         for n_jobs, measured in times.items():
             clf = UMEMMAEnsemble(
-                encoders=[("a", wide), ("b", wide)], max_epochs=8, n_jobs=n_jobs,
+                encoders=[("a", wide), ("b", wide)], max_epochs=10, n_jobs=n_jobs,
                 finetune_epochs=0, n_threads=1, early_stopping=False, random_state=0,
             )  # fmt: skip
             start = time.perf_counter()

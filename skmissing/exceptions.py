@@ -2,11 +2,13 @@
 
 __all__ = [
     "EmptyRowWarning",
+    "FoldDependenceWarning",
     "MissingCovariateWarning",
     "NoCovariateWarning",
     "OverlapWarning",
     "SkmissingWarning",
     "UncertifiedWarning",
+    "UndefinedScoreWarning",
     "UnobservedModalityWarning",
 ]
 
@@ -44,6 +46,13 @@ class OverlapWarning(SkmissingWarning):
 
 class MissingCovariateWarning(SkmissingWarning):
     """A covariate that was always there in ``fit`` is missing at prediction."""
+
+
+class FoldDependenceWarning(SkmissingWarning):
+    """Some errors of a cross-fitted value take its folds for independent.
+
+    They are too small if the model remembers single rows.
+    """
 
 
 class UncertifiedWarning(SkmissingWarning):

@@ -33,7 +33,9 @@ class Line:
     values, outcome : ndarray of shape (n,) or None
         Row by row, for a mean-type metric: what counts, and its modelled mean.
     decides : bool
-        Whether the metric is a mean of scores of decisions.
+        Whether the metric counts decisions.
+    limits : (float, float)
+        Least and largest value.
     plain_less, corrected_less : list of (sign, callable)
         Likewise of models that were taught a fold less; empty where there are none.
     """
@@ -47,6 +49,7 @@ class Line:
     values: np.ndarray | None = None
     outcome: np.ndarray | None = None
     decides: bool = False
+    limits: tuple[float, float] = (-np.inf, np.inf)
     plain_less: list[tuple[int, Evaluate]] = field(default_factory=list)
     corrected_less: list[tuple[int, Evaluate]] = field(default_factory=list)
 

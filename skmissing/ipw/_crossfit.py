@@ -11,7 +11,8 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
-from ..exceptions import SkmissingWarning
+from .._warn import warn_user
+from ..exceptions import FoldDependenceWarning, SkmissingWarning
 from ._classifier import IPWMultimodalClassifier
 from ._metrics import Predictions
 from ._subsets import Subset
@@ -31,7 +32,7 @@ def cross_fit(
     plan: list[tuple[tuple[int, ...], tuple[int, ...]]],
     n_jobs: int | None,
     progress: Any,
-    fallback: dict[tuple[Subset, str], Predictions] | None = None,
+    fallback: tuple[dict[Any, Predictions], dict[Any, list]] | None = None,
 ) -> tuple[dict[tuple[Subset, str], Predictions], dict[tuple[Subset, str], list]]:
     """Fit every model without some folds and keep what it says of them.
 
@@ -62,9 +63,15 @@ def cross_fit(
         Fits at once.
     progress : callable
         Wraps the iteration over fits.
-    fallback : dict of job to Predictions, default=None
-        What to return for rows whose model cannot be fitted, for lack of a class in
-        what is left, say. None: the error is raised.
+    fallback : (predictions, models), default=None
+        Of an earlier call: the predictions are returned for rows whose model cannot be
+        fitted or asked, or knows fewer classes than those models, with a warning. None:
+        errors are raised.
+
+    Warns
+    -----
+    FoldDependenceWarning
+        If the fallback was needed.
 
     Returns
     -------
@@ -90,15 +97,20 @@ def cross_fit(
         for job in jobs
     }
     models: dict[tuple[Subset, str], list] = {job: [] for job in jobs}
+    missed = 0
     for (job, _, rows), (model, proba, labels) in zip(
         tasks, progress(results, len(tasks))
     ):
         known = predictions[job]
-        if model is None and fallback is not None:
-            known.predicted[rows] = fallback[job].predicted[rows]
-            spare = fallback[job].proba
-            if known.proba is not None and spare is not None:
-                known.proba[rows] = spare[rows]
+        if fallback is not None and (
+            model is None
+            or len(model.classes_) < min(len(m.classes_) for m in fallback[1][job])
+        ):
+            spare = fallback[0][job]
+            known.predicted[rows] = spare.predicted[rows]
+            if known.proba is not None and spare.proba is not None:
+                known.proba[rows] = spare.proba[rows]
+            missed += 1
             continue
         known.predicted[rows] = np.searchsorted(classes, labels)
         if proba is None:
@@ -109,6 +121,13 @@ def cross_fit(
             block[:, columns] = proba
             known.proba[rows] = block
         models[job].append(model)
+    if missed:
+        warn_user(
+            f"Got too few rows for {missed} of the {len(tasks)} models without two "
+            "folds, expected enough rows of every class in the others; errors and "
+            "intervals take those folds for independent.",
+            FoldDependenceWarning,
+        )
     return predictions, models
 
 
@@ -122,24 +141,37 @@ def _fit_fold(
     test: np.ndarray,
     may_fail: bool,
 ) -> tuple[Any, np.ndarray | None, np.ndarray]:
+    try:
+        with warnings.catch_warnings():
+            # Said once already, of the propensities of all rows.
+            warnings.simplefilter("ignore", SkmissingWarning)
+            return _fit_and_ask(model, X, y, weight, groups, train, test)
+    except Exception:
+        # Whatever an estimator raises where too few rows are left.
+        if not may_fail:
+            raise
+        return None, None, np.empty(0)
+
+
+def _fit_and_ask(
+    model: IPWMultimodalClassifier,
+    X: Any,
+    y: Any,
+    weight: np.ndarray,
+    groups: np.ndarray | None,
+    train: np.ndarray,
+    test: np.ndarray,
+) -> tuple[IPWMultimodalClassifier, np.ndarray | None, np.ndarray]:
     at = np.flatnonzero(train)
-    with warnings.catch_warnings():
-        # Said once already, of the propensities of all rows.
-        warnings.simplefilter("ignore", SkmissingWarning)
-        try:
-            model.fit(
-                _safe_indexing(X, at),
-                _safe_indexing(y, at),
-                sample_weight=weight[at],
-                groups=None if groups is None else groups[at],
-            )
-        except ValueError:
-            if not may_fail:
-                raise
-            return None, None, np.empty(0)
-        rows = _safe_indexing(X, np.flatnonzero(test))
-        if not test.any():
-            empty = np.empty((0, len(model.classes_)))
-            return model, empty, model.classes_[:0]
-        proba = model.predict_proba(rows) if hasattr(model, "predict_proba") else None
-        return model, proba, model.predict(rows)
+    model.fit(
+        _safe_indexing(X, at),
+        _safe_indexing(y, at),
+        sample_weight=weight[at],
+        groups=None if groups is None else groups[at],
+    )
+    rows = _safe_indexing(X, np.flatnonzero(test))
+    if not test.any():
+        empty = np.empty((0, len(model.classes_)))
+        return model, empty, model.classes_[:0]
+    proba = model.predict_proba(rows) if hasattr(model, "predict_proba") else None
+    return model, proba, model.predict(rows)

@@ -42,6 +42,8 @@ class MeanMetric:
 
     def __init__(self, name: str) -> None:
         self.kind = self.name = name
+        self.decides = name == "accuracy"
+        self.limits = (0.0, 1.0) if self.decides else (-np.inf, 0.0)
 
     def values(self, codes: np.ndarray, predictions: Predictions) -> np.ndarray:
         """Contribution of each row; greater is better.
@@ -111,6 +113,8 @@ class AUCMetric:
     """
 
     is_mean = False
+    decides = False
+    limits = (0.0, 1.0)
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -195,6 +199,7 @@ class ScorerMetric:
     """
 
     is_mean = False
+    limits = (-np.inf, np.inf)
 
     def __init__(self, name: str, scorer: Any, classes: np.ndarray) -> None:
         if not scorer._accept_sample_weight():
@@ -203,6 +208,7 @@ class ScorerMetric:
                 "sample_weight."
             )
         self.name, self.scorer, self.classes = name, scorer, classes
+        self.decides = getattr(scorer, "_response_method", None) == "predict"
 
     def prepare(
         self, codes: np.ndarray, predictions: Predictions, rows: np.ndarray, folds: Any

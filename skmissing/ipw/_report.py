@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 
 from ._comparison import Line, Missingness, resample
 from ._diagnostics import effective_sample_size
+from ._fold_dependence import widening
 from ._sensitivity import tipping_odds_ratio
 
 
@@ -78,10 +78,13 @@ def tabulate(
             record[f"{prefix}std_error"] = np.nan
             if len(sample) > 1:
                 drop = drawn[:, i, 3 if j == 0 else 4]
-                wider = _widening(sample, drop, n_folds, line.decides)
+                wider = widening(sample, drop, n_folds, line.decides)
                 record[f"{prefix}std_error"] = wider * sample.std(ddof=1)
                 ends = np.quantile(sample, [tail, 1 - tail])
-                ends = point[i, j] + wider * (ends - point[i, j])
+                stretched = point[i, j] + wider * (ends - point[i, j])
+                # No further than the metric goes, unless they were there already.
+                low, high = line.limits
+                ends = np.clip(stretched, min(low, ends[0]), max(high, ends[1]))
             record[f"{prefix}low"], record[f"{prefix}high"] = ends
         record["n_observed"] = 0 if m is None else len(m.rows)
         record["effective_sample_size"] = 0.0
@@ -97,55 +100,3 @@ def tabulate(
             )
         records.append(record)
     return pd.DataFrame.from_records(records)
-
-
-def _widening(
-    sample: np.ndarray, drop: np.ndarray, n_folds: int, decides: bool
-) -> float:
-    """How many times too small errors are that take folds for independent.
-
-    Parameters
-    ----------
-    sample : ndarray of shape (n_resamples,)
-        Resampled value.
-    drop : ndarray of shape (n_resamples,)
-        What it loses if each fold is answered by a model that was taught one fold
-        less. NaN where there are no such models.
-    n_folds : int
-        Number of folds.
-    decides : bool
-        Whether the value is a mean of scores of decisions, right or wrong.
-
-    Returns
-    -------
-    float
-        Between 1 and the square root of 2.
-
-    Notes
-    -----
-    Write the error of fold k as a sum over its rows i, and expand it in the rows j that
-    taught its model. Terms of i alone are independent between folds. A term of the pair
-    (i, j) comes back as (j, i) in the error of the fold of j, whose model i taught. If
-    both are equal, as where a model averages noisy labels of neighbours, the variance
-    of the pairs is twice that which a bootstrap of rows sees: the variance of the pairs
-    has to be added once more, and if they are not it is an upper bound (Cauchy and
-    Schwarz). A model without a fold is an average over fewer neighbours: the variance
-    of the difference is 1 / (K - 2) of that of the pairs. What a bootstrap sees of
-    pairs cannot be more than all that it sees.
-
-    A decision jumps where the average behind it only moves, and then most of the
-    variance of the difference is no sum over pairs. If that average is normal with mean
-    zero, the sign of it and that without a fold differ with the probability
-    ``angle / pi``, where ``cos(angle) ** 2 = (K - 2) / (K - 1)``, which makes a
-    variance of ``4 angle / pi``, and the linear part of a sign has the variance 2 / pi.
-    With another mean the linear part is a smaller share still.
-    """
-    drop = drop[~np.isnan(drop)]
-    seen = sample.var(ddof=1)
-    if len(drop) < 2 or not seen > 0:
-        return 1.0
-    share = float(n_folds - 2)
-    if decides:
-        share = 0.5 / math.acos(math.sqrt(share / (share + 1.0)))
-    hidden = min(share * drop.var(ddof=1), seen)
-    return float(np.sqrt(1.0 + hidden / seen))

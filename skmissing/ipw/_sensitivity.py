@@ -45,7 +45,9 @@ def sensitivity_bounds(
         Rows of one group are drawn together in the bootstrap.
     n_bootstraps : int, default=0
         Resamples of the rows for an interval around the bounds, 0 for none. The
-        propensities are kept as given, which makes it a little too wide as a rule.
+        propensities are kept as given, which makes it a little too wide as a rule; that
+        cross-fitted folds teach each other is not counted, which makes it too narrow
+        for models that remember rows.
     confidence_level : float, default=0.9
         Of that interval.
     random_state : int, RandomState instance or None, default=None

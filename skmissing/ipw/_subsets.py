@@ -144,26 +144,3 @@ def outcome_folds(folds: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
     tested = np.flatnonzero(folds >= 0)
     out[rng.permutation(tested)] = np.arange(len(tested)) % OUTCOME_FOLDS
     return out
-
-
-def pairs_of_folds(
-    numbers: list[int],
-) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Pairs of folds to leave out together, so that each fold is in one pair.
-
-    Parameters
-    ----------
-    numbers : list of int
-        The folds, at least two.
-
-    Returns
-    -------
-    list of (left_out, tested)
-        Pairs, and which folds of a pair count as tested: both, but for the last one of
-        an odd number, which is paired with the first.
-    """
-    pairs = list(zip(numbers[::2], numbers[1::2], strict=False))
-    plan: list[tuple[tuple[int, ...], tuple[int, ...]]] = [(p, p) for p in pairs]
-    if len(numbers) % 2:
-        plan.append(((numbers[-1], numbers[0]), (numbers[-1],)))
-    return plan

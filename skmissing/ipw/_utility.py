@@ -19,6 +19,7 @@ from ..modalities._validation import check_multimodal
 from ._classifier import IPWMultimodalClassifier
 from ._comparison import Evaluate, Line, Missingness, evaluate_lines
 from ._crossfit import cross_fit
+from ._fold_dependence import are_decisions, pairs_of_folds
 from ._labels import known_labels, labels_of
 from ._metrics import MeanMetric, Predictions, resolve_metrics
 from ._outcome import model_outcomes
@@ -30,7 +31,6 @@ from ._subsets import (
     make_folds,
     orient,
     outcome_folds,
-    pairs_of_folds,
     resolve_subsets,
 )
 from ._utility_scores import UtilityScores
@@ -113,8 +113,7 @@ def modality_utility(
     fold_dependence : bool, default=True
         Whether errors and intervals count that each row is tested in one fold and
         teaches in the others, see Notes. Takes about 0.6 times as many fits again with
-        five folds; of no consequence with fewer than three folds or no bootstraps,
-        or where too little is left for a model without two folds.
+        five folds. With two folds it cannot be measured, and is not counted.
     confidence_level : float, default=0.9
         Of the intervals.
     correct_training, correct_evaluation : bool, default=True
@@ -156,6 +155,11 @@ def modality_utility(
         For unknown modalities, metrics without weights, sets that no row has, a
         ``propensity`` whose ``required`` is set.
 
+    Warns
+    -----
+    skmissing.exceptions.FoldDependenceWarning
+        If too little is left for some of the models without two folds.
+
     See Also
     --------
     sensitivity_bounds : Bounds if missingness is not quite at random.
@@ -177,8 +181,12 @@ def modality_utility(
     two folds. By how much the resampled value changes from row to row if they answer
     tells how much of its variance comes from the rows that taught; that part counts
     twice, since it appears in both of two folds, and all errors and intervals are
-    stretched accordingly, at most by :math:`\\sqrt 2`. A single split has no such
-    dependence, for the price of fewer rows on either side.
+    stretched accordingly, with five folds at most by :math:`\\sqrt 2`. This is an
+    approximation, for models that are averages of some kind and folds of about equal
+    size; the stretch of a doubly robust value is that of the weighted one. A model that
+    draws random numbers needs a fixed ``random_state``, or what changes with the draw
+    counts as well. A single split has no such dependence, for the price of fewer rows
+    on either side.
 
     The doubly robust value of a mean of row scores :math:`\\ell` is
     :math:`\\sum_i s_i h_i / \\sum_i s_i + \\sum_i w_i (\\ell_i - h_i) / \\sum_i w_i`
@@ -277,8 +285,8 @@ def modality_utility(
     less = None
     if fold_dependence and n_bootstraps and len(numbers) > 2:
         less, _ = cross_fit(
-            jobs, *arguments, pairs_of_folds(numbers), n_jobs,
-            progress.over("models without two folds"), predictions,
+            jobs, *arguments, pairs_of_folds(folds), n_jobs,
+            progress.over("models without two folds"), (predictions, models),
         )  # fmt: skip
     outcomes = {}
     if correct_evaluation:
@@ -307,8 +315,11 @@ def modality_utility(
                     _prepare(metric, codes, less, signed, w, at, folds)
                     for w in ("none", chosen)
                 )
+            said = [predictions[s, chosen] for _, s in signed]
+            line.decides = metric.decides or all(are_decisions(p) for p in said)
+            low, high = metric.limits
+            line.limits = (low - high, high - low) if baseline else (low, high)
             if metric.is_mean:
-                line.decides = metric.kind == "accuracy"
                 line.values = _difference(
                     metric, codes, predictions, subset, baseline, chosen
                 )

@@ -282,7 +282,8 @@ def _read_table(P: Any) -> np.ndarray:
             "variable."
         )
     table = array.astype(np.float64)
-    smallest, total = table.min(), table.sum()
+    with np.errstate(over="ignore", invalid="ignore"):
+        smallest, total = table.min(), table.sum()
     if smallest >= 0 and 0 < total < np.inf:
         return table / total
     largest = table.max()

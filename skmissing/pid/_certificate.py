@@ -18,7 +18,10 @@ ROUNDING = 1e-17
 # Violation of the dual constraints in nats, relative to which every sum here loses
 # more.
 NEGLIGIBLE = 1e-15
-# Four units of the last place.
+# Violation of a marginal, relative, that is left as it is: four units of the last
+# place. The minimum is convex in the marginals with the potentials as a subgradient, so
+# that it changes the upper bound by this times ``Bounds.size`` at most, which is half
+# of what minimum_information allows for rounding.
 LAST_PLACES = 8.9e-16
 
 
@@ -30,7 +33,7 @@ class Bounds(NamedTuple):
     lower, upper : float
         Enclose the minimum of ``I_Q(Y; X1, X2)``, nats.
     coupling : ndarray of shape (n1, K, n2)
-        Feasible, and its information is ``upper``.
+        Feasible but for the last places, and its information is ``upper``.
     size : float
         Sum of the absolute terms of ``lower``, in units of whose last place the sums
         round.
@@ -180,6 +183,7 @@ def repair(A: np.ndarray, B: np.ndarray, Q: np.ndarray, rounds: int = 2) -> np.n
     Returns
     -------
     ndarray of shape (n1, K, n2)
+        ``Q`` itself if nothing but the last places is in the way.
     """
     rows, columns = Q.sum(axis=2), Q.sum(axis=0)
     if (LAST_PLACES * A - np.abs(rows - A)).min() >= 0 and (

@@ -16,6 +16,7 @@ from sklearn.metrics import (
     average_precision_score,
     brier_score_loss,
     log_loss,
+    make_scorer,
     roc_auc_score,
 )
 from sklearn.model_selection import (
@@ -38,7 +39,11 @@ from skmissing.datasets import (
     make_simulation,
     simulation_settings,
 )
-from skmissing.exceptions import NoCovariateWarning, OverlapWarning
+from skmissing.exceptions import (
+    FoldDependenceWarning,
+    NoCovariateWarning,
+    OverlapWarning,
+)
 from skmissing.ipw import (
     ObservedStratifiedKFold,
     make_ipw_scorer,
@@ -46,9 +51,9 @@ from skmissing.ipw import (
     sensitivity_bounds,
 )
 from skmissing.ipw._comparison import resample
+from skmissing.ipw._fold_dependence import pairs_of_folds
 from skmissing.ipw._metrics import AUCMetric, Predictions
 from skmissing.ipw._outcome import _cross_fit, augmented_mean
-from skmissing.ipw._subsets import pairs_of_folds
 
 # Pruned, so that it does not split on noise: the area of a useless bit is then one
 # half, not that of a coin which the training folds have tossed.
@@ -766,18 +771,53 @@ def test_the_part_of_the_variance_that_folds_share(seed):
     )
 
 
-def test_decisions_share_less_than_they_flip():
-    """Majority of 8 coins (a tie is a zero): 8 (35 / 128)^2 of the variance is shared.
-
-    35 / 128 is the probability that the other seven make a coin decide.
-    """
-    frame, _, cv = bins_of_ten(400, 0)
-    y = np.random.default_rng(2).integers(2, size=len(frame))
-    options = {"scoring": "accuracy", "cv": cv, "random_state": 0, "n_bootstraps": 800}
+@pytest.mark.parametrize("n_folds", [5, 10])
+def test_decisions_are_tied_as_in_a_simulation(n_folds):
+    """The majority of the coins of other folds, 20 coins a fold and bin."""
+    rng = np.random.default_rng(n_folds)
+    sums = 2.0 * rng.binomial(20, 0.5, size=(20_000, n_folds)) - 20
+    # A tie is a zero, as in BinMean; right minus wrong decisions of a bin.
+    said = np.where(sums.sum(axis=1, keepdims=True) - sums > 0, 1, -1)
+    truth = np.sqrt((sums * said).sum(axis=1).var() / (20 * n_folds))
+    n_bins = 240
+    frame = pd.DataFrame({"a__0": np.repeat(np.arange(n_bins), 20 * n_folds)})
+    y = rng.integers(2, size=len(frame))
+    options = {
+        "cv": PredefinedSplit(np.tile(np.arange(20 * n_folds) % n_folds, n_bins))
+    }
+    options |= {"random_state": 0, "n_bootstraps": 400}
+    options["scoring"] = "accuracy"
     wide = modality_utility(BinMean(), frame, y, **options)
     tight = modality_utility(BinMean(), frame, y, fold_dependence=False, **options)
+    # The models of some 1,000 decisions were asked, of which a few hundred flip.
     found = wide.std_error[0] / tight.std_error[0]
-    assert found == pytest.approx(np.sqrt(1 + 8 * (35 / 128) ** 2), abs=0.06)
+    assert found == pytest.approx(truth, rel=0.05)
+
+
+def test_probabilities_that_jump_are_decisions():
+    """For one neighbour the Brier score is the accuracy less one."""
+    rng = np.random.default_rng(0)
+    frame, y = pd.DataFrame({"a__0": rng.uniform(size=300)}), rng.integers(2, size=300)
+    table = modality_utility(
+        KNeighborsClassifier(1), frame, y, n_bootstraps=30, random_state=0,
+        scoring={m: m for m in ("accuracy", "neg_brier_score")}
+        | {"own": make_scorer(accuracy_score)},
+    )  # fmt: skip
+    assert table.std_error[0] == pytest.approx(table.std_error[1])
+    assert table.std_error[0] == pytest.approx(table.std_error[2])
+    assert table.high[0] == pytest.approx(table.high[1] + 1)
+
+
+def test_intervals_stay_inside_the_metric():
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=60)
+    y = (x > 0) ^ (rng.random(60) < 0.04)
+    table = modality_utility(
+        KNeighborsClassifier(3), pd.DataFrame({"a__0": x}), y, n_bootstraps=60,
+        random_state=0, scoring=["accuracy", "roc_auc", "neg_brier_score"],
+    )  # fmt: skip
+    assert (table.high <= [1, 1, 0]).all() and (table.low < table.corrected).all()
+    assert (table.high > table.corrected).all()
 
 
 def test_folds_hardly_matter_for_a_few_parameters():
@@ -814,26 +854,44 @@ def test_how_many_models_are_fitted(n_folds, n_bootstraps, on, fits):
     assert BinMean.fits == fits
 
 
-@pytest.mark.parametrize("n_folds", [2, 3, 4, 5, 10, 11])
+@pytest.mark.parametrize("n_folds", [3, 4, 5, 10, 11])
 def test_pairs_of_folds(n_folds):
-    plan = pairs_of_folds(list(range(n_folds)))
+    sizes = np.random.default_rng(n_folds).permutation(n_folds) + 1
+    plan = pairs_of_folds(np.r_[-1, np.repeat(np.arange(n_folds), sizes)])
     assert sorted(k for _, tested in plan for k in tested) == list(range(n_folds))
     for out, tested in plan:
-        assert len(set(out)) == 2 and set(tested) <= set(out)
+        assert set(tested) <= set(out)
+        # The next in size.
+        assert abs(sizes[out[0]] - sizes[out[1]]) == 1
     assert len(plan) == (n_folds + 1) // 2
 
 
 def test_too_few_rows_for_models_without_two_folds():
-    """The rare class is in two folds, which are left out together."""
+    """Each rare class is in two folds, which may be left out together."""
     rng = np.random.default_rng(0)
-    y = np.zeros(80, dtype=int)
-    y[[0, 1]] = 1
-    frame = pd.DataFrame({"a__0": rng.normal(size=80) + y})
     cv = PredefinedSplit(np.arange(80) % 4)
-    table = modality_utility(
-        LINEAR, frame, y, scoring="accuracy", cv=cv, n_bootstraps=20, random_state=0
+    for y in (np.zeros(80, dtype=int), np.arange(80) // 4 % 2):
+        y[[0, 1]] = 2
+        frame = pd.DataFrame({"a__0": rng.normal(size=80) + y})
+        options = {"scoring": "neg_log_loss", "cv": cv, "n_bootstraps": 20}
+        with pytest.warns(FoldDependenceWarning, match="2 of the 4 models"):
+            table = modality_utility(LINEAR, frame, y, random_state=0, **options)
+        tight = modality_utility(
+            LINEAR, frame, y, random_state=0, fold_dependence=False, **options
+        )
+        assert 1 <= table.std_error[0] / tight.std_error[0] < 1.1
+
+
+def test_a_model_that_cannot_answer_after_too_few_rows():
+    rng = np.random.default_rng(0)
+    frame, y = pd.DataFrame({"a__0": rng.normal(size=12)}), np.tile([0, 1], 6)
+    options = {"scoring": "accuracy", "cv": 3, "n_bootstraps": 5, "random_state": 0}
+    with pytest.warns(FoldDependenceWarning, match="4 of the 4 models"):
+        table = modality_utility(KNeighborsClassifier(7), frame, y, **options)
+    tight = modality_utility(
+        KNeighborsClassifier(7), frame, y, fold_dependence=False, **options
     )
-    assert np.isfinite(table.std_error[0])
+    pd.testing.assert_frame_equal(table, tight)
 
 
 @pytest.mark.slow

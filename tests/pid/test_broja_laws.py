@@ -51,6 +51,8 @@ def test_scale_and_type_of_the_entries_change_nothing():
         result = broja(P)
         for scale in (3.0, 1e-7, 1e300, 12345.678):
             same(result, broja(P * scale))
+    # Their sum is infinite.
+    same(broja(np.ones((2, 2, 2))), broja(np.full((2, 2, 2), 1e308)))
     counts = np.random.default_rng(0).integers(0, 9, size=(3, 4, 5))
     result = broja(counts)
     for other in (
