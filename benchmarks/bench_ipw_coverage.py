@@ -87,7 +87,7 @@ def true_gains(scores, fresh, y):
     return out
 
 
-def run(kind, seed, n, n_bootstraps, hold_out):
+def run(kind, seed, n, n_bootstraps, hold_out, dependence=True):
     rng = np.random.default_rng([seed, KINDS.index(kind)])
     frame, y, p = draw(kind, n, rng)
     seen = frame.copy()
@@ -99,7 +99,7 @@ def run(kind, seed, n, n_bootstraps, hold_out):
             modalities=KNOWING if kind == "shape" else MODALITIES,
             propensity=PropensityWeighter(random_state=0), subsets=["x1", ["x1", "x2"]],
             scoring=METRICS, n_bootstraps=n_bootstraps, return_scores=True,
-            random_state=seed,
+            random_state=seed, fold_dependence=dependence,
             cv=StratifiedShuffleSplit(1, test_size=0.5, random_state=seed)
             if hold_out else 5,
         )  # fmt: skip
@@ -158,6 +158,9 @@ def main():
     parser.add_argument(
         "--hold-out", action="store_true", help="one split instead of five folds"
     )
+    parser.add_argument(
+        "--independent", action="store_true", help="do not count what folds share"
+    )
     parser.add_argument("--out", default="coverage.json")
     args = parser.parse_args()
     path = pathlib.Path(args.out)
@@ -167,7 +170,12 @@ def main():
         for kind in args.kinds:
             done = records.setdefault(kind, [])
             if len(done) <= seed:
-                done.append(run(kind, seed, args.rows, args.bootstraps, args.hold_out))
+                done.append(
+                    run(
+                        kind, seed, args.rows, args.bootstraps, args.hold_out,
+                        not args.independent,
+                    )
+                )  # fmt: skip
         path.write_text(json.dumps(records))
     print(f"{time.perf_counter() - started:.0f} s")
     report(records)
