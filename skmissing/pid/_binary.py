@@ -69,39 +69,50 @@ def binary_minimum(
     and of the one that begins at the other end does not depend on the order of the
     classes, unless rounding decides which of several points on a line are vertices.
     """
-    one, two = _Source(first), _Source(second)
-    vertices = _hull(one.points, two.points)
-    edges = [(v[0] - u[0], v[1] - u[1]) for u, v in zip(vertices, vertices[1:])]
-    alpha, beta = _steps(edges, vertices)
-    one.serve([v[2] for v in vertices], edges, alpha)
-    two.serve([v[3] for v in vertices], edges, beta)
-    L, M = one.potential, two.potential
+    sources, edges = solve(first.tolist(), second.tolist())
+    (kernel1, L), (kernel2, M) = (source.arrays(len(edges)) for source in sources)
     if not math.isfinite(L.sum() + M.sum()):
         # A mass that vanishes in the sum of others.
         L, M = fill_potentials(L, M, first), fill_potentials(M, L, second)
-    joint = np.array(edges)[:, :, None] * two.kernel[:, None, :]
-    if one.kernel.size * two.kernel.shape[1] < LARGE:
+    joint = np.array(edges)[:, :, None] * kernel2[:, None, :]
+    if kernel1.size * kernel2.shape[1] < LARGE:
         # Faster than to set the number of threads, on which BLAS must not depend.
-        Q = (one.kernel[:, :, None, None] * joint[:, None]).sum(axis=0)
+        Q = (kernel1[:, :, None, None] * joint[:, None]).sum(axis=0)
     else:
         with single_thread():
-            Q = np.tensordot(one.kernel, joint, axes=(0, 0))
+            Q = np.tensordot(kernel1, joint, axes=(0, 0))
     return L, M, certify(first, second.T, L, M.T, Q, rounds=0)
 
 
-class _Source:
+class Source:
     """States of a source in the order of likelihood ratios, equal ones as one.
+
+    Lists, not arrays: for a few states they are faster, and never slow.
 
     Parameters
     ----------
-    table : ndarray of shape (n, 2)
-        Joint probabilities.
+    masses : list of (float, float)
+        Joint probabilities of each state.
+
+    Attributes
+    ----------
+    order : list of int
+        The states by likelihood ratio.
+    group : list of int
+        Number of the merged state of each, in that order.
+    atoms : list of (float, float)
+        Joint probabilities of the merged states.
+    points : list of (float, float)
+        Their sums.
+    parts : list of (int, int, float)
+        Edge, merged state, and the share of the edge that it gets; several for a pair
+        add up.
+    values : list of (float, float)
+        Potentials of the merged states.
     """
 
-    def __init__(self, table: np.ndarray) -> None:
-        masses: list[Edge] = table.tolist()
+    def __init__(self, masses: list[Edge]) -> None:
         ratio = [_log_ratio(a0, a1) for a0, a1 in masses]
-        # Lists: for a few states they are faster than arrays, and never slow.
         self.order = sorted(range(len(ratio)), key=ratio.__getitem__)
         self.group: list[int] = []
         self.atoms: list[Edge] = []
@@ -137,31 +148,73 @@ class _Source:
         steps : list of (float, float)
             Value of the step function on each edge.
         """
-        n = len(self.order)
-        # Column of each state in the order of the table; of merged states, the first.
-        column = [0] * len(self.atoms)
-        for i, atom in zip(reversed(self.order), reversed(self.group), strict=True):
-            column[atom] = i
-        kernel = np.zeros((len(edges), n))
-        values: list[tuple[float, float]] = []
+        self.values: list[tuple[float, float]] = []
+        self.parts: list[tuple[int, int, float]] = []
         start = 0
         for stop in range(1, len(own)):
             if own[stop] < 0:
                 continue
             states = range(own[start], own[stop])
-            values += [steps[start]] * len(states)
-            _split(kernel, edges, range(start, stop), self.atoms, states, column)
+            self.values += [steps[start]] * len(states)
+            self.parts += _split(edges, range(start, stop), self.atoms, states)
             start = stop
+
+    def arrays(self, n_edges: int) -> tuple[np.ndarray, np.ndarray]:
+        """The kernel and the potentials of all states, in the order of the table.
+
+        Parameters
+        ----------
+        n_edges : int
+            Number of edges of the hull.
+
+        Returns
+        -------
+        kernel : ndarray of shape (n_edges, n)
+        potential : ndarray of shape (n, 2)
+        """
+        n = len(self.order)
+        # Column of each state in the order of the table; of merged states, the first.
+        column = [0] * len(self.atoms)
+        for i, atom in zip(reversed(self.order), reversed(self.group), strict=True):
+            column[atom] = i
+        kernel = np.zeros((n_edges, n))
+        for z, atom, share in self.parts:
+            kernel[z, column[atom]] += share
         if len(self.atoms) < n:
             # Equal states share in proportion to their masses.
             whole = np.bincount(self.group, weights=self.mass)[self.group]
             found = kernel[:, [column[atom] for atom in self.group]]
             kernel[:, self.order] = found * (np.array(self.mass) / whole)
-        self.kernel = kernel
         potential = [(0.0, 0.0)] * n
         for i, atom in zip(self.order, self.group, strict=True):
-            potential[i] = values[atom]
-        self.potential = np.array(potential)
+            potential[i] = self.values[atom]
+        return kernel, np.array(potential)
+
+
+def solve(
+    first: list[Edge], second: list[Edge]
+) -> tuple[tuple[Source, Source], list[Edge]]:
+    """The hull of both curves, and what either source gets of it.
+
+    Parameters
+    ----------
+    first, second : list of (float, float)
+        As in :func:`binary_minimum`.
+
+    Returns
+    -------
+    sources : pair of Source
+        With parts and values.
+    edges : list of (float, float)
+        Of the hull.
+    """
+    one, two = Source(first), Source(second)
+    vertices = _hull(one.points, two.points)
+    edges = [(v[0] - u[0], v[1] - u[1]) for u, v in zip(vertices, vertices[1:])]
+    alpha, beta = _steps(edges, vertices)
+    one.serve([v[2] for v in vertices], edges, alpha)
+    two.serve([v[3] for v in vertices], edges, beta)
+    return (one, two), edges
 
 
 def _hull(one: list[Edge], two: list[Edge]) -> list[Vertex]:
@@ -227,29 +280,27 @@ def _log(part: float, whole: float) -> float:
 
 
 def _split(
-    kernel: np.ndarray,
-    edges: list[Edge],
-    which: range,
-    atoms: list[Edge],
-    states: range,
-    column: list[int],
-) -> None:
-    """Fill in the kernel from some edges to the states that they are made into."""
+    edges: list[Edge], which: range, atoms: list[Edge], states: range
+) -> list[tuple[int, int, float]]:
+    """Parts of some edges that go to the states that they are made into."""
     if len(states) == 1:
-        kernel[which.start : which.stop, column[states.start]] = 1.0
-        return
+        return [(z, states.start, 1.0) for z in which]
     some_atoms = [atoms[i] for i in states]
     if len(which) == 1:
         mass = sum(a0 + a1 for a0, a1 in some_atoms)
-        for i, (a0, a1) in zip(states, some_atoms, strict=True):
-            kernel[which.start, column[i]] = (a0 + a1) / mass
-        return
+        return [
+            (which.start, i, (a0 + a1) / mass)
+            for i, (a0, a1) in zip(states, some_atoms, strict=True)
+        ]
     some_edges = [edges[z] for z in which]
     # From either end, and their mean: the classes could have the other order.
-    for z, i, part in _curtain(some_edges, some_atoms):
-        kernel[which.start + z, column[states.start + i]] += 0.5 * part
-    for z, i, part in _curtain(_turn(some_edges), _turn(some_atoms)):
-        kernel[which.stop - 1 - z, column[states.stop - 1 - i]] += 0.5 * part
+    return [
+        (which.start + z, states.start + i, 0.5 * part)
+        for z, i, part in _curtain(some_edges, some_atoms)
+    ] + [
+        (which.stop - 1 - z, states.stop - 1 - i, 0.5 * part)
+        for z, i, part in _curtain(_turn(some_edges), _turn(some_atoms))
+    ]
 
 
 def _turn(points: list[Edge]) -> list[Edge]:

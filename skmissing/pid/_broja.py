@@ -145,11 +145,12 @@ def broja(P: Any, *, tol: float = 1e-9, max_iter: int = 200) -> BrojaResult:
     *Interval.* The parts are computed from the upper bound :math:`I_Q` of
     :math:`I^*`, the information of ``coupling``, after it is moved into the interval
     :math:`[\\max(I_1, I_2), \\min(I_1 + I_2, I_{12})]` that holds :math:`I^*` in
-    theory. That changes it by less than the gap, makes all four parts non-negative,
-    and leaves the identities :math:`U_1 + R = I(Y; X_1)`, :math:`U_2 + R = I(Y; X_2)`
-    and :math:`U_1 + U_2 + R + S = I(Y; X_1, X_2)` exact. The true parts differ from
-    the reported ones by at most the gap: :math:`U_1` and :math:`U_2` may be lower,
-    R and S higher.
+    theory, and to its lower end where that is within the gap, so that a unique
+    information which cannot be told from zero is zero. That changes it by less than the
+    gap, makes all four parts non-negative, and leaves the identities
+    :math:`U_1 + R = I(Y; X_1)`, :math:`U_2 + R = I(Y; X_2)` and
+    :math:`U_1 + U_2 + R + S = I(Y; X_1, X_2)` exact. The true parts differ from the
+    reported ones by at most the gap.
 
     Memory is a few times :math:`8 K^2 n_1 n_2` bytes; for more than two classes the
     time of an iteration grows as :math:`K^3 \\max(n_1, n_2) \\min(n_1, n_2)^2`.
@@ -210,7 +211,10 @@ def broja(P: Any, *, tol: float = 1e-9, max_iter: int = 200) -> BrojaResult:
         for part in (left[:, :n1], left[:, n1 : n1 + n2], left[:, n1 + n2 :])
     )
     information = MutualInformation(one, two, joint)
-    value = max(min(least.value, one + two, joint), one, two)
+    value, floor = min(least.value, one + two, joint), max(one, two)
+    if value < floor or value - floor <= least.duality_gap <= tol:
+        # Nothing that could be told from zero is unique to the lesser source.
+        value = floor
     return BrojaResult(
         unique=(max(value - two, 0.0), max(value - one, 0.0)),
         redundant=max(one + two - value, 0.0),

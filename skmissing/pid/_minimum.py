@@ -11,6 +11,7 @@ from ._binary import binary_minimum
 from ._certificate import Bounds, certify, fill_potentials
 from ._interior_point import interior_point
 from ._threads import single_thread
+from ._tiny import FEW, tiny_minimum
 
 # The iteration goes on to this gap (nats) whatever the tolerance: convergence is
 # quadratic by then, so it costs one or two iterations and makes the result independent
@@ -112,7 +113,8 @@ def minimum_information(
     # Classes and states without mass stay out; rows are states from here on. The second
     # table takes over the class totals of the first, without which there is no feasible
     # coupling to the last digit.
-    whole = bool(A.min() > 0 and B.min() > 0)
+    dense = bool(A.min() > 0 and B.min() > 0)
+    whole = dense
     if not whole:
         y = np.flatnonzero((total_a > 0) & (total_b > 0))
         i, j = np.flatnonzero(A.any(axis=0)), np.flatnonzero(B.any(axis=0))
@@ -124,6 +126,10 @@ def minimum_information(
         total = first.sum(axis=0)
         second = second * (total / second.sum(axis=0))
     tol = tol * math.log(2.0)
+    if dense and len(A) == 2 and A.shape[1] * B.shape[1] <= FEW:
+        found = tiny_minimum(A, B)
+        if found is not None and found[1] - found[0] <= min(tol, goal):
+            return _in_bits(*found, total, 0)
     exact = binary_minimum(first, second) if len(total) == 2 else None
     if exact is not None and exact[2].gap <= min(tol, goal):
         bounds, n_iter = exact[2], 0
@@ -135,18 +141,33 @@ def minimum_information(
     else:
         coupling = np.zeros((len(A), A.shape[1], B.shape[1]))
         coupling[np.ix_(y, i, j)] = bounds.coupling.transpose(1, 0, 2)
+    violation = max(
+        float(np.abs(coupling.sum(axis=2) - A).max()),
+        float(np.abs(coupling.sum(axis=1) - B).max()),
+    )
+    return _in_bits(
+        bounds.lower, bounds.upper, bounds.size, coupling, violation, total, n_iter
+    )
+
+
+def _in_bits(
+    lower: float,
+    upper: float,
+    size: float,
+    coupling: np.ndarray,
+    violation: float,
+    total: np.ndarray,
+    n_iter: int,
+) -> MinimumInformation:
     entropy = -math.fsum(p * math.log(p) for p in total.tolist())
     # What the sums in both bounds may lose; where the bounds agree to the last digit,
     # this is what remains uncertain.
-    rounding = 8.0 * EPS * bounds.size
+    rounding = 8.0 * EPS * size
     return MinimumInformation(
-        value=max(0.0, (bounds.upper + entropy) / math.log(2.0)),
-        duality_gap=(max(0.0, bounds.upper - bounds.lower) + rounding) / math.log(2.0),
+        value=max(0.0, (upper + entropy) / math.log(2.0)),
+        duality_gap=(max(0.0, upper - lower) + rounding) / math.log(2.0),
         coupling=coupling,
-        marginal_violation=max(
-            float(np.abs(coupling.sum(axis=2) - A).max()),
-            float(np.abs(coupling.sum(axis=1) - B).max()),
-        ),
+        marginal_violation=violation,
         n_iter=n_iter,
     )
 

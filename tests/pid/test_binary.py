@@ -7,6 +7,8 @@ from skmissing.pid import broja
 from skmissing.pid._binary import binary_minimum
 from skmissing.pid._certificate import cell_softmax
 from skmissing.pid._interior_point import interior_point
+from skmissing.pid._minimum import minimum_information
+from skmissing.pid._tiny import FEW, tiny_minimum
 
 
 def marginals(seed, concentration=None):
@@ -48,6 +50,54 @@ def test_agrees_with_the_interior_point_method(concentration):
         assert bounds.upper == pytest.approx(other.upper, abs=1e-9)
         assert bounds.upper <= other.upper + 1e-12
         assert bounds.lower >= other.lower - 1e-12
+
+
+@pytest.mark.parametrize("concentration", [0.1, 1.0, 10.0])
+def test_lists_and_arrays_say_the_same(concentration, monkeypatch):
+    tried = 0
+    for seed in range(60):
+        first, second = marginals(seed, concentration)
+        A, B = first.T, second.T
+        if A.shape[1] * B.shape[1] > FEW:
+            continue
+        found = tiny_minimum(A, B)
+        if found is None:
+            continue
+        tried += 1
+        lower, upper, size, coupling, violation = found
+        _, _, bounds = binary_minimum(first, second * (A.sum(axis=1) / B.sum(axis=1)))
+        # Sums of terms of that size lose their last places.
+        places = 2.3e-16 * max(size, 4.0)
+        assert lower == pytest.approx(bounds.lower, abs=places)
+        assert upper == pytest.approx(bounds.upper, abs=places)
+        assert size == pytest.approx(bounds.size, rel=1e-14)
+        np.testing.assert_allclose(
+            coupling, bounds.coupling.transpose(1, 0, 2), atol=1e-16
+        )
+        off = max(
+            np.abs(coupling.sum(axis=2) - A).max(),
+            np.abs(coupling.sum(axis=1) - B).max(),
+        )
+        # In the last place of a sum, which depends on the order.
+        assert violation == pytest.approx(off, abs=1.2e-16)
+        result = minimum_information(A, B)
+        with monkeypatch.context() as patch:
+            patch.setattr("skmissing.pid._minimum.FEW", 0)
+            other = minimum_information(A, B)
+        assert result.value == pytest.approx(other.value, abs=2 * places)
+        assert result.duality_gap == pytest.approx(other.duality_gap, abs=2 * places)
+    assert tried > 20
+
+
+def test_lists_give_up_where_states_are_merged_or_rounding_is_in_the_way():
+    same = np.array([[0.1, 0.2, 0.2], [0.1, 0.2, 0.2]])
+    assert tiny_minimum(same, same) is None
+    result = minimum_information(same, same)
+    assert result.value < 1e-15 and result.duality_gap < 1e-14
+    off = np.array([[0.25, 0.2 + 1e-12], [0.3, 0.25]])
+    given = tiny_minimum(np.array([[0.25, 0.2], [0.3, 0.25]]), off)
+    # Totals that differ are taken from the first, and the difference is reported.
+    assert given is not None and 1e-13 < given[4] < 1e-11
 
 
 def test_one_source_above_the_other():
