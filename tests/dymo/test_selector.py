@@ -79,7 +79,7 @@ class Noise(BaseRecovery):
 def fitted(request):
     X, y = make_blocks(n=120, n_modalities=4, missing=0.2)
     return DyMoSelector(
-        **SMALL, metric=request.param, ics="halfnormal", dtype="float64"
+        **SMALL, metric=request.param, ics="halfnormal", dtype="float64", min_reward=0.0
     ).fit(X, y)
 
 
