@@ -87,8 +87,8 @@ plt.show()
 # ---------------------------
 # The net does not depend on the recovery: a second ``fit`` with ``warm_start`` goes on
 # from the first net for one epoch, at a learning rate of nearly nothing, with the other
-# recovery. ``predict_proba`` takes the policy. "none" uses what is there, "all" fuses everything. The selection without
-# calibration asks for confidence only.
+# recovery. ``predict_proba`` takes the policy. "none" uses what is there, "all" fuses
+# everything. The selection without calibration asks for confidence only.
 
 policies = {
     "none": {"selection": "none"},
