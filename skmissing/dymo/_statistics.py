@@ -20,6 +20,8 @@ TAIL = 0.01
 SPREAD_FLOOR = 1e-3
 
 Features = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+# Distances, classes and weights.
+Measured = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclass
@@ -141,7 +143,8 @@ class StatisticsTable:
         self
         """
         subsets = overall_subsets(self.n_modalities, rng)
-        means, at_once = [], []
+        means: list[np.ndarray] = []
+        at_once: list[Measured | None] = []
         for subset in subsets:
             found = centers.features(subset)
             mean = self._means(centers, *found)
@@ -165,8 +168,8 @@ class StatisticsTable:
             mass += float(weight.sum())
             measured.append((prototypes, *parts))
         self.pooled_ = squares / mass if mass > 0 and squares > 0 else 1.0
-        for subset, parts in zip(subsets, measured):
-            self._known[subset.tobytes()] = self._summarise(*parts)
+        for subset, every in zip(subsets, measured):
+            self._known[subset.tobytes()] = self._summarise(*every)
         if len(subsets) < 2**self.n_modalities - 1:
             # Others are computed when they are met.
             self._rows = (centers, spreads)
@@ -234,7 +237,7 @@ class StatisticsTable:
 
     def _distances(
         self, rows: Rows, z: np.ndarray, index: np.ndarray, prototypes: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    ) -> Measured:
         """Distances of rows to the prototypes of their class, classes and weights."""
         y, weight = rows.y[index], rows.weight[index]
         d = distances(z, prototypes[y], self.metric)
@@ -243,7 +246,7 @@ class StatisticsTable:
 
     def _apart(
         self, spreads: Rows, centers: Rows, subset: np.ndarray, prototypes: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    ) -> Measured:
         """Distances of the first rows of which some have the whole set."""
         for rows in (spreads, centers):
             z, index = rows.features(subset)
