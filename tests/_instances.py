@@ -51,7 +51,7 @@ SELECTOR_SIZES = {
 }  # fmt: skip
 # In float32 the attention of batches of other sizes differs by more than the 1e-7 that
 # a check of scikit-learn allows.
-SELECTOR = {**NET, **SELECTOR_SIZES, "max_epochs": 8, "dtype": "float64"}
+SELECTOR = {**NET, **SELECTOR_SIZES, "dtype": "float64"}
 
 
 @dataclass
