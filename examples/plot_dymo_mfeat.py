@@ -86,9 +86,9 @@ plt.show()
 # One model, several policies
 # ---------------------------
 # The net does not depend on the recovery: a second ``fit`` with ``warm_start`` goes on
-# from the first net for one epoch, with the other recovery. ``predict_proba`` takes the
-# policy. "none" uses what is there, "all" fuses everything. The selection without
-# calibration asks for confidence only.
+# from the first net for one epoch, at a learning rate of nearly nothing, with the other
+# recovery. ``predict_proba`` takes the policy. "none" uses what is there, "all" fuses
+# everything. The selection without calibration asks for confidence only.
 
 policies = {
     "none": {"selection": "none"},
@@ -100,7 +100,7 @@ first = DyMoSelector(
     max_epochs=15, lr=2e-3, batch_size=64, n_threads=1, random_state=0
 ).fit(X_train, y_train)
 second = copy.deepcopy(first).set_params(
-    recovery=SwappedRecovery(), warm_start=True, max_epochs=1
+    recovery=SwappedRecovery(), warm_start=True, max_epochs=1, lr=1e-9
 )
 models = {"regression": first, "half swapped": second.fit(X_train, y_train)}
 accuracy = {}

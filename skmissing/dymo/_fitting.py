@@ -14,9 +14,11 @@ from ._fusers import Encoded
 from ._scores import log_softmax
 from ._statistics import Rows
 
-# Copies of each row held out, with something hidden, that calibration is chosen on.
-N_MASKS = 4
-# Where two are as good, the first.
+# Copies of each row held out that calibration is chosen on: with up to as many
+# modalities, one for each number of them that may be left.
+MAX_COPIES = 6
+# From the safest on: "ratio" lowers the confidence most, None never does. What makes
+# selection safe is given up only where rows held out say so clearly.
 CALIBRATIONS = ("ratio", "log", None)
 
 # Rows held out for each class, on average, from which on they decide what is typical.
@@ -75,27 +77,39 @@ def hide_some(
 ) -> tuple[MultimodalData, np.ndarray]:
     """Copies of rows that lack some of what they have.
 
+    How much rows to predict will lack is not known, so each row comes once with every
+    number of modalities that it may be left with. Numbers drawn at random would leave
+    it to chance how many of the copies lack much, and those alone tell policies apart.
+
     Parameters
     ----------
     data : MultimodalData
-        The rows; those with a single modality are left out.
+        The rows. Complete ones with a single modality are left out.
     rng : RandomState
-        Source of the draws.
+        Draws which modalities are left.
 
     Returns
     -------
     hidden : MultimodalData
-        From one modality to all but one are gone, each number as likely.
+        From one modality to all that a row has, to all but one of a complete row: of
+        that nothing would be recovered. If these are more than :data:`MAX_COPIES`
+        numbers, so many at equal distances.
     rows : ndarray of int
         Row numbers in ``data``.
     """
     count = data.present.sum(axis=1)
-    rows = np.tile(np.flatnonzero(count > 1), N_MASKS)
+    most = np.where(data.present.all(axis=1), count - 1, count)
+    numbers = {
+        m: np.unique(np.linspace(1, m, min(m, MAX_COPIES)).round().astype(int))
+        for m in np.unique(most)
+    }
+    left = [numbers[m] for m in most]
+    rows = np.repeat(np.arange(len(data)), [len(part) for part in left])
+    n_left = np.concatenate([*left, np.empty(0, dtype=int)])
     present = data.present[rows]
-    n_gone = rng.randint(1, np.maximum(count[rows], 2))
     chance = np.where(present, rng.uniform(size=present.shape), 2.0)
     rank = chance.argsort(axis=1).argsort(axis=1)
-    return data[rows].hide(present & (rank < n_gone[:, None])), rows
+    return data[rows].hide(present & (rank >= n_left[:, None])), rows
 
 
 def hold_out(
@@ -144,7 +158,11 @@ def choose_calibration(
     weight: np.ndarray,
     rng: np.random.RandomState,
 ) -> tuple[str | None, dict[str | None, float]]:
-    """The calibration that answers rows with hidden parts best.
+    """The calibration that rows held out ask for.
+
+    The first of :data:`CALIBRATIONS`, unless a later one has a log-loss that is lower
+    by more than one standard error of the difference. Copies of a row are not
+    independent: the error is that of a mean over rows.
 
     Parameters
     ----------
@@ -164,16 +182,35 @@ def choose_calibration(
     scores : dict
         Log-loss of each.
     """
-    if not len(data) or not (data.present.sum(axis=1) > 1).any():
-        return CALIBRATIONS[0], {}
     hidden, rows = hide_some(data, rng)
-    scores = {
-        c: log_loss(predict(hidden, c), y[rows], weight[rows]) for c in CALIBRATIONS
+    if not len(hidden):
+        return CALIBRATIONS[0], {}
+    kept, place = np.unique(rows, return_inverse=True)
+    copies = np.bincount(place)
+    losses = {
+        c: np.bincount(place, log_losses(predict(hidden, c), y[rows])) / copies
+        for c in CALIBRATIONS
     }
-    return min(scores, key=lambda c: scores[c]), scores
+    weight = weight[kept]
+    chosen: str | None = CALIBRATIONS[0]
+    for other in CALIBRATIONS[1:]:
+        gain, error = mean_and_error(losses[chosen] - losses[other], weight)
+        if gain > error:
+            chosen = other
+    return chosen, {c: mean_and_error(v, weight)[0] for c, v in losses.items()}
 
 
-def log_loss(logits: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
-    """Weighted mean of the negative log-probability of the true class."""
-    chosen = log_softmax(logits)[np.arange(len(y)), y]
-    return float(-(weight @ chosen) / weight.sum())
+def mean_and_error(values: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+    """Weighted mean over rows, and its standard error; infinite for a single row."""
+    share = weight / weight.sum()
+    mean = float(share @ values)
+    # With equal weights, the variance divided by n - 1.
+    free = 1.0 - float(share @ share)
+    if free <= 0:
+        return mean, np.inf
+    return mean, float(np.sqrt(np.square(share * (values - mean)).sum() / free))
+
+
+def log_losses(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Negative log-probability of the true class of each row."""
+    return -log_softmax(logits)[np.arange(len(y)), y]

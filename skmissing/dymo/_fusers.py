@@ -71,6 +71,16 @@ class NetFuser:
         tokens = self.fitted.apply(data, _tokens)
         return TokenRows(self.fitted.module, tokens)
 
+    def integers(self, data: MultimodalData) -> frozenset[str]:
+        """Modalities of training rows that go to the net as the integers they are."""
+        return frozenset(
+            name
+            for name, scaler in self.fitted.scalers.items()
+            if scaler.keeps_integers
+            and not scaler.scales
+            and data[name].dtype.kind in "iub"
+        )
+
 
 def _tokens(module: Any, batch: Any) -> Any:
     return module.tokens(batch)

@@ -132,6 +132,26 @@ class Recoverer:
         )
 
 
+def check_recoveries(recovery: Any, names: list[str]) -> None:
+    """Refuse a recovery for a modality that does not exist.
+
+    Parameters
+    ----------
+    recovery : transformer, dict of str to transformer, or None
+        What the selector was given.
+    names : list of str
+        Modalities of the training rows.
+    """
+    unknown = (
+        [n for n in recovery if n not in names] if isinstance(recovery, Mapping) else []
+    )
+    if unknown:
+        raise ValueError(
+            f"Got a recovery for the unknown modality {unknown[0]!r}, expected some of "
+            f"{names}."
+        )
+
+
 def _is_multimodal(recovery: Any) -> bool:
     """Whether a recovery takes blocks; other transformers get one table."""
     if isinstance(recovery, BaseRecovery):

@@ -13,7 +13,7 @@ from .._target import TrainingRows, warn_unobserved
 from ..nn._base import BaseNetClassifier
 from ..nn._docs import fill_doc
 from ..nn._encoder import Encoder
-from ..nn._engine import EpochEnd
+from ..nn._engine import CosineDecay, EpochEnd
 from ..nn._feed import FittedNet
 from ..nn._task import EncoderBank
 from ..nn._training import stops_early, train_net
@@ -21,7 +21,7 @@ from ._fitting import choose_calibration, enough_held_out, feature_rows, hold_ou
 from ._fusers import NetFuser, WrappedFuser, check_estimator
 from ._module import DyMoModule
 from ._prediction import SELECTIONS, SelectionMixin
-from ._recoverer import Recoverer
+from ._recoverer import Recoverer, check_recoveries
 from ._statistics import StatisticsTable
 
 
@@ -67,8 +67,9 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         Whether confidence is compared as a probability or as its logarithm.
     temperature : float, default=0.1
         Of the softmax of similarities to prototypes.
-    min_reward : float, default=0.0
-        A reward has to exceed this.
+    min_reward : float, default=0.1
+        A reward has to exceed this. 0 is that of the paper: a wrong recovery that
+        makes a prediction a little surer is then fused as well.
     statistics : {"auto", "held_out", "training"}, default="auto"
         Rows whose distances to the prototypes say what is typical. Those of training
         rows are too small where a net remembers them, those of few rows too uncertain.
@@ -91,6 +92,12 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         Weight of the prototype loss.
     contrastive_start : int, default=3
         Epochs before it is added.
+    lr_schedule : {"cosine", "constant"}, default="cosine"
+        "cosine" lowers the learning rate along a cosine from ``lr`` to nearly 0 in the
+        last of ``max_epochs``. The few sets of modalities of a batch make its gradient
+        noisy, and at a constant rate the noise stays in the weights: rows with little
+        of what there is are answered worse. "constant" where ``callbacks`` change the
+        rate.
     %(parameters)s
 
     Attributes
@@ -151,10 +158,11 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
     statistics are computed in ``fit`` for up to six modalities; for more, overall
     prototypes are a mean over 64 sets drawn, and other sets are computed when met.
 
-    Differences from the published code: every modality has an embedding of its own, and
-    weights start as torch's layers do; spreads come from rows held out if they are
-    many, and are shrunk to those of all classes; by default ranks take the place of the
-    half-normal distribution; the calibration is chosen on masked rows, not by data set.
+    Differences from the published code: every modality has an embedding of its own,
+    weights start as torch's layers do, and the learning rate falls; spreads come from
+    rows held out if they are many, and are shrunk to those of all classes; by default
+    ranks take the place of the half-normal distribution; the calibration is chosen on
+    masked rows, not by data set; and a reward has to exceed 0.1, not 0.
     Blocks are encoded once for all rounds, and what was learnt of the last round is not
     computed again: a row with k missing modalities takes at most 1 + k (k + 1) / 2
     passes through the transformer.
@@ -202,11 +210,12 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         "n_subsets": [Interval(Integral, 1, None, closed="left")],
         "contrastive_weight": [Interval(Real, 0, None, closed="left")],
         "contrastive_start": [Interval(Integral, 0, None, closed="left")],
+        "lr_schedule": [StrOptions({"cosine", "constant"})],
     }
     _not_of_the_net = (
         "recovery", "estimator", "selection", "calibration", "ics", "reward",
         "temperature", "min_reward", "statistics", "shrinkage", "n_subsets",
-        "contrastive_weight", "contrastive_start",
+        "contrastive_weight", "contrastive_start", "lr_schedule",
     )  # fmt: skip
 
     def __init__(
@@ -221,7 +230,7 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         ics: str = "empirical",
         reward: str = "prob",
         temperature: float = 0.1,
-        min_reward: float = 0.0,
+        min_reward: float = 0.1,
         statistics: str = "auto",
         shrinkage: float = 0.1,
         token_dim: int = 64,
@@ -231,6 +240,7 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         n_subsets: int = 4,
         contrastive_weight: float = 1.0,
         contrastive_start: int = 3,
+        lr_schedule: str = "cosine",
         encoders: list | None = None,
         max_epochs: int = 50,
         lr: float = 1e-3,
@@ -268,6 +278,7 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         self.n_subsets = n_subsets
         self.contrastive_weight = contrastive_weight
         self.contrastive_start = contrastive_start
+        self.lr_schedule = lr_schedule
         self.encoders = encoders
         self.max_epochs = max_epochs
         self.lr = lr
@@ -307,13 +318,7 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
                 "a multiple of it."
             )
         names = rows.data.names
-        if isinstance(self.recovery, dict):
-            unknown = [name for name in self.recovery if name not in names]
-            if unknown:
-                raise ValueError(
-                    f"Got a recovery for the unknown modality {unknown[0]!r}, expected "
-                    f"some of {names}."
-                )
+        check_recoveries(self.recovery, names)
         split, net, recovering, drawing, hiding = (
             local_random_state(draw_seed(rng)) for _ in range(5)
         )
@@ -323,20 +328,16 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         if self.estimator is None:
             self._train(rows, encoders, net, warm, held_out)
             fuser: Any = NetFuser(self._fitted)
-            integers = {
-                n for n, s in self._fitted.scalers.items()
-                if s.keeps_integers and not s.scales
-                and rows.data[n].dtype.kind in "iub"
-            }  # fmt: skip
+            integers = fuser.integers(rows.data)
         else:
             check_estimator(self.estimator, names, rows.classes)
             seen = np.asarray(rows.data.present.any(axis=0))
             self._used = [name for name, here in zip(names, seen) if here]
             warn_unobserved(names, self._used)
             fuser = WrappedFuser(self.estimator, self.metric)
-            integers = set()
+            integers = frozenset()
         self._fuser = fuser
-        self._integers = frozenset(integers)
+        self._integers = integers
         something = rows.data.select(self._used).present.any(axis=1)
         training = np.flatnonzero(something & ~held_out)
         apart = np.flatnonzero(something & held_out)
@@ -401,7 +402,10 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
             )
 
         params = self._training_params()
-        params["callbacks"] = [EpochEnd(), *(self.callbacks or [])]
+        ours: list[Any] = [EpochEnd()]
+        if self.lr_schedule == "cosine":
+            ours.append(CosineDecay(int(self.max_epochs)))
+        params["callbacks"] = [*ours, *(self.callbacks or [])]
         something = rows.data.present.any(axis=1)
         params["early_stopping"] = stops_early(params, int(something.sum()))
         # With no modality at all, the error of the training says so.

@@ -20,6 +20,8 @@ TAIL = 0.01
 SPREAD_FLOOR = 1e-3
 
 Features = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+# Distances, classes and weights.
+Measured = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclass
@@ -141,7 +143,15 @@ class StatisticsTable:
         self
         """
         subsets = overall_subsets(self.n_modalities, rng)
-        means = [self._means(centers, subset) for subset in subsets]
+        means: list[np.ndarray] = []
+        at_once: list[Measured | None] = []
+        for subset in subsets:
+            found = centers.features(subset)
+            mean = self._means(centers, *found)
+            means.append(mean)
+            # Most sets have prototypes of their own, and features are dear.
+            own = spreads is centers and not np.isnan(mean).any()
+            at_once.append(self._distances(centers, *found, mean) if own else None)
         stack = np.stack(means)
         known = ~np.isnan(stack[:, :, 0])
         total = np.where(known[:, :, None], stack, 0.0).sum(axis=0)
@@ -149,15 +159,17 @@ class StatisticsTable:
         self.overall = np.where(count > 0, total / np.maximum(count, 1), np.nan)
         squares, mass = 0.0, 0.0
         measured = []
-        for subset, mean in zip(subsets, means):
+        for subset, mean, parts in zip(subsets, means, at_once):
             prototypes = np.where(np.isnan(mean), self.overall, mean)
-            d, y, weight = self._distances(spreads, centers, subset, prototypes)
+            if parts is None:
+                parts = self._apart(spreads, centers, subset, prototypes)
+            d, _, weight = parts
             squares += float(weight @ (d * d))
             mass += float(weight.sum())
-            measured.append((prototypes, d, y, weight))
+            measured.append((prototypes, *parts))
         self.pooled_ = squares / mass if mass > 0 and squares > 0 else 1.0
-        for subset, parts in zip(subsets, measured):
-            self._known[subset.tobytes()] = self._summarise(*parts)
+        for subset, every in zip(subsets, measured):
+            self._known[subset.tobytes()] = self._summarise(*every)
         if len(subsets) < 2**self.n_modalities - 1:
             # Others are computed when they are met.
             self._rows = (centers, spreads)
@@ -168,9 +180,9 @@ class StatisticsTable:
         if key not in self._known:
             assert self._rows is not None
             centers, spreads = self._rows
-            mean = self._means(centers, subset)
+            mean = self._means(centers, *centers.features(subset))
             prototypes = np.where(np.isnan(mean), self.overall, mean)
-            parts = self._distances(spreads, centers, subset, prototypes)
+            parts = self._apart(spreads, centers, subset, prototypes)
             self._known[key] = self._summarise(prototypes, *parts)
         return self._known[key]
 
@@ -214,8 +226,8 @@ class StatisticsTable:
 
     # -- parts -------------------------------------------------------------------------
 
-    def _means(self, rows: Rows, subset: np.ndarray) -> np.ndarray:
-        z, index = rows.features(subset)
+    def _means(self, rows: Rows, z: np.ndarray, index: np.ndarray) -> np.ndarray:
+        """Class means of the features of some rows."""
         y, weight = rows.y[index], rows.weight[index]
         out = np.full((self.n_classes, z.shape[1]), np.nan)
         for k in np.unique(y):
@@ -224,17 +236,23 @@ class StatisticsTable:
         return out
 
     def _distances(
-        self, spreads: Rows, centers: Rows, subset: np.ndarray, prototypes: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Distances of rows to the prototypes of their class."""
-        for rows in (spreads, centers):
-            z, index = rows.features(subset)
-            if len(index):
-                break
+        self, rows: Rows, z: np.ndarray, index: np.ndarray, prototypes: np.ndarray
+    ) -> Measured:
+        """Distances of rows to the prototypes of their class, classes and weights."""
         y, weight = rows.y[index], rows.weight[index]
         d = distances(z, prototypes[y], self.metric)
         known = ~np.isnan(d)
         return d[known], y[known], weight[known]
+
+    def _apart(
+        self, spreads: Rows, centers: Rows, subset: np.ndarray, prototypes: np.ndarray
+    ) -> Measured:
+        """Distances of the first rows of which some have the whole set."""
+        for rows in (spreads, centers):
+            z, index = rows.features(subset)
+            if len(index):
+                break
+        return self._distances(rows, z, index, prototypes)
 
     def _summarise(
         self, prototypes: np.ndarray, d: np.ndarray, y: np.ndarray, weight: np.ndarray

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import Any
 
 import torch
@@ -75,6 +76,31 @@ class EpochEnd(Callback):
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         net.module_.end_epoch()
+
+
+class CosineDecay(Callback):
+    """Lowers learning rates along a cosine, to nearly 0 in the last epoch.
+
+    Each group of weights keeps its own rate as the first one.
+
+    Parameters
+    ----------
+    max_epochs : int
+        Number of epochs at most.
+    """
+
+    def __init__(self, max_epochs: int) -> None:
+        self.max_epochs = max_epochs
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        self.rates_ = [group["lr"] for group in net.optimizer_.param_groups]
+        self.epoch_ = 0
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        factor = (1 + math.cos(math.pi * self.epoch_ / self.max_epochs)) / 2
+        for group, rate in zip(net.optimizer_.param_groups, self.rates_):
+            group["lr"] = rate * factor
+        self.epoch_ += 1
 
 
 class SkmissingNet(NeuralNet):

@@ -12,12 +12,13 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from skorch.callbacks import Callback
 
 from skmissing import DyMoSelector, MultimodalData
 from skmissing.baselines import FusionClassifier, PatternClassifier
-from skmissing.dymo._fitting import enough_held_out, hide_some
+from skmissing.dymo._fitting import choose_calibration, enough_held_out, hide_some
 from skmissing.exceptions import UnobservedModalityWarning
-from skmissing.nn import ModuleEncoder
+from skmissing.nn import MLPEncoder, ModuleEncoder
 from skmissing.recovery import (
     BaseRecovery,
     MeanRecovery,
@@ -78,7 +79,7 @@ class Noise(BaseRecovery):
 def fitted(request):
     X, y = make_blocks(n=120, n_modalities=4, missing=0.2)
     return DyMoSelector(
-        **SMALL, metric=request.param, ics="halfnormal", dtype="float64"
+        **SMALL, metric=request.param, ics="halfnormal", dtype="float64", min_reward=0.0
     ).fit(X, y)
 
 
@@ -250,8 +251,6 @@ def test_prototypes_are_the_class_means_of_the_epoch_before(metric):
     X, y = make_blocks(n=60, n_modalities=2, missing=0.0)
     seen = []
 
-    from skorch.callbacks import Callback
-
     class Watch(Callback):
         def on_epoch_end(self, net, **kwargs):
             seen.append((net.module_.epoch, net.module_.prototypes.clone()))
@@ -280,6 +279,31 @@ def test_the_prototype_loss_starts_when_it_should():
     gap = np.array(with_it[:, "train_loss"]) - np.array(without[:, "train_loss"])
     np.testing.assert_allclose(gap[:2], 0, atol=1e-4)
     assert (gap[2:] > 0.1).all()
+
+
+def test_the_learning_rate_falls_along_a_cosine():
+    X, y = make_blocks(n=60, n_modalities=2)
+    encoders = [("m0", MLPEncoder(lr_factor=0.1))]
+    rates = {"cosine": [], "constant": []}
+
+    class Watch(Callback):
+        def __init__(self, seen):
+            self.seen = seen
+
+        def on_epoch_end(self, net, **kwargs):
+            self.seen.append([group["lr"] for group in net.optimizer_.param_groups])
+
+    for schedule, seen in rates.items():
+        clf = DyMoSelector(
+            **{**SMALL, "max_epochs": 4}, encoders=encoders, lr_schedule=schedule,
+            warm_start=True, callbacks=[Watch(seen)],
+        ).fit(X, y)  # fmt: skip
+        # A second fit starts from lr again.
+        clf.fit(X, y)
+    first = np.array([5e-4, 5e-3])
+    factors = np.tile([1, (1 + np.sqrt(0.5)) / 2, 0.5, (1 - np.sqrt(0.5)) / 2], 2)
+    np.testing.assert_allclose(rates["cosine"], factors[:, None] * first)
+    np.testing.assert_allclose(rates["constant"], np.tile(first, (8, 1)))
 
 
 # -- recoveries -----------------------------------------------------------------------
@@ -393,8 +417,8 @@ def test_calibration_is_chosen_on_rows_held_out():
     X, y = make_blocks(n=120, n_modalities=3, missing=0.2)
     clf = DyMoSelector(**SMALL, statistics="held_out").fit(X, y)
     assert set(clf.calibration_scores_) == {"log", "ratio", None}
-    best = min(clf.calibration_scores_.values())
-    assert clf.calibration_scores_[clf.calibration_] == best
+    scores = clf.calibration_scores_
+    assert scores[clf.calibration_] <= scores["ratio"]
     plain = DyMoSelector(**SMALL).fit(X, y)
     assert plain.calibration_ == "ratio" and plain.calibration_scores_ == {}
     fixed = DyMoSelector(**SMALL, calibration=None, statistics="held_out").fit(X, y)
@@ -417,17 +441,76 @@ def test_spreads_are_those_of_rows_held_out_if_they_are_many():
     assert held.pooled_ != own.pooled_
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_parts_are_hidden_and_something_stays(seed):
-    X, _ = make_blocks(n=200, n_modalities=4, missing=0.4, seed=seed)
-    hidden, rows = hide_some(X, np.random.RandomState(seed))
-    before, after = X.present[rows].sum(axis=1), hidden.present.sum(axis=1)
-    assert (after >= 1).all() and (after < before).all()
-    assert set(np.unique(rows)) == set(np.flatnonzero(X.present.sum(axis=1) > 1))
-    four = before == 4
-    np.testing.assert_allclose(
-        np.bincount(after[four], minlength=4)[1:] / four.sum(), 1 / 3, atol=0.12
+@pytest.mark.parametrize("n_modalities", [1, 2, 4, 9])
+def test_each_row_is_left_with_every_number_of_modalities(n_modalities):
+    X, _ = make_blocks(n=60, n_modalities=n_modalities, missing=0.4)
+    X = X[X.present.any(axis=1)]
+    hidden, rows = hide_some(X, np.random.RandomState(0))
+    assert not (hidden.present & ~X.present[rows]).any()
+    left = hidden.present.sum(axis=1)
+    for row, count in enumerate(X.present.sum(axis=1)):
+        # A complete row has nothing to be recovered, another one has as it is.
+        most = count - (count == n_modalities)
+        expected = np.arange(1, most + 1)
+        if most > 6:
+            assert most in (7, 8)
+            expected = {7: [1, 2, 3, 5, 6, 7], 8: [1, 2, 4, 5, 7, 8]}[int(most)]
+        np.testing.assert_array_equal(left[rows == row], expected)
+
+
+def test_what_is_hidden_is_drawn():
+    X, _ = make_blocks(n=600, n_modalities=3, missing=0.0)
+    hidden, _ = hide_some(X, np.random.RandomState(0))
+    one = hidden.present.sum(axis=1) == 1
+    np.testing.assert_allclose(hidden.present[one].mean(axis=0), 1 / 3, atol=0.06)
+    np.testing.assert_allclose(hidden.present[~one].mean(axis=0), 2 / 3, atol=0.06)
+
+
+def chosen(X, y, scores, weight=None):
+    """The choice where each calibration has its own answers."""
+    weight = np.ones(len(y)) if weight is None else weight
+    return choose_calibration(
+        lambda hidden, c: scores(c, hidden), X, y, weight, np.random.RandomState(0)
     )
+
+
+def test_calibration_is_given_up_for_more_than_a_standard_error():
+    X, _ = make_blocks(n=50, n_modalities=2, missing=0.0)
+    y = np.zeros(50, dtype=int)
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=50)
+    noise = (noise - noise.mean()) / noise.std(ddof=1)
+
+    def answers(gain):
+        def scores(c, hidden):
+            # One copy of each row. Class 0 loses as much as the logit says.
+            loss = 5.0 - (c is None) * (gain + noise)
+            return np.stack([-loss, np.log1p(-np.exp(-loss))], axis=1)
+
+        return scores
+
+    error = 1 / np.sqrt(50)
+    for gain, expected in ((1.01 * error, None), (0.99 * error, "ratio"),
+                           (-1.0, "ratio")):  # fmt: skip
+        calibration, losses = chosen(X, y, answers(gain))
+        assert calibration == expected
+        assert losses["ratio"] - losses[None] == pytest.approx(gain)
+        weighted = chosen(X, y, answers(gain), np.full(50, 7.0))
+        assert weighted[0] == expected
+    # The more copies of a row, the same error: they are no further rows.
+    X, _ = make_blocks(n=50, n_modalities=4, missing=0.0)
+
+    def repeated(c, hidden):
+        return np.repeat(answers(0.99 * error)(c, hidden), 3, axis=0)
+
+    assert chosen(X, y, repeated)[0] == "ratio"
+    # A single row says nothing.
+    one = chosen(
+        X[:1], y[:1], lambda c, h: np.array([[0.0, 9.0 * (c is not None)]] * 3)
+    )
+    assert one[0] == "ratio" and one[1][None] < one[1]["ratio"]
+    nothing = chosen(X[:0], y[:0], None)
+    assert nothing == ("ratio", {})
 
 
 def test_more_than_six_modalities_pickle_and_repeat():
