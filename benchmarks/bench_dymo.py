@@ -36,18 +36,17 @@ from skmissing.datasets import build_polymnist, load_mfeat
 from skmissing.nn import ConvEncoder
 from skmissing.recovery import BaseRecovery, MultimodalVAE, RegressionRecovery
 
-# Those of the paper fuse what has a reward above 0.
-PAPER = {"selection": "iterative", "min_reward": 0.0}
 POLICIES = {
     "none": {"selection": "none"},
     "all": {"selection": "all"},
-    "S": {**PAPER, "selection": "simultaneous", "calibration": None},
-    "I": {**PAPER, "calibration": None},
-    "I+log": {**PAPER, "calibration": "log"},
-    "I+ratio": {**PAPER, "calibration": "ratio"},
-    "I+C": PAPER,
-    "I > 0.1": {**PAPER, "calibration": None, "min_reward": 0.1},
-    "default": {},
+    "S": {"selection": "simultaneous", "calibration": None},
+    "I": {"selection": "iterative", "calibration": None},
+    "I+log": {"selection": "iterative", "calibration": "log"},
+    "I+ratio": {"selection": "iterative", "calibration": "ratio"},
+    # The default.
+    "I+C": {"selection": "iterative"},
+    "I > 0.1": {"selection": "iterative", "calibration": None, "min_reward": 0.1},
+    "I+C > 0.1": {"selection": "iterative", "min_reward": 0.1},
 }
 
 

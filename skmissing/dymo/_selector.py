@@ -67,9 +67,9 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         Whether confidence is compared as a probability or as its logarithm.
     temperature : float, default=0.1
         Of the softmax of similarities to prototypes.
-    min_reward : float, default=0.1
-        A reward has to exceed this. 0 is that of the paper: a wrong recovery that
-        makes a prediction a little surer is then fused as well.
+    min_reward : float, default=0.0
+        A reward has to exceed this. More than 0 fuses less: safer where recoveries are
+        noise, worse where they are good.
     statistics : {"auto", "held_out", "training"}, default="auto"
         Rows whose distances to the prototypes say what is typical. Those of training
         rows are too small where a net remembers them, those of few rows too uncertain.
@@ -161,8 +161,8 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
     Differences from the published code: every modality has an embedding of its own,
     weights start as torch's layers do, and the learning rate falls; spreads come from
     rows held out if they are many, and are shrunk to those of all classes; by default
-    ranks take the place of the half-normal distribution; the calibration is chosen on
-    masked rows, not by data set; and a reward has to exceed 0.1, not 0.
+    ranks take the place of the half-normal distribution; and the calibration is chosen
+    on masked rows, not by data set.
     Blocks are encoded once for all rounds, and what was learnt of the last round is not
     computed again: a row with k missing modalities takes at most 1 + k (k + 1) / 2
     passes through the transformer.
@@ -230,7 +230,7 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         ics: str = "empirical",
         reward: str = "prob",
         temperature: float = 0.1,
-        min_reward: float = 0.1,
+        min_reward: float = 0.0,
         statistics: str = "auto",
         shrinkage: float = 0.1,
         token_dim: int = 64,
