@@ -69,6 +69,7 @@ class UtilityDisplay:
     Examples
     --------
     >>> from sklearn.linear_model import LogisticRegression
+    >>> from skmissing import PropensityWeighter
     >>> from skmissing.datasets import make_bitwise
     >>> from skmissing.inspection import UtilityDisplay
     >>> X, y = make_bitwise(
@@ -76,6 +77,7 @@ class UtilityDisplay:
     ... )
     >>> display = UtilityDisplay.from_estimator(
     ...     LogisticRegression(), X, y, metric="accuracy", n_bootstraps=10,
+    ...     propensity=PropensityWeighter(LogisticRegression()),
     ...     random_state=0,
     ... )
     >>> display.labels.tolist()
@@ -152,6 +154,7 @@ class UtilityDisplay:
         Examples
         --------
         >>> from sklearn.linear_model import LogisticRegression
+        >>> from skmissing import PropensityWeighter
         >>> from skmissing.datasets import make_bitwise
         >>> from skmissing.inspection import UtilityDisplay
         >>> X, y = make_bitwise(
@@ -159,6 +162,7 @@ class UtilityDisplay:
         ... )
         >>> display = UtilityDisplay.from_estimator(
         ...     LogisticRegression(), X, y, quantity="value", n_bootstraps=0,
+        ...     propensity=PropensityWeighter(LogisticRegression()),
         ...     random_state=0,
         ... )
         >>> display.metric, display.estimates.shape
@@ -216,6 +220,7 @@ class UtilityDisplay:
         Examples
         --------
         >>> from sklearn.linear_model import LogisticRegression
+        >>> from skmissing import PropensityWeighter
         >>> from skmissing.datasets import make_bitwise
         >>> from skmissing.inspection import UtilityDisplay
         >>> from skmissing.ipw import modality_utility
@@ -223,7 +228,8 @@ class UtilityDisplay:
         ...     2000, mechanism="mar", return_X_y=True, random_state=0
         ... )
         >>> table = modality_utility(
-        ...     LogisticRegression(), X, y, n_bootstraps=10, random_state=0
+        ...     LogisticRegression(), X, y, n_bootstraps=10, random_state=0,
+        ...     propensity=PropensityWeighter(LogisticRegression()),
         ... )
         >>> display = UtilityDisplay.from_predictions(table, "accuracy", "value")
         >>> display.labels.tolist()

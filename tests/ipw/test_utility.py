@@ -771,7 +771,7 @@ def test_the_part_of_the_variance_that_folds_share(seed):
     )
 
 
-@pytest.mark.parametrize("n_folds", [5, 10])
+@pytest.mark.parametrize("n_folds", [5, pytest.param(10, marks=pytest.mark.slow)])
 def test_decisions_are_tied_as_in_a_simulation(n_folds):
     """The majority of the coins of other folds, 20 coins a fold and bin."""
     rng = np.random.default_rng(n_folds)
