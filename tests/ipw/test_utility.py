@@ -864,6 +864,8 @@ def test_pairs_of_folds(n_folds):
         # The next in size.
         assert abs(sizes[out[0]] - sizes[out[1]]) == 1
     assert len(plan) == (n_folds + 1) // 2
+    if n_folds % 2:
+        assert plan[-1][1] == (int(sizes.argmax()),)
 
 
 def test_too_few_rows_for_models_without_two_folds():

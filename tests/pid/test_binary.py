@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skmissing.pid import broja
-from skmissing.pid._binary import binary_minimum
+from skmissing.pid._binary import binary_minimum, solve
 from skmissing.pid._certificate import cell_softmax
 from skmissing.pid._interior_point import interior_point
 from skmissing.pid._minimum import minimum_information
@@ -74,6 +74,10 @@ def test_lists_and_arrays_say_the_same(concentration, monkeypatch):
         np.testing.assert_allclose(
             coupling, bounds.coupling.transpose(1, 0, 2), atol=1e-16
         )
+        # Up to the last places of each mass, and of the total.
+        scaled = B * (A.sum(axis=1) / B.sum(axis=1))[:, None]
+        np.testing.assert_allclose(coupling.sum(axis=2), A, rtol=2e-15, atol=4e-16)
+        np.testing.assert_allclose(coupling.sum(axis=1), scaled, rtol=2e-15, atol=4e-16)
         off = max(
             np.abs(coupling.sum(axis=2) - A).max(),
             np.abs(coupling.sum(axis=1) - B).max(),
@@ -98,6 +102,19 @@ def test_lists_give_up_where_states_are_merged_or_rounding_is_in_the_way():
     given = tiny_minimum(np.array([[0.25, 0.2], [0.3, 0.25]]), off)
     # Totals that differ are taken from the first, and the difference is reported.
     assert given is not None and 1e-13 < given[4] < 1e-11
+
+
+def test_lists_give_up_on_potentials_that_are_not_feasible(monkeypatch):
+    first, second = marginals(3, 1.0)
+    assert tiny_minimum(first.T, second.T) is not None
+
+    def worse(*tables):
+        (one, two), edges = solve(*tables)
+        one.values = [(a + 1e-9, b) for a, b in one.values]
+        return (one, two), edges
+
+    monkeypatch.setattr("skmissing.pid._tiny.solve", worse)
+    assert tiny_minimum(first.T, second.T) is None
 
 
 def test_one_source_above_the_other():
