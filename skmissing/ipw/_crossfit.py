@@ -86,8 +86,9 @@ def cross_fit(
     ]
     results: Iterable[Any] = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(_fit_fold)(
+            fallback is not None,
             clone(template).set_params(use=list(subset), weighting=weighting),
-            X, y, weight, groups, train, test, fallback is not None,
+            X, y, weight, groups, train, test,
         )
         for (subset, weighting), train, test in tasks
     )  # fmt: skip
@@ -131,21 +132,13 @@ def cross_fit(
     return predictions, models
 
 
-def _fit_fold(
-    model: IPWMultimodalClassifier,
-    X: Any,
-    y: Any,
-    weight: np.ndarray,
-    groups: np.ndarray | None,
-    train: np.ndarray,
-    test: np.ndarray,
-    may_fail: bool,
-) -> tuple[Any, np.ndarray | None, np.ndarray]:
+def _fit_fold(may_fail: bool, *task: Any) -> tuple[Any, np.ndarray | None, np.ndarray]:
+    """What :func:`_fit_and_ask` returns, or no model where it may fail."""
     try:
         with warnings.catch_warnings():
             # Said once already, of the propensities of all rows.
             warnings.simplefilter("ignore", SkmissingWarning)
-            return _fit_and_ask(model, X, y, weight, groups, train, test)
+            return _fit_and_ask(*task)
     except Exception:
         # Whatever an estimator raises where too few rows are left.
         if not may_fail:

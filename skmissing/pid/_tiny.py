@@ -63,7 +63,7 @@ def tiny_minimum(
     violation = 0.0
     for Q, y in ((Q0, 0), (Q1, 1)):
         rows, columns = [a[y] for a in first], [b[y] for b in second]
-        if _off(Q, rows, columns, LAST_PLACES):
+        if _off(Q, rows, columns):
             _repair(Q, rows, columns)
         exact = zip([sum(q) for q in zip(*Q, strict=True)], plain, strict=True)
         violation = max(
@@ -97,15 +97,13 @@ def tiny_minimum(
     return lower, math.fsum(entropies), size, np.array([Q0, Q1]), violation
 
 
-def _off(
-    Q: list[list[float]], rows: list[float], columns: list[float], places: float
-) -> bool:
+def _off(Q: list[list[float]], rows: list[float], columns: list[float]) -> bool:
     """Whether a marginal is further away than in its last places."""
+    sides = ((Q, rows), (zip(*Q, strict=True), columns))
     return any(
-        abs(sum(q) - a) > places * a for q, a in zip(Q, rows, strict=True)
-    ) or any(
-        abs(sum(q) - b) > places * b
-        for q, b in zip(zip(*Q, strict=True), columns, strict=True)
+        abs(sum(part) - mass) > LAST_PLACES * mass
+        for parts, masses in sides
+        for part, mass in zip(parts, masses, strict=True)
     )
 
 
