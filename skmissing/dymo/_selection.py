@@ -13,7 +13,7 @@ Fuse = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 Score = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Policy:
     """How candidates are judged.
 
