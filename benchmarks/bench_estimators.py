@@ -4,9 +4,9 @@ Every classifier of the package with its default settings, beside gradient boost
 NaN and imputation with concatenation, on the three data sets that ship with it. In
 training nothing is hidden or every block with a probability of one half, in testing
 nothing, every block with that probability, or all but one block of each row; in any
-case one of its blocks, drawn at random, is kept. Accuracies in per cent, mean over
-seeds of gaps, splits and nets, with the paired standard error of the difference to
-``FusionClassifier``. Run with
+case one of its blocks, drawn at random, is kept. Accuracies in per cent, mean and
+standard deviation over seeds of gaps, splits and nets, and differences to
+``FusionClassifier`` with their paired standard errors. Run with
 
     python benchmarks/bench_estimators.py --seeds 5 --out estimators.json
 """
@@ -153,39 +153,46 @@ def run(name, seed, labels):
 
 
 def summarise(part):
-    """Mean accuracy, and the standard error of the difference to FusionClassifier."""
+    """Accuracies (sd), and differences to FusionClassifier (paired standard error)."""
     wide = part.pivot(
         index="seed", columns=["estimator", "train", "test"], values="accuracy"
     ).astype(float)
-    lines = []
+    values, gaps = {}, {}
     for label in part.estimator.unique():
-        cells = {}
+        values[label], gaps[label] = {}, {}
         for lost in TRAIN:
             for shown in TEST:
+                cell = f"{lost} / {shown}"
                 value = wide[label, lost, shown].dropna()
                 gap = (value - wide["FusionClassifier", lost, shown]).dropna()
-                cells[f"{lost} / {shown}"] = (
-                    f"{value.mean():.1f} ({gap.sem():.1f})" if len(gap) else "none fits"
-                )
+                if len(value) == 0:
+                    values[label][cell] = gaps[label][cell] = "none fits"
+                    continue
+                values[label][cell] = f"{value.mean():.1f} ({value.std():.1f})"
+                gaps[label][cell] = f"{gap.mean():+.1f} ({gap.sem():.1f})"
         fit = part[(part.estimator == label) & (part.train == "complete")]
-        lines.append({"estimator": label, **cells, "fit (s)": fit.seconds.median()})
-    return pd.DataFrame(lines).set_index("estimator").round({"fit (s)": 1})
+        gaps[label]["Fit (s)"] = f"{fit.seconds.median():.1f}"
+    del gaps["FusionClassifier"]
+    return pd.DataFrame(values).T, pd.DataFrame(gaps).T
 
 
 def report(rows, rst):
     columns = ["data", "seed", "estimator", "train", "test", "accuracy", "seconds"]
     frame = pd.DataFrame(rows, columns=columns)
-    for name, part in frame.groupby("data", sort=False):
-        table = summarise(part)
-        print(f"\n{name}, {part.seed.nunique()} seeds (training / testing)")
-        if not rst:
-            print(table.to_string())
-            continue
-        print("\n.. list-table::\n   :header-rows: 1\n")
-        for label, *cells in [("", *table.columns), *table.itertuples()]:
-            print(f"   * - {label}")
-            for cell in cells:
-                print(f"     - {cell}")
+    # In the order of the program, in whatever order they were run.
+    order = pd.Series({label: i for i, label in enumerate(estimators(0))})
+    frame = frame.sort_values("estimator", key=lambda c: c.map(order), kind="stable")
+    for name, part in frame.groupby("data"):
+        for table in summarise(part):
+            print(f"\n{name}, {part.seed.nunique()} seeds (training / testing)")
+            if not rst:
+                print(table.to_string())
+                continue
+            print("\n.. list-table::\n   :header-rows: 1\n")
+            for label, *cells in [("", *table.columns), *table.itertuples()]:
+                print(f"   * - {label}")
+                for cell in cells:
+                    print(f"     - {cell}")
 
 
 def main():
