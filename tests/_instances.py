@@ -42,7 +42,7 @@ from skmissing.recovery import (
 )
 
 # Small and fast, but with everything that is random in the default settings.
-NET = {"max_epochs": 15, "lr": 1e-2, "n_threads": 1, "random_state": 0}
+NET = {"max_epochs": 8, "lr": 2e-2, "n_threads": 1, "random_state": 0}
 # Every source of noise switched off by a documented parameter.
 QUIET = {**NET, "dtype": "float64", "batch_size": None, "early_stopping": False}
 

@@ -73,10 +73,10 @@ class UtilityDisplay:
     >>> from skmissing.datasets import make_bitwise
     >>> from skmissing.inspection import UtilityDisplay
     >>> X, y = make_bitwise(
-    ...     2000, mechanism="mar", return_X_y=True, random_state=0
+    ...     600, mechanism="mar", return_X_y=True, random_state=0
     ... )
     >>> display = UtilityDisplay.from_estimator(
-    ...     LogisticRegression(), X, y, metric="accuracy", n_bootstraps=10,
+    ...     LogisticRegression(), X, y, scoring="accuracy", n_bootstraps=10,
     ...     propensity=PropensityWeighter(LogisticRegression()),
     ...     random_state=0,
     ... )
@@ -158,7 +158,7 @@ class UtilityDisplay:
         >>> from skmissing.datasets import make_bitwise
         >>> from skmissing.inspection import UtilityDisplay
         >>> X, y = make_bitwise(
-        ...     2000, mechanism="mar", return_X_y=True, random_state=0
+        ...     600, mechanism="mar", return_X_y=True, random_state=0
         ... )
         >>> display = UtilityDisplay.from_estimator(
         ...     LogisticRegression(), X, y, quantity="value", n_bootstraps=0,
@@ -225,11 +225,11 @@ class UtilityDisplay:
         >>> from skmissing.inspection import UtilityDisplay
         >>> from skmissing.ipw import modality_utility
         >>> X, y = make_bitwise(
-        ...     2000, mechanism="mar", return_X_y=True, random_state=0
+        ...     600, mechanism="mar", return_X_y=True, random_state=0
         ... )
         >>> table = modality_utility(
-        ...     LogisticRegression(), X, y, n_bootstraps=10, random_state=0,
-        ...     propensity=PropensityWeighter(LogisticRegression()),
+        ...     LogisticRegression(), X, y, scoring="accuracy", n_bootstraps=10,
+        ...     propensity=PropensityWeighter(LogisticRegression()), random_state=0,
         ... )
         >>> display = UtilityDisplay.from_predictions(table, "accuracy", "value")
         >>> display.labels.tolist()
