@@ -105,7 +105,12 @@ INIT_PARAMS = {
         DyMoSelector,
         SELECTOR,
         # Patterns with enough rows are told by their number, and not by their weight.
-        {**QUIET, **SELECTOR_SIZES, "recovery": RegressionRecovery(min_rows=1)},
+        {
+            **QUIET,
+            **SELECTOR_SIZES,
+            "recovery": RegressionRecovery(min_rows=1),
+            "min_rows": 1,
+        },  # fmt: skip
     ),
     "PatternClassifier": Settings(PatternClassifier),
     "ModalityTransformer": Settings(ModalityTransformer),
@@ -184,6 +189,7 @@ VARIANTS = {
             "selection": "simultaneous",
             "ics": "halfnormal",
             "reward": "logprob",
+            "min_rows": 1,
         },
     ),
     "PatternClassifier, exact": Settings(

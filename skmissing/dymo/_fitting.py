@@ -69,7 +69,8 @@ def feature_rows(
     -------
     Rows
     """
-    return Rows(EncodedFeatures(fuser.encode(data), data.present.copy()), y, weight)
+    present = data.present.copy()
+    return Rows(EncodedFeatures(fuser.encode(data), present), y, weight, present)
 
 
 def hide_some(
@@ -152,7 +153,7 @@ def enough_held_out(statistics: str, n_held_out: int, n_classes: int) -> bool:
 
 
 def choose_calibration(
-    predict: Callable[[MultimodalData, str | None], np.ndarray],
+    predict: Callable[[MultimodalData], list[np.ndarray]],
     data: MultimodalData,
     y: np.ndarray,
     weight: np.ndarray,
@@ -167,7 +168,7 @@ def choose_calibration(
     Parameters
     ----------
     predict : callable
-        Takes rows and a calibration; returns class scores.
+        Takes rows; returns their class scores with each of :data:`CALIBRATIONS`.
     data : MultimodalData of n rows
         Rows that the net has not seen; may be none.
     y, weight : ndarray of shape (n,)
@@ -188,8 +189,8 @@ def choose_calibration(
     kept, place = np.unique(rows, return_inverse=True)
     copies = np.bincount(place)
     losses = {
-        c: np.bincount(place, log_losses(predict(hidden, c), y[rows])) / copies
-        for c in CALIBRATIONS
+        c: np.bincount(place, log_losses(logits, y[rows])) / copies
+        for c, logits in zip(CALIBRATIONS, predict(hidden))
     }
     weight = weight[kept]
     chosen: str | None = CALIBRATIONS[0]

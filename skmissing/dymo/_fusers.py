@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..modalities._multimodal_data import MultimodalData
 from ..nn._feed import PREDICT_BATCH, FittedNet
+from ._recoverer import with_hidden
 from ._scores import unit_length
 
 # Log-probabilities are cut off here, the rounding error of a probability: the features
@@ -130,14 +131,32 @@ class WrappedFuser:
         Takes a MultimodalData.
     metric : {"cosine", "euclidean"}
         Whether features have unit length.
+    classes : ndarray of shape (K,)
+        Classes to answer for, some of the classifier's.
+    shapes : dict of str to tuple of int
+        All modalities of the classifier; rows may lack some of them altogether.
     """
 
-    def __init__(self, estimator: Any, metric: str) -> None:
+    def __init__(
+        self,
+        estimator: Any,
+        metric: str,
+        classes: np.ndarray,
+        shapes: dict[str, tuple[int, ...]],
+    ) -> None:
         self.estimator = estimator
         self.metric = metric
+        self.columns = np.searchsorted(estimator.classes_, classes)
+        self.shapes = shapes
 
     def encode(self, data: MultimodalData) -> BlockRows:
         return BlockRows(self, data)
+
+    def answer(self, data: MultimodalData) -> np.ndarray:
+        """Log-probabilities of the classes, float64, shape (n, K)."""
+        whole = with_hidden(data, self.shapes)
+        logits = np.asarray(self.estimator.predict_log_proba(whole), dtype=np.float64)
+        return np.maximum(logits[:, self.columns], LOG_FLOOR)
 
 
 class BlockRows:
@@ -157,11 +176,7 @@ class BlockRows:
 
     def fuse(self, rows: np.ndarray, masks: np.ndarray) -> Pair:
         part = self.data[np.asarray(rows)]
-        logits = np.asarray(
-            self.fuser.estimator.predict_log_proba(part.hide(part.present & ~masks)),
-            dtype=np.float64,
-        )
-        logits = np.maximum(logits, LOG_FLOOR)
+        logits = self.fuser.answer(part.hide(part.present & ~masks))
         z = logits - logits.mean(axis=1, keepdims=True)
         return logits, unit_length(z) if self.fuser.metric == "cosine" else z
 
@@ -184,7 +199,8 @@ def check_estimator(estimator: Any, names: list[str], classes: np.ndarray) -> No
         raise ValueError(
             f"Got an estimator with the modalities {theirs}, expected {names}."
         )
-    if not np.array_equal(estimator.classes_, classes):
+    # A split of the rows may lack a rare one.
+    if not np.isin(classes, estimator.classes_).all():
         raise ValueError(
             f"Got an estimator with the classes "
             f"{np.asarray(estimator.classes_).tolist()}, expected {classes.tolist()}."

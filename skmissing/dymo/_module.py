@@ -35,15 +35,13 @@ class DyMoModule(TaskModule):
         Sizes of tokens, of the transformer and of the features.
     metric : {"cosine", "euclidean"}
         Similarity of features to prototypes.
-    n_subsets : int
-        Sets of modalities drawn for each batch.
-    contrastive_weight : float
-        Weight of the prototype loss.
-    contrastive_start : int
-        First epoch that has it.
-    temperature : float
-        Of its softmax.
     """
+
+    # Settings of a training, which a warm start may change.
+    n_subsets: int
+    contrastive_weight: float
+    contrastive_start: int
+    temperature: float
 
     def __init__(
         self,
@@ -55,18 +53,10 @@ class DyMoModule(TaskModule):
         n_layers: int,
         feature_dim: int,
         metric: str,
-        n_subsets: int,
-        contrastive_weight: float,
-        contrastive_start: int,
-        temperature: float,
     ) -> None:
         super().__init__(bank, n_classes)
         self.columns = columns
         self.metric = metric
-        self.n_subsets = n_subsets
-        self.contrastive_weight = contrastive_weight
-        self.contrastive_start = contrastive_start
-        self.temperature = temperature
         m = len(columns)
         self.projections = nn.ModuleList(
             nn.Linear(width, token_dim) for width in bank.widths
@@ -189,6 +179,34 @@ class DyMoModule(TaskModule):
     def _remember(self, z: Any, y: Any, weight: Any) -> None:
         self.sums.index_add_(0, y, z * weight[:, None])
         self.counts.index_add_(0, y, weight)
+
+    def begin_training(
+        self,
+        *,
+        n_subsets: int,
+        contrastive_weight: float,
+        contrastive_start: int,
+        temperature: float,
+    ) -> None:
+        """Settings of this training; sums of one that was stopped are forgotten.
+
+        Parameters
+        ----------
+        n_subsets : int
+            Sets of modalities drawn for each batch.
+        contrastive_weight : float
+            Weight of the prototype loss.
+        contrastive_start : int
+            First epoch that has it.
+        temperature : float
+            Of its softmax.
+        """
+        self.n_subsets = n_subsets
+        self.contrastive_weight = contrastive_weight
+        self.contrastive_start = contrastive_start
+        self.temperature = temperature
+        self.sums.zero_()
+        self.counts.zero_()
 
     def end_epoch(self) -> None:
         """Class means of the epoch become the prototypes of the next."""

@@ -10,8 +10,14 @@ from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from .._classify import MultimodalClassifierMixin
+from .._target import TrainingRows
 from ..modalities._multimodal_data import MultimodalData
-from ._fitting import CALIBRATIONS
+from ._fitting import (
+    CALIBRATIONS,
+    choose_calibration,
+    enough_held_out,
+    feature_rows,
+)
 from ._fusers import Fuser
 from ._recoverer import Recoverer
 from ._scores import log_softmax
@@ -33,8 +39,14 @@ class SelectionMixin(MultimodalClassifierMixin):
         "calibration": UNUSED,
     }
 
+    recovery: Any
+    metric: str
     selection: str
+    calibration: str | None
     calibration_: str | None
+    statistics: str
+    shrinkage: float
+    min_rows: int
     reward: str
     min_reward: float
     temperature: float
@@ -62,26 +74,79 @@ class SelectionMixin(MultimodalClassifierMixin):
             )
         return Policy(selection, calibration, self.reward, float(self.min_reward))
 
-    def _run(self, data: MultimodalData, policy: Policy) -> Outcome:
-        """Select for rows that have something, with the modalities in use."""
+    # -- fit ---------------------------------------------------------------------------
+
+    def _fit_selection(
+        self,
+        rows: TrainingRows,
+        held_out: np.ndarray,
+        recovering: np.random.RandomState,
+        drawing: np.random.RandomState,
+        hiding: np.random.RandomState,
+    ) -> None:
+        """Recoveries, statistics and calibration of a net that is trained."""
+        data = rows.data.select(self._used)
+        # A class of weight 0 has no mean.
+        something = data.present.any(axis=1) & (rows.weight > 0)
+        training = np.flatnonzero(something & ~held_out)
+        apart = np.flatnonzero(something & held_out)
+        self._recoverer = Recoverer(self.recovery).fit(
+            rows.data[training],
+            self._used,
+            self._integers,
+            rows.weight[training],
+            recovering,
+        )
+        self.recoveries_ = list(self._recoverer.fitted)
+        centers = feature_rows(
+            self._fuser, data[training], rows.y[training], rows.weight[training]
+        )
+        spreads = centers
+        if enough_held_out(self.statistics, len(apart), len(rows.classes)):
+            spreads = feature_rows(
+                self._fuser, data[apart], rows.y[apart], rows.weight[apart]
+            )
+        self._table = StatisticsTable(
+            len(self._used),
+            len(rows.classes),
+            self.metric,
+            float(self.shrinkage),
+            int(self.min_rows),
+        ).fit(centers, spreads, drawing)
+        self.prototypes_ = self._table.overall
+        self.calibration_ = self.calibration
+        self.calibration_scores_: dict[str | None, float] = {}
+        if self.calibration == "auto":
+            # "all" and "none" need none, and have no scores to choose by.
+            judged = self.selection in ("iterative", "simultaneous")
+            policies = [self._policy(self.selection, c) for c in CALIBRATIONS]
+            self.calibration_, self.calibration_scores_ = choose_calibration(
+                lambda part: [out.logits for out in self._run(part, *policies)],
+                data[apart if judged else apart[:0]],
+                rows.y[apart],
+                rows.weight[apart],
+                hiding,
+            )
+
+    # -- predict -----------------------------------------------------------------------
+
+    def _run(self, data: MultimodalData, *policies: Policy) -> list[Outcome]:
+        """Select for rows that have something, with the modalities in use.
+
+        Rows are recovered and encoded once for all policies.
+        """
         parts = [
-            self._run_part(data[start : start + SELECT_ROWS], policy)
+            self._run_part(data[start : start + SELECT_ROWS], policies)
             for start in range(0, len(data), SELECT_ROWS)
         ]
-        history = []
-        for i, part in enumerate(parts):
-            for rows, *rest in part.history:
-                history.append((rows + i * SELECT_ROWS, *rest))
-        return Outcome(
-            np.concatenate([p.logits for p in parts]),
-            np.concatenate([p.fused for p in parts]),
-            history,
-        )
+        return [_joined(list(outcomes)) for outcomes in zip(*parts)]
 
-    def _run_part(self, data: MultimodalData, policy: Policy) -> Outcome:
+    def _run_part(
+        self, data: MultimodalData, policies: tuple[Policy, ...]
+    ) -> list[Outcome]:
         present = data.present
         candidates = np.zeros_like(present)
-        if policy.selection != "none":
+        if any(policy.selection != "none" for policy in policies):
             data, candidates = self._recoverer.fill(data, self._integers)
         encoded = self._fuser.encode(data)
 
@@ -92,7 +157,7 @@ class SelectionMixin(MultimodalClassifierMixin):
                 logits, z, masks, float(self.temperature), self.ics
             )
 
-        return select(encoded.fuse, score, present, candidates, policy)
+        return [select(encoded.fuse, score, present, candidates, p) for p in policies]
 
     def _usable(self, data: MultimodalData) -> np.ndarray:
         return data.present & np.array([name in self._used for name in data.names])
@@ -101,7 +166,7 @@ class SelectionMixin(MultimodalClassifierMixin):
         return self._log_proba_of(data, self._policy(None, "fitted"))
 
     def _log_proba_of(self, data: MultimodalData, policy: Policy) -> np.ndarray:
-        return log_softmax(self._run(data.select(self._used), policy).logits)
+        return log_softmax(self._run(data.select(self._used), policy)[0].logits)
 
     def predict_log_proba(
         self,
@@ -225,7 +290,12 @@ class SelectionMixin(MultimodalClassifierMixin):
         columns = ["row", "step", "modality", "reward", "alpha", "accepted",
                    "label_before", "label_after"]  # fmt: skip
         if not len(rows) or not outcome.history:
-            return pd.DataFrame({name: [] for name in columns})
+            # Of the same types, so that the table can be filtered as any other.
+            label = self.classes_[:0]
+            empty: list[Any] = [int, int, object, float, float, bool]
+            return pd.DataFrame(
+                dict(zip(columns, [*(np.empty(0, t) for t in empty), label, label]))
+            )
         parts = [np.concatenate(part) for part in zip(*outcome.history)]
         table = pd.DataFrame(dict(zip(columns, parts)))
         table["row"] = rows[table["row"]]
@@ -245,5 +315,18 @@ class SelectionMixin(MultimodalClassifierMixin):
         outcome = Outcome(np.empty((0, 0)), np.empty((0, 0), dtype=bool))
         if len(rows):
             with self._while_predicting():
-                outcome = self._run(data[rows].select(self._used), policy)
+                outcome = self._run(data[rows].select(self._used), policy)[0]
         return np.zeros(data.present.shape, dtype=bool), outcome, rows
+
+
+def _joined(parts: list[Outcome]) -> Outcome:
+    """The outcome of all rows from those of equal parts of them."""
+    history = []
+    for i, part in enumerate(parts):
+        for rows, *rest in part.history:
+            history.append((rows + i * SELECT_ROWS, *rest))
+    return Outcome(
+        np.concatenate([p.logits for p in parts]),
+        np.concatenate([p.fused for p in parts]),
+        history,
+    )

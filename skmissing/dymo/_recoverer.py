@@ -31,14 +31,23 @@ class Recoverer:
         self.recovery = recovery
 
     def fit(
-        self, data: MultimodalData, weight: np.ndarray, rng: np.random.RandomState
+        self,
+        data: MultimodalData,
+        used: list[str],
+        integers: frozenset[str],
+        weight: np.ndarray,
+        rng: np.random.RandomState,
     ) -> Recoverer:
         """Fit clones of the recoveries.
 
         Parameters
         ----------
         data : MultimodalData of n rows
-            Training rows, of the modalities that some of them have.
+            Training rows.
+        used : list of str
+            Modalities that some of them have.
+        integers : frozenset of str
+            Modalities whose model takes integers only.
         weight : ndarray of shape (n,)
             Sample weights.
         rng : RandomState
@@ -48,22 +57,27 @@ class Recoverer:
         -------
         self
         """
-        self.names = data.names
-        chosen = self._chosen(data.names)
+        # For recoveries that were told of modalities that no row has.
+        self.shapes = data.block_shapes
+        data = data.select(used)
+        chosen = self._chosen(used)
         self.fitted: list[Any] = []
         self.owner: dict[str, int] = {}
         known: dict[int, int] = {}
-        for name in data.names:
+        for name in used:
             recovery = chosen[name]
             if id(recovery) not in known:
                 known[id(recovery)] = len(self.fitted)
-                self.fitted.append(_fit(recovery, data, weight, rng))
+                named = getattr(recovery, "modalities", None) is not None
+                full = with_hidden(data, self.shapes) if named else data
+                self.fitted.append(_fit(recovery, full, weight, rng))
             self.owner[name] = known[id(recovery)]
         # What tokens and counts may be: a recovered one has to be one of them.
         self.ranges: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-        for m, name in enumerate(data.names):
-            if data[name].dtype.kind in "iub":
-                values = take_rows(data[name], np.flatnonzero(data.present[:, m]))
+        for m, name in enumerate(used):
+            here = np.flatnonzero(data.present[:, m])
+            if name in integers and len(here):
+                values = take_rows(data[name], here)
                 self.ranges[name] = values.min(axis=0), values.max(axis=0)
         return self
 
@@ -101,14 +115,14 @@ class Recoverer:
         part = data[lacking]
         some = np.asarray(gone.any(axis=0))
         needed = {self.owner[n] for n, g in zip(data.names, some) if g}
-        found = {i: _recover(self.fitted[i], part) for i in needed}
+        found = {i: _recover(self.fitted[i], part, self.shapes) for i in needed}
         blocks: dict[str, Any] = data.blocks
         for m, name in enumerate(data.names):
             rows = np.flatnonzero(gone[:, m])
             if not len(rows):
                 continue
             values = found[self.owner[name]].get(name)
-            if values is None:
+            if values is None or (name in integers and name not in self.ranges):
                 continue
             flat = values.reshape(len(values), -1)
             # A block that is missing still, or infinite, is no recovery. NaN in part
@@ -133,7 +147,7 @@ class Recoverer:
 
 
 def check_recoveries(recovery: Any, names: list[str]) -> None:
-    """Refuse a recovery for a modality that does not exist.
+    """Refuse what is no recovery, or one for a modality that does not exist.
 
     Parameters
     ----------
@@ -142,14 +156,49 @@ def check_recoveries(recovery: Any, names: list[str]) -> None:
     names : list of str
         Modalities of the training rows.
     """
-    unknown = (
-        [n for n in recovery if n not in names] if isinstance(recovery, Mapping) else []
-    )
-    if unknown:
-        raise ValueError(
-            f"Got a recovery for the unknown modality {unknown[0]!r}, expected some of "
-            f"{names}."
-        )
+    for name, one in recovery.items() if isinstance(recovery, Mapping) else ():
+        if name not in names:
+            raise ValueError(
+                f"Got a recovery for the unknown modality {name!r}, expected some of "
+                f"{names}."
+            )
+        if not (hasattr(one, "fit") and hasattr(one, "transform")):
+            raise ValueError(
+                f"Got the recovery {one!r} for the modality {name!r}, expected a "
+                "transformer."
+            )
+
+
+def with_hidden(
+    data: MultimodalData, shapes: dict[str, tuple[int, ...]]
+) -> MultimodalData:
+    """Rows with all of some modalities, those that they do not know hidden.
+
+    Parameters
+    ----------
+    data : MultimodalData of n rows
+        Of some of the modalities.
+    shapes : dict of str to tuple of int
+        Shape of one row of each, in the order wanted.
+
+    Returns
+    -------
+    MultimodalData of n rows
+    """
+    if data.names == list(shapes):
+        return data
+    own = data.blocks
+    blocks = {
+        name: own.get(name, np.broadcast_to(np.nan, (len(data), *shape)))
+        for name, shape in shapes.items()
+    }
+    columns = [
+        data.present[:, data.names.index(name)]
+        if name in own
+        else np.zeros(len(data), dtype=bool)
+        for name in shapes
+    ]
+    return MultimodalData._trusted(blocks, np.stack(columns, axis=1))
 
 
 def _is_multimodal(recovery: Any) -> bool:
@@ -179,10 +228,14 @@ def _fit(
     return out.fit(X, None)
 
 
-def _recover(fitted: Any, data: MultimodalData) -> dict[str, np.ndarray]:
+def _recover(
+    fitted: Any, data: MultimodalData, shapes: dict[str, tuple[int, ...]]
+) -> dict[str, np.ndarray]:
     """Values of missing blocks, float64, one row for each row that lacks them."""
-    gone = ~data.present
     bare = fitted.estimator if isinstance(fitted, FrozenEstimator) else fitted
+    if set(getattr(bare, "modality_names_in_", ())) - set(data.names):
+        data = with_hidden(data, shapes)
+    gone = ~data.present
     if (
         isinstance(bare, BaseRecovery)
         and type(bare).transform is BaseRecovery.transform

@@ -13,16 +13,16 @@ from .._target import TrainingRows, warn_unobserved
 from ..nn._base import BaseNetClassifier
 from ..nn._docs import fill_doc
 from ..nn._encoder import Encoder
-from ..nn._engine import CosineDecay, EpochEnd
+from ..nn._engine import CosineDecay, ModuleEpochs
 from ..nn._feed import FittedNet
+from ..nn._runtime import torch_threads
 from ..nn._task import EncoderBank
 from ..nn._training import stops_early, train_net
-from ._fitting import choose_calibration, enough_held_out, feature_rows, hold_out
+from ._fitting import hold_out
 from ._fusers import NetFuser, WrappedFuser, check_estimator
 from ._module import DyMoModule
 from ._prediction import SELECTIONS, SelectionMixin
-from ._recoverer import Recoverer, check_recoveries
-from ._statistics import StatisticsTable
+from ._recoverer import check_recoveries
 
 
 @fill_doc
@@ -78,6 +78,10 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
     shrinkage : float, default=0.1
         Weight of the spread pooled over classes, as a share of the rows of the average
         class. Classes with few rows get little more than it.
+    min_rows : int, default=10
+        Classes with fewer training rows of a set of modalities are drawn towards
+        overall prototypes and pooled spreads, the fewer the more. Rows are counted, not
+        their weights; 1 draws none.
     token_dim : int, default=64
         Width of the tokens; a multiple of ``n_heads``.
     n_heads : int, default=4
@@ -203,6 +207,7 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         "min_reward": [Interval(Real, None, None, closed="neither")],
         "statistics": [StrOptions({"auto", "held_out", "training"})],
         "shrinkage": [Interval(Real, 0, None, closed="left")],
+        "min_rows": [Interval(Integral, 1, None, closed="left")],
         "token_dim": [Interval(Integral, 1, None, closed="left")],
         "n_heads": [Interval(Integral, 1, None, closed="left")],
         "n_layers": [Interval(Integral, 1, None, closed="left")],
@@ -214,8 +219,8 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
     }
     _not_of_the_net = (
         "recovery", "estimator", "selection", "calibration", "ics", "reward",
-        "temperature", "min_reward", "statistics", "shrinkage", "n_subsets",
-        "contrastive_weight", "contrastive_start", "lr_schedule",
+        "temperature", "min_reward", "statistics", "shrinkage", "min_rows",
+        "n_subsets", "contrastive_weight", "contrastive_start", "lr_schedule",
     )  # fmt: skip
 
     def __init__(
@@ -233,6 +238,7 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         min_reward: float = 0.0,
         statistics: str = "auto",
         shrinkage: float = 0.1,
+        min_rows: int = 10,
         token_dim: int = 64,
         n_heads: int = 4,
         n_layers: int = 2,
@@ -271,6 +277,7 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         self.min_reward = min_reward
         self.statistics = statistics
         self.shrinkage = shrinkage
+        self.min_rows = min_rows
         self.token_dim = token_dim
         self.n_heads = n_heads
         self.n_layers = n_layers
@@ -319,55 +326,29 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
             )
         names = rows.data.names
         check_recoveries(self.recovery, names)
-        split, net, recovering, drawing, hiding = (
-            local_random_state(draw_seed(rng)) for _ in range(5)
-        )
+        split, net, *others = (local_random_state(draw_seed(rng)) for _ in range(5))
         held_out = hold_out(
             self._training_params(), rows, self.statistics == "held_out", split
         )
         if self.estimator is None:
             self._train(rows, encoders, net, warm, held_out)
             fuser: Any = NetFuser(self._fitted)
-            integers = fuser.integers(rows.data)
+            self._integers = fuser.integers(rows.data.select(self._used))
         else:
+            for name in ("net_", "n_iter_", "_fitted"):
+                # Of a former fit with a net.
+                self.__dict__.pop(name, None)
             check_estimator(self.estimator, names, rows.classes)
             seen = np.asarray(rows.data.present.any(axis=0))
             self._used = [name for name, here in zip(names, seen) if here]
             warn_unobserved(names, self._used)
-            fuser = WrappedFuser(self.estimator, self.metric)
-            integers = frozenset()
+            fuser = WrappedFuser(
+                self.estimator, self.metric, rows.classes, rows.data.block_shapes
+            )
+            self._integers = frozenset()
         self._fuser = fuser
-        self._integers = integers
-        something = rows.data.select(self._used).present.any(axis=1)
-        training = np.flatnonzero(something & ~held_out)
-        apart = np.flatnonzero(something & held_out)
-        data = rows.data.select(self._used)
-        self._recoverer = Recoverer(self.recovery).fit(
-            data[training], rows.weight[training], recovering
-        )
-        self.recoveries_ = list(self._recoverer.fitted)
-        centers = feature_rows(
-            fuser, data[training], rows.y[training], rows.weight[training]
-        )
-        spreads = centers
-        if enough_held_out(self.statistics, len(apart), len(rows.classes)):
-            spreads = feature_rows(
-                fuser, data[apart], rows.y[apart], rows.weight[apart]
-            )
-        self._table = StatisticsTable(
-            len(self._used), len(rows.classes), self.metric, float(self.shrinkage)
-        ).fit(centers, spreads, drawing)
-        self.prototypes_ = self._table.overall
-        self.calibration_ = self.calibration
-        self.calibration_scores_: dict[str | None, float] = {}
-        if self.calibration == "auto":
-            self.calibration_, self.calibration_scores_ = choose_calibration(
-                lambda part, c: self._run(part, self._policy(self.selection, c)).logits,
-                data[apart],
-                rows.y[apart],
-                rows.weight[apart],
-                hiding,
-            )
+        with torch_threads(self.n_threads):
+            self._fit_selection(rows, held_out, *others)
 
     def _train(
         self,
@@ -378,6 +359,8 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         held_out: np.ndarray,
     ) -> None:
         n_classes = len(rows.classes)
+        # Not after a fit with an estimator, which leaves no net.
+        warm = warm and hasattr(self, "_fitted")
         if warm:
             self._used = list(self._fitted.used)
         else:
@@ -395,14 +378,17 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
                 int(self.n_layers),
                 int(self.feature_dim),
                 self.metric,
-                int(self.n_subsets),
-                float(self.contrastive_weight),
-                int(self.contrastive_start),
-                float(self.temperature),
             )
 
         params = self._training_params()
-        ours: list[Any] = [EpochEnd()]
+        ours: list[Any] = [
+            ModuleEpochs(
+                n_subsets=int(self.n_subsets),
+                contrastive_weight=float(self.contrastive_weight),
+                contrastive_start=int(self.contrastive_start),
+                temperature=float(self.temperature),
+            )
+        ]
         if self.lr_schedule == "cosine":
             ours.append(CosineDecay(int(self.max_epochs)))
         params["callbacks"] = [*ours, *(self.callbacks or [])]

@@ -7,21 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._scores import confidence_loss, distances, log_halfnormal, similarities
+from ._scores import confidence_loss, distances, similarities
+from ._typicality import Measured, SubsetStatistics, Survival
 
 # Sets of modalities that overall prototypes are averaged over. All of them up to six
 # modalities; beyond that a draw.
 MAX_OVERALL = 64
-# Share of the half-normal distribution in the empirical one: it decides beyond the
-# largest distance seen, where ranks are all the same.
-TAIL = 0.01
+# Statistics of sets that are kept; those of further ones are computed again.
+MAX_KEPT = 4096
 # Spreads are at least this share of the spread of all sets: a class whose few rows
 # coincide would find everything else impossible.
 SPREAD_FLOOR = 1e-3
 
 Features = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-# Distances, classes and weights.
-Measured = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclass
@@ -36,72 +34,25 @@ class Rows:
     y : ndarray of int of shape (n,)
         Class indices.
     weight : ndarray of shape (n,)
-        Sample weights.
+        Sample weights; positive.
+    present : ndarray of bool of shape (n, M)
+        What the rows have.
     """
 
     features: Features
     y: np.ndarray
     weight: np.ndarray
-
-
-@dataclass
-class SubsetStatistics:
-    """What features given one set of modalities look like, by class.
-
-    Attributes
-    ----------
-    prototypes : ndarray of shape (K, D)
-        Class means; NaN for a class without any.
-    sigma : ndarray of shape (K,)
-        Root mean squared distance to them.
-    ratios : ndarray of shape (r,)
-        Sorted distances divided by sigma.
-    chances : ndarray of shape (K, r)
-        Share of a class at least as far.
-    """
-
-    prototypes: np.ndarray
-    sigma: np.ndarray
-    ratios: np.ndarray
-    chances: np.ndarray
-
-    def log_plausibility(
-        self, z: np.ndarray, label: np.ndarray, metric: str, ics: str
-    ) -> np.ndarray:
-        """Log of the chance that a member of a class lies as far from its prototype.
-
-        Parameters
-        ----------
-        z : ndarray of shape (n, D)
-            Features.
-        label : ndarray of int of shape (n,)
-            Class of each.
-        metric : {"cosine", "euclidean"}
-            The distance.
-        ics : {"halfnormal", "empirical"}
-            The distribution of distances.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            NaN where the class has no prototype.
-        """
-        d = distances(z, self.prototypes[label], metric)
-        ratio = d / self.sigma[label]
-        normal = log_halfnormal(ratio)
-        if ics == "halfnormal" or not len(self.ratios):
-            return normal
-        place = np.searchsorted(self.ratios, ratio, side="left")
-        # Nothing seen is farther than the last.
-        table = np.concatenate([self.chances, np.zeros((len(self.sigma), 1))], axis=1)
-        with np.errstate(divide="ignore"):
-            ranked = np.log(table[label, place])
-        out = np.logaddexp(np.log1p(-TAIL) + ranked, np.log(TAIL) + normal)
-        return np.where(np.isnan(normal), np.nan, out)
+    present: np.ndarray
 
 
 class StatisticsTable:
-    """Statistics of sets of modalities, computed when first met and kept.
+    """Statistics of sets of modalities: some at once, others when first met.
+
+    Rare ones are drawn towards more common ones, the more the fewer rows they have:
+    prototypes of a class towards its overall prototype, spreads and distributions of
+    distances towards those of all classes of the set, and these towards those of sets
+    of the same size. The only row of a set lies on its own mean, and would find every
+    other row impossible.
 
     Parameters
     ----------
@@ -112,15 +63,23 @@ class StatisticsTable:
     shrinkage : float
         Rows of the average class, as a share of their number, that the spread pooled
         over classes counts for.
+    min_rows : int
+        Rows from which on a class is not drawn further towards others.
     """
 
     def __init__(
-        self, n_modalities: int, n_classes: int, metric: str, shrinkage: float
+        self,
+        n_modalities: int,
+        n_classes: int,
+        metric: str,
+        shrinkage: float,
+        min_rows: int = 1,
     ) -> None:
         self.n_modalities = n_modalities
         self.n_classes = n_classes
         self.metric = metric
         self.shrinkage = shrinkage
+        self.min_rows = min_rows
         self._known: dict[bytes, SubsetStatistics] = {}
         self._rows: tuple[Rows, Rows] | None = None
 
@@ -142,34 +101,50 @@ class StatisticsTable:
         -------
         self
         """
-        subsets = overall_subsets(self.n_modalities, rng)
+        subsets = overall_subsets(self.n_modalities, rng, centers.present, centers.y)
         means: list[np.ndarray] = []
+        trusts: list[np.ndarray] = []
         at_once: list[Measured | None] = []
         for subset in subsets:
             found = centers.features(subset)
-            mean = self._means(centers, *found)
+            mean, trust = self._means(centers, *found)
             means.append(mean)
+            trusts.append(trust)
             # Most sets have prototypes of their own, and features are dear.
-            own = spreads is centers and not np.isnan(mean).any()
+            own = spreads is centers and bool((trust == 1).all())
             at_once.append(self._distances(centers, *found, mean) if own else None)
-        stack = np.stack(means)
-        known = ~np.isnan(stack[:, :, 0])
-        total = np.where(known[:, :, None], stack, 0.0).sum(axis=0)
-        count = known.sum(axis=0)[:, None]
-        self.overall = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-        squares, mass = 0.0, 0.0
-        measured = []
-        for subset, mean, parts in zip(subsets, means, at_once):
-            prototypes = np.where(np.isnan(mean), self.overall, mean)
+        share = np.stack(trusts)[:, :, None]
+        total = (share * np.nan_to_num(np.stack(means))).sum(axis=0)
+        count = share.sum(axis=0)
+        self.overall = np.where(
+            count > 0, total / np.where(count > 0, count, 1), np.nan
+        )
+        measured: list[tuple[np.ndarray, Measured]] = []
+        squares, mass, number = np.zeros((3, self.n_modalities + 1))
+        for subset, mean, trust, parts in zip(subsets, means, trusts, at_once):
+            prototypes = self._drawn(mean, trust)
             if parts is None:
                 parts = self._apart(spreads, centers, subset, prototypes)
             d, _, weight = parts
-            squares += float(weight @ (d * d))
-            mass += float(weight.sum())
-            measured.append((prototypes, *parts))
-        self.pooled_ = squares / mass if mass > 0 and squares > 0 else 1.0
-        for subset, every in zip(subsets, measured):
-            self._known[subset.tobytes()] = self._summarise(*every)
+            squares[subset.sum()] += weight @ (d * d)
+            mass[subset.sum()] += weight.sum()
+            number[subset.sum()] += len(d)
+            measured.append((prototypes, parts))
+        enough = mass.sum() > 0 and squares.sum() > 0
+        self.pooled_ = float(squares.sum() / mass.sum()) if enough else 1.0
+        share = np.minimum(number / (self.min_rows * self.n_classes), 1.0)
+        own_size = squares / np.where(mass > 0, mass, 1.0)
+        self._by_size = share * own_size + (1.0 - share) * self.pooled_
+        sigmas = [self._spread(*parts, s.sum()) for s, (_, parts) in
+                  zip(subsets, measured)]  # fmt: skip
+        every = [(d / sigma[y], weight) for sigma, (_, (d, y, weight)) in
+                 zip(sigmas, measured)]  # fmt: skip
+        ratio, weight = (np.concatenate(part) for part in zip(*every))
+        self._common = Survival.of(ratio, np.zeros(len(ratio), dtype=int), weight, 1)
+        for subset, sigma, (prototypes, parts) in zip(subsets, sigmas, measured):
+            self._known[subset.tobytes()] = SubsetStatistics(
+                prototypes, sigma, self._survival(*parts, sigma)
+            )
         if len(subsets) < 2**self.n_modalities - 1:
             # Others are computed when they are met.
             self._rows = (centers, spreads)
@@ -177,14 +152,17 @@ class StatisticsTable:
 
     def __getitem__(self, subset: np.ndarray) -> SubsetStatistics:
         key = np.ascontiguousarray(subset, dtype=bool).tobytes()
-        if key not in self._known:
-            assert self._rows is not None
-            centers, spreads = self._rows
-            mean = self._means(centers, *centers.features(subset))
-            prototypes = np.where(np.isnan(mean), self.overall, mean)
-            parts = self._apart(spreads, centers, subset, prototypes)
-            self._known[key] = self._summarise(prototypes, *parts)
-        return self._known[key]
+        if key in self._known:
+            return self._known[key]
+        assert self._rows is not None
+        centers, spreads = self._rows
+        prototypes = self._drawn(*self._means(centers, *centers.features(subset)))
+        parts = self._apart(spreads, centers, subset, prototypes)
+        sigma = self._spread(*parts, int(np.sum(subset)))
+        out = SubsetStatistics(prototypes, sigma, self._survival(*parts, sigma))
+        if len(self._known) < MAX_KEPT:
+            self._known[key] = out
+        return out
 
     def score(
         self,
@@ -226,14 +204,26 @@ class StatisticsTable:
 
     # -- parts -------------------------------------------------------------------------
 
-    def _means(self, rows: Rows, z: np.ndarray, index: np.ndarray) -> np.ndarray:
-        """Class means of the features of some rows."""
+    def _trust(self, y: np.ndarray) -> np.ndarray:
+        """From 0 to 1 by the number of rows of each class, shape (K,)."""
+        return np.minimum(np.bincount(y, minlength=self.n_classes) / self.min_rows, 1.0)
+
+    def _means(
+        self, rows: Rows, z: np.ndarray, index: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Class means of the features of some rows, and how far to trust them."""
         y, weight = rows.y[index], rows.weight[index]
         out = np.full((self.n_classes, z.shape[1]), np.nan)
         for k in np.unique(y):
             here = y == k
             out[k] = weight[here] @ z[here] / weight[here].sum()
-        return out
+        return out, self._trust(y)
+
+    def _drawn(self, mean: np.ndarray, trust: np.ndarray) -> np.ndarray:
+        """Class means, drawn towards overall prototypes where rows are few."""
+        share = trust[:, None]
+        blend = share * np.nan_to_num(mean) + (1.0 - share) * self.overall
+        return np.where(share == 1, mean, blend)
 
     def _distances(
         self, rows: Rows, z: np.ndarray, index: np.ndarray, prototypes: np.ndarray
@@ -254,38 +244,51 @@ class StatisticsTable:
                 break
         return self._distances(rows, z, index, prototypes)
 
-    def _summarise(
-        self, prototypes: np.ndarray, d: np.ndarray, y: np.ndarray, weight: np.ndarray
-    ) -> SubsetStatistics:
-        n_classes = self.n_classes
-        mass = np.bincount(y, weight, minlength=n_classes)
-        squares = np.bincount(y, weight * d * d, minlength=n_classes)
-        total = mass.sum()
-        pooled = squares.sum() / total if total > 0 else self.pooled_
-        extra = self.shrinkage * total / n_classes
-        count = mass + extra
-        variance = np.where(
-            count > 0,
-            (squares + extra * pooled) / np.where(count > 0, count, 1),
-            pooled,
-        )
-        sigma = np.sqrt(np.maximum(variance, SPREAD_FLOOR**2 * self.pooled_))
+    def _spread(
+        self, d: np.ndarray, y: np.ndarray, weight: np.ndarray, size: int
+    ) -> np.ndarray:
+        """Root mean squared distance of each class, shape (K,)."""
+        mass = np.bincount(y, weight, minlength=self.n_classes)
+        squares = np.bincount(y, weight * d * d, minlength=self.n_classes)
+        pooled = self._by_size[size]
+        if len(d):
+            whole = min(len(d) / self.min_rows, 1.0)
+            pooled = whole * squares.sum() / mass.sum() + (1.0 - whole) * pooled
+        extra = self.shrinkage * mass.sum() / self.n_classes
+        count = np.where(mass + extra > 0, mass + extra, 1.0)
+        trust = self._trust(y)
+        variance = trust * (squares + extra * pooled) / count + (1.0 - trust) * pooled
+        return np.sqrt(np.maximum(variance, SPREAD_FLOOR**2 * self.pooled_))
+
+    def _survival(
+        self, d: np.ndarray, y: np.ndarray, weight: np.ndarray, sigma: np.ndarray
+    ) -> Survival:
+        """The same mixtures of distributions as of spreads."""
         ratio = d / sigma[y]
-        order = np.argsort(ratio, kind="stable")
-        ratio, y, weight = ratio[order], y[order], weight[order]
-        own = np.zeros((n_classes, len(ratio)))
-        own[y, np.arange(len(ratio))] = weight
-        farther = np.cumsum(own[:, ::-1], axis=1)[:, ::-1]
-        # The same mixture of own and pooled rows as for the spread.
-        share = extra / total if total > 0 else 0.0
-        chances = farther + share * farther.sum(axis=0)
-        alone = count == 0
-        chances[alone] = farther.sum(axis=0) / total if total > 0 else 0.0
-        chances[~alone] /= count[~alone, None]
-        return SubsetStatistics(prototypes, sigma, ratio, chances)
+        whole = min(len(d) / self.min_rows, 1.0)
+        # As far as what it is mixed with.
+        top = float(self._common.at[-1]) if whole < 1 else 1.0
+        own = Survival.of(ratio, y, weight, self.n_classes, top)
+        everyone = np.zeros(len(own.at), dtype=int)
+        pooled = self._common(own.at, everyone) if whole < 1 else np.zeros(len(own.at))
+        if len(d):
+            of_set = Survival.of(ratio, np.zeros_like(y), weight, 1, top).shares[0]
+            pooled = whole * of_set + (1.0 - whole) * pooled
+        mass = np.bincount(y, weight, minlength=self.n_classes)
+        extra = self.shrinkage * mass.sum() / self.n_classes
+        count = np.where(mass + extra > 0, mass + extra, 1.0)[:, None]
+        trust = self._trust(y)[:, None]
+        mixed = (mass[:, None] * np.nan_to_num(own.shares) + extra * pooled) / count
+        own.shares = trust * mixed + (1.0 - trust) * pooled
+        return own
 
 
-def overall_subsets(n_modalities: int, rng: np.random.RandomState) -> np.ndarray:
+def overall_subsets(
+    n_modalities: int,
+    rng: np.random.RandomState,
+    present: np.ndarray | None = None,
+    y: np.ndarray | None = None,
+) -> np.ndarray:
     """Non-empty sets of modalities, by size and then in lexicographic order.
 
     Parameters
@@ -294,6 +297,11 @@ def overall_subsets(n_modalities: int, rng: np.random.RandomState) -> np.ndarray
         Number of modalities.
     rng : RandomState
         Draws :data:`MAX_OVERALL` of them where there are more.
+    present : ndarray of bool of shape (n, n_modalities), default=None
+        What rows have; at least one modality each. Sets drawn are parts of it, every
+        part of a row as likely. None: complete rows.
+    y : ndarray of int of shape (n,), default=None
+        Their classes, which take turns, so that each has a part in some set.
 
     Returns
     -------
@@ -303,10 +311,22 @@ def overall_subsets(n_modalities: int, rng: np.random.RandomState) -> np.ndarray
         codes = np.arange(1, 2**n_modalities)
         bits = (codes[:, None] >> np.arange(n_modalities) & 1).astype(bool)
     else:
-        # Every set as likely.
-        drawn = rng.uniform(size=(4 * MAX_OVERALL, n_modalities)) < 0.5
-        bits = np.unique(drawn[drawn.any(axis=1)], axis=0)
-        bits = bits[np.sort(rng.permutation(len(bits))[:MAX_OVERALL])]
+        if present is None:
+            present = np.ones((1, n_modalities), dtype=bool)
+        members = [np.arange(len(present))]
+        if y is not None:
+            members = [np.flatnonzero(y == k) for k in np.unique(y)]
+        found: dict[bytes, np.ndarray] = {}
+        for i in range(4 * max(MAX_OVERALL, len(members))):
+            if len(found) >= MAX_OVERALL and i >= len(members):
+                break
+            turn = members[i % len(members)]
+            row = present[turn[rng.randint(len(turn))]]
+            part = row & (rng.uniform(size=n_modalities) < 0.5)
+            if not part.any():
+                part = row
+            found[part.tobytes()] = part
+        bits = np.stack(list(found.values()))
     places = [tuple(np.flatnonzero(b)) for b in bits]
     order = sorted(range(len(bits)), key=lambda i: (len(places[i]), places[i]))
     return np.ascontiguousarray(bits[order])

@@ -71,8 +71,20 @@ class _InterruptedError(BaseException):
     """Carries an interrupt of the user past skorch, which takes it for a stop."""
 
 
-class EpochEnd(Callback):
-    """Tells a module that has ``end_epoch`` that an epoch is over."""
+class ModuleEpochs(Callback):
+    """Tells a module when a training begins, with its settings, and an epoch is over.
+
+    Parameters
+    ----------
+    **settings : dict
+        For the module's ``begin_training``. Its ``end_epoch`` has no arguments.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = settings
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        net.module_.begin_training(**self.settings)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         net.module_.end_epoch()

@@ -18,13 +18,8 @@ from skmissing.dymo._scores import (
     unit_length,
 )
 from skmissing.dymo._selection import Policy, best_of_each, select
-from skmissing.dymo._statistics import (
-    TAIL,
-    Rows,
-    StatisticsTable,
-    SubsetStatistics,
-    overall_subsets,
-)
+from skmissing.dymo._statistics import Rows, StatisticsTable, overall_subsets
+from skmissing.dymo._typicality import TAIL, SubsetStatistics
 
 from ._literal import Literal, alpha_of, confidence, plausibility
 
@@ -117,7 +112,7 @@ def random_rows(seed, n=60, m=3, k=3, width=4, present=None):
         index = np.flatnonzero(present[:, subset].all(axis=1))
         return base[index][:, subset].mean(axis=1), index
 
-    return Rows(features, y, np.ones(n))
+    return Rows(features, y, np.ones(n), present)
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -151,7 +146,7 @@ def test_rare_classes_take_the_spread_of_all():
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1, 2], [500, 500, 1])
     z = rng.normal(size=(1001, 2)) * np.array([1.0, 2.0, 1.0])[y][:, None]
-    rows = Rows(lambda s: (z, np.arange(1001)), y, np.ones(1001))
+    rows = Rows(lambda s: (z, np.arange(1001)), y, np.ones(1001), np.ones((1001, 1)))
     table = StatisticsTable(1, 3, "euclidean", 0.1).fit(
         rows, rows, np.random.RandomState(0)
     )
@@ -192,7 +187,7 @@ def test_many_modalities_are_summarised_when_they_are_met():
         calls.append(subset.copy())
         return rows.features(subset)
 
-    counting = Rows(counted, rows.y, rows.weight)
+    counting = Rows(counted, rows.y, rows.weight, rows.present)
     table = StatisticsTable(8, 3, "euclidean", 0.1).fit(
         counting, counting, np.random.RandomState(0)
     )
@@ -213,7 +208,7 @@ def test_empirical_chances_are_ranks_with_a_tail():
     # Gaussian features in many dimensions: distances are all about as large.
     y, z = np.zeros(4000, dtype=int), rng.normal(size=(4000, 64))
     y[2000:] = 1
-    rows = Rows(lambda s: (z, np.arange(4000)), y, np.ones(4000))
+    rows = Rows(lambda s: (z, np.arange(4000)), y, np.ones(4000), np.ones((4000, 1)))
     table = StatisticsTable(1, 2, "euclidean", 0.1).fit(
         rows, rows, np.random.RandomState(0)
     )
@@ -243,9 +238,10 @@ def test_empirical_chances_fall_with_distance_and_count_weights(seed):
     tables = [
         StatisticsTable(1, 3, "euclidean", 0.3).fit(rows, rows, draws)
         for rows in (
-            Rows(lambda s: (z, np.arange(50)), y, weight / weight.mean()),
+            Rows(lambda s: (z, np.arange(50)), y, weight / weight.mean(),
+                 np.ones((50, 1))),
             Rows(lambda s: (z[again], np.arange(len(again))), y[again],
-                 np.ones(len(again))),
+                 np.ones(len(again)), np.ones((len(again), 1))),
         )
     ]  # fmt: skip
     one, other = (t[np.array([True])] for t in tables)

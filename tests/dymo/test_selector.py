@@ -16,7 +16,12 @@ from skorch.callbacks import Callback
 
 from skmissing import DyMoSelector, MultimodalData
 from skmissing.baselines import FusionClassifier, PatternClassifier
-from skmissing.dymo._fitting import choose_calibration, enough_held_out, hide_some
+from skmissing.dymo._fitting import (
+    CALIBRATIONS,
+    choose_calibration,
+    enough_held_out,
+    hide_some,
+)
 from skmissing.exceptions import UnobservedModalityWarning
 from skmissing.nn import MLPEncoder, ModuleEncoder
 from skmissing.recovery import (
@@ -470,7 +475,11 @@ def chosen(X, y, scores, weight=None):
     """The choice where each calibration has its own answers."""
     weight = np.ones(len(y)) if weight is None else weight
     return choose_calibration(
-        lambda hidden, c: scores(c, hidden), X, y, weight, np.random.RandomState(0)
+        lambda hidden: [scores(c, hidden) for c in CALIBRATIONS],
+        X,
+        y,
+        weight,
+        np.random.RandomState(0),
     )
 
 
@@ -560,8 +569,8 @@ def test_bad_parameters_raise():
     model = PatternClassifier().fit(X, y)
     with pytest.raises(ValueError, match=r"modalities \['m0', 'm1'\], expected \['m0'"):
         DyMoSelector(estimator=model).fit(X.select("m0"), y)
-    with pytest.raises(ValueError, match=r"classes \[0, 1, 2\], expected \[0, 1\]"):
-        DyMoSelector(estimator=model).fit(X, y % 2)
+    with pytest.raises(ValueError, match=r"classes \[0, 1, 2\], expected \[1, 2, 3\]"):
+        DyMoSelector(estimator=model).fit(X, y + 1)
     dropping = make_pipeline(SimpleImputer(), FunctionTransformer(lambda t: t[:, 1:]))
     with pytest.raises(ValueError, match="Got 6 columns from Pipeline, expected the 7"):
         fit(recovery=dropping).predict_proba(X, selection="all")

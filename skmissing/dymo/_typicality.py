@@ -1,0 +1,141 @@
+"""How typical the distance of a feature to its prototype is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._scores import distances, log_halfnormal
+
+# Share of the half-normal distribution in the empirical one: it decides beyond the
+# largest distance seen, where ranks are all the same.
+TAIL = 0.01
+# Steps of the empirical distribution. Between them it is straight: a training row lies
+# on a jump of its own, where the last bit of an arithmetic would decide.
+N_STEPS = 256
+
+# Distances, classes and weights.
+Measured = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+@dataclass
+class Survival:
+    """Shares of rows that are farther than some distances.
+
+    Attributes
+    ----------
+    at : ndarray of shape (G,)
+        Distances divided by the spread, from 0 on; closer to one another near 0.
+    shares : ndarray of shape (K, G)
+        By class: 1 at 0, and 0 at the farthest.
+    """
+
+    at: np.ndarray
+    shares: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        ratio: np.ndarray,
+        y: np.ndarray,
+        weight: np.ndarray,
+        n_classes: int,
+        top: float = 1.0,
+    ) -> Survival:
+        """Of the rows of each class; NaN for a class without any.
+
+        Parameters
+        ----------
+        ratio, y, weight : ndarray of shape (r,)
+            Distances divided by the spread, class indices and weights.
+        n_classes : int
+            K.
+        top : float, default=1.0
+            Steps reach as far at least.
+
+        Returns
+        -------
+        Survival
+        """
+        top = max(float(ratio.max(initial=0.0)), top)
+        at = top * np.linspace(0.0, 1.0, N_STEPS + 1) ** 2
+        shares = np.full((n_classes, len(at)), np.nan)
+        for k in np.unique(y):
+            here = np.flatnonzero(y == k)
+            here = here[np.argsort(ratio[here], kind="stable")]
+            mass = np.append(0.0, np.cumsum(weight[here]))
+            below = np.searchsorted(ratio[here], at, side="right")
+            shares[k] = (mass[-1] - mass[below]) / mass[-1]
+        shares[:, 0] = np.where(np.isnan(shares[:, 0]), np.nan, 1.0)
+        return cls(at, shares)
+
+    def __call__(self, ratio: np.ndarray, label: np.ndarray) -> np.ndarray:
+        """Share of a class that is farther, linear between steps.
+
+        Parameters
+        ----------
+        ratio : ndarray of shape (n,)
+            Distances divided by the spread; NaN gives anything.
+        label : ndarray of int of shape (n,)
+            Class of each.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+        """
+        right = np.searchsorted(self.at, ratio, side="right")
+        left = np.clip(right - 1, 0, len(self.at) - 2)
+        width = self.at[left + 1] - self.at[left]
+        t = np.clip((ratio - self.at[left]) / width, 0.0, 1.0)
+        low, high = self.shares[label, left], self.shares[label, left + 1]
+        return (1.0 - t) * low + t * high
+
+
+@dataclass
+class SubsetStatistics:
+    """What features given one set of modalities look like, by class.
+
+    Attributes
+    ----------
+    prototypes : ndarray of shape (K, D)
+        Class means; NaN for a class without any.
+    sigma : ndarray of shape (K,)
+        Root mean squared distance to them.
+    survival : Survival
+        Of distances divided by sigma.
+    """
+
+    prototypes: np.ndarray
+    sigma: np.ndarray
+    survival: Survival
+
+    def log_plausibility(
+        self, z: np.ndarray, label: np.ndarray, metric: str, ics: str
+    ) -> np.ndarray:
+        """Log of the chance that a member of a class lies as far from its prototype.
+
+        Parameters
+        ----------
+        z : ndarray of shape (n, D)
+            Features.
+        label : ndarray of int of shape (n,)
+            Class of each.
+        metric : {"cosine", "euclidean"}
+            The distance.
+        ics : {"halfnormal", "empirical"}
+            The distribution of distances.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            NaN where the class has no prototype.
+        """
+        ratio = distances(z, self.prototypes[label], metric) / self.sigma[label]
+        normal = log_halfnormal(ratio)
+        if ics == "halfnormal":
+            return normal
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ranked = np.log(self.survival(ratio, label))
+        out = np.logaddexp(np.log1p(-TAIL) + ranked, np.log(TAIL) + normal)
+        return np.where(np.isnan(normal), np.nan, out)

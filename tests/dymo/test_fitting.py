@@ -1,0 +1,381 @@
+"""What a selector learns beside its net, and from which rows."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from sklearn.frozen import FrozenEstimator
+
+from skmissing import DyMoSelector
+from skmissing.baselines import PatternClassifier
+from skmissing.dymo import _prediction
+from skmissing.dymo._fitting import CALIBRATIONS, choose_calibration, hold_out
+from skmissing.dymo._scores import distances
+from skmissing.dymo._statistics import Rows, StatisticsTable, overall_subsets
+from skmissing.dymo._typicality import N_STEPS, Survival
+from skmissing.recovery import BaseRecovery, MeanRecovery
+
+from .._instances import make_blocks
+from .test_scores import random_rows
+from .test_selector import SMALL, Noise, Truth
+
+DRAWS = np.random.RandomState
+
+
+# -- few rows -------------------------------------------------------------------------
+
+
+def pairs_of_modalities(n=300, m=12, seed=0):
+    """Rows with two of many modalities each."""
+    rng = np.random.default_rng(seed)
+    return rng.random((n, m)).argsort(axis=1) < 2
+
+
+def test_sets_drawn_are_parts_of_what_rows_have():
+    present = pairs_of_modalities()
+    y = np.repeat([0, 1, 2], [290, 9, 1])
+    sets = overall_subsets(12, DRAWS(0), present, y)
+    assert 40 <= len(sets) <= 64 and len(np.unique(sets, axis=0)) == len(sets)
+    has = (present[None] >= sets[:, None]).all(axis=2)
+    assert has.any(axis=1).all()
+    # Every class has a part in some set, the one with a single row too.
+    assert all((has & (y == k)).any() for k in range(3))
+
+
+def test_many_modalities_with_few_in_each_row():
+    rows = random_rows(0, n=300, m=12, present=pairs_of_modalities())
+    table = StatisticsTable(12, 3, "euclidean", 0.1, 10).fit(rows, rows, DRAWS(0))
+    assert np.isfinite(table.overall).all()
+    three = np.arange(12) < 3
+    loss, log_p = table.score(
+        np.eye(3), table.overall, np.tile(three, (3, 1)), 0.1, "empirical"
+    )
+    assert np.isfinite(loss).all() and (log_p > np.log(0.05)).all()
+
+
+@pytest.mark.parametrize("n_both", [0, 1, 3, 40])
+def test_a_set_with_few_rows_finds_others_possible(n_both):
+    # Two blocks that say the same: with both, features are about as with one.
+    rng = np.random.default_rng(0)
+    y = np.arange(200) % 2
+    z = 3.0 * y[:, None] + rng.normal(size=(200, 2))
+    present = np.stack([np.arange(200) < 100, np.arange(200) >= 100], axis=1)
+    present[:n_both] = True
+
+    def features(subset):
+        index = np.flatnonzero(present[:, subset].all(axis=1))
+        return z[index], index
+
+    rows = Rows(features, y, np.ones(200), present)
+    table = StatisticsTable(2, 2, "euclidean", 0.1, 10).fit(rows, rows, DRAWS(0))
+    both = table[np.array([True, True])]
+    assert (both.sigma > 0.8).all() and (both.sigma < 1.8).all()
+    np.testing.assert_allclose(both.prototypes, [[0, 0], [3, 3]], atol=0.6)
+    new = 3.0 * y[:, None] + rng.normal(size=(200, 2))
+    for ics in ("empirical", "halfnormal"):
+        p = np.exp(both.log_plausibility(new, y, "euclidean", ics))
+        assert 0.15 < np.median(p) < 0.75 and np.quantile(p, 0.05) > 1e-4
+    # From as many rows on they speak for themselves.
+    strict = StatisticsTable(2, 2, "euclidean", 0.0, 1).fit(rows, rows, DRAWS(0))
+    if n_both == 1:
+        assert strict[np.array([True, True])].sigma[0] < 0.01
+    if n_both == 40:
+        exact = [z[:40][y[:40] == k].mean(axis=0) for k in (0, 1)]
+        np.testing.assert_allclose(both.prototypes, exact)
+
+
+def test_statistics_met_later_are_those_of_rows_that_have_the_set():
+    centers, spreads = (random_rows(seed, n=90, m=8) for seed in (0, 1))
+    table = StatisticsTable(8, 3, "euclidean", 0.0).fit(centers, spreads, DRAWS(0))
+    new = next(
+        s
+        for s in np.random.default_rng(0).random((99, 8)) < 0.5
+        if s.any() and s.tobytes() not in table._known
+    )
+    z, _ = centers.features(new)
+    c = np.stack([z[centers.y == k].mean(axis=0) for k in range(3)])
+    found = table[new]
+    np.testing.assert_allclose(found.prototypes, c)
+    z, _ = spreads.features(new)
+    d = distances(z, c[spreads.y], "euclidean")
+    sigma = [np.sqrt(np.mean(d[spreads.y == k] ** 2)) for k in range(3)]
+    np.testing.assert_allclose(found.sigma, sigma)
+
+
+# -- ranks ----------------------------------------------------------------------------
+
+
+def test_shares_by_hand():
+    found = Survival.of(
+        np.array([1.0, 2.0, 3.0, 4.0]), np.array([0, 0, 1, 0]),
+        np.array([1.0, 2.0, 9.0, 1.0]), 3,
+    )  # fmt: skip
+    assert len(found.at) == N_STEPS + 1 and found.at[-1] == 4.0
+    zero = np.zeros(5, dtype=int)
+    shares = found(np.array([0.0, 1.5, 3.0, 4.0, 99.0]), zero)
+    np.testing.assert_allclose(shares, [1.0, 0.75, 0.25, 0.0, 0.0])
+    assert found(np.array([2.9]), zero[:1] + 1) == 1.0
+    assert np.isnan(found.shares[2]).all()
+
+
+def test_rounding_never_moves_a_training_row():
+    rng = np.random.default_rng(0)
+    ratio = np.abs(rng.normal(size=50))
+    found = Survival.of(ratio, np.zeros(50, dtype=int), np.ones(50), 1)
+    label = np.zeros(50, dtype=int)
+    for nudge in (1 - 1e-6, 1 + 1e-6):
+        np.testing.assert_allclose(
+            found(ratio * nudge, label), found(ratio, label), atol=1e-5
+        )
+
+
+def test_training_rows_are_judged_on_their_own():
+    X, y = make_blocks(n=150, n_modalities=4, missing=0.5)
+    clf = DyMoSelector(**SMALL).fit(X, y)
+    whole = clf.selection_report(X)
+    whole = whole[whole.step == 0].set_index(["row", "modality"]).reward
+    for start in range(0, 150, 25):
+        part = clf.selection_report(X[start : start + 25])
+        part = part[part.step == 0].assign(row=lambda t: t.row + start)  # noqa: B023
+        part = part.set_index(["row", "modality"]).reward
+        np.testing.assert_allclose(part, whole[part.index], atol=1e-4)
+
+
+# -- which rows -----------------------------------------------------------------------
+
+
+class Spy(BaseRecovery):
+    """The mean, and a note of what was seen in fit."""
+
+    seen: list = []
+
+    def __init__(self, modalities=None):
+        self.modalities = modalities
+
+    def _fit_rows(self, data, weight):
+        self.seen.append((len(data), weight, torch.get_num_threads()))
+
+    def _recover(self, data):
+        gone = (~data.present).sum(axis=0)
+        return {n: self._mean_rows(n, g) for n, g in zip(data.names, gone)}
+
+
+def test_rows_held_out_teach_nothing(monkeypatch):
+    X, y = make_blocks(n=120, n_modalities=3)
+    taken = []
+
+    def spy(fuser, data, labels, weight):
+        taken.append((len(data), weight))
+        return original(fuser, data, labels, weight)
+
+    def choose(predict, data, labels, weight, rng):
+        chosen.append((len(data), labels, weight))
+        return "log", {}
+
+    original, chosen = _prediction.feature_rows, []
+    monkeypatch.setattr(_prediction, "feature_rows", spy)
+    monkeypatch.setattr(_prediction, "choose_calibration", choose)
+    monkeypatch.setattr(Spy, "seen", [])
+    weight = 1.0 + np.arange(120) % 2
+    clf = DyMoSelector(**SMALL, recovery=Spy(), statistics="held_out")
+    clf.fit(X, y, sample_weight=weight)
+    n_out = chosen[0][0]
+    assert 10 <= n_out <= 14 and len(chosen[0][1]) == n_out
+    assert Spy.seen[0][0] == taken[0][0] == 120 - n_out
+    # Weights go along, with the threads that were asked for.
+    assert len(np.unique(Spy.seen[0][1])) == 2 and Spy.seen[0][2] == 1
+    for _, found in taken:
+        np.testing.assert_allclose(np.ptp(found), 1 / weight.mean())
+    assert taken[1][0] == n_out and np.ptp(chosen[0][2]) > 0
+    assert clf.calibration_ == "log"
+
+
+def test_a_group_is_held_out_whole():
+    X, y = make_blocks(n=120)
+    groups = np.arange(120) // 4
+    seen = []
+
+    class Net(DyMoSelector):
+        def _fit_selection(self, rows, held_out, *others):
+            seen.append((rows.groups, held_out))
+            super()._fit_selection(rows, held_out, *others)
+
+    Net(**SMALL, statistics="held_out").fit(X, y, groups=groups)
+    rows, out = seen[0]
+    assert out.any() and not set(rows[out]) & set(rows[~out])
+    assert hold_out.__module__ == "skmissing.dymo._fitting"
+
+
+def test_calibrations_are_compared_with_the_last_one_chosen():
+    X, _ = make_blocks(n=60, n_modalities=2, missing=0.0)
+    y, rng = np.zeros(60, dtype=int), np.random.default_rng(0)
+    noise = rng.normal(size=60)
+    noise = (noise - noise.mean()) / noise.std(ddof=1) / 10
+
+    def answers(gains):
+        def predict(hidden):
+            out = []
+            for gain in gains:
+                loss = np.full(60, 3.0 - gain) + (noise if gain else 0.0)
+                out.append(np.stack([-loss, np.log1p(-np.exp(-loss))], axis=1))
+            return out
+
+        return choose_calibration(predict, X, y, np.ones(60), DRAWS(0))
+
+    error = 0.1 / np.sqrt(60)
+    assert CALIBRATIONS == ("ratio", "log", None)
+    # None is better than "ratio" by more than an error, but not than "log".
+    assert answers((0.0, 2 * error, 1.5 * error))[0] == "log"
+    assert answers((0.0, 0.5 * error, 1.5 * error))[0] is None
+    X, _ = make_blocks(n=60, n_modalities=3, missing=0.4)
+
+    def by_copies(hidden):
+        loss = hidden.present.sum(axis=1).astype(float)
+        logits = np.stack([-loss, np.log1p(-np.exp(-loss))], axis=1)
+        return [logits] * 3
+
+    count = X.present.sum(axis=1)
+    most = count - (count == 3)
+    _, scores = choose_calibration(by_copies, X, y, np.ones(60), DRAWS(0))
+    # A row counts once, however many copies there are of it.
+    assert scores["ratio"] == pytest.approx(np.mean((1 + most) / 2))
+
+
+def test_nothing_is_chosen_where_nothing_is_judged(monkeypatch):
+    X, y = make_blocks(n=120)
+    for selection in ("all", "none"):
+        clf = DyMoSelector(**SMALL, statistics="held_out", selection=selection)
+        assert clf.fit(X, y).calibration_scores_ == {}
+        assert clf.calibration_ == "ratio"
+
+
+# -- what does not fit ----------------------------------------------------------------
+
+
+def test_models_and_recoveries_may_know_more_than_a_fold():
+    X, y = make_blocks(n=90, n_modalities=3)
+    model = PatternClassifier().fit(X, y)
+    fewer = X.hide("m2")[y < 2]
+    some = fewer.present.any(axis=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        clf = DyMoSelector(estimator=model).fit(fewer, y[y < 2])
+        frozen = FrozenEstimator(MeanRecovery().fit(X))
+        for recovery in (frozen, MeanRecovery(modalities=["m0", "m1", "m2"])):
+            other = DyMoSelector(**SMALL, recovery=recovery).fit(fewer, y[y < 2])
+            masks = other.select(fewer, selection="all")
+            assert masks[some][:, :2].all() and not masks[:, 2].any()
+        proba = model.predict_proba(fewer)[:, :2]
+        np.testing.assert_allclose(
+            clf.predict_proba(fewer, selection="none")[some],
+            (proba / proba.sum(axis=1, keepdims=True))[some],
+            atol=1e-7,
+        )
+
+
+def test_a_class_of_weight_zero_is_left_out():
+    X, y = make_blocks(n=90)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clf = DyMoSelector(**SMALL, class_weight={0: 0.0, 1: 1.0, 2: 1.0}).fit(X, y)
+        proba = clf.predict_proba(X)
+    assert np.isfinite(proba).all() and np.isnan(clf.prototypes_[0]).all()
+
+
+def test_a_warm_start_may_change_how_it_trains():
+    X, y = make_blocks(n=60)
+    clf = DyMoSelector(**SMALL, warm_start=True).fit(X, y)
+    clf.set_params(
+        n_subsets=2, contrastive_weight=0.5, contrastive_start=9, temperature=0.3,
+        min_rows=3,
+    ).fit(X, y)  # fmt: skip
+    module = clf._fitted.module
+    assert (module.n_subsets, module.contrastive_weight) == (2, 0.5)
+    assert (module.contrastive_start, module.temperature) == (9, 0.3)
+    module.counts += 1
+    module.begin_training(
+        n_subsets=1, contrastive_weight=1.0, contrastive_start=3, temperature=0.1
+    )
+    assert not module.counts.any()
+    # To another model and back.
+    model = PatternClassifier().fit(X, y)
+    assert not hasattr(clf.set_params(estimator=model).fit(X, y), "net_")
+    assert hasattr(clf.set_params(estimator=None).fit(X, y), "net_")
+
+
+def test_a_recovery_has_to_be_one():
+    X, y = make_blocks(n=30)
+    for bad in (None, "mean"):
+        with pytest.raises(ValueError, match="recovery .* for the modality 'm0'"):
+            DyMoSelector(**SMALL, recovery={"m0": bad}).fit(X, y)
+
+
+# -- the settings of the selection ----------------------------------------------------
+
+
+def test_settings_of_the_selection_arrive():
+    X, y = make_blocks(n=120, n_modalities=3, missing=0.4)
+    clf = DyMoSelector(**SMALL, recovery=Truth(), min_reward=9.0).fit(X, y)
+    np.testing.assert_array_equal(clf.select(X), X.present)
+    base = clf.set_params(min_reward=0.0).selection_report(X)
+    assert base.accepted.any()
+    first = base.step == 0
+    for change in ({"ics": "halfnormal"}, {"temperature": 0.4}):
+        before = {name: getattr(clf, name) for name in change}
+        other = clf.set_params(**change).selection_report(X)
+        gap = other[other.step == 0].reward.values - base[first].reward.values
+        assert np.abs(gap).max() > 1e-3
+        clf.set_params(**before)
+    logs = clf.set_params(reward="logprob").selection_report(X)
+    logs = logs[logs.step == 0].reward.to_numpy()
+    np.testing.assert_array_equal(logs > 0, base[first].reward.to_numpy() > 0)
+    assert np.abs(logs - base[first].reward.to_numpy()).max() > 1e-3
+    strict, loose = (
+        DyMoSelector(**SMALL, shrinkage=s).fit(X, y)._table for s in (0.0, 5.0)
+    )
+    key = np.array([True, False, False])
+    assert np.ptp(loose[key].sigma) < 0.8 * np.ptp(strict[key].sigma)
+    assert strict.min_rows == 10
+
+
+def test_chunks_make_no_difference(monkeypatch):
+    X, y = make_blocks(n=50, n_modalities=3, missing=0.5)
+    clf = DyMoSelector(**SMALL).fit(X, y)
+    report, masks = clf.selection_report(X), clf.select(X)
+    monkeypatch.setattr(_prediction, "SELECT_ROWS", 7)
+    again = clf.selection_report(X)
+    assert again[["row", "step", "modality"]].equals(
+        report[["row", "step", "modality"]]
+    )
+    np.testing.assert_allclose(again.reward, report.reward, atol=1e-5)
+    np.testing.assert_array_equal(clf.select(X), masks)
+
+
+def test_a_report_of_nothing_is_a_report():
+    X, y = make_blocks(n=60, missing=0.0)
+    clf = DyMoSelector(**SMALL).fit(X, y)
+    report = clf.selection_report(X)
+    assert len(report) == 0 and report.accepted.dtype == bool
+    assert len(report[report.accepted].reward) == 0
+    some = clf.selection_report(X.hide({"m0": np.arange(60) < 5}))
+    assert list(some.columns) == list(report.columns)
+    for name in ("row", "step", "reward", "alpha", "accepted"):
+        assert some[name].dtype == report[name].dtype
+
+
+def test_a_recovery_with_a_missing_feature_is_a_candidate():
+    X, y = make_blocks(n=60)
+
+    class Hole(Noise):
+        def _recover(self, data):
+            out = super()._recover(data)
+            for values in out.values():
+                values[:, 0] = np.nan
+            return out
+
+    clf = DyMoSelector(**SMALL, recovery=Hole()).fit(X, y)
+    assert clf.select(X, selection="all").all()
+    assert np.isfinite(clf.predict_proba(X, selection="all")).all()
