@@ -48,7 +48,9 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         Answers for any set of modalities in place of the selector's own net: a
         classifier of this package with the same modalities and classes. It is not
         fitted again and stays fitted in clones. Features are then its centred
-        log-probabilities, and the parameters of the net have no effect.
+        log-probabilities; of the parameters of the net only those that hold rows out
+        have an effect. Fit the selector on other rows than the classifier: what is
+        typical, and the calibration, are too good on rows that it knows.
     metric : {"cosine", "euclidean"}, default="cosine"
         How features are compared with prototypes, in training and selection.
     selection : {"iterative", "simultaneous", "all", "none"}, default="iterative"
@@ -160,13 +162,16 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
     All scores are float64 logarithms: p is 0 in float32 beyond 5.5 spreads, where a
     recovery is most suspicious. With M modalities there are 2^M - 1 sets, whose
     statistics are computed in ``fit`` for up to six modalities; for more, overall
-    prototypes are a mean over 64 sets drawn, and other sets are computed when met.
+    prototypes are a mean over 64 parts of what rows have, drawn at random, and other
+    sets are computed when met, for which the model keeps the tokens of its training
+    rows (with ``estimator`` the rows).
 
-    Differences from the published code: every modality has an embedding of its own,
-    weights start as torch's layers do, and the learning rate falls; spreads come from
-    rows held out if they are many, and are shrunk to those of all classes; by default
-    ranks take the place of the half-normal distribution; and the calibration is chosen
-    on masked rows, not by data set.
+    Differences from the published code: every modality is one token, with an embedding
+    of its own and no other position; weights start as torch's layers do, the learning
+    rate falls, and early stopping watches the cross-entropy given up to 12 sets;
+    spreads come from rows held out if they are many, and those of few rows are drawn
+    towards those of more; by default ranks take the place of the half-normal
+    distribution; and the calibration is chosen on masked rows, not by data set.
     Blocks are encoded once for all rounds, and what was learnt of the last round is not
     computed again: a row with k missing modalities takes at most 1 + k (k + 1) / 2
     passes through the transformer.

@@ -152,8 +152,9 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
         X_out : same kind as X
             Blocks that are there, and columns that are no modality, as they were;
             missing blocks filled, unless no training row had the modality. Integers
-            become float64 where something was missing. Rows with nothing are filled
-            like the average row, with one warning.
+            become float64 where something was missing. A recovered series is as long
+            as the longest in ``fit``. Rows with nothing are filled like the average
+            row, with one warning.
         """
         check_is_fitted(self)
         data = check_multimodal(self, X, self.modalities, reset=False)
@@ -190,7 +191,12 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
             found = self._recover(data[start : start + RECOVER_ROWS])
             for name in names:
                 parts[name].append(found[name])
-        return {name: np.concatenate(parts[name]) for name in names}
+        out = {name: np.concatenate(parts[name]) for name in names}
+        for name, values in out.items():
+            if values.ndim == 3:
+                # Steps of a series that no row has are padding, not a level of 0.
+                values[:, ~self._known[name].any(axis=1)] = np.nan
+        return out
 
     def _like(self, X: Any, data: MultimodalData, found: Recovered) -> Any:
         """Put recovered values into their places in X."""

@@ -58,9 +58,12 @@ def fit_components(table: np.ndarray, weight: np.ndarray, rank: int) -> Componen
         values, left = eigh(root @ root.T, subset_by_index=(n - k, n - 1))
         # The rows of a block span fewer dimensions than there are rows.
         some = values > values[-1] * n * np.finfo(np.float64).eps
+        if not some.any():
+            # A constant block: any direction does.
+            return Components(np.eye(p, 1))
         vectors = root.T @ left[:, some] / np.sqrt(values[some])
     else:
-        vectors = randomized_svd(root, k, n_iter=7, random_state=0)[2].T
+        vectors = randomized_svd(root, k, n_iter=7, random_state=0)[2][::-1].T
     return Components(np.ascontiguousarray(vectors[:, ::-1]))
 
 

@@ -210,11 +210,11 @@ class RegressionRecovery(BaseRecovery):
 
 
 def _seed_all(estimator: Any, source: np.random.SeedSequence) -> None:
-    """Give every ``random_state`` among the parameters a seed."""
+    """Give every ``random_state`` among the parameters that is None a seed."""
     names = sorted(
         name
-        for name in estimator.get_params()
-        if name == "random_state" or name.endswith("__random_state")
+        for name, value in estimator.get_params().items()
+        if (name == "random_state" or name.endswith("__random_state")) and value is None
     )
     seeds = source.generate_state(len(names)) >> 1
     estimator.set_params(**{name: int(s) for name, s in zip(names, seeds)})

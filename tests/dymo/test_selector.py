@@ -22,6 +22,7 @@ from skmissing.dymo._fitting import (
     enough_held_out,
     hide_some,
 )
+from skmissing.dymo._scores import log_softmax
 from skmissing.exceptions import UnobservedModalityWarning
 from skmissing.nn import MLPEncoder, ModuleEncoder
 from skmissing.recovery import (
@@ -219,6 +220,56 @@ def test_every_modality_has_an_embedding_of_its_own():
     assert (gaps > 1e-6).all()
 
 
+def test_tokens_carry_the_embedding_of_their_modality():
+    module, X, _ = module_of()
+    clf = DyMoSelector(**{**SMALL, "max_epochs": 1}).fit(X, np.arange(40) % 3)
+    module = clf._fitted.module
+    with torch.no_grad():
+        for layer in module.norms:
+            layer.weight.zero_()
+            layer.bias.zero_()
+    tokens = clf._fitted.apply(X, lambda net, batch: net.tokens(batch))
+    expected = X.present[:, :, None] * module.kind.detach().numpy()
+    np.testing.assert_array_equal(tokens, expected)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_losses_are_cross_entropies_of_head_and_prototypes(metric):
+    X, y = make_blocks(n=20, n_modalities=2, missing=0.0)
+    clf = DyMoSelector(**{**SMALL, "dtype": "float64"}, metric=metric).fit(X, y)
+    module = clf._fitted.module
+    store = clf._fitted.store(X, y, np.ones(20))
+    batch = store.batch(torch.arange(20))
+    # All three sets in every batch, so that nothing is left to chance.
+    module.begin_training(
+        n_subsets=3, contrastive_weight=0.7, contrastive_start=0, temperature=0.3
+    )
+    generator = torch.Generator().manual_seed(0)
+    module.prototypes.copy_(
+        torch.randn(module.prototypes.shape, generator=generator, dtype=torch.float64)
+    )
+    c = module.prototypes.numpy()
+    expected, plain = np.zeros((2, 20))
+    with torch.no_grad(), torch.random.fork_rng():
+        found = module.train().row_losses(batch).numpy()
+        held = module.eval().row_losses(batch).numpy()
+        for mask in ([1, 0], [0, 1], [1, 1]):
+            kept = torch.tensor(mask).bool().expand(20, 2)
+            logits, z = (a.numpy() for a in module.fuse(module.tokens(batch), kept))
+            if metric == "cosine":
+                z = z / np.linalg.norm(z, axis=1, keepdims=True)
+                s = z @ c.T
+            else:
+                s = -((z[:, None] - c[None]) ** 2).sum(axis=2)
+            rows = np.arange(20)
+            plain -= log_softmax(logits)[rows, y] / 3
+            expected -= 0.7 * log_softmax(s / 0.3)[rows, y] / 3
+    np.testing.assert_allclose(found, plain + expected)
+    # On rows held out the mean over sets, without prototypes.
+    assert module.validation.shape == (3, 2)
+    np.testing.assert_allclose(held, plain)
+
+
 def test_masked_tokens_are_never_looked_at():
     module, _, _ = module_of()
     generator = torch.Generator().manual_seed(0)
@@ -383,6 +434,11 @@ def test_recovered_tokens_are_tokens():
     clf.fit(X, y)
     filled, _ = clf._recoverer.fill(X, clf._integers)
     assert filled["text"].dtype == words.dtype
+    near = Noise(2.6).fit(X)
+    clf._recoverer.fitted = [near]
+    clf._recoverer.owner = dict.fromkeys(X.names, 0)
+    rounded, _ = clf._recoverer.fill(X, clf._integers)
+    assert (rounded["text"][::3] == 3).all()
     assert (filled["text"][::3] == words[X.present[:, 0]].max(axis=0)).all()
     assert np.isfinite(clf.predict_proba(X, selection="all")).all()
 
@@ -412,6 +468,8 @@ def test_it_wraps_a_fitted_classifier(model, metric):
     )
     assert clf.score(X, y) > 0.6
     assert clone(clf).estimator is model
+    z = clf._fuser.encode(X).fuse(np.arange(90), X.present)[1]
+    np.testing.assert_allclose(z.mean(axis=1), 0, atol=1e-12)
     assert not hasattr(clf, "net_")
     np.testing.assert_array_equal(
         pickle.loads(pickle.dumps(clf)).predict_proba(X), clf.predict_proba(X)

@@ -373,3 +373,64 @@ def test_components_are_those_of_the_decomposition(n, p):
     np.testing.assert_allclose(
         np.abs(vectors.T @ expected), np.eye(5), rtol=0, atol=1e-8
     )
+
+
+def test_large_blocks_have_the_same_components(monkeypatch):
+    from skmissing.recovery import _low_rank
+
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(60, 3)) @ rng.normal(size=(3, 90))
+    table += 1e-3 * rng.normal(size=table.shape)
+    exact = _low_rank.fit_components(table, np.ones(60), 3).vectors
+    monkeypatch.setattr(_low_rank, "EXACT_SIZE", 10)
+    found = _low_rank.fit_components(table, np.ones(60), 3).vectors
+    np.testing.assert_allclose(np.abs(found.T @ exact), np.eye(3), atol=1e-4)
+
+
+def test_a_constant_wide_block_predicts_the_mean():
+    rng = np.random.default_rng(0)
+    X = MultimodalData({"a": np.full((20, 60), 4.0), "b": rng.normal(size=(20, 2))})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        out = RegressionRecovery().fit(X).recover(X.hide("b"))["b"]
+    np.testing.assert_allclose(out, np.tile(X["b"].mean(axis=0), (20, 1)), atol=1e-9)
+
+
+def test_a_regressor_keeps_its_own_seed():
+    X = linear_blocks(60)
+    forest = RandomForestRegressor(3, random_state=7)
+    out = [
+        RegressionRecovery(forest, random_state=seed).fit(X).recover(X.hide("c"))["c"]
+        for seed in (0, 1)
+    ]
+    np.testing.assert_array_equal(*out)
+    forest = RandomForestRegressor(3)
+    out = [
+        RegressionRecovery(forest, random_state=seed).fit(X).recover(X.hide("c"))["c"]
+        for seed in (0, 0, 1)
+    ]
+    np.testing.assert_array_equal(out[0], out[1])
+    assert np.abs(out[0] - out[2]).max() > 1e-6
+
+
+@pytest.mark.parametrize(
+    "recovery", [MeanRecovery(), NeighborRecovery(), RegressionRecovery()]
+)
+def test_steps_that_no_row_has_stay_padding(recovery):
+    rng = np.random.default_rng(0)
+    series = 100 + rng.normal(size=(40, 6, 2))
+    series[:, 4:] = np.nan
+    X = MultimodalData({"series": series, "b": rng.normal(size=(40, 2))})
+    out = recovery.fit(X).transform(X.hide({"series": np.arange(40) < 9}))["series"]
+    assert np.isnan(out[:, 4:]).all()
+    np.testing.assert_allclose(out[:9, :4], 100, atol=5)
+
+
+def test_scores_are_the_same_in_chunks(monkeypatch):
+    from skmissing.recovery import _base
+
+    X = linear_blocks(60)
+    fitted = RegressionRecovery().fit(X)
+    whole = fitted.score(X)
+    monkeypatch.setattr(_base, "RECOVER_ROWS", 7)
+    assert fitted.score(X) == pytest.approx(whole, abs=1e-9)

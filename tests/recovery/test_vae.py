@@ -159,6 +159,59 @@ def test_experts_are_combined_as_gaussians():
         np.testing.assert_array_equal(picked, means[torch.arange(4), wanted])
 
 
+@pytest.mark.parametrize("likelihood", ["normal", "laplace"])
+def test_losses_are_those_of_the_formula(likelihood):
+    X, _ = make_blocks(n=12, n_modalities=2, missing=0.0)
+    vae = MultimodalVAE(
+        **{**SMALL, "dtype": "float64"}, beta=1.7, scale=0.4, likelihood=likelihood,
+        shared_noise=True, fusion="moe",
+    ).fit(X)  # fmt: skip
+    module = vae._fitted.module.train()
+    batch = vae._fitted.store(X).batch(torch.arange(12))
+    losses = {}
+    with torch.no_grad():
+        for beta in (0.0, 1.7):
+            module.beta = beta
+            with torch.random.fork_rng():
+                torch.manual_seed(0)
+                losses[beta] = module.row_losses(batch).numpy()
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            u = torch.rand((1, 1))
+            noise = torch.randn((1, module.latent_dim), dtype=torch.float64)
+        mean, log = module.pick(*module.expert_outputs(batch), batch.present, u)
+        z = mean + torch.exp(log / 2) * noise
+        guess = [d(z).numpy() for d in module.decoders]
+    mean, log = mean.numpy(), log.numpy()
+    divergence = 0.5 * (np.exp(log) + mean**2 - 1 - log).sum(axis=1)
+    np.testing.assert_allclose(losses[1.7] - losses[0.0], 1.7 * divergence)
+    total = np.zeros(12)
+    for m, name in enumerate(X.names):
+        scaled = (X[name] - vae.means_[name]) / vae._deviations[name]
+        gap = (scaled - guess[m]) / 0.4
+        part = np.abs(gap) if likelihood == "laplace" else gap**2 / 2
+        # Every block counts as many features as blocks have on average.
+        total += 3.5 * part.mean(axis=1)
+    np.testing.assert_allclose(losses[0.0], total, rtol=1e-6)
+
+
+def test_a_product_learns_from_all_and_from_parts():
+    X, _ = make_blocks(n=400, n_modalities=3, missing=0.0)
+    vae = MultimodalVAE(**{**SMALL, "max_epochs": 1}, fusion="poe").fit(X)
+    module, seen = vae._fitted.module.train(), []
+    batch = vae._fitted.store(X).batch(torch.arange(400))
+    combine = module.combine
+    module.combine = lambda means, logs, kept: (
+        seen.append(kept), combine(means, logs, kept)
+    )[1]  # fmt: skip
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(0)
+        module.row_losses(batch)
+    # Half of the rows all, of the others a part, one in seven of them all.
+    whole = seen[0].all(dim=1).double().mean()
+    assert float(whole) == pytest.approx(0.5 + 0.5 / 7, abs=0.08)
+
+
 def test_parts_are_drawn_evenly():
     present = torch.tensor([[True, True, True], [True, False, True]]).repeat(7000, 1)
     with torch.random.fork_rng():
