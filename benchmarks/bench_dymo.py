@@ -348,8 +348,7 @@ def polymnist(args, results):
 def published_loop(clf, store, present, candidates):
     """Every candidate of a row that is not finished costs two passes.
 
-    A pass runs the encoders of what it looks at, and the transformer. Rows are scaled
-    beforehand, once.
+    A pass runs the encoders of what it looks at, and the transformer.
     """
     module = clf._fitted.module.eval()
     score = scorer(clf)
@@ -419,9 +418,9 @@ def speed(args, results):
 
             return select(counting, scorer(clf), present, candidates, policy).logits
 
-        store = clf._fitted.store(filled)
-
-        def theirs(store=store, present=present, candidates=candidates):
+        def theirs(filled=filled, present=present, candidates=candidates):
+            # Both scale the rows, once.
+            store = clf._fitted.store(filled)
             return published_loop(clf, store, present, candidates)
 
         with torch_threads(1):
