@@ -26,6 +26,7 @@ import warnings
 import numpy as np
 import pandas as pd
 from scipy.special import expit
+from scipy.stats import norm
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
@@ -133,9 +134,12 @@ def report(records):
                     t.truth <= t[f"{prefix}high"]
                 )
                 rmse = np.sqrt((error**2).mean())
+                # What the intervals take the standard error for.
+                half = (t[f"{prefix}high"] - t[f"{prefix}low"]) / 2 / norm.ppf(0.95)
+                spread = rmse / np.sqrt((half**2).mean())
                 line += (
                     f" | {name} bias {error.mean():+.4f} rmse {rmse:.4f} "
-                    f"cover {inside.mean():.3f}"
+                    f"cover {inside.mean():.3f} error / se {spread:.2f}"
                 )
             if not t.doubly_robust.isna().all():
                 a, b = ((t[c] - t.truth) ** 2 for c in ("doubly_robust", "corrected"))
