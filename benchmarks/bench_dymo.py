@@ -33,7 +33,6 @@ from sklearn.frozen import FrozenEstimator
 import skmissing
 from skmissing import DyMoSelector
 from skmissing.datasets import build_polymnist, load_mfeat
-from skmissing.dymo._prediction import SELECT_ROWS
 from skmissing.dymo._scores import alphas, rewards, unit_length
 from skmissing.dymo._selection import select
 from skmissing.nn import ModuleEncoder
@@ -155,25 +154,17 @@ def answers(clf, X, y):
         )
     clf.min_reward = usual
     # The policy that "I+C" comes to is there already.
-    right = dict.fromkeys(policies.values(), 0)
-    fused = dict(right)
+    different = list(dict.fromkeys(policies.values()))
     data = X.select(clf._used)
     assert data.present.any(axis=1).all()
     with torch_threads(1):
-        for start in range(0, len(data), SELECT_ROWS):
-            part = data[start : start + SELECT_ROWS]
-            filled, candidates = clf._recoverer.fill(part, clf._integers)
-            encoded = clf._fuser.encode(filled)
-            for policy in right:
-                able = candidates & (policy.selection != "none")
-                outcome = select(encoded.fuse, scorer(clf), part.present, able, policy)
-                labels = clf.classes_[outcome.logits.argmax(axis=1)]
-                right[policy] += (labels == y[start : start + len(part)]).sum()
-                fused[policy] += (outcome.fused & ~part.present).sum()
+        outcomes = dict(zip(different, clf._run(data, *different)))
+    n_there = data.present.sum(axis=1)
     return {
         name: {
-            "accuracy": 100 * float(right[policy]) / len(y),
-            "fused": float(fused[policy]) / len(y),
+            "accuracy": 100
+            * float(np.mean(clf.classes_[outcomes[policy].logits.argmax(axis=1)] == y)),
+            "fused": float(np.mean(outcomes[policy].fused.sum(axis=1) - n_there)),
         }
         for name, policy in policies.items()
     }

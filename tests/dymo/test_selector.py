@@ -221,8 +221,8 @@ def test_every_modality_has_an_embedding_of_its_own():
 
 
 def test_tokens_carry_the_embedding_of_their_modality():
-    module, X, _ = module_of()
-    clf = DyMoSelector(**{**SMALL, "max_epochs": 1}).fit(X, np.arange(40) % 3)
+    X, y = make_blocks(n=40, n_modalities=3)
+    clf = DyMoSelector(**{**SMALL, "max_epochs": 1}).fit(X, y)
     module = clf._fitted.module
     with torch.no_grad():
         for layer in module.norms:
