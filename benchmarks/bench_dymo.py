@@ -339,7 +339,7 @@ def polymnist(args, results):
 def published_loop(clf, store, present, candidates):
     """Every candidate of a row that is not finished costs two passes.
 
-    A pass runs the encoders of what it looks at, and the transformer.
+    A pass runs all encoders, then the transformer on what it is to look at.
     """
     module = clf._fitted.module.eval()
     score = scorer(clf)
@@ -348,7 +348,7 @@ def published_loop(clf, store, present, candidates):
 
     def forward(rows, masks):
         passes[rows] += 1
-        batch = store.batch(torch.from_numpy(rows), torch.from_numpy(~masks))
+        batch = store.batch(torch.from_numpy(rows))
         out = module.fuse(module.tokens(batch), torch.from_numpy(masks))
         logits, z = (part.double().numpy() for part in out)
         return logits, *score(logits, unit_length(z), masks)

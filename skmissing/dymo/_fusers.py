@@ -93,7 +93,7 @@ class TokenRows:
     Parameters
     ----------
     module : DyMoModule
-        The net, trained.
+        The net, trained, in evaluation mode.
     tokens : ndarray of shape (n, M, token_dim)
         Tokens of all modalities.
     """
@@ -103,7 +103,6 @@ class TokenRows:
         self.tokens = torch.from_numpy(tokens).to(module.cls.device)
 
     def fuse(self, rows: np.ndarray, masks: np.ndarray) -> Pair:
-        self.module.eval()
         device = self.tokens.device
         index = torch.from_numpy(np.asarray(rows)).to(device)
         kept = torch.from_numpy(np.array(masks)).to(device)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from ._scores import confidence_loss, distances, similarities
-from ._typicality import Measured, SubsetStatistics, Survival
+from ._scores import confidence_loss, distances, log_halfnormal, similarities
+from ._typicality import Measured, SubsetStatistics, Survival, log_empirical
 
 # Sets of modalities that overall prototypes are averaged over. All of them up to six
 # modalities; beyond that a draw.
@@ -191,16 +192,21 @@ class StatisticsTable:
             Negative log-confidence, log-plausibility.
         """
         loss = confidence_loss(similarities(z, self.overall, self.metric) / temperature)
-        log_p = np.empty(len(z))
         label = logits.argmax(axis=1)
-        kinds, member = np.unique(masks, axis=0, return_inverse=True)
-        member = member.reshape(-1)
-        for k, kind in enumerate(kinds):
-            rows = member == k
-            log_p[rows] = self[kind].log_plausibility(
-                z[rows], label[rows], self.metric, ics
-            )
-        return loss, log_p
+        # What depends on the set is looked up set by set, and the rest done at once: a
+        # single row meets as many sets as it has candidates.
+        sets = [(self[kind], rows) for kind, rows in _by_kind(masks)]
+        centers, sigma = np.empty_like(z), np.empty(len(z))
+        for one, rows in sets:
+            centers[rows] = one.prototypes[label[rows]]
+            sigma[rows] = one.sigma[label[rows]]
+        ratio = distances(z, centers, self.metric) / sigma
+        if ics == "halfnormal":
+            return loss, log_halfnormal(ratio)
+        share = np.empty(len(z))
+        for one, rows in sets:
+            share[rows] = one.survival(ratio[rows], label[rows])
+        return loss, log_empirical(ratio, share)
 
     # -- parts -------------------------------------------------------------------------
 
@@ -281,6 +287,17 @@ class StatisticsTable:
         mixed = (mass[:, None] * np.nan_to_num(own.shares) + extra * pooled) / count
         own.shares = trust * mixed + (1.0 - trust) * pooled
         return own
+
+
+def _by_kind(masks: np.ndarray) -> list[tuple[np.ndarray, Any]]:
+    """Different rows of a table of bools, and where each stands."""
+    if len(masks) == 1:
+        return [(masks[0], slice(None))]
+    packed = np.packbits(masks, axis=1)
+    # One number, or one string of bytes, for each row.
+    key = packed.view(f"V{packed.shape[1]}") if packed.shape[1] > 1 else packed
+    _, first, kind = np.unique(key[:, 0], return_index=True, return_inverse=True)
+    return [(masks[i], kind == k) for k, i in enumerate(first)]
 
 
 def overall_subsets(

@@ -84,10 +84,12 @@ class Survival:
         -------
         ndarray of shape (n,)
         """
-        right = np.searchsorted(self.at, ratio, side="right")
-        left = np.clip(right - 1, 0, len(self.at) - 2)
-        width = self.at[left + 1] - self.at[left]
-        t = np.clip((ratio - self.at[left]) / width, 0.0, 1.0)
+        n_steps = len(self.at) - 1
+        # The steps are squares: the root of the distance counts them.
+        step = np.sqrt(ratio / self.at[-1]) * n_steps
+        left = np.fmax(np.fmin(step, n_steps - 1), 0).astype(int)
+        near = self.at[left]
+        t = np.clip((ratio - near) / (self.at[left + 1] - near), 0.0, 1.0)
         low, high = self.shares[label, left], self.shares[label, left + 1]
         return (1.0 - t) * low + t * high
 
@@ -132,10 +134,28 @@ class SubsetStatistics:
             NaN where the class has no prototype.
         """
         ratio = distances(z, self.prototypes[label], metric) / self.sigma[label]
-        normal = log_halfnormal(ratio)
         if ics == "halfnormal":
-            return normal
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ranked = np.log(self.survival(ratio, label))
-        out = np.logaddexp(np.log1p(-TAIL) + ranked, np.log(TAIL) + normal)
-        return np.where(np.isnan(normal), np.nan, out)
+            return log_halfnormal(ratio)
+        return log_empirical(ratio, self.survival(ratio, label))
+
+
+def log_empirical(ratio: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Log of the share of rows that are farther, with a half-normal tail.
+
+    Parameters
+    ----------
+    ratio : ndarray of shape (n,)
+        Distances divided by the spread.
+    share : ndarray of shape (n,)
+        Of the rows that are farther.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        NaN where the ratio is.
+    """
+    normal = log_halfnormal(ratio)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ranked = np.log(share)
+    out = np.logaddexp(np.log1p(-TAIL) + ranked, np.log(TAIL) + normal)
+    return np.where(np.isnan(normal), np.nan, out)

@@ -116,7 +116,9 @@ class FittedNet(Feed):
         ndarray of shape (n, ...)
         """
         module = self.module
-        module.eval()
+        if module.training:
+            # Going through all layers takes as long as a small net does for one row.
+            module.eval()
         parts: list[np.ndarray] = []
         with torch.inference_mode():
             for start in range(0, len(data), PREDICT_ROWS):
