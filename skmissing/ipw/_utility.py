@@ -121,7 +121,7 @@ def modality_utility(
         weights. Neither is done for ``biased``.
     outcome_model : regressor, default=None
         Models the contribution of a row to a mean-type metric, for the doubly robust
-        value. None: extremely randomised trees.
+        value. None: boosted trees and ridge regression on a kernel, combined.
     sample_weight : array of shape (n_samples,), default=None
         Not negative; multiplied with the inverse-probability weights.
     groups : array of shape (n_samples,), default=None
