@@ -14,7 +14,6 @@ file and not repeated. Run with
 from __future__ import annotations
 
 import argparse
-import copy
 import itertools
 import json
 import os
@@ -28,6 +27,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from scipy import stats
+from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
 import skmissing
@@ -178,11 +178,7 @@ def scorer(clf):
 
 def exchange(clf, recovery, X, y):
     """The same net with another recovery: statistics and calibration are new."""
-    other = copy.deepcopy(clf)
-    other.set_params(recovery=recovery)
-    # The net goes on from where it was, at a rate of (nearly) nothing.
-    other.set_params(warm_start=True, max_epochs=1, lr=1e-12)
-    return other.fit(X, y)
+    return clone(clf).set_params(estimator=clf, recovery=recovery).fit(X, y)
 
 
 # -- mfeat ----------------------------------------------------------------------------

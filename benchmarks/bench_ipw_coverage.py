@@ -7,12 +7,19 @@ errors of the weighted and of the doubly robust value. Run with
 
     python benchmarks/bench_ipw_coverage.py --sets 200 --out coverage.json
     python benchmarks/bench_ipw_coverage.py --hold-out --kinds shape --out split.json
+    python benchmarks/bench_ipw_coverage.py --bounds
 
-Four kinds of data: missingness driven by a covariate that has nothing to do with the
-loss; by a site that differs in both; and by a covariate on which the loss depends in
+Five kinds of data: missingness driven by a covariate that has nothing to do with the
+loss; by a site that differs in both; by a covariate on which the loss depends in
 another shape (labels are noise where it is near 0) than missingness does, with a
 quarter of the rows observed and a forest that sees the covariate ("shape") or a
-logistic regression that does not ("linear").
+logistic regression that does not ("linear"); and by a covariate that tells much of
+what x2 would be ("proxy").
+
+``--bounds`` says how much of the variance of a row's gain can be known of all rows (by
+covariate, x1 and label), and what the error of a doubly robust value can be at best,
+as a share of that of the weighted one: from the variance of the weighted mean with an
+estimated logistic propensity, and the efficiency bound.
 """
 
 from __future__ import annotations
@@ -27,6 +34,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 from scipy.stats import norm
+from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
@@ -41,7 +49,8 @@ MODALITIES = {"x1": ["x1"], "x2": ["x2"]}
 KNOWING = {"x1": ["x1", "c"], "x2": ["x2"]}
 TREES = RandomForestClassifier(60, min_samples_leaf=20, random_state=0)
 METRICS = ["roc_auc", "neg_log_loss", "accuracy", "neg_brier_score"]
-KINDS = ["unrelated", "site", "shape", "linear"]
+KINDS = ["unrelated", "site", "shape", "linear", "proxy"]
+RARE = ("shape", "linear", "proxy")
 SITES = np.array(["east", "north", "south", "west"])
 
 
@@ -61,7 +70,10 @@ def draw(kind, n, rng):
         strength = np.ones(n)
         if kind in ("shape", "linear"):
             strength = np.where(np.abs(c) > 0.5, 20.0, 0.0)
-        p = expit(1.5 * c - (1.5 if kind in ("shape", "linear") else 0.0))
+        if kind == "proxy":
+            # Correlation 0.9.
+            frame["x2"] = 0.9 * np.sqrt(3) * c + np.sqrt(0.19) * frame.x2
+        p = expit(1.5 * c - (1.5 if kind in RARE else 0.0))
     y = (rng.random(n) < expit(strength * (frame.x1 + 1.5 * frame.x2))).astype(int)
     return frame, y.to_numpy(), p
 
@@ -115,6 +127,47 @@ def run(kind, seed, n, n_bootstraps, hold_out, dependence=True):
     }
 
 
+def bounds(n=800_000):
+    """What is known of the gain of a row, and the least error that is possible."""
+    for kind in KINDS:
+        small, y, p = draw(kind, 3000, np.random.default_rng([0, 0]))
+        big, Y, P = draw(kind, n, np.random.default_rng([0, 99]))
+        seen = np.random.default_rng(0).random(3000) < p
+        model = TREES if kind == "shape" else LogisticRegression()
+        columns = KNOWING if kind == "shape" else MODALITIES
+        said = []
+        for names in (columns["x1"], columns["x1"] + columns["x2"]):
+            fitted = clone(model).fit(small.loc[seen, names], y[seen])
+            said.append(np.clip(fitted.predict_proba(big[names])[:, 1], 1e-9, 1 - 1e-9))
+        if kind == "site":
+            c = np.unique(big.c, return_inverse=True)[1]
+            design = np.eye(4)[c]
+        else:
+            c = np.clip(((big.c.to_numpy() + 1) * 20).astype(int), 0, 39)
+            design = np.column_stack([np.ones(n), big.c])
+        x1 = np.clip(((big.x1.to_numpy() + 3) * 4).astype(int), 0, 23)
+        known = (c * 24 + x1) * 2 + Y
+        count = np.bincount(known)
+        for metric, score in {
+            "neg_log_loss": lambda q, y: np.log(np.where(y == 1, q, 1 - q)),
+            "accuracy": lambda q, y: ((q > 0.5) == y).astype(float),
+            "neg_brier_score": lambda q, y: -((q - y) ** 2),
+        }.items():
+            gain = score(said[1], Y) - score(said[0], Y)
+            mean = (np.bincount(known, gain) / np.maximum(count, 1))[known]
+            # An estimated propensity takes what its scores predict of the gain.
+            moved = ((gain - gain.mean()) * (1 - P)) @ design / n
+            inner = (design.T * (P * (1 - P))) @ design / n
+            weighted = ((gain - gain.mean()) ** 2 / P).mean()
+            weighted -= moved @ np.linalg.solve(inner, moved)
+            least = ((gain - mean) ** 2 / P).mean() + mean.var()
+            print(
+                f"  {kind:10} {metric:16} share of the variance of the gain known "
+                f"{mean.var() / gain.var():.2f}, rmse ratio at least "
+                f"{np.sqrt(least / weighted):.3f}"
+            )
+
+
 def report(records):
     for kind in KINDS:
         runs = records.get(kind, [])
@@ -166,7 +219,13 @@ def main():
         "--independent", action="store_true", help="do not count what folds share"
     )
     parser.add_argument("--out", default="coverage.json")
+    parser.add_argument(
+        "--bounds", action="store_true", help="only what is possible at best"
+    )
     args = parser.parse_args()
+    if args.bounds:
+        bounds()
+        return
     path = pathlib.Path(args.out)
     records = json.loads(path.read_text()) if path.exists() else {}
     started = time.perf_counter()

@@ -221,16 +221,19 @@ def guess(X_seen, y, X_test, y_test):
     columns = {"none": "ignored", "all": "believed", "iterative": "selected"}
     out = {}
     encoder = MLPEncoder(hidden=(64,), dropout=0.3)
-    clf = DyMoSelector(
-        encoders=[("image", encoder), ("speech", encoder)],
-        n_layers=1,
-        max_epochs=EPOCHS,
-        n_threads=1,
-        random_state=SEED,
-        warm_start=True,
-    )
+    net = None
     for recovery in (NeighborRecovery(n_neighbors=1), MeanRecovery()):
-        clf.set_params(recovery=recovery).fit(X_seen, y)
+        clf = DyMoSelector(
+            # The net stays; only the recovery changes.
+            estimator=net,
+            recovery=recovery,
+            encoders=[("image", encoder), ("speech", encoder)],
+            n_layers=1,
+            max_epochs=EPOCHS,
+            n_threads=1,
+            random_state=SEED,
+        ).fit(X_seen, y)
+        net = clf
         for has, hidden in TEST_PATTERNS.items():
             if hidden:
                 rows = X_test.hide(hidden)
@@ -240,8 +243,6 @@ def guess(X_seen, y, X_test, y_test):
                     ).mean()
                     for s in columns
                 ]
-        # The net stays; only the recovery changes.
-        clf.set_params(max_epochs=1)
     table = pd.DataFrame(out, index=list(columns.values())).T
     return table.rename_axis(["recovery", "test rows have"])
 

@@ -17,7 +17,6 @@ prediction more confident and the features no less typical of the predicted digi
 # other is what a broken matching of records does: half of the views are true, and half
 # belong to somebody else.
 
-import copy
 import zlib
 
 import matplotlib.pyplot as plt
@@ -85,10 +84,9 @@ plt.show()
 # %%
 # One model, several policies
 # ---------------------------
-# The net does not depend on the recovery: a second ``fit`` with ``warm_start`` goes on
-# from the first net for one epoch, at a learning rate of nearly nothing, with the other
-# recovery. ``predict_proba`` takes the policy. "none" uses what is there, "all" fuses
-# everything. The selection without calibration asks for confidence only.
+# The net does not depend on the recovery: with ``estimator=`` a second selector uses
+# that of the first. ``predict_proba`` takes the policy. "none" uses what is there,
+# "all" fuses everything. The selection without calibration asks for confidence only.
 
 policies = {
     "none": {"selection": "none"},
@@ -99,10 +97,10 @@ policies = {
 first = DyMoSelector(
     max_epochs=15, lr=2e-3, batch_size=64, n_threads=1, random_state=0
 ).fit(X_train, y_train)
-second = copy.deepcopy(first).set_params(
-    recovery=SwappedRecovery(), warm_start=True, max_epochs=1, lr=1e-9
-)
-models = {"regression": first, "half swapped": second.fit(X_train, y_train)}
+second = DyMoSelector(
+    estimator=first, recovery=SwappedRecovery(), n_threads=1, random_state=0
+).fit(X_train, y_train)
+models = {"regression": first, "half swapped": second}
 accuracy = {}
 for name, clf in models.items():
     predicted = {

@@ -12,7 +12,7 @@ know what it should have said.
 # %%
 # A table with a covariate
 # ------------------------
-# Image and spectrogram are shrunk to 14 by 14, so that a linear model is quick. The
+# Image and spectrogram are shrunk to 7 by 7, so that a linear model is quick. The
 # speaker is a column that belongs to no modality: a covariate, which may explain
 # missingness and which no classifier sees.
 
@@ -34,7 +34,7 @@ y = bunch.target
 
 
 def shrink(images):
-    pixels = images.reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4))
+    pixels = images.reshape(-1, 7, 4, 7, 4).mean(axis=(2, 4))
     return pd.DataFrame(pixels.reshape(len(images), -1))
 
 
@@ -78,7 +78,7 @@ pd.DataFrame({"chance to be kept": chance, "share kept": kept}).round(2)
 
 # %%
 # The propensity model is told to look at the speaker alone. Left to itself it would use
-# everything that is always there, and so the 196 pixels of the image too, which have
+# everything that is always there, and so the 49 pixels of the image too, which have
 # nothing to do with it.
 
 propensity = PropensityWeighter(
@@ -145,9 +145,9 @@ UtilityDisplay.from_predictions(table, ax=ax)
 plt.show()
 
 # %%
-# The biased value is too high, and its interval does not reach the truth. The corrected
-# one is a little low here, with the truth close to the end of its interval. The doubly
-# robust one, which also models who is answered rightly, is nearest.
+# The biased value is too high, and its interval does not reach the truth. That of the
+# corrected one does. The doubly robust one, which also models who is answered rightly,
+# is nearest.
 
 columns = ["biased", "corrected", "doubly_robust"]
 ends = ["biased_low", "biased_high", "low", "high", "dr_low", "dr_high"]

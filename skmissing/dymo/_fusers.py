@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ..modalities._multimodal_data import MultimodalData
@@ -57,20 +58,37 @@ class Fuser(Protocol):
 
 
 class NetFuser:
-    """The selector's own net.
+    """The selector's own net, or that of another selector.
 
     Parameters
     ----------
     fitted : FittedNet
         Around a :class:`~skmissing.dymo._module.DyMoModule`.
+    shapes : dict of str to tuple of int, default=None
+        All modalities of the net, where rows may lack some of them altogether.
+    columns : ndarray of int, default=None
+        Classes of the net to answer for. None: all.
     """
 
-    def __init__(self, fitted: FittedNet) -> None:
+    def __init__(
+        self,
+        fitted: FittedNet,
+        shapes: dict[str, tuple[int, ...]] | None = None,
+        columns: np.ndarray | None = None,
+    ) -> None:
         self.fitted = fitted
+        self.shapes = shapes
+        self.columns = columns
 
-    def encode(self, data: MultimodalData) -> TokenRows:
+    def encode(self, data: MultimodalData) -> Encoded:
+        module = self.fitted.module
+        if self.shapes is None or data.names == list(self.shapes):
+            places = None
+        else:
+            places = [list(self.shapes).index(name) for name in data.names]
+            data = with_hidden(data, self.shapes)
         tokens = self.fitted.apply(data, _tokens)
-        return TokenRows(self.fitted.module, tokens)
+        return TokenRows(module, tokens, places, self.columns)
 
     def integers(self, data: MultimodalData) -> frozenset[str]:
         """Modalities of training rows that go to the net as the integers they are."""
@@ -96,14 +114,30 @@ class TokenRows:
         The net, trained, in evaluation mode.
     tokens : ndarray of shape (n, M, token_dim)
         Tokens of all modalities.
+    places : list of int or None
+        Which of them masks are about. None: all.
+    columns : ndarray of int or None
+        Classes to answer for. None: all.
     """
 
-    def __init__(self, module: Any, tokens: np.ndarray) -> None:
+    def __init__(
+        self,
+        module: Any,
+        tokens: np.ndarray,
+        places: list[int] | None,
+        columns: np.ndarray | None,
+    ) -> None:
         self.module = module
+        self.places = places
+        self.columns = columns
         self.tokens = torch.from_numpy(tokens).to(module.cls.device)
 
     def fuse(self, rows: np.ndarray, masks: np.ndarray) -> Pair:
         device = self.tokens.device
+        if self.places is not None:
+            wide = np.zeros((len(masks), self.tokens.shape[1]), dtype=bool)
+            wide[:, self.places] = masks
+            masks = wide
         index = torch.from_numpy(np.asarray(rows)).to(device)
         kept = torch.from_numpy(np.array(masks)).to(device)
         logits, features = [], []
@@ -118,6 +152,8 @@ class TokenRows:
                    (logits, features)]  # fmt: skip
         if self.module.metric == "cosine":
             out[1] = unit_length(out[1])
+        if self.columns is not None:
+            out[0] = out[0][:, self.columns]
         return out[0], out[1]
 
 
@@ -178,6 +214,61 @@ class BlockRows:
         logits = self.fuser.answer(part.hide(part.present & ~masks))
         z = logits - logits.mean(axis=1, keepdims=True)
         return logits, unit_length(z) if self.fuser.metric == "cosine" else z
+
+
+def fuser_of(
+    estimator: Any,
+    metric: str,
+    classes: np.ndarray,
+    shapes: dict[str, tuple[int, ...]],
+) -> tuple[Fuser, list[str], frozenset[str]]:
+    """A fitted classifier as the model of a selector.
+
+    Of another selector it is the net: what that one recovers and fuses is its own
+    matter.
+
+    Parameters
+    ----------
+    estimator : fitted classifier
+        Of the same modalities and classes.
+    metric : {"cosine", "euclidean"}
+        Of the features.
+    classes : ndarray of shape (K,)
+        Classes to answer for.
+    shapes : dict of str to tuple of int
+        Modalities of the rows.
+
+    Returns
+    -------
+    fuser : Fuser
+        Answers for those of the modalities that are asked for.
+    names : list of str
+        Modalities that it can look at.
+    integers : frozenset of str
+        Those of which it takes integers only.
+    """
+    while True:
+        inner = estimator
+        if isinstance(inner, FrozenEstimator):
+            inner = inner.estimator
+        theirs = getattr(inner, "_fuser", None)
+        if not isinstance(theirs, WrappedFuser):
+            break
+        estimator = theirs.estimator
+    if not isinstance(theirs, NetFuser):
+        fuser = WrappedFuser(estimator, metric, classes, shapes)
+        return fuser, list(shapes), frozenset()
+    if inner.metric != metric:
+        raise ValueError(
+            f"Got metric={metric!r} with an estimator trained for the metric "
+            f"{inner.metric!r}, expected the same."
+        )
+    names = theirs.fitted.names
+    columns = np.searchsorted(inner.classes_, classes)
+    if theirs.columns is not None:
+        columns = theirs.columns[columns]
+    shapes = {name: shapes[name] for name in names}
+    return NetFuser(theirs.fitted, shapes, columns), names, inner._integers
 
 
 def check_estimator(estimator: Any, names: list[str], classes: np.ndarray) -> None:

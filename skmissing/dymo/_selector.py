@@ -19,7 +19,7 @@ from ..nn._runtime import torch_threads
 from ..nn._task import EncoderBank
 from ..nn._training import stops_early, train_net
 from ._fitting import hold_out
-from ._fusers import NetFuser, WrappedFuser, check_estimator
+from ._fusers import NetFuser, check_estimator, fuser_of
 from ._module import DyMoModule
 from ._prediction import SELECTIONS, SelectionMixin
 from ._recoverer import check_recoveries
@@ -47,10 +47,12 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
     estimator : fitted classifier, default=None
         Answers for any set of modalities in place of the selector's own net: a
         classifier of this package with the same modalities and classes. It is not
-        fitted again and stays fitted in clones. Features are then its centred
-        log-probabilities; of the parameters of the net only those that hold rows out
-        have an effect. Fit the selector on other rows than the classifier: what is
-        typical, and the calibration, are too good on rows that it knows.
+        fitted again and stays fitted in clones; of the parameters of the net only those
+        that hold rows out have an effect. Features are its centred log-probabilities.
+        Fit the selector on other rows than the classifier: what is typical, and the
+        calibration, are too good on rows that it knows. A DyMoSelector lends its net,
+        to be used with another recovery or other statistics; with the rows and the
+        ``random_state`` of its own fit the same ones are held out.
     metric : {"cosine", "euclidean"}, default="cosine"
         How features are compared with prototypes, in training and selection.
     selection : {"iterative", "simultaneous", "all", "none"}, default="iterative"
@@ -126,8 +128,8 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
     ------
     ValueError
         In ``fit``, for a recovery for an unknown modality, an ``estimator`` with other
-        modalities or classes, a ``token_dim`` that is no multiple of ``n_heads``, and
-        unusable data.
+        modalities, classes or metric, a ``token_dim`` that is no multiple of
+        ``n_heads``, and unusable data.
 
     See Also
     --------
@@ -344,13 +346,13 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
                 # Of a former fit with a net.
                 self.__dict__.pop(name, None)
             check_estimator(self.estimator, names, rows.classes)
-            seen = np.asarray(rows.data.present.any(axis=0))
-            self._used = [name for name, here in zip(names, seen) if here]
-            warn_unobserved(names, self._used)
-            fuser = WrappedFuser(
+            fuser, known, integers = fuser_of(
                 self.estimator, self.metric, rows.classes, rows.data.block_shapes
             )
-            self._integers = frozenset()
+            seen = np.asarray(rows.data.present.any(axis=0))
+            self._used = [n for n, here in zip(names, seen) if here and n in known]
+            warn_unobserved(names, self._used)
+            self._integers = integers & set(self._used)
         self._fuser = fuser
         with torch_threads(self.n_threads):
             self._fit_selection(rows, held_out, *others)

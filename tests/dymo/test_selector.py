@@ -476,6 +476,54 @@ def test_it_wraps_a_fitted_classifier(model, metric):
     )
 
 
+@pytest.mark.parametrize("metric", METRICS)
+def test_another_selector_lends_its_net(metric):
+    X, y = make_blocks(n=120, n_modalities=3, missing=0.2)
+    settings = {**SMALL, "metric": metric}
+    first = DyMoSelector(**settings).fit(X, y)
+    # The same recovery: nothing is different, what is held out included.
+    for model in (first, FrozenEstimator(first)):
+        again = DyMoSelector(**settings, estimator=model).fit(X, y)
+        np.testing.assert_array_equal(again.predict_proba(X), first.predict_proba(X))
+        np.testing.assert_array_equal(again.prototypes_, first.prototypes_)
+        assert again.calibration_scores_ == first.calibration_scores_
+        assert not hasattr(again, "net_")
+    # Another one, and a loan of a loan.
+    second = DyMoSelector(**settings, estimator=again, recovery=MeanRecovery())
+    second = pickle.loads(pickle.dumps(second.fit(X, y)))
+    alone = [clf.predict_proba(X, selection="none") for clf in (first, second)]
+    np.testing.assert_array_equal(*alone)
+    complete = MeanRecovery().fit(X).transform(X)
+    np.testing.assert_allclose(
+        second.predict_proba(X, selection="all"),
+        first.predict_proba(complete),
+        atol=1e-6,
+    )
+    with pytest.raises(ValueError, match="metric='.*', expected the same"):
+        DyMoSelector(
+            metric=METRICS[metric == METRICS[0]], estimator=first
+        ).fit(X, y)  # fmt: skip
+
+
+def test_a_net_is_lent_to_fewer_classes_and_modalities():
+    X, y = make_blocks(n=150, n_modalities=3, missing=0.0)
+    first = DyMoSelector(**SMALL).fit(X, y)
+    some = y != 1
+    rows, labels = X[some].hide("m1"), y[some]
+    with pytest.warns(UnobservedModalityWarning, match="m1"):
+        second = DyMoSelector(**SMALL, estimator=first).fit(rows, labels)
+    # A loan of the loan counts classes and modalities of the first.
+    with pytest.warns(UnobservedModalityWarning, match="m1"):
+        third = DyMoSelector(**SMALL, estimator=second).fit(rows, labels)
+    whole = first.predict_proba(rows, selection="none")[:, [0, 2]]
+    whole /= whole.sum(axis=1, keepdims=True)
+    for clf in (second, third):
+        np.testing.assert_allclose(
+            clf.predict_proba(rows, selection="none"), whole, atol=1e-6
+        )
+        assert clf.select(rows)[:, [0, 2]].all() and not clf.select(rows)[:, 1].any()
+
+
 def test_calibration_is_chosen_on_rows_held_out():
     X, y = make_blocks(n=120, n_modalities=3, missing=0.2)
     clf = DyMoSelector(**SMALL, statistics="held_out").fit(X, y)
