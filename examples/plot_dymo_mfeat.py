@@ -115,9 +115,9 @@ pd.DataFrame(accuracy).T.mul(100).round(1)
 
 # %%
 # With 1,000 test rows, differences of two points are about twice their standard error.
-# Fusing everything pays where the recovery is honest, and costs several points where
-# half of it is wrong; the selection gains in both cases, and nobody told it which is
-# which.
+# Fusing everything gains nothing even where the recovery is honest, and costs several
+# points where half of it is wrong; the selection gains in both cases, and nobody told
+# it which is which.
 #
 # What was fused
 # --------------
