@@ -321,6 +321,16 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
         flat = values.reshape(len(values), -1)
         return np.where(np.isnan(flat), 0.0, flat)
 
+    def _features(
+        self, data: MultimodalData, name: str, rows: Any
+    ) -> np.ndarray | None:
+        """Which features of rows that have a block are not NaN; None: all of them."""
+        values = take_rows(data[name], rows)
+        if values.dtype.kind != "f":
+            return None
+        known = ~np.isnan(values.reshape(len(values), -1))
+        return None if known.all() else known
+
     def _unscaled(self, name: str, flat: np.ndarray) -> np.ndarray:
         """Undo :meth:`_scaled`."""
         mean = self.means_[name]

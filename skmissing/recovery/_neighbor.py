@@ -60,9 +60,10 @@ class NeighborRecovery(BaseRecovery):
     -----
     The squared distance of two rows is the mean, over the modalities that both have, of
     the mean squared difference of standardised features: a modality counts the same
-    however many features it has. Rows that share no modality with any donor get the
-    training mean. Weights of training rows only decide which are absent. A training row
-    transformed again may meet itself; a score needs other rows.
+    however many features it has. Features that either row lacks do not count, nor do
+    those that a donor lacks in the mean of its values. Rows that share no modality with
+    any donor get the training mean. Weights of training rows only decide which are
+    absent. A training row transformed again may meet itself; a score needs other rows.
 
     Examples
     --------
@@ -93,12 +94,18 @@ class NeighborRecovery(BaseRecovery):
 
     def _fit_rows(self, data: MultimodalData, weight: np.ndarray) -> None:
         self._tables: dict[str, np.ndarray] = {}
+        # Features that are there, as 0 and 1, where a block has some that are not.
+        self._features_of: dict[str, np.ndarray] = {}
         self._donors = data.select(list(self.means_)).present.copy()
         for m, name in enumerate(self.means_):
             here = self._donors[:, m]
             table = np.zeros((len(data), self._size(name)))
             table[here] = self._scaled(data, name, here)
             self._tables[name] = table
+            known = self._features(data, name, here)
+            if known is not None:
+                self._features_of[name] = np.zeros(table.shape)
+                self._features_of[name][here] = known
 
     def _recover(self, data: MultimodalData) -> Recovered:
         names = list(self.means_)
@@ -130,11 +137,24 @@ class NeighborRecovery(BaseRecovery):
             if not here.any():
                 continue
             own, table = self._scaled(data, name, rows[here]), self._tables[name]
-            square = (own * own).sum(axis=1)[:, None] + (table * table).sum(axis=1)
-            square -= 2.0 * own @ table.T
-            both = here[:, None] & self._donors[:, m]
-            total[here] += np.where(self._donors[:, m], square / table.shape[1], 0.0)
-            shared += both
+            have, known = self._features(data, name, rows[here]), self._features_of
+            square = -2.0 * own @ table.T
+            if have is None and name not in known:
+                square += (own * own).sum(axis=1)[:, None] + (table * table).sum(axis=1)
+                n_features: Any = table.shape[1]
+                both = np.tile(self._donors[:, m], (len(own), 1))
+            else:
+                # Features that both rows have; the others are 0 in either table.
+                own_known = np.ones_like(own) if have is None else have.astype(float)
+                known_table = known.get(name)
+                if known_table is None:
+                    known_table = np.ones_like(table)
+                square += (own * own) @ known_table.T + own_known @ (table * table).T
+                n_features = own_known @ known_table.T
+                both = self._donors[:, m] & (n_features > 0)
+                n_features = np.maximum(n_features, 1.0)
+            total[here] += np.where(both, square / n_features, 0.0)
+            shared[here] += both
         with np.errstate(divide="ignore", invalid="ignore"):
             out = np.where(shared > 0, total / shared, np.inf)
         return np.round(np.maximum(out, 0.0), TIE_DECIMALS)
@@ -162,4 +182,11 @@ class NeighborRecovery(BaseRecovery):
         values = np.zeros((len(distance), table.shape[1]))
         for j in range(k):
             values += share[:, j : j + 1] * table[nearest[:, j]]
+        if name in self._features_of:
+            known = self._features_of[name][donors]
+            mass = np.zeros_like(values)
+            for j in range(k):
+                mass += share[:, j : j + 1] * known[nearest[:, j]]
+            # What no neighbour has is the mean, 0.
+            values = np.divide(values, mass, out=np.zeros_like(values), where=mass > 0)
         return values, found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
@@ -15,9 +16,12 @@ from .._inner import fit_weighted, takes_sample_weight
 from .._random import draw_seed, local_random_state
 from ..modalities._multimodal_data import MultimodalData
 from ._base import BaseRecovery, Recovered
-from ._low_rank import Components, fit_components, fit_ridge
+from ._low_rank import Components, Ridge, fit_components, fit_ridge
 
 Pattern = tuple[str, ...]
+# Every one leaves of the error that a NaN feature makes the share of rows that have it
+# as NaN: a thousandth at one half.
+N_REFITS = 10
 
 
 class RegressionRecovery(BaseRecovery):
@@ -40,7 +44,8 @@ class RegressionRecovery(BaseRecovery):
         ``estimator=None``.
     min_rows : int, default=10
         A regression that fewer training rows could be fitted on leaves modalities out
-        of its inputs, those first that the fewest rows have.
+        of its inputs, those first that the fewest rows have. With ``estimator``, a
+        feature that fewer of these rows have is filled with its mean.
     modalities : mapping or list, default=None
         Columns of each modality, see :class:`~skmissing.Modality`.
     random_state : int, RandomState instance or None, default=None
@@ -74,7 +79,8 @@ class RegressionRecovery(BaseRecovery):
     Notes
     -----
     What is filled in is a conditional mean: smoother than real data, and without news
-    for a classifier that reads the same row.
+    for a classifier that reads the same row. A NaN feature counts as its mean where
+    others are predicted from it, and not at all where it is predicted.
 
     Examples
     --------
@@ -132,9 +138,16 @@ class RegressionRecovery(BaseRecovery):
         self._weight = weight
         self._tables: dict[str, np.ndarray] = {}
         self._components: dict[str, Components] = {}
+        # Standardised values and what is known of them, of blocks with NaN features.
+        self._gappy: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         for m, name in enumerate(names):
             here = self._present[:, m]
             values = self._scaled(data, name, here)
+            known = self._features(data, name, here)
+            if known is not None:
+                whole = np.zeros((2, len(data), values.shape[1]))
+                whole[:, here] = values, known
+                self._gappy[name] = whole[0], whole[1].astype(bool)
             if self.estimator is None:
                 part = fit_components(values, weight[here], int(self.n_components))
                 self._components[name] = part
@@ -196,17 +209,62 @@ class RegressionRecovery(BaseRecovery):
         y, weight = self._tables[target][here], self._weight[here]
         if self.estimator is None:
             model: Any = fit_ridge(x, y, weight, float(self.alpha))
+            if target in self._gappy:
+                model = self._refine(model, x, target, here)
         else:
             model = clone(self.estimator)
             # Which regressions were needed before must not matter.
             place = sum(1 << names.index(n) for n in inputs) * len(names) + columns[-1]
             _seed_all(model, np.random.SeedSequence([self._seed, place]))
+            if target in self._gappy:
+                self._models[key] = self._fit_by_feature(model, x, target, here)
+                return self._models[key]
             if y.shape[1] > 1 and not get_tags(model).target_tags.multi_output:
                 model = MultiOutputRegressor(model)
             y = y[:, 0] if y.shape[1] == 1 else y
             model = fit_weighted(model, x, y, weight / weight.mean())
         self._models[key] = model
         return model
+
+    def _refine(self, model: Ridge, x: np.ndarray, target: str, here: Any) -> Ridge:
+        """Fit again, with NaN features of the target as the model predicts them.
+
+        As means they would pull every coefficient towards 0.
+        """
+        part, weight = self._components[target], self._weight[here]
+        values, known = (table[here] for table in self._gappy[target])
+        for _ in range(N_REFITS):
+            guess = part.table(model.predict(x))
+            y = part.scores(np.where(known, values, guess))
+            model = fit_ridge(x, y, weight, float(self.alpha))
+        return model
+
+    def _fit_by_feature(
+        self, template: Any, x: np.ndarray, target: str, here: Any
+    ) -> ByFeature:
+        """One regression for each feature, of the rows that have it."""
+        values, known = (table[here] for table in self._gappy[target])
+        weight = self._weight[here]
+        models: list[Any] = []
+        for y, rows in zip(values.T, known.T):
+            if rows.sum() < min(self.min_rows, len(rows)):
+                models.append(None)
+                continue
+            w = weight[rows] / weight[rows].mean()
+            models.append(fit_weighted(clone(template), x[rows], y[rows], w))
+        return ByFeature(models)
+
+
+@dataclass
+class ByFeature:
+    """A regression for each feature; 0, the mean, where there is none."""
+
+    models: list[Any]
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        return np.column_stack(
+            [np.zeros(len(x)) if m is None else m.predict(x) for m in self.models]
+        )
 
 
 def _seed_all(estimator: Any, source: np.random.SeedSequence) -> None:
