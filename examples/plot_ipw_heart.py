@@ -168,9 +168,9 @@ plt.show()
 
 # %%
 # The biased value is the same in the first four lines, since none of these choices
-# concerns it. The corrected value changes sign, and its first four intervals contain 0
-# or begin close to it; those of the doubly robust value all contain 0. Only in the last
-# line do the three estimates agree.
+# concerns it. The corrected value changes sign, and the first four intervals, of it and
+# of the doubly robust value, contain 0 or begin close to it. Only in the last line do
+# the three estimates agree.
 
 columns = ["biased", "corrected", "low", "high", "dr_low", "dr_high"]
 columns += ["effective_sample_size", "tipping_odds_ratio"]

@@ -37,7 +37,7 @@ class PropensityDisplay:
     observed : ndarray of bool of shape (n_samples,)
         Which rows are observed.
     sample_weight : ndarray of shape (n_samples,), default=None
-        Weights of the rows in the histograms.
+        Weights of the rows.
     name : str, default=None
         Shown in the legend.
 
@@ -125,7 +125,7 @@ class PropensityDisplay:
         required : str or list of str, default=None
             Which of several required sets; a str is one name, or names joined by "+".
         sample_weight : array of shape (n_samples,), default=None
-            Weights of the rows in the histograms.
+            Weights of the rows.
         kind : {"overlap", "calibration"}, default="overlap"
             What to plot.
         n_bins : int, default=None
@@ -145,9 +145,8 @@ class PropensityDisplay:
 
         Notes
         -----
-        Propensities are those of the models of all rows, before clipping. For rows of
-        ``fit`` with ``cv``, ``from_predictions(weighter.observed_,
-        weighter.propensity_)`` shows those that were cross-fitted.
+        Propensities are those before clipping; for rows of ``fit`` with ``cv`` those
+        that were cross-fitted.
 
         Examples
         --------
@@ -165,7 +164,7 @@ class PropensityDisplay:
         at = find_required(weighter.required_, required)
         # Not through the weights, which are 0 where a row is missing and infinite
         # where the propensity of an observed one is 0: that should show here.
-        data, propensity = weighter._read(X, y)
+        data, propensity = weighter._read(X, y, held_out=True)
         observed = weighter._observed(data, y)
         if name is None and len(weighter.required_) > 1:
             name = "+".join(weighter.required_[at])
@@ -200,7 +199,7 @@ class PropensityDisplay:
         propensity : array of shape (n_samples,)
             Modelled probability of each row to be observed.
         sample_weight : array of shape (n_samples,), default=None
-            Weights of the rows in the histograms.
+            Weights of the rows.
         kind : {"overlap", "calibration"}, default="overlap"
             What to plot.
         n_bins : int, default=None
@@ -281,11 +280,6 @@ class PropensityDisplay:
         n_bins = KINDS[kind] if n_bins is None else n_bins
         if not isinstance(n_bins, Integral) or n_bins < 1:
             raise ValueError(f"Got n_bins={n_bins!r}, expected a positive integer.")
-        if kind == "calibration" and self.sample_weight is not None:
-            raise ValueError(
-                f"Got sample_weight with kind={kind!r}, expected None: its bins hold "
-                "equally many rows."
-            )
         self.ax_, self.figure_ = make_axes(ax)
         self.bars_observed_: Any = None
         self.bars_missing_: Any = None
@@ -347,7 +341,14 @@ class PropensityDisplay:
         ax.set_ylabel("Share of the group's rows")
 
     def _plot_calibration(self, ax: Any, n_bins: int, label: str) -> None:
-        table = calibration_bins(self.propensity, self.observed, n_bins)
+        w = self.sample_weight
+        some = slice(None) if w is None else w > 0
+        table = calibration_bins(
+            self.propensity[some],
+            self.observed[some],
+            n_bins,
+            None if w is None else w[some],
+        )
         (self.diagonal_,) = ax.plot(
             [0, 1], [0, 1], "--", color=GREY, label="perfectly calibrated"
         )

@@ -352,7 +352,8 @@ def _accuracy_rows(
     # The propensity may require more than the classifier uses.
     weighter = clf.propensity_
     assert weighter is not None
-    ipw = weighter.sample_weight(X, y).reshape(len(data))
+    _, propensity = weighter._read(X, y, held_out=True)
+    ipw = weighter._weights(propensity, weighter._observed(data, y))[:, 0]
     rows = observed_rows(data, clf.use_) & known & (weight * ipw > 0)
     if not rows.any():
         raise ValueError(
@@ -360,9 +361,8 @@ def _accuracy_rows(
             "at least one to score."
         )
     bounds = np.reshape(weighter.clip_bounds_, 2)
-    propensity = weighter.predict_propensity(X, y).reshape(len(data))
     right = clf.estimator_.predict(clf._inputs(data[rows])) == labels_of(y, rows)
-    return right * 1.0, np.clip(propensity, *bounds)[rows], weight[rows]
+    return right * 1.0, np.clip(propensity[:, 0], *bounds)[rows], weight[rows]
 
 
 def _ticks(end: float) -> np.ndarray:

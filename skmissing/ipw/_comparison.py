@@ -30,8 +30,10 @@ class Line:
         Modalities that the rows must have.
     plain, corrected : list of (sign, callable)
         Metric from the weights of the rows, of models without and with correction.
-    values, outcome : ndarray of shape (n,) or None
-        Row by row, for a mean-type metric: what counts, and its modelled mean.
+    values : ndarray of shape (n,) or None
+        Row by row, for a mean-type metric: what counts.
+    outcome : ndarray of shape (n, n_models) or None
+        Modelled means of it, or of parts of it.
     decides : bool
         Whether the metric counts decisions.
     limits : (float, float)
@@ -174,9 +176,10 @@ def evaluate_lines(
         if line.values is not None and line.outcome is not None and correct_evaluation:
             full = np.zeros(len(base))
             full[m.rows] = ipw
-            out[i, 2] = augmented_mean(
+            robust = augmented_mean(
                 line.values, full, np.where(m.tested, base, 0.0), line.outcome
             )
+            out[i, 2] = np.clip(robust, *line.limits)
     return out
 
 

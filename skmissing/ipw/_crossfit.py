@@ -27,6 +27,7 @@ def cross_fit(
     weight: np.ndarray,
     groups: np.ndarray | None,
     folds: np.ndarray,
+    trains: list[np.ndarray],
     has: dict[Subset, np.ndarray],
     classes: np.ndarray,
     plan: list[tuple[tuple[int, ...], tuple[int, ...]]],
@@ -52,6 +53,8 @@ def cross_fit(
         Groups.
     folds : ndarray of int of shape (n,)
         Fold of each row, -1 where it is never tested.
+    trains : list of ndarray of bool of shape (n,)
+        Rows that may teach the model of each fold.
     has : dict of subset to ndarray of bool of shape (n,)
         Rows that have all modalities of a subset.
     classes : ndarray of shape (n_classes,)
@@ -80,7 +83,11 @@ def cross_fit(
         One per item of the plan.
     """
     tasks = [
-        (job, ~np.isin(folds, out), np.isin(folds, tested) & has[job[0]])
+        (
+            job,
+            np.all([trains[k] for k in out], axis=0) & ~np.isin(folds, out),
+            np.isin(folds, tested) & has[job[0]],
+        )
         for job in jobs
         for out, tested in plan
     ]
@@ -167,4 +174,8 @@ def _fit_and_ask(
         empty = np.empty((0, len(model.classes_)))
         return model, empty, model.classes_[:0]
     proba = model.predict_proba(rows) if hasattr(model, "predict_proba") else None
+    if proba is not None and np.isnan(proba).any():
+        raise ValueError(
+            f"Got NaN among the probabilities of {model.estimator!r}, expected numbers."
+        )
     return model, proba, model.predict(rows)

@@ -10,7 +10,6 @@ import pandas as pd
 from .._target import check_weights
 from .._warn import warn_user
 from ..exceptions import OverlapWarning
-from ..modalities._validation import check_multimodal
 from ._weighing import WeighingMixin
 
 # Below this a weight is more than twenty times that of a row that was sure to be
@@ -42,7 +41,10 @@ def effective_sample_size(weight: np.ndarray) -> float:
 
 
 def calibration_bins(
-    propensity: np.ndarray, observed: np.ndarray, n_bins: int
+    propensity: np.ndarray,
+    observed: np.ndarray,
+    n_bins: int,
+    weight: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Mean propensity and observed share in bins of equally many rows.
 
@@ -54,6 +56,8 @@ def calibration_bins(
         What happened.
     n_bins : int
         Number of bins; fewer where propensities are tied.
+    weight : ndarray of shape (n,), default=None
+        Sample weights, positive.
 
     Returns
     -------
@@ -63,11 +67,17 @@ def calibration_bins(
     edges = np.unique(np.quantile(propensity, np.linspace(0, 1, n_bins + 1)[1:-1]))
     # Tied propensities share a bin: there is nothing to tell their rows apart.
     label = np.searchsorted(edges, propensity, side="left")
-    table = pd.DataFrame({"propensity": propensity, "observed": observed * 1.0})
-    out = table.groupby(label).mean()
-    out["n_rows"] = np.bincount(label)[out.index]
-    share = out["observed"]
-    out.insert(2, "std_error", np.sqrt(share * (1 - share) / out["n_rows"]))
+    w = np.ones(len(propensity)) if weight is None else weight
+    mass = np.bincount(label, w)
+    kept = mass > 0
+    means = [
+        np.bincount(label, w * v)[kept] / mass[kept] for v in (propensity, observed)
+    ]
+    # As many equally weighted rows would be as uncertain.
+    ess = mass[kept] ** 2 / np.bincount(label, w * w)[kept]
+    out = pd.DataFrame({"propensity": means[0], "observed": means[1]})
+    out["std_error"] = np.sqrt(means[1] * (1 - means[1]) / ess)
+    out["n_rows"] = np.bincount(label)[kept]
     return out.rename_axis("bin").reset_index(drop=True).rename_axis("bin")
 
 
@@ -139,12 +149,7 @@ class PropensityDiagnostics(WeighingMixin):
             0.1 (in absolute value) after weighting, the propensity model misses
             something. With several required sets, the first index level names the set.
         """
-        data, propensity = self._read(X, y, held_out=True)
-        data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
-        target = y if self.use_target else None
-        table = self._table.transform(
-            self._source.take(self, data, X, target), len(data)
-        )
+        data, propensity, table = self._read_all(X, y, True, always=True)
         observed = self._observed(data, y)
         w = self._weights(propensity, observed)
         base = check_weights(sample_weight, len(data))
@@ -174,7 +179,7 @@ class PropensityDiagnostics(WeighingMixin):
             )
         return self._stack(parts)
 
-    def overlap(self, X: Any, y: Any = None) -> pd.DataFrame:
+    def overlap(self, X: Any, y: Any = None, sample_weight: Any = None) -> pd.DataFrame:
         """Figures on propensities and weights.
 
         Parameters
@@ -183,38 +188,49 @@ class PropensityDiagnostics(WeighingMixin):
             Any rows.
         y : array of shape (n_samples,), default=None
             Labels; rows without one are not observed.
+        sample_weight : array of shape (n_samples,), default=None
+            Not negative. Multiplies the weights in the effective sample size; rows of
+            weight 0 are left out.
 
         Returns
         -------
         DataFrame
             One row per required set: numbers of rows and of observed ones, quantiles of
-            the propensity, share of rows below 0.05, smallest and largest weight of the
-            observed rows, effective sample size and its ratio to their number, number
-            of rows clipped.
+            the propensity, share of rows below 0.05, smallest and largest
+            inverse-probability weight of the observed rows, effective sample size and
+            its ratio to that of the observed rows without these weights, number of rows
+            clipped.
         """
         data, propensity = self._read(X, y, held_out=True)
-        observed = self._observed(data, y)
-        w = self._weights(propensity, observed)
+        base = check_weights(sample_weight, len(data))
+        observed = self._observed(data, y)[base > 0]
+        w = self._weights(propensity, self._observed(data, y))[base > 0]
+        propensity, base = propensity[base > 0], base[base > 0]
         rows = {}
         for i, names in enumerate(self.required_):
             p, here = propensity[:, i], observed[:, i]
             low, high = self._bounds[i]
-            ess = effective_sample_size(w[:, i])
+            ess = effective_sample_size(w[:, i] * base)
+            whole = effective_sample_size(base[here])
             quantiles = np.quantile(p, [0.0, 0.01, 0.5, 0.99, 1.0])
             rows["+".join(names)] = {
                 "n_rows": len(p),
                 "n_observed": int(here.sum()),
                 **dict(zip(["min", "q01", "median", "q99", "max"], quantiles)),
-                f"share_below_{LOW_PROPENSITY}": float((p < LOW_PROPENSITY).mean()),
+                f"share_below_{LOW_PROPENSITY}": float(
+                    base @ (p < LOW_PROPENSITY) / base.sum()
+                ),
                 "smallest_weight": w[here, i].min() if here.any() else np.nan,
                 "largest_weight": w[here, i].max() if here.any() else np.nan,
                 "effective_sample_size": ess,
-                "efficiency": ess / here.sum() if here.any() else np.nan,
+                "efficiency": ess / whole if here.any() else np.nan,
                 "n_clipped": int(((p < low) | (p > high)).sum()),
             }
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("required")
 
-    def calibration(self, X: Any, y: Any = None, n_bins: int = 10) -> pd.DataFrame:
+    def calibration(
+        self, X: Any, y: Any = None, n_bins: int = 10, sample_weight: Any = None
+    ) -> pd.DataFrame:
         """Compare propensities with the share of rows that are observed.
 
         Parameters
@@ -225,6 +241,9 @@ class PropensityDiagnostics(WeighingMixin):
             Labels; rows without one are not observed.
         n_bins : int, default=10
             Bins with equal numbers of rows, sorted by propensity.
+        sample_weight : array of shape (n_samples,), default=None
+            Not negative. Weights of the means and shares; rows of weight 0 are left
+            out.
 
         Returns
         -------
@@ -236,9 +255,13 @@ class PropensityDiagnostics(WeighingMixin):
         if not isinstance(n_bins, int | np.integer) or n_bins < 1:
             raise ValueError(f"Got n_bins={n_bins!r}, expected a positive integer.")
         data, propensity = self._read(X, y, held_out=True)
-        observed = self._observed(data, y)
+        base = check_weights(sample_weight, len(data))
+        some = base > 0
+        observed, propensity = self._observed(data, y)[some], propensity[some]
         parts = {
-            "+".join(names): calibration_bins(propensity[:, i], observed[:, i], n_bins)
+            "+".join(names): calibration_bins(
+                propensity[:, i], observed[:, i], n_bins, base[some]
+            )
             for i, names in enumerate(self.required_)
         }
         return self._stack(parts)

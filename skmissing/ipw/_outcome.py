@@ -12,7 +12,7 @@ from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
 
-from .._inner import takes_sample_weight
+from .._inner import fit_weighted
 from ._metrics import Predictions
 from ._subsets import Subset
 
@@ -26,6 +26,8 @@ KERNEL_ROWS = 300
 PENALTIES = np.logspace(-4, 3, 15)
 # A kernel of fewer rows than this has nothing to choose its penalty by.
 LEAST_ROWS = 20
+# Of more rows it is taught by a draw: it has no use for them.
+MOST_ROWS = 20_000
 
 Model = Callable[[np.ndarray], np.ndarray]
 
@@ -58,15 +60,17 @@ def augmented_mean(
     -----
     The models are combined by least squares on the observed rows, with the weights that
     the variance of the result has: (1 - p) / p^2 for propensity p. If one of the models
-    is right, it is what least squares finds, whatever the weights; models that say
-    nothing get the coefficient 0.
+    is right, it is what least squares finds, whatever the weights.
     """
     seen = weight > 0
     w, s = weight[seen], base[seen]
     doubt = w * np.maximum(w / s - 1.0, 0.0)
     if doubt.max() <= 1e-12 * w.max():
-        # All rows were sure to be observed: nothing to augment.
-        return float(w @ values[seen] / w.sum())
+        if not (base[~seen] > 0).any():
+            # All rows are observed: nothing to augment.
+            return float(w @ values[seen] / w.sum())
+        # Propensities of 1 are wrong where rows are missing: the models have the say.
+        doubt = w
     doubt = doubt / doubt.max()
     root = np.sqrt(doubt)
     centred = outcome - np.average(outcome[seen], axis=0, weights=doubt)
@@ -90,6 +94,7 @@ def model_outcomes(
     used: np.ndarray,
     weight: np.ndarray,
     folds: np.ndarray,
+    trains: list[np.ndarray],
     design: np.ndarray,
     model: Any,
     seed: int,
@@ -111,6 +116,8 @@ def model_outcomes(
         Sample weights.
     folds : ndarray of int of shape (n,)
         Fold of each row, -1 where it is never tested.
+    trains : list of ndarray of bool of shape (n,)
+        Rows that each fold may be taught by.
     design : ndarray of shape (n, n_columns)
         Standardised covariates.
     model : regressor or None
@@ -146,7 +153,13 @@ def model_outcomes(
     for subset in progress(list(values), len(values)):
         score = values[subset][:, :, None]
         if np.isnan(score[kept]).any():
-            score = _cross_fit(model, features, score[:, :, 0], weight, folds, seed)
+            score = _cross_fit(
+                model, features, score[:, :, 0], weight, folds, trains, seed
+            )
+            if np.isnan(score[kept]).any():
+                raise ValueError(
+                    f"Got NaN from outcome_model={model!r}, expected numbers."
+                )
         # Else the score of every row is known, and there is nothing to model.
         out[subset] = {m.name: np.nan_to_num(score[:, j]) for j, m in enumerate(means)}
     return out
@@ -158,6 +171,7 @@ def _cross_fit(
     values: np.ndarray,
     weight: np.ndarray,
     folds: np.ndarray,
+    trains: list[np.ndarray],
     seed: int,
 ) -> np.ndarray:
     """Modelled mean of some values in every row, by models of other folds.
@@ -166,13 +180,15 @@ def _cross_fit(
     result has the shape (n, n_values, n_models).
     """
     seen = ~np.isnan(values).any(axis=1) & (weight > 0)
+    # Penalties must not depend on the unit of the weights.
+    weight = weight / weight[seen].mean()
     mean = weight[seen] @ values[seen] / weight[seen].sum()
     fits = [_boosted, _smooth] if template is None else [_users(template)]
     out = np.tile(mean[:, None], (len(values), 1, len(fits)))
     if features.shape[1] == 0:
         return out
     for k in np.unique(folds[folds >= 0]):
-        train, test = seen & (folds != k), folds == k
+        train, test = seen & trains[k], folds == k
         if not train.any():
             continue
         taught = features[train], values[train], weight[train], seed
@@ -201,9 +217,8 @@ def _one_by_one(
     template: Any, X: np.ndarray, Y: np.ndarray, weight: np.ndarray
 ) -> Model:
     # Equal weights are left out: boosting takes seconds to find weighted quantiles.
-    weighted = np.ptp(weight) > 0 and takes_sample_weight(template)
-    extra = {"sample_weight": weight} if weighted else {}
-    models = [clone(template).fit(X, column, **extra) for column in Y.T]
+    weight = weight / weight[0] if np.ptp(weight) <= 1e-12 * weight.max() else weight
+    models = [fit_weighted(clone(template), X, column, weight) for column in Y.T]
     return lambda rows: np.column_stack([m.predict(rows) for m in models])
 
 
@@ -211,6 +226,9 @@ def _smooth(X: np.ndarray, Y: np.ndarray, weight: np.ndarray, seed: int) -> Mode
     if len(X) < LEAST_ROWS:
         mean = weight @ Y / weight.sum()
         return lambda rows: np.tile(mean, (len(rows), 1))
+    if len(X) > MOST_ROWS:
+        some = np.random.RandomState(seed).choice(len(X), MOST_ROWS, replace=False)
+        X, Y, weight = X[some], Y[some], weight[some]
     scale = StandardScaler().fit(X, sample_weight=weight)
     n_varying = max(1, int((scale.var_ > 0).sum()))
     kernel = Nystroem(
@@ -218,6 +236,11 @@ def _smooth(X: np.ndarray, Y: np.ndarray, weight: np.ndarray, seed: int) -> Mode
     )
     ridge = RidgeCV(PENALTIES, alpha_per_target=True)
     ridge.fit(kernel.fit_transform(scale.transform(X)), Y, sample_weight=weight)
-    return lambda rows: ridge.predict(kernel.transform(scale.transform(rows))).reshape(
-        len(rows), -1
-    )
+
+    def predict(rows: np.ndarray) -> np.ndarray:
+        # In parts: each row has as many features as the kernel has rows.
+        parts = np.array_split(rows, len(rows) // MOST_ROWS + 1)
+        found = [ridge.predict(kernel.transform(scale.transform(p))) for p in parts]
+        return np.concatenate([f.reshape(-1, Y.shape[1]) for f in found])
+
+    return predict

@@ -58,6 +58,7 @@ def tabulate(
     drawn: np.ndarray,
     level: float,
     n_folds: int,
+    correct_evaluation: bool,
 ) -> pd.DataFrame:
     tail = (1.0 - level) / 2.0
     prefixes = [("biased", "biased_"), ("corrected", ""), ("doubly_robust", "dr_")]
@@ -90,9 +91,12 @@ def tabulate(
         record["effective_sample_size"] = 0.0
         record["tipping_odds_ratio"] = np.nan
         if m is not None:
-            ipw = m.weights(weight, refit=False)
-            record["effective_sample_size"] = effective_sample_size(ipw)
-        if m is not None and line.baseline and line.values is not None:
+            used = weight[m.rows]
+            if correct_evaluation:
+                used = m.weights(weight, refit=False)
+            record["effective_sample_size"] = effective_sample_size(used)
+        weighted = m is not None and correct_evaluation
+        if m is not None and weighted and line.baseline and line.values is not None:
             record["tipping_odds_ratio"] = tipping_odds_ratio(
                 line.values[m.rows],
                 m.propensity[m.rows],

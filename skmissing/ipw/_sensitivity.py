@@ -78,7 +78,8 @@ def sensitivity_bounds(
     self-normalised mean :math:`\\sum_i z_i v_i / \\sum_i z_i` over all such weights
     gives the upper end to the rows with the largest values and the lower end to all
     others (their Proposition 2); so one sort and one scan over the number of such
-    rows finds it exactly. The interval is their percentile bootstrap (Section 4).
+    rows finds it exactly. The interval is a percentile bootstrap as theirs (Section
+    4), but of given propensities.
 
     Examples
     --------

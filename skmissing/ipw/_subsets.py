@@ -72,8 +72,8 @@ def make_folds(
     codes: np.ndarray,
     rng: np.random.RandomState,
     groups: np.ndarray | None,
-) -> np.ndarray:
-    """Fold in which each row is held out.
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Fold in which each row is held out, and what teaches the model of each fold.
 
     Parameters
     ----------
@@ -92,8 +92,10 @@ def make_folds(
 
     Returns
     -------
-    ndarray of int of shape (n,)
-        -1 for rows that a single split never tests: they only teach.
+    folds : ndarray of int of shape (n,)
+        -1 for rows that a single split never tests: they may only teach.
+    trains : list of ndarray of bool of shape (n,)
+        Training rows of each fold; a splitter may leave out more than the fold.
     """
     if isinstance(cv, Integral):
         if cv < 2:
@@ -102,13 +104,23 @@ def make_folds(
         strata = np.unique(
             np.column_stack([codes, pattern]), axis=0, return_inverse=True
         )[1]
-        return assign_folds(strata.reshape(-1), int(cv), rng, groups)
+        folds = assign_folds(strata.reshape(-1), int(cv), rng, groups)
+        return folds, [folds != k for k in range(int(cv))]
     folds = np.full(len(codes), -1)
     splitter = check_cv(cv, codes, classifier=True)
     # Most splitters of scikit-learn refuse missing labels; ours looks for them.
     labels = y if isinstance(splitter, ObservedStratifiedKFold) else codes
     splits = list(splitter.split(X, labels, groups))
-    for k, (_, test) in enumerate(splits):
+    trains = []
+    for k, (train, test) in enumerate(splits):
+        teaches = np.zeros(len(codes), dtype=bool)
+        teaches[train] = True
+        trains.append(teaches)
+        if teaches[test].any():
+            raise ValueError(
+                f"Got cv={cv!r} with a row in the training and the test set of a "
+                "split, expected disjoint ones."
+            )
         if (folds[test] >= 0).any():
             raise ValueError(
                 f"Got cv={cv!r} with a row in two test sets, expected a partition."
@@ -121,26 +133,38 @@ def make_folds(
         )
     if not (folds < 0).any() and len(splits) == 1:
         raise ValueError(f"Got cv={cv!r} with all rows tested, expected some to train.")
-    return folds
+    return folds, trains
 
 
-def outcome_folds(folds: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
+def outcome_folds(
+    folds: np.ndarray,
+    trains: list[np.ndarray],
+    rng: np.random.RandomState,
+    groups: np.ndarray | None,
+) -> tuple[np.ndarray, list[np.ndarray]]:
     """Folds for the models of the outcome, which see scores of tested rows only.
 
     Parameters
     ----------
     folds : ndarray of int of shape (n,)
         Fold of each row, -1 where it is never tested.
+    trains : list of ndarray of bool of shape (n,)
+        Training rows of each fold.
     rng : RandomState
         Draws folds where there is a single split.
+    groups : ndarray of shape (n,) or None
+        Rows of one group share a fold.
 
     Returns
     -------
-    ndarray of int of shape (n,)
+    folds : ndarray of int of shape (n,)
+    trains : list of ndarray of bool of shape (n,)
     """
     if (folds >= 0).all():
-        return folds
+        return folds, trains
     out = np.full(len(folds), -1)
     tested = np.flatnonzero(folds >= 0)
-    out[rng.permutation(tested)] = np.arange(len(tested)) % OUTCOME_FOLDS
-    return out
+    inside = None if groups is None else groups[tested]
+    strata = np.zeros(len(tested), dtype=int)
+    out[tested] = assign_folds(strata, OUTCOME_FOLDS, rng, inside)
+    return out, [(out >= 0) & (out != k) for k in range(OUTCOME_FOLDS)]

@@ -121,7 +121,8 @@ def modality_utility(
         weights. Neither is done for ``biased``.
     outcome_model : regressor, default=None
         Models the contribution of a row to a mean-type metric, for the doubly robust
-        value. None: boosted trees and ridge regression on a kernel, combined.
+        value; has to take sample weights where there are unequal ones. None: boosted
+        trees and ridge regression on a kernel, combined.
     sample_weight : array of shape (n_samples,), default=None
         Not negative; multiplied with the inverse-probability weights.
     groups : array of shape (n_samples,), default=None
@@ -144,16 +145,18 @@ def modality_utility(
         ``biased``, ``corrected`` and ``doubly_robust`` (mean-type metrics only) have
         columns for the bootstrap standard error and the interval;
         ``n_observed`` and ``effective_sample_size`` say on what they rest;
-        ``tipping_odds_ratio`` is the sensitivity at which a gain stops being positive,
-        see :func:`tipping_odds_ratio`.
+        ``tipping_odds_ratio`` is the sensitivity at which a corrected gain stops being
+        positive, see :func:`tipping_odds_ratio`; NaN without ``correct_evaluation``.
     scores : UtilityScores
         Only with ``return_scores=True``.
 
     Raises
     ------
     ValueError
-        For unknown modalities, metrics without weights, sets that no row has, a
-        ``propensity`` whose ``required`` is set.
+        For unknown modalities, metrics without weights, sets that no tested row has, a
+        ``propensity`` whose ``required`` is set, and NaN from a model.
+    TypeError
+        For unequal sample weights and an ``outcome_model`` that takes none.
 
     Warns
     -----
@@ -193,11 +196,12 @@ def modality_utility(
     with sample weights s, weights w of the observed rows and a model h of
     :math:`\\ell` given all that is known of every row: the covariates, the label if
     none is missing, and the predictions of models that every row has. It is
-    cross-fitted and then scaled to make the variance smallest
-    :cite:p:`cao2009improving`, so that a poor model does no harm. The value is
-    consistent if either the propensities or h are right
-    :cite:p:`robins1994estimation`, and has a smaller variance than the weighted mean
-    where h predicts well.
+    cross-fitted: by default boosted trees and ridge regression on a kernel, the sum of
+    them (and of scores that are known of all rows) with the least variance
+    :cite:p:`cao2009improving`, so that a poor model does little harm. The bootstrap
+    keeps these models, but not how they are summed. The value is consistent if either
+    the propensities or h are right :cite:p:`robins1994estimation`, and has a smaller
+    variance than the weighted mean where h predicts well.
 
     Examples
     --------
@@ -253,7 +257,13 @@ def modality_utility(
                 f"Got no row with a label and all of the modalities {list(s)}, "
                 "expected at least one; leave it out of subsets."
             )
-    folds = make_folds(cv, X, y, data, codes, rng, inside)
+    folds, trains = make_folds(cv, X, y, data, codes, rng, inside)
+    for s in sets:
+        if not (has[s] & used & (folds >= 0)).any():
+            raise ValueError(
+                f"Got cv={cv!r} that tests no row with a label and all of the "
+                f"modalities {list(s)}, expected at least one; leave it out of subsets."
+            )
     pairs = [orient(s, t) for s, t in combinations(sets, 2)]
     unions = {frozenset(s) for s in sets} | {frozenset(s + t) for s, t in pairs}
     template = IPWMultimodalClassifier(
@@ -276,7 +286,9 @@ def modality_utility(
     chosen = "ipw" if correct_training else "none"
     jobs = [(s, w) for s in sets for w in dict.fromkeys(["none", chosen])]
     progress = Progress(verbose)
-    arguments = (template, X, y, codes, weight, inside, folds, has, rows.classes)
+    arguments = (
+        template, X, y, codes, weight, inside, folds, trains, has, rows.classes
+    )  # fmt: skip
     numbers = [int(k) for k in np.unique(folds[folds >= 0])]
     predictions, models = cross_fit(
         jobs, *arguments, [((k,), (k,)) for k in numbers], n_jobs,
@@ -293,8 +305,8 @@ def modality_utility(
         design = next(iter(missingness.values())).design
         outcomes = model_outcomes(
             {s: predictions[s, chosen] for s in sets}, metrics, codes, used, weight,
-            outcome_folds(folds, rng), design, outcome_model, draw_seed(rng),
-            progress.over("outcomes"),
+            *outcome_folds(folds, trains, rng, inside), design, outcome_model,
+            draw_seed(rng), progress.over("outcomes"),
         )  # fmt: skip
     lines = []
     for subset, baseline in [(s, ()) for s in sets] + [(t, s) for s, t in pairs]:
@@ -334,8 +346,9 @@ def modality_utility(
         lines, missingness, weight, inside, correct_evaluation, seeds, n_jobs, progress
     )
     table = tabulate(
-        lines, missingness, weight, point, drawn, confidence_level, len(numbers)
-    )
+        lines, missingness, weight, point, drawn, confidence_level, len(numbers),
+        correct_evaluation,
+    )  # fmt: skip
     if not return_scores:
         return table
     return table, UtilityScores(lines, missingness, weight, folds, models)

@@ -91,6 +91,11 @@ class UtilityScores:
                 f"Got subset={subset!r}, baseline={baseline!r}, metric={metric!r}, "
                 "expected a row of the table."
             )
+        if line.union not in self._missingness:
+            raise ValueError(
+                f"Got subset={subset!r} and baseline={baseline!r}, expected sets that "
+                "some row has together."
+            )
         if line.values is None:
             raise ValueError(
                 f"Got metric={metric!r}, expected a mean over rows such as 'accuracy'."

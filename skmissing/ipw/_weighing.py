@@ -34,6 +34,12 @@ class WeighingMixin:
         ``held_out`` takes those of ``propensity_`` for rows of fit, where there are
         folds.
         """
+        return self._read_all(X, y, held_out)[:2]
+
+    def _read_all(
+        self, X: Any, y: Any, held_out: bool, always: bool = False
+    ) -> tuple[MultimodalData, np.ndarray, np.ndarray]:
+        """Also standardised covariates; with ``always`` where no model needs them."""
         check_is_fitted(self)
         if self.use_target and y is None:
             raise ValueError(
@@ -42,7 +48,7 @@ class WeighingMixin:
             )
         data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
         target = y if self.use_target else None
-        if all(m.model_ is None for m in self._fitted):
+        if not always and all(m.model_ is None for m in self._fitted):
             design = np.empty((len(data), 0))
         else:
             design = self._table.transform(
@@ -53,7 +59,7 @@ class WeighingMixin:
             observed = self._observed(data, y)
             for i, known in enumerate(self._held_out):
                 known.replace(propensity[:, i], design, observed[:, i])
-        return data, propensity
+        return data, propensity, design
 
     def _held_out_weight(self, X: Any, y: Any) -> np.ndarray:
         """Weights of shape (n, n_sets) that no row has shaped itself."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 from scipy.stats import norm
 
@@ -36,6 +38,27 @@ def alpha_of(p_before, p_after, calibration):
     return p_after / (p_before + 1e-9)
 
 
+def statistics(forward, y, n_modalities, n_classes, metric):
+    """Prototypes and spreads of every set, of rows that have everything."""
+    prototypes, sigmas = {}, {}
+    for size in range(1, n_modalities + 1):
+        for chosen in combinations(range(n_modalities), size):
+            mask = np.isin(np.arange(n_modalities), chosen)
+            z = [forward(row, mask)[1] for row in range(len(y))]
+            means, spreads = [], []
+            for k in range(n_classes):
+                members = [one for one, label in zip(z, y) if label == k]
+                c = sum(members) / len(members)
+                if metric == "cosine":
+                    d = [1 - one @ c for one in members]
+                else:
+                    d = [np.sqrt(np.sum((one - c) ** 2)) for one in members]
+                means.append(c)
+                spreads.append(np.sqrt(np.mean(np.square(d))))
+            prototypes[chosen], sigmas[chosen] = np.array(means), np.array(spreads)
+    return sum(prototypes.values()) / len(prototypes), prototypes, sigmas
+
+
 class Literal:
     """The published loop: every pass anew for every row, candidate and round.
 
@@ -46,14 +69,17 @@ class Literal:
     overall : ndarray of shape (K, D)
     tables : callable
         Takes a mask; returns the prototypes and spreads of that set.
+    log : bool
+        The reward as a difference of logarithms.
     """
 
-    def __init__(self, forward, overall, tables, metric, temperature):
+    def __init__(self, forward, overall, tables, metric, temperature, log=False):
         self.forward = forward
         self.overall = overall
         self.tables = tables
         self.metric = metric
         self.temperature = temperature
+        self.log = log
         self.n_passes = 0
 
     def run(self, row, mask):
@@ -70,7 +96,8 @@ class Literal:
             p = plausibility(logits, z, *self.tables(m), self.metric)
             values.append((q, p))
         (q0, p0), (q1, p1) = values
-        return alpha_of(p0, p1, calibration) * q1 - q0
+        alpha = alpha_of(p0, p1, calibration)
+        return np.log(alpha * q1) - np.log(q0) if self.log else alpha * q1 - q0
 
     def select(self, row, present, candidates, selection, calibration):
         """Logits, mask, and rewards as (step, modality, reward)."""

@@ -34,7 +34,7 @@ from skmissing.recovery import (
 )
 
 from .._instances import make_blocks
-from ._literal import Literal
+from ._literal import Literal, statistics
 
 SMALL = {
     "max_epochs": 6,
@@ -89,29 +89,53 @@ def fitted(request):
     ).fit(X, y)
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_predictions_are_those_of_the_method_written_plainly(fitted, seed):
-    X, _ = make_blocks(n=12, n_modalities=4, missing=0.6, seed=seed)
-    filled, candidates = fitted._recoverer.fill(X, frozenset())
-    module = fitted._fitted.module
+@pytest.mark.parametrize("metric", METRICS)
+def test_statistics_are_those_of_the_method_written_plainly(metric):
+    X, y = make_blocks(n=60, n_modalities=3, missing=0.0)
+    clf = DyMoSelector(
+        **SMALL, metric=metric, dtype="float64", statistics="training", shrinkage=0.0,
+        min_rows=1, early_stopping=False,
+    ).fit(X, y)  # fmt: skip
+    overall, prototypes, sigmas = statistics(passes(clf, X), y, 3, 3, metric)
+    np.testing.assert_allclose(clf.prototypes_, overall, atol=1e-12)
+    assert len(prototypes) == 7
+    for chosen in prototypes:
+        own = clf._table[np.isin(np.arange(3), chosen)]
+        np.testing.assert_allclose(own.prototypes, prototypes[chosen], atol=1e-12)
+        np.testing.assert_allclose(own.sigma, sigmas[chosen], atol=1e-12)
+
+
+def passes(clf, data):
+    """Takes a row and a mask: what is not used is hidden, and encoders run anew."""
+    module = clf._fitted.module
 
     def forward(row, mask):
-        # One row, with what it does not use hidden: all encoders run anew.
-        batch = fitted._fitted.store(filled[row].hide(~mask[None])).batch(
-            torch.arange(1)
-        )
+        store = clf._fitted.store(data[row].hide(~mask[None]))
         kept = torch.from_numpy(mask[None])
         with torch.inference_mode():
-            logits, z = module.fuse(module.tokens(batch), kept)
+            logits, z = module.fuse(module.tokens(store.batch(torch.arange(1))), kept)
         z = z[0].double().numpy()
-        z = z / np.linalg.norm(z) if fitted.metric == "cosine" else z
+        z = z / np.linalg.norm(z) if clf.metric == "cosine" else z
         return logits[0].double().numpy(), z
+
+    return forward
+
+
+@pytest.mark.parametrize("reward", ["prob", "logprob"])
+@pytest.mark.parametrize("seed", range(2))
+def test_predictions_are_those_of_the_method_written_plainly(fitted, seed, reward):
+    X, _ = make_blocks(n=12, n_modalities=4, missing=0.6, seed=seed)
+    filled, candidates = fitted._recoverer.fill(X, frozenset())
+    fitted.set_params(reward=reward)
 
     def tables(mask):
         stats = fitted._table[mask]
         return stats.prototypes, stats.sigma
 
-    literal = Literal(forward, fitted.prototypes_, tables, fitted.metric, 0.1)
+    literal = Literal(
+        passes(fitted, filled), fitted.prototypes_, tables, fitted.metric, 0.1,
+        log=reward == "logprob",
+    )  # fmt: skip
     for selection in SELECTIONS:
         for calibration in ("log", "ratio", None):
             choice = {"selection": selection, "calibration": calibration}
@@ -172,6 +196,21 @@ def test_perfect_recovery_of_everything_predicts_as_complete_data_do():
     np.testing.assert_array_equal(
         clf.predict_proba(test.hide(mask), selection="all"), clf.predict_proba(test)
     )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_default_gains_from_the_truth(seed):
+    """Five of six views missing, and known to the recovery."""
+    X, y = make_blocks(n=900, n_modalities=6, missing=0.0, seed=seed)
+    settings = {**SMALL, "random_state": seed, "max_epochs": 20}
+    clf = DyMoSelector(**settings, recovery=Truth()).fit(X[:500], y[:500])
+    rank = np.random.default_rng(seed).random((400, 6)).argsort(axis=1)
+    rows = X[500:].hide(rank < 5)
+    right = {}
+    for selection in ("none", "iterative"):
+        proba = clf.predict_proba(rows, selection=selection)
+        right[selection] = np.mean(clf.classes_[proba.argmax(axis=1)] == y[500:])
+    assert right["iterative"] > right["none"] + 0.05
 
 
 def test_a_recovery_that_is_no_number_is_rejected():

@@ -12,9 +12,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 
 from skmissing import IPWMultimodalClassifier, MultimodalData, PropensityWeighter
 from skmissing.datasets import load_heart, make_bitwise
+from skmissing.exceptions import OverlapWarning
 from skmissing.inspection import (
     BalanceDisplay,
     PropensityDisplay,
@@ -171,6 +173,38 @@ def test_calibration_is_that_of_the_weighter(heart):
     table = weighter.calibration(X).loc["imaging"]
     line = display.errorbar_.lines[0]
     assert_allclose(line.get_xydata(), table[["propensity", "observed"]])
+    # Weights of 0 and 2 leave out and repeat rows.
+    twice = np.arange(len(X)) % 2 * 2
+    weighted = PropensityDisplay.from_estimator(
+        weighter, X, required="imaging", kind="calibration", sample_weight=twice
+    )
+    half = weighter.calibration(X[twice > 0]).loc["imaging"]
+    line = weighted.errorbar_.lines[0]
+    assert_allclose(line.get_xydata(), half[["propensity", "observed"]])
+
+
+@pytest.mark.parametrize("kind", ["overlap", "calibration"])
+def test_displays_of_rows_of_fit_are_out_of_fold(kind):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 2))
+    X = MultimodalData({"x1": x[:, :1], "x2": x[:, 1:]})
+    X, y = X.hide({"x2": rng.random(400) < 0.5}), (x.sum(axis=1) > 0) * 1
+    weighter = PropensityWeighter(
+        KNeighborsClassifier(1), cv=4, clip=(0.01, 1.0), random_state=0
+    )
+    clf = IPWMultimodalClassifier(LogisticRegression(), use=["x2"], propensity=weighter)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", OverlapWarning)
+        clf.fit(X, y)
+    fitted = clf.propensity_
+    display = PropensityDisplay.from_estimator(fitted, X, kind=kind)
+    assert_array_equal(display.propensity, fitted.propensity_)
+    if kind == "calibration":
+        table = fitted.calibration(X)
+        line = display.errorbar_.lines[0]
+        assert_allclose(line.get_xydata(), table[["propensity", "observed"]])
+    bounds = SensitivityDisplay.from_estimator(clf, X, y)
+    assert bounds.estimate == pytest.approx(clf.score(X, y))
 
 
 def test_rows_without_a_label_are_missing(bits):
@@ -558,12 +592,6 @@ for call in [
         ([True], [0.5], {"kind": "pie"}, "Got kind='pie', expected one of"),
         ([True], [0.5], {"n_bins": 0}, "Got n_bins=0, expected a positive integer"),
         ([True], [0.5], {"sample_weight": [-1]}, "Got negative"),
-        (
-            [True],
-            [0.5],
-            {"sample_weight": [1], "kind": "calibration"},
-            "Got sample_weight with kind='calibration', expected None",
-        ),
     ],
 )
 def test_errors_of_propensities(observed, propensity, options, message):

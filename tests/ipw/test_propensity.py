@@ -698,6 +698,21 @@ def test_overlap_and_calibration_by_hand():
     assert (np.abs(bins.propensity - bins.observed) < 4 * bins.std_error).all()
     with pytest.raises(ValueError, match="Got n_bins=0"):
         weighter.calibration(frame, n_bins=0)
+    # Weights: as in fit, and rows of weight 0 are left out.
+    s = np.random.default_rng(0).uniform(size=4000) * (np.arange(4000) % 3 > 0)
+    again = PropensityWeighter(modalities=MODALITIES, random_state=0)
+    again.fit(frame, sample_weight=s)
+    row = again.overlap(frame, sample_weight=s).loc["a+b"]
+    assert row.n_rows == (s > 0).sum()
+    assert row.effective_sample_size == pytest.approx(again.effective_sample_size_)
+    bins = weighter.calibration(frame, n_bins=5, sample_weight=s)
+    q, o = q[s > 0], weighter.observed_[s > 0]
+    lowest = np.argsort(q, kind="stable")[: bins.n_rows[0]]
+    w = s[s > 0][lowest]
+    assert bins.observed[0] == pytest.approx(np.average(o[lowest], weights=w))
+    share = bins.observed[0]
+    error = np.sqrt(share * (1 - share) * (w @ w)) / w.sum()
+    assert bins.std_error[0] == pytest.approx(error)
 
 
 def test_effective_sample_size_of_extreme_weights():

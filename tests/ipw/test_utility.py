@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import warnings
+from itertools import product
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import (
     accuracy_score,
     average_precision_score,
-    brier_score_loss,
+    balanced_accuracy_score,
     log_loss,
     make_scorer,
     roc_auc_score,
@@ -27,7 +27,7 @@ from sklearn.model_selection import (
     StratifiedKFold,
     cross_val_score,
 )
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
@@ -53,7 +53,6 @@ from skmissing.ipw import (
 from skmissing.ipw._comparison import resample
 from skmissing.ipw._fold_dependence import pairs_of_folds
 from skmissing.ipw._metrics import AUCMetric, Predictions
-from skmissing.ipw._outcome import _cross_fit, augmented_mean
 
 # Pruned, so that it does not split on noise: the area of a useless bit is then one
 # half, not that of a coin which the training folds have tossed.
@@ -73,7 +72,9 @@ def pick(table, subset, baseline="", metric=None):
 
 # -- against the exact oracles ---------------------------------------------------------
 
-GATES = ["and", "xor", pytest.param("or", marks=pytest.mark.slow)]
+GATES = ["and", "or", "xor"]
+# Where the others take long.
+TWO_GATES = ["and", "xor", pytest.param("or", marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize("gate", GATES)
@@ -110,7 +111,7 @@ def test_gates_agree_with_the_exact_values(gate, mechanism):
         assert np.abs(observed - expected).max() > 0.08
 
 
-@pytest.mark.parametrize("gate", GATES)
+@pytest.mark.parametrize("gate", TWO_GATES)
 def test_gains_agree_with_the_exact_values(gate):
     biased, corrected = [], []
     for seed in range(5):
@@ -132,11 +133,11 @@ def test_gains_agree_with_the_exact_values(gate):
     assert abs(np.mean(biased, axis=0)[0] - exact[0]) > 0.05
 
 
-def test_thinned_simulation_needs_both_corrections():
+def test_thinned_simulation_needs_corrections():
     """RMSE of the area against the oracle, with the known propensities."""
     errors = {}
-    for setting in simulation_settings()[3::12]:
-        bunch = make_simulation(setting, n_trees=10, random_state=0)
+    for seed, setting in product(range(3), simulation_settings()[3::12]):
+        bunch = make_simulation(setting, n_trees=10, random_state=seed)
         y, seen = bunch.target, ~bunch.mask[:, 1]
         w = seen / bunch.propensity
         full = bunch.complete_data.to_frame().to_numpy()
@@ -156,10 +157,17 @@ def test_thinned_simulation_needs_both_corrections():
             for evaluated, s in [("no", None), ("yes", w[b])]:
                 value = roc_auc_score(y[b], p, sample_weight=s)
                 errors.setdefault((trained, evaluated), []).append(value - oracle)
-    rmse = {key: np.sqrt(np.mean(np.square(e))) for key, e in errors.items()}
-    assert rmse["yes", "yes"] < 0.6 * rmse["no", "no"]
-    assert rmse["yes", "yes"] < rmse["yes", "no"]
-    assert rmse["no", "yes"] < rmse["no", "no"]
+    squares = {key: np.square(e) for key, e in errors.items()}
+    rmse = {key: np.sqrt(s.mean()) for key, s in squares.items()}
+    draws = np.random.default_rng(0).integers(15, size=(200, 15))
+    spread = {k: np.sqrt(s[draws].mean(axis=1)).std() for k, s in squares.items()}
+    for trained in ("no", "yes"):
+        both = np.hypot(spread[trained, "yes"], spread[trained, "no"])
+        assert rmse[trained, "yes"] < 0.6 * rmse[trained, "no"]
+        assert rmse[trained, "yes"] < rmse[trained, "no"] - 3 * both
+    # Weighted training hardly matters, to these models nor to the nets of the
+    # benchmark, in which both together are lowest by less than the error.
+    assert rmse["yes", "yes"] < rmse["no", "yes"] + spread["no", "yes"]
 
 
 # -- values by hand --------------------------------------------------------------------
@@ -220,23 +228,31 @@ def test_every_value_by_hand(mixed):
     def metrics(proba, rows, weight):
         p, t, v = proba[rows], y[rows], weight[rows]
         d = np.array(["x", "y", "z"])[p.argmax(axis=1)]
-        areas = []
-        for _, test in cv.split(frame):
-            k = np.isin(np.flatnonzero(rows), test)
-            area = np.mean(
-                [roc_auc_score(t[k] == c, p[k, j], sample_weight=v[k])
-                 for j, c in enumerate("xyz")]
-            )  # fmt: skip
-            areas.append((area, v[k].sum()))
-        areas = np.array(areas)
+
+        def by_fold(metric):
+            inside = [
+                np.isin(np.flatnonzero(rows), test) for _, test in cv.split(frame)
+            ]
+            return np.average(
+                [metric(k) for k in inside], weights=[v[k].sum() for k in inside]
+            )
+
         return {
-            "roc_auc_ovr": np.average(areas[:, 0], weights=areas[:, 1]),
+            "roc_auc_ovr": by_fold(
+                lambda k: np.mean(
+                    [
+                        roc_auc_score(t[k] == c, p[k, j], sample_weight=v[k])
+                        for j, c in enumerate("xyz")
+                    ]
+                )
+            ),
             "neg_log_loss": -log_loss(t, p, sample_weight=v),
             "accuracy": accuracy_score(t, d, sample_weight=v),
-            "neg_brier_score": -2 * brier_score_loss(t, p, sample_weight=v)
-            if brier_score_loss(t, p, sample_weight=v) < 0
-            else -np.average(
+            "neg_brier_score": -np.average(
                 ((p - (t[:, None] == list("xyz"))) ** 2).sum(1), weights=v
+            ),
+            "balanced_accuracy": by_fold(
+                lambda k: balanced_accuracy_score(t[k], d[k], sample_weight=v[k])
             ),
         }
 
@@ -450,100 +466,6 @@ def test_one_resample_by_hand():
     assert found[1] == pytest.approx(np.average(right, weights=ipw), abs=1e-6)
 
 
-# -- doubly robust ---------------------------------------------------------------------
-
-
-def population(n, seed):
-    """Loss that depends on c; c drives who is observed. Its mean is known: 0.5."""
-    rng = np.random.default_rng(seed)
-    c = rng.normal(size=n)
-    loss = (rng.random(n) < expit(1.5 * c)).astype(float)
-    p = expit(0.3 + 1.2 * c)
-    seen = rng.random(n) < p
-    return c, loss, p, seen
-
-
-@pytest.mark.parametrize(
-    "right_propensity, right_outcome, off",
-    [(True, True, 0), (True, False, 0), (False, True, 0), (False, False, 0.05)],
-)
-def test_either_model_suffices(right_propensity, right_outcome, off):
-    found = []
-    for seed in range(20):
-        c, loss, p, seen = population(20_000, seed)
-        w = seen / (p if right_propensity else np.full(len(c), seen.mean()))
-        # A wrong model beside the right one does no harm.
-        h = [np.sin(9 * c)] + ([expit(1.5 * c)] if right_outcome else [])
-        h = np.column_stack(h)
-        found.append(augmented_mean(loss, w, np.ones(len(c)), h))
-    if off:
-        assert np.mean(found) > 0.5 + off
-    else:
-        assert np.mean(found) == pytest.approx(0.5, abs=0.004)
-
-
-@pytest.mark.parametrize("half", ["propensity", "outcome"])
-def test_either_model_suffices_from_end_to_end(half):
-    """The same with fitted models: a constant in the place of one of the two."""
-    stump = DecisionTreeClassifier(max_depth=1)
-    right_p = PropensityWeighter(stump, covariates=["c"], random_state=0)
-    wrong_p = PropensityWeighter(DummyClassifier(), covariates=["c"])
-    plain, robust = [], []
-    for seed in range(8):
-        rng = np.random.default_rng(seed)
-        c = rng.uniform(-1, 1, size=4000)
-        x = rng.normal(size=4000)
-        # The label is as good as noise where c is low.
-        y = (rng.random(4000) < expit(4 * x * (c + 1))).astype(int)
-        seen = rng.random(4000) < np.where(c > 0, 0.85, 0.15)
-        X = MultimodalData({"x": x[:, None], "c": c[:, None]}).hide({"x": ~seen})
-        table = modality_utility(
-            LINEAR, X, y, subsets=["x"], scoring="accuracy", n_bootstraps=0,
-            propensity=right_p if half == "propensity" else wrong_p,
-            outcome_model=DummyRegressor() if half == "propensity" else None,
-            correct_training=False, random_state=0,
-        )  # fmt: skip
-        truth = ((x > 0) == y).mean()
-        plain.append(table.corrected[0] - truth)
-        robust.append(table.doubly_robust[0] - truth)
-        assert table.biased[0] > truth + 0.04
-    if half == "outcome":
-        # The weights say nothing; models of the few rows with low c smooth a little.
-        assert np.mean(plain) > 0.05
-        assert abs(np.mean(robust)) < 0.3 * np.mean(plain)
-    else:
-        # The constant says nothing; the weights suffice.
-        assert np.mean(plain) == pytest.approx(0, abs=0.012)
-        assert np.mean(robust) == pytest.approx(0, abs=0.012)
-
-
-def test_outcome_models_never_see_the_row():
-    rng = np.random.default_rng(0)
-    x, noise = rng.normal(size=(300, 2)), rng.normal(size=(300, 1))
-    noise[::3] = np.nan
-    folds = np.arange(300) % 4
-    # One neighbour, which in its own fold would be the row itself.
-    model = KNeighborsRegressor(1)
-    out = _cross_fit(model, x, noise, np.ones(300), folds, 0)[:, :, 0]
-    seen = ~np.isnan(noise[:, 0])
-    assert abs(np.corrcoef(out[seen, 0], noise[seen, 0])[0, 1]) < 0.2
-    assert np.isfinite(out).all()
-
-
-def test_outcome_models_of_the_user(mixed):
-    frame, y, modalities = mixed
-    table = modality_utility(
-        LINEAR, frame, y, propensity=PropensityWeighter(random_state=0),
-        modalities=modalities, outcome_model=LinearRegression(), subsets=["a", "b"],
-        n_bootstraps=0, random_state=0,
-    )  # fmt: skip
-    mean_type = table.metric != "roc_auc_ovr"
-    assert (table.doubly_robust.notna() == mean_type).all()
-    # What is known of all rows needs no model.
-    row = pick(table, "a", "", "accuracy")
-    assert row.doubly_robust == pytest.approx(row.corrected)
-
-
 # -- edges -----------------------------------------------------------------------------
 
 
@@ -560,7 +482,6 @@ def test_missing_labels_and_heart():
     assert pick(table, "history").n_observed == known.sum()
     gain = pick(table, "history+imaging", "history")
     assert gain.effective_sample_size < gain.n_observed
-    assert table.select_dtypes("number").notna().all(axis=None) or True
     assert table.doubly_robust.notna().all()
 
 
