@@ -6,7 +6,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ..modalities._multimodal_data import MultimodalData
@@ -68,6 +67,8 @@ class NetFuser:
         All modalities of the net, where rows may lack some of them altogether.
     columns : ndarray of int, default=None
         Classes of the net to answer for. None: all.
+    integers : frozenset of str, default=frozenset()
+        Modalities that it takes as the integers they are.
     """
 
     def __init__(
@@ -75,10 +76,12 @@ class NetFuser:
         fitted: FittedNet,
         shapes: dict[str, tuple[int, ...]] | None = None,
         columns: np.ndarray | None = None,
+        integers: frozenset[str] = frozenset(),
     ) -> None:
         self.fitted = fitted
         self.shapes = shapes
         self.columns = columns
+        self.integers = integers
 
     def encode(self, data: MultimodalData) -> Encoded:
         module = self.fitted.module
@@ -90,15 +93,16 @@ class NetFuser:
         tokens = self.fitted.apply(data, _tokens)
         return TokenRows(module, tokens, places, self.columns)
 
-    def integers(self, data: MultimodalData) -> frozenset[str]:
-        """Modalities of training rows that go to the net as the integers they are."""
-        return frozenset(
-            name
-            for name, scaler in self.fitted.scalers.items()
-            if scaler.keeps_integers
-            and not scaler.scales
-            and data[name].dtype.kind in "iub"
-        )
+
+def kept_integers(fitted: FittedNet, data: MultimodalData) -> frozenset[str]:
+    """Modalities of training rows that go to a net as the integers they are."""
+    return frozenset(
+        name
+        for name, scaler in fitted.scalers.items()
+        if scaler.keeps_integers
+        and not scaler.scales
+        and data[name].dtype.kind in "iub"
+    )
 
 
 def _tokens(module: Any, batch: Any) -> Any:
@@ -224,8 +228,8 @@ def fuser_of(
 ) -> tuple[Fuser, list[str], frozenset[str]]:
     """A fitted classifier as the model of a selector.
 
-    Of another selector it is the net: what that one recovers and fuses is its own
-    matter.
+    Of another selector it is the net (or the classifier that it wraps): what that one
+    recovers and fuses is its own matter.
 
     Parameters
     ----------
@@ -247,28 +251,31 @@ def fuser_of(
     integers : frozenset of str
         Those of which it takes integers only.
     """
-    while True:
-        inner = estimator
-        if isinstance(inner, FrozenEstimator):
-            inner = inner.estimator
-        theirs = getattr(inner, "_fuser", None)
-        if not isinstance(theirs, WrappedFuser):
-            break
+    theirs = getattr(estimator, "_fuser", None)
+    while isinstance(theirs, WrappedFuser):
         estimator = theirs.estimator
+        theirs = getattr(estimator, "_fuser", None)
     if not isinstance(theirs, NetFuser):
-        fuser = WrappedFuser(estimator, metric, classes, shapes)
-        return fuser, list(shapes), frozenset()
-    if inner.metric != metric:
+        wrapped = WrappedFuser(estimator, metric, classes, shapes)
+        return wrapped, list(shapes), frozenset()
+    module = theirs.fitted.module
+    if module.metric != metric:
         raise ValueError(
             f"Got metric={metric!r} with an estimator trained for the metric "
-            f"{inner.metric!r}, expected the same."
+            f"{module.metric!r}, expected the same."
         )
     names = theirs.fitted.names
-    columns = np.searchsorted(inner.classes_, classes)
+    expected = {name: estimator.modality_shapes_in_[name] for name in names}
+    if {name: shapes[name] for name in names} != expected:
+        raise ValueError(
+            f"Got rows of the shapes {shapes}, expected those that the estimator was "
+            f"fitted on, {expected}."
+        )
+    columns = np.searchsorted(estimator.classes_, classes)
     if theirs.columns is not None:
         columns = theirs.columns[columns]
-    shapes = {name: shapes[name] for name in names}
-    return NetFuser(theirs.fitted, shapes, columns), names, inner._integers
+    fuser = NetFuser(theirs.fitted, expected, columns, theirs.integers)
+    return fuser, names, theirs.integers
 
 
 def check_estimator(estimator: Any, names: list[str], classes: np.ndarray) -> None:

@@ -19,7 +19,7 @@ from ..nn._runtime import torch_threads
 from ..nn._task import EncoderBank
 from ..nn._training import stops_early, train_net
 from ._fitting import hold_out
-from ._fusers import NetFuser, check_estimator, fuser_of
+from ._fusers import NetFuser, check_estimator, fuser_of, kept_integers
 from ._module import DyMoModule
 from ._prediction import SELECTIONS, SelectionMixin
 from ._recoverer import check_recoveries
@@ -339,8 +339,8 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         )
         if self.estimator is None:
             self._train(rows, encoders, net, warm, held_out)
-            fuser: Any = NetFuser(self._fitted)
-            self._integers = fuser.integers(rows.data.select(self._used))
+            self._integers = kept_integers(self._fitted, rows.data.select(self._used))
+            fuser: Any = NetFuser(self._fitted, integers=self._integers)
         else:
             for name in ("net_", "n_iter_", "_fitted"):
                 # Of a former fit with a net.
@@ -351,6 +351,11 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
             )
             seen = np.asarray(rows.data.present.any(axis=0))
             self._used = [n for n, here in zip(names, seen) if here and n in known]
+            if not self._used:
+                raise ValueError(
+                    f"Got no row with any of the modalities {known} that the estimator "
+                    "knows, expected at least one."
+                )
             warn_unobserved(names, self._used)
             self._integers = integers & set(self._used)
         self._fuser = fuser

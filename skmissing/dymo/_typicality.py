@@ -86,7 +86,8 @@ class Survival:
         """
         n_steps = len(self.at) - 1
         # The steps are squares: the root of the distance counts them.
-        step = np.sqrt(ratio / self.at[-1]) * n_steps
+        # Where features coincide, rounding makes distances negative.
+        step = np.sqrt(np.maximum(ratio, 0.0) / self.at[-1]) * n_steps
         left = np.fmax(np.fmin(step, n_steps - 1), 0).astype(int)
         near = self.at[left]
         t = np.clip((ratio - near) / (self.at[left + 1] - near), 0.0, 1.0)

@@ -12,7 +12,7 @@ from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
 
-from .._inner import fit_weighted
+from .._inner import fit_weighted, takes_sample_weight
 from ._metrics import Predictions
 from ._subsets import Subset
 
@@ -28,6 +28,9 @@ PENALTIES = np.logspace(-4, 3, 15)
 LEAST_ROWS = 20
 # Of more rows it is taught by a draw: it has no use for them.
 MOST_ROWS = 20_000
+
+# Weight of rows that were sure to be observed, as a share of their sample weight.
+LEAST_DOUBT = 0.01
 
 Model = Callable[[np.ndarray], np.ndarray]
 
@@ -65,12 +68,12 @@ def augmented_mean(
     seen = weight > 0
     w, s = weight[seen], base[seen]
     doubt = w * np.maximum(w / s - 1.0, 0.0)
-    if doubt.max() <= 1e-12 * w.max():
-        if not (base[~seen] > 0).any():
-            # All rows are observed: nothing to augment.
-            return float(w @ values[seen] / w.sum())
-        # Propensities of 1 are wrong where rows are missing: the models have the say.
-        doubt = w
+    if doubt.max() <= 1e-12 * w.max() and not (base[~seen] > 0).any():
+        # All rows are observed, for sure: nothing to augment.
+        return float(w @ values[seen] / w.sum())
+    # Where propensities are 1 and rows are missing all the same, the models have the
+    # say: then all rows decide how they are summed, not a few that leave some doubt.
+    doubt = doubt + LEAST_DOUBT * w
     doubt = doubt / doubt.max()
     root = np.sqrt(doubt)
     centred = outcome - np.average(outcome[seen], axis=0, weights=doubt)
@@ -85,6 +88,24 @@ def augmented_mean(
     model = table @ fitted
     miss = w @ (values[seen] - model[seen]) / w.sum()
     return float(base @ model / base.sum() + miss)
+
+
+def check_outcome_model(model: Any, weight: np.ndarray) -> None:
+    """Refuse a model that takes no weights where there are some.
+
+    Parameters
+    ----------
+    model : regressor or None
+        The parameter.
+    weight : ndarray of shape (n,)
+        Sample weights.
+    """
+    if model is None or np.ptp(weight) == 0 or takes_sample_weight(model):
+        return
+    raise TypeError(
+        f"Got weights for outcome_model={model!r}, expected an estimator whose fit "
+        "takes sample_weight."
+    )
 
 
 def model_outcomes(
@@ -230,7 +251,7 @@ def _smooth(X: np.ndarray, Y: np.ndarray, weight: np.ndarray, seed: int) -> Mode
         some = np.random.RandomState(seed).choice(len(X), MOST_ROWS, replace=False)
         X, Y, weight = X[some], Y[some], weight[some]
     scale = StandardScaler().fit(X, sample_weight=weight)
-    n_varying = max(1, int((scale.var_ > 0).sum()))
+    n_varying = max(1, int((np.ptp(X, axis=0) > 0).sum()))
     kernel = Nystroem(
         gamma=1.0 / n_varying, n_components=min(KERNEL_ROWS, len(X)), random_state=seed
     )

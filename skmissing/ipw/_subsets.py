@@ -153,7 +153,7 @@ def outcome_folds(
     rng : RandomState
         Draws folds where there is a single split.
     groups : ndarray of shape (n,) or None
-        Rows of one group share a fold.
+        Rows of one group share a fold, unless there is a single group.
 
     Returns
     -------
@@ -164,7 +164,10 @@ def outcome_folds(
         return folds, trains
     out = np.full(len(folds), -1)
     tested = np.flatnonzero(folds >= 0)
-    inside = None if groups is None else groups[tested]
+    inside, number = None, OUTCOME_FOLDS
+    if groups is not None and len(np.unique(groups[tested])) > 1:
+        inside = groups[tested]
+        number = min(OUTCOME_FOLDS, len(np.unique(inside)))
     strata = np.zeros(len(tested), dtype=int)
-    out[tested] = assign_folds(strata, OUTCOME_FOLDS, rng, inside)
-    return out, [(out >= 0) & (out != k) for k in range(OUTCOME_FOLDS)]
+    out[tested] = assign_folds(strata, number, rng, inside)
+    return out, [(out >= 0) & (out != k) for k in range(number)]

@@ -22,7 +22,7 @@ from ._crossfit import cross_fit
 from ._fold_dependence import are_decisions, pairs_of_folds
 from ._labels import known_labels, labels_of
 from ._metrics import MeanMetric, Predictions, resolve_metrics
-from ._outcome import model_outcomes
+from ._outcome import check_outcome_model, model_outcomes
 from ._propensity import PropensityWeighter
 from ._report import Progress, bootstrap, tabulate
 from ._splitter import ColumnHolder, observed_rows
@@ -201,7 +201,8 @@ def modality_utility(
     :cite:p:`cao2009improving`, so that a poor model does little harm. The bootstrap
     keeps these models, but not how they are summed. The value is consistent if either
     the propensities or h are right :cite:p:`robins1994estimation`, and has a smaller
-    variance than the weighted mean where h predicts well.
+    variance than the weighted mean where h predicts well. It is kept inside the limits
+    of the metric.
 
     Examples
     --------
@@ -249,6 +250,9 @@ def modality_utility(
     codes[used] = rows.y
     sets = resolve_subsets(subsets, data.names)
     metrics = resolve_metrics(scoring, rows.classes)
+    robust = correct_evaluation and any(m.is_mean for m in metrics)
+    if robust:
+        check_outcome_model(outcome_model, weight[used])
     rng = local_random_state(random_state)
     has = {s: observed_rows(data, s) for s in sets}
     for s in sets:
@@ -301,7 +305,7 @@ def modality_utility(
             progress.over("models without two folds"), (predictions, models),
         )  # fmt: skip
     outcomes = {}
-    if correct_evaluation:
+    if robust:
         design = next(iter(missingness.values())).design
         outcomes = model_outcomes(
             {s: predictions[s, chosen] for s in sets}, metrics, codes, used, weight,

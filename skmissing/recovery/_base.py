@@ -324,12 +324,17 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
     def _features(
         self, data: MultimodalData, name: str, rows: Any
     ) -> np.ndarray | None:
-        """Which features of rows that have a block are not NaN; None: all of them."""
+        """Which features of rows that have a block are not NaN; None: all of them.
+
+        Steps of a series without anything are its end, and count as known.
+        """
         values = take_rows(data[name], rows)
         if values.dtype.kind != "f":
             return None
-        known = ~np.isnan(values.reshape(len(values), -1))
-        return None if known.all() else known
+        known = ~np.isnan(values)
+        if known.ndim == 3:
+            known |= ~known.any(axis=2, keepdims=True)
+        return None if known.all() else known.reshape(len(values), -1)
 
     def _unscaled(self, name: str, flat: np.ndarray) -> np.ndarray:
         """Undo :meth:`_scaled`."""

@@ -61,7 +61,8 @@ class NeighborRecovery(BaseRecovery):
     The squared distance of two rows is the mean, over the modalities that both have, of
     the mean squared difference of standardised features: a modality counts the same
     however many features it has. Features that either row lacks do not count, nor do
-    those that a donor lacks in the mean of its values. Rows that share no modality with
+    those that a donor lacks in the mean of its values; what none of the neighbours has
+    is filled with its training mean. Rows that share no modality with
     any donor get the training mean. Weights of training rows only decide which are
     absent. A training row transformed again may meet itself; a score needs other rows.
 
@@ -138,22 +139,24 @@ class NeighborRecovery(BaseRecovery):
                 continue
             own, table = self._scaled(data, name, rows[here]), self._tables[name]
             have, known = self._features(data, name, rows[here]), self._features_of
+            # Of features that both rows have; the others are 0 in either table.
             square = -2.0 * own @ table.T
-            if have is None and name not in known:
-                square += (own * own).sum(axis=1)[:, None] + (table * table).sum(axis=1)
-                n_features: Any = table.shape[1]
-                both = np.tile(self._donors[:, m], (len(own), 1))
+            if name in known:
+                square += (own * own) @ known[name].T
             else:
-                # Features that both rows have; the others are 0 in either table.
-                own_known = np.ones_like(own) if have is None else have.astype(float)
-                known_table = known.get(name)
-                if known_table is None:
-                    known_table = np.ones_like(table)
-                square += (own * own) @ known_table.T + own_known @ (table * table).T
-                n_features = own_known @ known_table.T
-                both = self._donors[:, m] & (n_features > 0)
-                n_features = np.maximum(n_features, 1.0)
-            total[here] += np.where(both, square / n_features, 0.0)
+                square += (own * own).sum(axis=1)[:, None]
+            if have is not None:
+                mine = have.astype(np.float64)
+                square += mine @ (table * table).T
+                count = (
+                    mine @ known[name].T if name in known else mine.sum(axis=1)[:, None]
+                )
+            else:
+                square += (table * table).sum(axis=1)
+                count = known[name].sum(axis=1) if name in known else table.shape[1]
+            both = np.broadcast_to(self._donors[:, m] & (count > 0), square.shape)
+            square /= np.maximum(count, 1.0)
+            total[here] += np.where(both, square, 0.0)
             shared[here] += both
         with np.errstate(divide="ignore", invalid="ignore"):
             out = np.where(shared > 0, total / shared, np.inf)

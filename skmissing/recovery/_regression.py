@@ -19,9 +19,10 @@ from ._base import BaseRecovery, Recovered
 from ._low_rank import Components, Ridge, fit_components, fit_ridge
 
 Pattern = tuple[str, ...]
-# Every one leaves of the error that a NaN feature makes the share of rows that have it
-# as NaN: a thousandth at one half.
-N_REFITS = 10
+# NaN features of targets are predicted until they move by less than this, in standard
+# deviations, but not more often than this.
+TOLERANCE = 1e-4
+MOST_REFITS = 200
 
 
 class RegressionRecovery(BaseRecovery):
@@ -138,16 +139,18 @@ class RegressionRecovery(BaseRecovery):
         self._weight = weight
         self._tables: dict[str, np.ndarray] = {}
         self._components: dict[str, Components] = {}
-        # Standardised values and what is known of them, of blocks with NaN features.
-        self._gappy: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        # Of rows with NaN features: where they stand, their standardised values, and
+        # which of them are known.
+        self._gappy: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
         for m, name in enumerate(names):
             here = self._present[:, m]
             values = self._scaled(data, name, here)
             known = self._features(data, name, here)
             if known is not None:
-                whole = np.zeros((2, len(data), values.shape[1]))
-                whole[:, here] = values, known
-                self._gappy[name] = whole[0], whole[1].astype(bool)
+                gaps = ~known.all(axis=1)
+                place = np.full(len(data), -1)
+                place[np.flatnonzero(here)[gaps]] = np.arange(gaps.sum())
+                self._gappy[name] = place, values[gaps], known[gaps]
             if self.estimator is None:
                 part = fit_components(values, weight[here], int(self.n_components))
                 self._components[name] = part
@@ -204,67 +207,94 @@ class RegressionRecovery(BaseRecovery):
             return self._models[key]
         names = list(self.means_)
         columns = [names.index(name) for name in (*inputs, target)]
-        here = self._present[:, columns].all(axis=1)
+        here = np.asarray(self._present[:, columns].all(axis=1))
         x = np.concatenate([self._tables[name][here] for name in inputs], axis=1)
         y, weight = self._tables[target][here], self._weight[here]
         if self.estimator is None:
             model: Any = fit_ridge(x, y, weight, float(self.alpha))
-            if target in self._gappy:
-                model = self._refine(model, x, target, here)
+            model = self._refine(model, x, target, here)
         else:
             model = clone(self.estimator)
             # Which regressions were needed before must not matter.
             place = sum(1 << names.index(n) for n in inputs) * len(names) + columns[-1]
             _seed_all(model, np.random.SeedSequence([self._seed, place]))
-            if target in self._gappy:
-                self._models[key] = self._fit_by_feature(model, x, target, here)
-                return self._models[key]
-            if y.shape[1] > 1 and not get_tags(model).target_tags.multi_output:
-                model = MultiOutputRegressor(model)
-            y = y[:, 0] if y.shape[1] == 1 else y
-            model = fit_weighted(model, x, y, weight / weight.mean())
+            model = self._fit_estimator(model, x, target, here)
         self._models[key] = model
         return model
 
-    def _refine(self, model: Ridge, x: np.ndarray, target: str, here: Any) -> Ridge:
+    def _gaps(self, target: str, here: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Which of some rows have NaN features, and where they are kept."""
+        if target not in self._gappy:
+            return np.zeros(int(here.sum()), dtype=bool), np.empty(0, dtype=int)
+        place = self._gappy[target][0][here]
+        return place >= 0, place[place >= 0]
+
+    def _refine(
+        self, model: Ridge, x: np.ndarray, target: str, here: np.ndarray
+    ) -> Ridge:
         """Fit again, with NaN features of the target as the model predicts them.
 
         As means they would pull every coefficient towards 0.
         """
+        gaps, place = self._gaps(target, here)
+        if not gaps.any():
+            return model
         part, weight = self._components[target], self._weight[here]
-        values, known = (table[here] for table in self._gappy[target])
-        for _ in range(N_REFITS):
-            guess = part.table(model.predict(x))
-            y = part.scores(np.where(known, values, guess))
+        _, values, known = self._gappy[target]
+        values, known = values[place], known[place]
+        y = self._tables[target][here]
+        filled = values
+        for _ in range(MOST_REFITS):
+            before = filled
+            guess = part.table(model.predict(x[gaps]))
+            filled = np.where(known, values, guess)
+            y[gaps] = part.scores(filled)
             model = fit_ridge(x, y, weight, float(self.alpha))
+            if np.abs(filled - before).max() < TOLERANCE:
+                break
         return model
 
-    def _fit_by_feature(
-        self, template: Any, x: np.ndarray, target: str, here: Any
+    def _fit_estimator(
+        self, template: Any, x: np.ndarray, target: str, here: np.ndarray
     ) -> ByFeature:
-        """One regression for each feature, of the rows that have it."""
-        values, known = (table[here] for table in self._gappy[target])
-        weight = self._weight[here]
-        models: list[Any] = []
-        for y, rows in zip(values.T, known.T):
+        """One regression for all features that the same rows have."""
+        y, weight = self._tables[target][here], self._weight[here]
+        known = np.ones(y.shape, dtype=bool)
+        gaps, place = self._gaps(target, here)
+        if gaps.any():
+            known[gaps] = self._gappy[target][2][place]
+        patterns, kind = np.unique(known, axis=1, return_inverse=True)
+        models = []
+        for k, rows in enumerate(patterns.T):
             if rows.sum() < min(self.min_rows, len(rows)):
-                models.append(None)
+                # Their mean, 0, has to do.
                 continue
+            columns = np.flatnonzero(kind.reshape(-1) == k)
+            model, part = clone(template), y[np.ix_(rows, columns)]
+            tags = get_tags(model).target_tags
+            if part.shape[1] > 1 and not tags.multi_output:
+                model = MultiOutputRegressor(model)
+            elif part.shape[1] == 1 and tags.single_output:
+                part = part[:, 0]
             w = weight[rows] / weight[rows].mean()
-            models.append(fit_weighted(clone(template), x[rows], y[rows], w))
-        return ByFeature(models)
+            models.append((columns, fit_weighted(model, x[rows], part, w)))
+        return ByFeature(y.shape[1], models)
 
 
 @dataclass
 class ByFeature:
-    """A regression for each feature; 0, the mean, where there is none."""
+    """Regressions of some features each; 0, the mean, where there is none."""
 
-    models: list[Any]
+    n_features: int
+    models: list[tuple[np.ndarray, Any]]
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        return np.column_stack(
-            [np.zeros(len(x)) if m is None else m.predict(x) for m in self.models]
-        )
+        """Features of shape (n, n_features)."""
+        out = np.zeros((len(x), self.n_features))
+        for columns, model in self.models:
+            found = np.asarray(model.predict(x), dtype=np.float64)
+            out[:, columns] = found.reshape(len(x), -1)
+        return out
 
 
 def _seed_all(estimator: Any, source: np.random.SeedSequence) -> None:

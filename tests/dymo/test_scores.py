@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy.special import log_ndtr
@@ -18,8 +20,13 @@ from skmissing.dymo._scores import (
     unit_length,
 )
 from skmissing.dymo._selection import Policy, best_of_each, select
-from skmissing.dymo._statistics import Rows, StatisticsTable, overall_subsets
-from skmissing.dymo._typicality import TAIL, SubsetStatistics
+from skmissing.dymo._statistics import (
+    Rows,
+    StatisticsTable,
+    _by_kind,
+    overall_subsets,
+)
+from skmissing.dymo._typicality import TAIL, SubsetStatistics, Survival
 
 from ._literal import Literal, alpha_of, confidence, plausibility
 
@@ -422,3 +429,37 @@ def test_best_of_each_row():
     rows = np.array([0, 0, 0, 2, 2, 5])
     reward = np.array([1.0, 3.0, 3.0, -np.inf, -np.inf, 0.0])
     assert np.flatnonzero(best_of_each(rows, reward)).tolist() == [1, 3, 5]
+
+
+def test_ranks_are_straight_lines_between_steps():
+    rng = np.random.default_rng(0)
+    ratio, y = rng.gamma(3.0, size=200), np.repeat([0, 1], 100)
+    found = Survival.of(ratio, y, np.ones(200), 2)
+    new = np.r_[0.0, found.at[:5], found.at[-1], rng.uniform(0, 12, size=300)]
+    for k in range(2):
+        ours = found(new, np.full(len(new), k))
+        np.testing.assert_allclose(
+            ours, np.interp(new, found.at, found.shares[k]), atol=1e-12
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        edge = found(np.array([-1e-16, np.inf, np.nan]), np.zeros(3, dtype=int))
+    np.testing.assert_array_equal(edge, [1.0, 0.0, np.nan])
+
+
+@pytest.mark.parametrize("n_modalities", [3, 8, 11, 20])
+def test_masks_are_grouped(n_modalities):
+    rng = np.random.default_rng(0)
+    masks = rng.random((60, n_modalities)) < 0.5
+    # Pairs that differ in the last modality only.
+    masks[1::2] = masks[::2]
+    masks[1::2, -1] ^= True
+    groups = _by_kind(masks)
+    assert len(groups) == len(np.unique(masks, axis=0))
+    number = np.zeros(60, dtype=int)
+    for kind, rows in groups:
+        np.testing.assert_array_equal(masks[rows], np.tile(kind, (rows.sum(), 1)))
+        number += rows
+    assert (number == 1).all()
+    ((kind, rows),) = _by_kind(masks[:1])
+    assert rows == slice(None) and (kind == masks[0]).all()

@@ -563,6 +563,46 @@ def test_a_net_is_lent_to_fewer_classes_and_modalities():
         assert clf.select(rows)[:, [0, 2]].all() and not clf.select(rows)[:, 1].any()
 
 
+def test_lent_nets_keep_tokens_and_refuse_other_shapes():
+    rng = np.random.default_rng(0)
+    y = rng.integers(2, size=80)
+    words = rng.integers(1, 4, size=(80, 5)) + y[:, None]
+    X = MultimodalData({"text": words, "a": rng.normal(size=(80, 2)) + y[:, None]})
+    tokens = ModuleEncoder(
+        lambda: torch.nn.Sequential(
+            torch.nn.Embedding(9, 4), torch.nn.Flatten(), torch.nn.Linear(20, 4)
+        ),
+        4,
+    )
+    first = DyMoSelector(**SMALL, encoders=[("text", tokens)]).fit(X, y)
+    hidden = X.hide({"text": np.arange(80) % 2 == 0})
+    # One whose rows lack the tokens lends the net to one whose rows have them.
+    with pytest.warns(UnobservedModalityWarning, match="text"):
+        second = DyMoSelector(**SMALL, estimator=first).fit(X.hide("text"), y)
+    third = DyMoSelector(**SMALL, estimator=second).fit(hidden, y)
+    assert third._integers == first._integers == {"text"}
+    filled, _ = third._recoverer.fill(hidden, third._integers)
+    np.testing.assert_array_equal(filled["text"], np.rint(filled["text"]))
+    assert np.isfinite(third.predict_proba(hidden, selection="all")).all()
+    wide = MultimodalData({"text": words, "a": rng.normal(size=(80, 3))})
+    with pytest.raises(ValueError, match="Got rows of the shapes"):
+        DyMoSelector(**SMALL, estimator=first).fit(wide, y)
+    alone = DyMoSelector(**SMALL, encoders=[("text", tokens)])
+    with pytest.warns(UnobservedModalityWarning, match="'a'"):
+        alone.fit(X.hide("a"), y)
+    with pytest.raises(ValueError, match=r"any of the modalities \['text'\]"):
+        DyMoSelector(**SMALL, estimator=alone).fit(X.hide("text"), y)
+
+
+def test_a_net_that_was_left_training_still_predicts():
+    X, y = make_blocks(n=60, n_modalities=3)
+    encoder = MLPEncoder(hidden=(8,), dropout=0.5)
+    clf = DyMoSelector(**SMALL, encoders=[("m0", encoder)]).fit(X, y)
+    before = clf.predict_proba(X)
+    clf.net_.module_.train()
+    np.testing.assert_array_equal(clf.predict_proba(X), before)
+
+
 def test_calibration_is_chosen_on_rows_held_out():
     X, y = make_blocks(n=120, n_modalities=3, missing=0.2)
     clf = DyMoSelector(**SMALL, statistics="held_out").fit(X, y)

@@ -181,6 +181,13 @@ def test_calibration_is_that_of_the_weighter(heart):
     half = weighter.calibration(X[twice > 0]).loc["imaging"]
     line = weighted.errorbar_.lines[0]
     assert_allclose(line.get_xydata(), half[["propensity", "observed"]])
+    some = np.random.default_rng(0).uniform(size=len(X))
+    weighted = PropensityDisplay.from_estimator(
+        weighter, X, required="imaging", kind="calibration", sample_weight=some
+    )
+    table = weighter.calibration(X, sample_weight=some).loc["imaging"]
+    line = weighted.errorbar_.lines[0]
+    assert_allclose(line.get_xydata(), table[["propensity", "observed"]])
 
 
 @pytest.mark.parametrize("kind", ["overlap", "calibration"])

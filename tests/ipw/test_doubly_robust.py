@@ -68,11 +68,14 @@ def test_either_model_suffices(propensity, right_outcome, off):
         assert np.mean(found) == pytest.approx(0.5, abs=0.005)
 
 
-def test_propensities_of_one_leave_the_word_to_the_models():
+@pytest.mark.parametrize("first", [1.0, 0.99])
+def test_propensities_of_one_leave_the_word_to_the_models(first):
     c, loss, _, seen = population(20_000, 0)
     h, one = expit(1.5 * c)[:, None], np.ones(len(c))
     assert loss[seen].mean() > 0.58
-    assert augmented_mean(loss, seen * 1.0, one, h) == pytest.approx(0.5, abs=0.02)
+    w = seen * 1.0
+    w[np.flatnonzero(seen)[0]] /= first
+    assert augmented_mean(loss, w, one, h) == pytest.approx(0.5, abs=0.02)
     # Where nothing is missing there is nothing to model.
     assert augmented_mean(loss, one, one, h) == pytest.approx(loss.mean())
 
@@ -244,6 +247,20 @@ def test_a_purged_splitter_is_obeyed(small):
                 yield train[np.abs(train[:, None] - test).min(axis=1) > 20], test
 
     cv = Purged(np.arange(500) // 100)
+    sizes = []
+
+    class Sized(LogisticRegression):
+        def fit(self, X, y):
+            sizes.append(len(X))
+            return super().fit(X, y)
+
+    modality_utility(
+        Sized(), frame, y, modalities=small[2], propensity=QUICK, cv=cv, subsets=["a"],
+        scoring="roc_auc", n_bootstraps=2, random_state=0,
+    )  # fmt: skip
+    # Models without two folds lack what either of the two leaves out.
+    ends = [np.intersect1d(*[list(cv.split())[k][0] for k in p]) for p in [(0, 1)]]
+    assert len(ends[0]) in sizes and max(sizes) < 385
     _, scores = run(small, cv=cv, return_scores=True, subsets=["a"])
     for (train, _), ours in zip(cv.split(), scores.models[("a",), "none"]):
         assert len(train) < 385
@@ -264,6 +281,41 @@ def test_groups_stay_together_in_folds_of_a_single_split(small):
     for k in range(5):
         assert not set(groups[out == k]) & set(groups[taught[k]])
         np.testing.assert_array_equal(taught[k], (out >= 0) & (out != k))
+
+
+@pytest.mark.parametrize("n_groups", [1, 3])
+def test_few_groups_in_a_single_split(small, n_groups):
+    frame, _, _ = small
+    tested = np.arange(500) % 2 == 0
+    groups = np.where(tested, np.arange(500) % n_groups, 9)
+    cv = [(np.flatnonzero(~tested), np.flatnonzero(tested))]
+    table = run(small, cv=cv, groups=groups)
+    assert table.doubly_robust.notna().all()
+
+
+def test_groups_reach_the_models_of_the_loss(small):
+    taught = []
+
+    class Recorded(LinearRegression):
+        def fit(self, X, y):
+            taught.append(set(X[:, 0].tolist()))
+            return super().fit(X, y)
+
+        def predict(self, X):
+            assert not taught[-1] & set(X[:, 0].tolist())
+            return super().predict(X)
+
+    frame, y, modalities = small
+    # The covariate is the group.
+    groups = np.arange(500) // 10
+    frame = frame.assign(age=groups * 1.0)
+    propensity = PropensityWeighter(LogisticRegression(), covariates=["age"])
+    run(
+        (frame, y, modalities), cv=GroupShuffleSplit(1, test_size=0.6, random_state=0),
+        groups=groups, outcome_model=Recorded(), propensity=propensity, subsets=["b"],
+        scoring="accuracy",
+    )  # fmt: skip
+    assert len(taught) == 5
 
 
 def test_splits_that_cannot_be_used(small):

@@ -705,6 +705,11 @@ def test_overlap_and_calibration_by_hand():
     row = again.overlap(frame, sample_weight=s).loc["a+b"]
     assert row.n_rows == (s > 0).sum()
     assert row.effective_sample_size == pytest.approx(again.effective_sample_size_)
+    q2 = again.predict_propensity(frame)
+    assert row["share_below_0.05"] == pytest.approx(np.average(q2 < 0.05, weights=s))
+    seen = s * weighter.observed_
+    whole = seen.sum() ** 2 / (seen @ seen)
+    assert row.efficiency == pytest.approx(row.effective_sample_size / whole)
     bins = weighter.calibration(frame, n_bins=5, sample_weight=s)
     q, o = q[s > 0], weighter.observed_[s > 0]
     lowest = np.argsort(q, kind="stable")[: bins.n_rows[0]]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.multioutput import MultiOutputRegressor
 from sklearn.neighbors import KNeighborsRegressor
 
 from skmissing import MultimodalData
-from skmissing.recovery import NeighborRecovery, RegressionRecovery
+from skmissing.recovery import MeanRecovery, NeighborRecovery, RegressionRecovery
 
 
 def gappy(seed=0, n=400, share=0.5):
@@ -86,3 +87,80 @@ def test_neighbors_by_hand():
     found = NeighborRecovery(n_neighbors=1).fit(X)
     got = found.recover(MultimodalData({"a": row[None], "b": [[nan, nan]]}))["b"]
     assert got[0, 0] == X["b"][best, 0]
+
+
+def test_neighbors_with_gaps_on_either_side():
+    nan = np.nan
+    X = MultimodalData(
+        {"a": [[0.0, 0.0], [1.0, 4.0], [3.0, 2.0]], "b": [[1.0], [2.0], [4.0]]}
+    )
+    # Complete donors, and a row that lacks the feature in which 1 is far.
+    fitted = NeighborRecovery(n_neighbors=1).fit(X)
+    for a, b in [([[0.9, nan]], 2.0), ([[nan, 0.4]], 1.0), ([[2.9, nan]], 4.0)]:
+        row = MultimodalData({"a": a, "b": [[nan]]})
+        assert fitted.recover(row)["b"] == [[b]]
+    # A donor that lacks the target feature has no part in its mean.
+    X = MultimodalData(
+        {"a": [[0.0], [1.0], [3.0]], "b": [[nan, 1.0], [5.0, 2.0], [9.0, 4.0]]}
+    )
+    by_distance = NeighborRecovery(n_neighbors=3, weights="distance").fit(X)
+    row = MultimodalData({"a": [[2.5]], "b": [[nan, nan]]})
+    share = 1 / np.array([2.5, 1.5, 0.5])
+    expected = [share[1:] @ [5, 9] / share[1:].sum(), share @ [1, 2, 4] / share.sum()]
+    np.testing.assert_allclose(by_distance.recover(row)["b"], [expected])
+
+
+@pytest.mark.parametrize("estimator", [None, LinearRegression()], ids=str)
+def test_weights_are_repeated_rows_with_gaps_too(estimator):
+    _, X = gappy(n=120)
+    weight = np.arange(120) % 3
+    again = np.repeat(np.arange(120), weight)
+    out = [
+        RegressionRecovery(estimator).fit(rows, sample_weight=w).recover(X.hide("b"))
+        for rows, w in [(X, weight), (X[again], None)]
+    ]
+    np.testing.assert_allclose(out[0]["b"], out[1]["b"], atol=1e-3)
+
+
+def test_features_that_few_rows_have_are_filled_with_their_mean():
+    whole, X = gappy(n=100)
+    b = X["b"].copy()
+    b[3:, 2] = np.nan
+    b[:, 4] = np.nan
+    X = MultimodalData({"a": X["a"], "b": b})
+    fitted = RegressionRecovery(LinearRegression()).fit(X)
+    found = fitted.recover(whole.hide("b"))["b"]
+    np.testing.assert_allclose(found[:, 2], np.nanmean(b[:, 2]))
+    assert np.ptp(found[:, 4]) == 0
+    np.testing.assert_allclose(found[:, :2], whole["b"][:, :2], atol=1e-9)
+
+
+def test_features_that_the_same_rows_have_are_regressed_together():
+    """Also where the rows that a regression is of have no gap, or only a late one."""
+    whole, _ = gappy(n=200)
+    b = whole["b"].copy()
+    b[::2, 3:] = np.nan
+    X = MultimodalData({"a": whole["a"], "b": b})
+    fitted = []
+
+    class Counted(MultiOutputRegressor):
+        def fit(self, X, y, **more):
+            fitted.append(y.shape)
+            return super().fit(X, y, **more)
+
+    recovery = RegressionRecovery(Counted(LinearRegression())).fit(X)
+    found = recovery.recover(whole.hide("b"))["b"]
+    np.testing.assert_allclose(found, whole["b"], atol=1e-9)
+    assert sorted(fitted) == [(100, 2), (200, 3)]
+
+
+def test_the_end_of_a_series_is_no_gap():
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(60, 2))
+    series = np.cumsum(rng.normal(size=(60, 5, 1)), axis=1) + a[:, None, :1]
+    series[::2, 3:] = np.nan
+    X = MultimodalData({"a": a, "series": series})
+    for recovery in (RegressionRecovery(), NeighborRecovery(), MeanRecovery()):
+        out = recovery.fit(X).recover(X.hide("series"))["series"]
+        assert out.shape == series.shape and np.isfinite(out).all()
+    assert not RegressionRecovery().fit(X)._gappy
