@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
 
 from .._inner import fit_weighted, takes_sample_weight
+from .._threads import single_thread
 from ._metrics import Predictions
 from ._subsets import Subset
 
@@ -213,8 +215,10 @@ def _cross_fit(
         if not train.any():
             continue
         taught = features[train], values[train], weight[train], seed
-        for j, fit in enumerate(fits):
-            out[test, :, j] = fit(*taught)(features[test])
+        small = template is None and len(features) <= MOST_ROWS
+        with single_thread(None) if small else nullcontext():
+            for j, fit in enumerate(fits):
+                out[test, :, j] = fit(*taught)(features[test])
     return out
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .._threads import single_thread
 from ._certificate import Bounds, certify, fill_potentials
-from ._threads import single_thread
 
 # A vertex of the hull of both curves: coordinates, and its number on the first and on
 # the second curve, -1 where it is not on it.

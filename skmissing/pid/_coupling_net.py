@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from .._threads import single_thread
 from ..nn._runtime import seeded_torch, torch_threads
 from ._sinkhorn import Scaled, objective, sinkhorn, slope
 from ._support import Marginal
-from ._threads import single_thread
 
 HIDDEN = 32
 # Dimensions of the inner product of each class.

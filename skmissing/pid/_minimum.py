@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._threads import single_thread
 from ._binary import binary_minimum
 from ._certificate import Bounds, certify, fill_potentials
 from ._interior_point import interior_point
-from ._threads import single_thread
 from ._tiny import FEW, tiny_minimum
 
 # The iteration goes on to this gap (nats) whatever the tolerance: convergence is

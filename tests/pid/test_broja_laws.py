@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from skmissing._threads import single_thread
 from skmissing.pid import broja
 from skmissing.pid._certificate import certify, negative_entropy, repair
 from skmissing.pid._interior_point import interior_point
 from skmissing.pid._minimum import minimum_information
 from skmissing.pid._newton import NewtonSystem
-from skmissing.pid._threads import single_thread
 
 from .test_broja import and_, check, dirichlet, gate, information, parts, xor
 

@@ -1,4 +1,4 @@
-"""One thread for linear algebra on small matrices."""
+"""One thread for work that is too small to be shared."""
 
 from __future__ import annotations
 
@@ -18,13 +18,18 @@ def _controller() -> ThreadpoolController:
 
 
 @contextmanager
-def single_thread() -> Iterator[None]:
-    """Run BLAS and LAPACK in one thread, and restore the former numbers.
+def single_thread(user_api: str | None = "blas") -> Iterator[None]:
+    """Run BLAS and LAPACK, or OpenMP, in one thread, and restore the former numbers.
 
-    The matrices here have a few hundred rows. Two threads gain little on them on an
-    idle machine, but their waiting for each other can take a hundred times as long as
-    the work where another process wants a core. It also makes results independent of
-    the number of threads.
+    For tables of some hundred rows. Two threads gain little on them on an idle machine,
+    but their waiting for each other can take a hundred times as long as the work where
+    another process wants a core. It also makes results independent of the number of
+    threads.
+
+    Parameters
+    ----------
+    user_api : {"blas", "openmp"} or None, default="blas"
+        Which kind of threads; None: both.
 
     Yields
     ------
@@ -39,5 +44,5 @@ def single_thread() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    with _controller().limit(limits=1, user_api="blas"):
+    with _controller().limit(limits=1, user_api=user_api):
         yield
