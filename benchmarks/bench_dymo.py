@@ -35,21 +35,27 @@ from skmissing import DyMoSelector
 from skmissing.datasets import build_polymnist, load_mfeat
 from skmissing.dymo._scores import alphas, rewards, unit_length
 from skmissing.dymo._selection import select
-from skmissing.nn import ModuleEncoder
+from skmissing.nn import MLPEncoder, ModuleEncoder
 from skmissing.nn._runtime import torch_threads
-from skmissing.recovery import BaseRecovery, MultimodalVAE, RegressionRecovery
+from skmissing.recovery import (
+    BaseRecovery,
+    MeanRecovery,
+    MultimodalVAE,
+    RegressionRecovery,
+)
 
+# Rewards above 0, as in the paper, but for the default.
 POLICIES = {
     "none": {"selection": "none"},
     "all": {"selection": "all"},
-    "S": {"selection": "simultaneous", "calibration": None},
-    "I": {"selection": "iterative", "calibration": None},
-    "I+log": {"selection": "iterative", "calibration": "log"},
-    "I+ratio": {"selection": "iterative", "calibration": "ratio"},
-    # The default.
-    "I+C": {"selection": "iterative"},
-    "I > 0.1": {"selection": "iterative", "calibration": None, "min_reward": 0.1},
-    "I+C > 0.1": {"selection": "iterative", "min_reward": 0.1},
+    "S": {"selection": "simultaneous", "calibration": None, "min_reward": 0.0},
+    "I": {"selection": "iterative", "calibration": None, "min_reward": 0.0},
+    "I+log": {"selection": "iterative", "calibration": "log", "min_reward": 0.0},
+    "I+ratio": {"selection": "iterative", "calibration": "ratio", "min_reward": 0.0},
+    # With the calibration that was chosen.
+    "I+C": {"selection": "iterative", "min_reward": 0.0},
+    # With the least reward that was chosen, too.
+    "default": {},
 }
 
 
@@ -144,16 +150,14 @@ def answers(clf, X, y):
     What ``predict_proba`` and ``select`` give for each of them, recovered and encoded
     once for all.
     """
-    usual = clf.min_reward
-    policies = {}
-    for name, how in POLICIES.items():
-        how = dict(how)
-        clf.min_reward = how.pop("min_reward", usual)
-        policies[name] = clf._policy(
-            how.get("selection"), how.get("calibration", "fitted")
+    policies = {
+        name: clf._policy(
+            how.get("selection"), how.get("calibration", "fitted"),
+            how.get("min_reward"),
         )
-    clf.min_reward = usual
-    # The policy that "I+C" comes to is there already.
+        for name, how in POLICIES.items()
+    }  # fmt: skip
+    # What "I+C" and the default come to may be there already.
     different = list(dict.fromkeys(policies.values()))
     data = X.select(clf._used)
     assert data.present.any(axis=1).all()
@@ -176,9 +180,10 @@ def scorer(clf):
     )
 
 
-def exchange(clf, recovery, X, y):
+def exchange(clf, recovery, X, y, **settings):
     """The same net with another recovery: statistics and calibration are new."""
-    return clone(clf).set_params(estimator=clf, recovery=recovery).fit(X, y)
+    settings |= {"estimator": clf, "recovery": recovery}
+    return clone(clf).set_params(**settings).fit(X, y)
 
 
 # -- mfeat ----------------------------------------------------------------------------
@@ -188,9 +193,11 @@ def mfeat_run(seed, metric, ics, statistics_of):
     X, y = load_mfeat(return_X_y=True)
     order = np.random.default_rng(seed).permutation(len(y))
     train, test = order[:1000], order[1000:]
+    # Wider than the default, and with dropout: it answers better for a single view.
+    encoder = MLPEncoder(hidden=(256,), dropout=0.3)
     clf = DyMoSelector(
-        metric=metric, ics=ics, statistics=statistics_of, max_epochs=30, n_threads=1,
-        random_state=seed,
+        encoders=[(name, encoder) for name in X.names], metric=metric, ics=ics,
+        statistics=statistics_of, max_epochs=30, n_threads=1, random_state=seed,
     ).fit(X[train], y[train])  # fmt: skip
     out = {"complete": 100 * clf.score(X[test], y[test])}
     for name, recovery in FIXTURES.items():
@@ -200,6 +207,7 @@ def mfeat_run(seed, metric, ics, statistics_of):
             rows = hide_all_but(X[test], 6 - missing, rng)
             out[f"{name}, {missing} of 6"] = answers(other, rows, y[test])
         out[f"{name}, calibration"] = str(other.calibration_)
+        out[f"{name}, min_reward"] = other.min_reward_
     return out
 
 
@@ -259,32 +267,65 @@ def polymnist_net():
     )  # fmt: skip
 
 
-def polymnist_encoders(X):
-    encoder = ModuleEncoder(polymnist_net, 128, scale_inputs=True)
+def recovery_net():
+    """A smaller one: a recovery takes many more steps."""
+    layers = []
+    for depth, width in ((3, 16), (16, 32), (32, 64)):
+        layers += [torch.nn.Conv2d(depth, width, 3, 2, 1), torch.nn.ReLU()]
+    return torch.nn.Sequential(
+        *layers, torch.nn.Flatten(), torch.nn.Linear(1024, 64), torch.nn.ReLU()
+    )
+
+
+def polymnist_encoders(X, net=polymnist_net, width=128):
+    encoder = ModuleEncoder(net, width, scale_inputs=True)
     return [(name, encoder) for name in X.names]
 
 
 def polymnist_vae(X, seed, epochs):
     return MultimodalVAE(
-        encoders=polymnist_encoders(X), n_threads=1,
-        random_state=seed, latent_dim=128, likelihood="laplace", scale=0.75, beta=2.5,
-        hidden=(64,), max_epochs=epochs, batch_size=256, lr=1e-3, early_stopping=False,
+        encoders=polymnist_encoders(X, recovery_net, 64), n_threads=1,
+        random_state=seed, fusion="moe", latent_dim=32, likelihood="laplace",
+        scale=0.75, beta=2.5, hidden=(32,), max_epochs=epochs, batch_size=64, lr=2e-3,
+        early_stopping=False,
     ).fit(X)  # fmt: skip
 
 
-def polymnist_run(seed, metric, bunch, vae, epochs, n_test):
-    X, y = bunch.X_train, bunch.y_train
-    clf = DyMoSelector(
+def polymnist_selector(X, y, seed, metric, epochs):
+    """The net; what is recovered has no part in its training."""
+    return DyMoSelector(
         encoders=polymnist_encoders(X), n_threads=1,
-        random_state=seed, recovery=FrozenEstimator(vae), metric=metric, token_dim=128,
+        random_state=seed, recovery=MeanRecovery(), metric=metric, token_dim=128,
         feature_dim=64, n_subsets=5, max_epochs=epochs, batch_size=256,
-        early_stopping=True,
+        early_stopping=True, calibration=None, min_reward=0.0,
     ).fit(X, y)  # fmt: skip
+
+
+def coherence(clf, vae, X, y):
+    """Accuracy of the net for each view recovered from another one."""
+    own = np.eye(X.shape[1], dtype=bool)
+    right = []
+    for i, j in itertools.permutations(range(X.shape[1]), 2):
+        rows = np.broadcast_to(own[i], X.shape)
+        filled = vae.transform(X.hide(~rows))
+        alone = filled.hide(~np.broadcast_to(own[j], X.shape))
+        proba = clf.predict_proba(alone, selection="none")
+        right.append(np.mean(clf.classes_[proba.argmax(axis=1)] == y))
+    return 100 * float(np.mean(right))
+
+
+def polymnist_run(clf, vae, bunch, seed, n_test):
+    clf = exchange(
+        clf, FrozenEstimator(vae), bunch.X_train, bunch.y_train,
+        calibration="auto", min_reward="auto",
+    )  # fmt: skip
     test, labels = bunch.X_test[:n_test], bunch.y_test[:n_test]
     out = {
         "complete": 100 * clf.score(test, labels),
         "calibration": str(clf.calibration_),
+        "min_reward": clf.min_reward_,
         "recovered variance": vae.score(test[:1000]),
+        "coherence": coherence(clf, vae, test[:1000], labels[:1000]),
     }
     for left in (4, 3, 2, 1):
         rng = np.random.default_rng([seed, left])
@@ -293,38 +334,40 @@ def polymnist_run(seed, metric, bunch, vae, epochs, n_test):
     return out
 
 
+def polymnist_seed(args, results, seed, keys):
+    """All metrics, with one recovery."""
+    bunch = build_polymnist(args.data_home, n_samples=args.samples, random_state=seed)
+    X, y = bunch.X_train, bunch.y_train
+    vae = results.keep(
+        f"recovery {args.samples} {args.vae_epochs} {seed}",
+        lambda: polymnist_vae(X, seed, args.vae_epochs),
+    )
+    for metric, key in keys.items():
+        clf = results.keep(
+            f"net {metric} {args.samples} {args.epochs} {seed}",
+            lambda m=metric: polymnist_selector(X, y, seed, m, args.epochs),
+        )
+        results.get(key, lambda c=clf: polymnist_run(c, vae, bunch, seed, args.rows))
+
+
 def polymnist(args, results):
     settings = f"{args.samples} {args.vae_epochs} {args.epochs}"
     metrics = ("cosine", "euclidean")
     for seed in range(args.seeds):
         keys = {m: f"polymnist {m} {settings} {seed}" for m in metrics}
-        if all(key in results.runs for key in keys.values()):
-            continue
-        bunch = build_polymnist(
-            args.data_home, n_samples=args.samples, random_state=seed
-        )
-        start = time.perf_counter()
-        # One recovery for both metrics.
-        vae = results.keep(
-            f"vae {settings} {seed}",
-            lambda b=bunch, s=seed: polymnist_vae(b.X_train, s, args.vae_epochs),
-        )
-        print(f"  recovery {seed}: {time.perf_counter() - start:.0f} s", flush=True)
-        for metric, key in keys.items():
-            results.get(
-                key,
-                lambda b=bunch, s=seed, m=metric, v=vae: polymnist_run(
-                    s, m, b, v, args.epochs, args.rows
-                ),
-            )
+        if not all(key in results.runs for key in keys.values()):
+            polymnist_seed(args, results, seed, keys)
     for metric in metrics:
         runs = [
             results.runs[f"polymnist {metric} {settings} {seed}"]
             for seed in range(args.seeds)
         ]
         print(f"\nPolyMNIST, {metric}, {args.samples} training rows; accuracy (sd)")
-        complete = [run["complete"] for run in runs]
-        print(f"  complete rows {np.mean(complete):.2f} ({_sd(complete):.2f})")
+        for name in ("complete", "coherence", "recovered variance"):
+            values = [run[name] for run in runs]
+            print(f"  {name} {np.mean(values):.2f} ({_sd(values):.2f})")
+        for name in ("calibration", "min_reward"):
+            print(f"  {name}: {[run[name] for run in runs]}")
         for eta in (0.2, 0.4, 0.6, 0.8):
             show(f"eta {eta}", [run[f"eta {eta:.1f}"] for run in runs])
 
@@ -366,8 +409,8 @@ def published_loop(clf, store, present, candidates):
                 )
                 alpha = alphas(p0, p1, clf.calibration_)
                 reward[rows, u] = rewards(l0, l1, alpha, clf.reward)
-            bad |= ~(reward > clf.min_reward)
-            unfinished = reward.max(axis=1) > clf.min_reward
+            bad |= ~(reward > 0)
+            unfinished = reward.max(axis=1) > 0
             if not unfinished.any():
                 break
             mask[unfinished, reward[unfinished].argmax(axis=1)] = True
@@ -387,7 +430,7 @@ def speed(args, results):
         recovery=RegressionRecovery(),
     ).fit(X, y)  # fmt: skip
     print("\nselection with 4 of 5 missing, recovery not counted, 1 thread")
-    policy = clf._policy(None, "fitted")
+    policy = clf._policy(None, "fitted", 0.0)
     for n in (256, 1):
         rows = hide_all_but(bunch.X_test[:n], 1, np.random.default_rng(0))
         present = rows.present
@@ -486,7 +529,7 @@ def main():
     parser.add_argument("--rows", type=int, default=7000, help="tested at most")
     parser.add_argument("--samples", type=int, default=10_000)
     parser.add_argument("--epochs", type=int, default=20, help="of PolyMNIST")
-    parser.add_argument("--vae-epochs", type=int, default=20)
+    parser.add_argument("--vae-epochs", type=int, default=30)
     parser.add_argument("--data-home", default=None)
     parser.add_argument("--out", default=None)
     parser.add_argument(

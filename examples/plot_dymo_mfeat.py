@@ -91,7 +91,9 @@ plt.show()
 policies = {
     "none": {"selection": "none"},
     "all": {"selection": "all"},
-    "confidence only": {"selection": "iterative", "calibration": None},
+    "confidence only": {
+        "selection": "iterative", "calibration": None, "min_reward": 0.0
+    },
     "DyMo": {"selection": "iterative"},
 }
 first = DyMoSelector(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,15 @@ from sklearn.utils.validation import check_is_fitted
 from .._classify import MultimodalClassifierMixin
 from .._target import TrainingRows
 from ..modalities._multimodal_data import MultimodalData
-from ._fitting import (
+from ._choice import (
     CALIBRATIONS,
-    choose_calibration,
-    enough_held_out,
-    feature_rows,
+    ERRORS_HELD_OUT,
+    ERRORS_TRAINING,
+    MIN_REWARDS,
+    TRAINING_ROWS,
+    MaskedRows,
 )
+from ._fitting import enough_held_out, feature_rows
 from ._fusers import Fuser
 from ._recoverer import Recoverer
 from ._scores import log_softmax
@@ -33,11 +37,12 @@ class SelectionMixin(MultimodalClassifierMixin):
     """Selection, with the policies of the estimator or others, and what it predicts."""
 
     # Policies are no data about rows: nothing routes them.
-    __metadata_request__predict_proba = {"selection": UNUSED, "calibration": UNUSED}
-    __metadata_request__predict_log_proba = {
+    __metadata_request__predict_proba = {
         "selection": UNUSED,
         "calibration": UNUSED,
+        "min_reward": UNUSED,
     }
+    __metadata_request__predict_log_proba = __metadata_request__predict_proba
 
     recovery: Any
     metric: str
@@ -48,7 +53,8 @@ class SelectionMixin(MultimodalClassifierMixin):
     shrinkage: float
     min_rows: int
     reward: str
-    min_reward: float
+    min_reward: float | str
+    min_reward_: float
     temperature: float
     ics: str
     classes_: np.ndarray
@@ -59,7 +65,12 @@ class SelectionMixin(MultimodalClassifierMixin):
     _recoverer: Recoverer
     _table: StatisticsTable
 
-    def _policy(self, selection: str | None, calibration: str | None) -> Policy:
+    def _policy(
+        self,
+        selection: str | None,
+        calibration: str | None,
+        min_reward: float | None = None,
+    ) -> Policy:
         selection = self.selection if selection is None else selection
         if selection not in SELECTIONS:
             raise ValueError(
@@ -72,7 +83,12 @@ class SelectionMixin(MultimodalClassifierMixin):
                 f"Got calibration={calibration!r}, expected 'fitted' or one of "
                 f"{list(CALIBRATIONS)}."
             )
-        return Policy(selection, calibration, self.reward, float(self.min_reward))
+        if min_reward is None:
+            auto = self.min_reward == "auto"
+            min_reward = self.min_reward_ if auto else float(self.min_reward)
+        if not isinstance(min_reward, Real) or np.isnan(min_reward):
+            raise ValueError(f"Got min_reward={min_reward!r}, expected a number.")
+        return Policy(selection, calibration, self.reward, float(min_reward))
 
     # -- fit ---------------------------------------------------------------------------
 
@@ -114,18 +130,54 @@ class SelectionMixin(MultimodalClassifierMixin):
             int(self.min_rows),
         ).fit(centers, spreads, drawing)
         self.prototypes_ = self._table.overall
-        self.calibration_ = self.calibration
+        self._choose_policy(rows, data, training, apart, hiding)
+
+    def _choose_policy(
+        self,
+        rows: TrainingRows,
+        data: MultimodalData,
+        training: np.ndarray,
+        apart: np.ndarray,
+        rng: np.random.RandomState,
+    ) -> None:
+        """Calibration and least reward that rows with hidden parts ask for."""
+        calibrate, bound = self.calibration == "auto", self.min_reward == "auto"
+        self.calibration_ = CALIBRATIONS[0] if calibrate else self.calibration
+        self.min_reward_ = MIN_REWARDS[0] if bound else float(self.min_reward)
         self.calibration_scores_: dict[str | None, float] = {}
-        if self.calibration == "auto":
-            # "all" and "none" need none, and have no scores to choose by.
-            judged = self.selection in ("iterative", "simultaneous")
-            policies = [self._policy(self.selection, c) for c in CALIBRATIONS]
-            self.calibration_, self.calibration_scores_ = choose_calibration(
-                lambda part: [out.logits for out in self._run(part, *policies)],
-                data[apart if judged else apart[:0]],
-                rows.y[apart],
-                rows.weight[apart],
-                hiding,
+        self.min_reward_scores_: dict[float, float] = {}
+        # Recoveries may know training rows by heart: what makes selection less strict
+        # is not chosen on those.
+        calibrate = calibrate and len(apart) > 0
+        # "all" and "none" judge nothing.
+        judged = self.selection in ("iterative", "simultaneous")
+        if not judged or not (calibrate or bound):
+            return
+        index, n_errors = apart, ERRORS_HELD_OUT
+        if not len(apart):
+            index, n_errors = rng.permutation(training)[:TRAINING_ROWS], ERRORS_TRAINING
+        masked = MaskedRows(
+            data[index], rows.y[index], rows.weight[index], n_errors, rng
+        )
+        if not len(masked.data):
+            return
+
+        def logits(*policies: Policy) -> list[np.ndarray]:
+            return [outcome.logits for outcome in self._run(masked.data, *policies)]
+
+        if calibrate:
+            policies = [self._policy(None, c) for c in CALIBRATIONS]
+            self.calibration_, self.calibration_scores_ = masked.choose(
+                CALIBRATIONS, logits(*policies)
+            )
+        if bound:
+            # Infinity fuses nothing, and need not be asked of any candidate.
+            policies = [
+                self._policy(None if np.isfinite(r) else "none", "fitted", r)
+                for r in MIN_REWARDS
+            ]
+            self.min_reward_, self.min_reward_scores_ = masked.choose(
+                MIN_REWARDS, logits(*policies)
             )
 
     # -- predict -----------------------------------------------------------------------
@@ -174,6 +226,7 @@ class SelectionMixin(MultimodalClassifierMixin):
         *,
         selection: str | None = None,
         calibration: str | None = "fitted",
+        min_reward: float | None = None,
     ) -> np.ndarray:
         """Log-probabilities of the classes.
 
@@ -186,6 +239,8 @@ class SelectionMixin(MultimodalClassifierMixin):
             In place of that of the estimator.
         calibration : {"fitted", "log", "ratio"} or None, default="fitted"
             In place of ``calibration_``, which is "fitted".
+        min_reward : float, default=None
+            In place of that of the estimator; infinite fuses nothing.
 
         Returns
         -------
@@ -193,7 +248,7 @@ class SelectionMixin(MultimodalClassifierMixin):
             Columns in the order of ``classes_``.
         """
         check_is_fitted(self)
-        policy = self._policy(selection, calibration)
+        policy = self._policy(selection, calibration, min_reward)
         return self._answer(X, lambda data: self._log_proba_of(data, policy))
 
     def predict_proba(
@@ -202,6 +257,7 @@ class SelectionMixin(MultimodalClassifierMixin):
         *,
         selection: str | None = None,
         calibration: str | None = "fitted",
+        min_reward: float | None = None,
     ) -> np.ndarray:
         """Probabilities of the classes.
 
@@ -214,13 +270,17 @@ class SelectionMixin(MultimodalClassifierMixin):
             In place of that of the estimator, to compare them on the same model.
         calibration : {"fitted", "log", "ratio"} or None, default="fitted"
             In place of ``calibration_``, which is "fitted".
+        min_reward : float, default=None
+            In place of that of the estimator; infinite fuses nothing.
 
         Returns
         -------
         ndarray of float64 of shape (n_samples, n_classes)
             Rows sum to 1; columns in the order of ``classes_``.
         """
-        logs = self.predict_log_proba(X, selection=selection, calibration=calibration)
+        logs = self.predict_log_proba(
+            X, selection=selection, calibration=calibration, min_reward=min_reward
+        )
         proba = np.exp(logs)
         return proba / proba.sum(axis=1, keepdims=True)
 
@@ -230,6 +290,7 @@ class SelectionMixin(MultimodalClassifierMixin):
         *,
         selection: str | None = None,
         calibration: str | None = "fitted",
+        min_reward: float | None = None,
     ) -> np.ndarray:
         """Which modalities each prediction is made from.
 
@@ -241,6 +302,8 @@ class SelectionMixin(MultimodalClassifierMixin):
             In place of that of the estimator.
         calibration : {"fitted", "log", "ratio"} or None, default="fitted"
             In place of ``calibration_``, which is "fitted".
+        min_reward : float, default=None
+            In place of that of the estimator; infinite fuses nothing.
 
         Returns
         -------
@@ -248,7 +311,7 @@ class SelectionMixin(MultimodalClassifierMixin):
             Those that were there, if training rows had them, and those that were
             recovered and fused. Columns in the order of ``modality_names_in_``.
         """
-        out, outcome, rows = self._select_rows(X, selection, calibration)
+        out, outcome, rows = self._select_rows(X, selection, calibration, min_reward)
         columns = [list(self.modality_names_in_).index(name) for name in self._used]
         if len(rows):
             out[np.ix_(rows, np.array(columns))] = outcome.fused
@@ -260,6 +323,7 @@ class SelectionMixin(MultimodalClassifierMixin):
         *,
         selection: str | None = None,
         calibration: str | None = "fitted",
+        min_reward: float | None = None,
     ) -> pd.DataFrame:
         """How every recovered modality was judged.
 
@@ -271,6 +335,8 @@ class SelectionMixin(MultimodalClassifierMixin):
             In place of that of the estimator. "all" and "none" judge nothing.
         calibration : {"fitted", "log", "ratio"} or None, default="fitted"
             In place of ``calibration_``, which is "fitted".
+        min_reward : float, default=None
+            In place of that of the estimator; infinite fuses nothing.
 
         Returns
         -------
@@ -286,7 +352,7 @@ class SelectionMixin(MultimodalClassifierMixin):
             label_before, label_after
                 Predicted label without and with it.
         """
-        _, outcome, rows = self._select_rows(X, selection, calibration)
+        _, outcome, rows = self._select_rows(X, selection, calibration, min_reward)
         columns = ["row", "step", "modality", "reward", "alpha", "accepted",
                    "label_before", "label_after"]  # fmt: skip
         if not len(rows) or not outcome.history:
@@ -305,11 +371,15 @@ class SelectionMixin(MultimodalClassifierMixin):
         return table.sort_values(["row", "step"], kind="stable", ignore_index=True)
 
     def _select_rows(
-        self, X: Any, selection: str | None, calibration: str | None
+        self,
+        X: Any,
+        selection: str | None,
+        calibration: str | None,
+        min_reward: float | None,
     ) -> tuple[np.ndarray, Outcome, np.ndarray]:
         """An empty answer, the outcome, and the rows that it is of."""
         check_is_fitted(self)
-        policy = self._policy(selection, calibration)
+        policy = self._policy(selection, calibration, min_reward)
         data = self._check_rows(X)
         rows = np.flatnonzero(self._answerable(data))
         outcome = Outcome(np.empty((0, 0)), np.empty((0, 0), dtype=bool))

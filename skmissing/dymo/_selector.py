@@ -61,8 +61,8 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
     calibration : {"auto", "log", "ratio"} or None, default="auto"
         How much confidence counts where features become less typical. None: in full,
         which is not safe where recoveries may be wrong. "auto": the one with the least
-        log-loss on rows held out of which parts are hidden; "ratio" where none are held
-        out.
+        Brier score on rows held out of which parts are hidden; "ratio" where none are
+        held out.
     ics : {"empirical", "halfnormal"}, default="empirical"
         How typical a distance is: by its rank among distances of known rows, or by the
         half-normal distribution of the paper, which says little about distances that
@@ -71,9 +71,10 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         Whether confidence is compared as a probability or as its logarithm.
     temperature : float, default=0.1
         Of the softmax of similarities to prototypes.
-    min_reward : float, default=0.0
-        A reward has to exceed this. More than 0 fuses less: safer where recoveries are
-        noise, worse where they are good.
+    min_reward : float or "auto", default="auto"
+        A reward has to exceed this: 0 in the paper. More fuses less, safer where
+        recoveries are noise, worse where they are good. "auto": 0, unless rows of which
+        parts are hidden say that 0.1, 0.3 or fusing nothing (infinity) is better.
     statistics : {"auto", "held_out", "training"}, default="auto"
         Rows whose distances to the prototypes say what is typical. Those of training
         rows are too small where a net remembers them, those of few rows too uncertain.
@@ -117,7 +118,11 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
     calibration_ : {"log", "ratio"} or None
         The calibration in use.
     calibration_scores_ : dict
-        Log-loss by calibration, if it was chosen.
+        Brier score by calibration, if it was chosen.
+    min_reward_ : float
+        The least reward that was chosen.
+    min_reward_scores_ : dict
+        Brier score by least reward, if it was chosen.
     recoveries_ : list of fitted transformers
         The recoveries in use.
     prototypes_ : ndarray of shape (n_classes, n_features)
@@ -173,7 +178,9 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
     rate falls, and early stopping watches the cross-entropy given up to 12 sets;
     spreads come from rows held out if they are many, and those of few rows are drawn
     towards those of more; by default ranks take the place of the half-normal
-    distribution; and the calibration is chosen on masked rows, not by data set.
+    distribution; calibration and least reward are chosen on masked rows, not by data
+    set: a later one of "ratio", "log", None, and of 0, 0.1, 0.3, infinity, if its Brier
+    score is lower by a standard error, by two on training rows if none are held out.
     Blocks are encoded once for all rounds, and what was learnt of the last round is not
     computed again: a row with k missing modalities takes at most 1 + k (k + 1) / 2
     passes through the transformer.
@@ -211,7 +218,10 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         "ics": [StrOptions({"halfnormal", "empirical"})],
         "reward": [StrOptions({"prob", "logprob"})],
         "temperature": [Interval(Real, 0, None, closed="neither")],
-        "min_reward": [Interval(Real, None, None, closed="neither")],
+        "min_reward": [
+            Interval(Real, None, None, closed="neither"),
+            StrOptions({"auto"}),
+        ],
         "statistics": [StrOptions({"auto", "held_out", "training"})],
         "shrinkage": [Interval(Real, 0, None, closed="left")],
         "min_rows": [Interval(Integral, 1, None, closed="left")],
@@ -242,7 +252,7 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         ics: str = "empirical",
         reward: str = "prob",
         temperature: float = 0.1,
-        min_reward: float = 0.0,
+        min_reward: float | str = "auto",
         statistics: str = "auto",
         shrinkage: float = 0.1,
         min_rows: int = 10,

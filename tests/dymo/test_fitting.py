@@ -12,7 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from skmissing import DyMoSelector
 from skmissing.baselines import PatternClassifier
 from skmissing.dymo import _prediction
-from skmissing.dymo._fitting import CALIBRATIONS, choose_calibration
+from skmissing.dymo._choice import MaskedRows
 from skmissing.dymo._scores import distances
 from skmissing.dymo._statistics import Rows, StatisticsTable, overall_subsets
 from skmissing.dymo._typicality import N_STEPS, Survival
@@ -171,13 +171,17 @@ def test_rows_held_out_teach_nothing(monkeypatch):
         taken.append((len(data), weight))
         return original(fuser, data, labels, weight)
 
-    def choose(predict, data, labels, weight, rng):
-        chosen.append((len(data), labels, weight))
-        return "log", {}
+    class Masked(MaskedRows):
+        def __init__(self, data, labels, weight, n_errors, rng):
+            chosen.append((len(data), labels, weight))
+            super().__init__(data, labels, weight, n_errors, rng)
+
+        def choose(self, options, logits):
+            return options[1], {}
 
     original, chosen = _prediction.feature_rows, []
     monkeypatch.setattr(_prediction, "feature_rows", spy)
-    monkeypatch.setattr(_prediction, "choose_calibration", choose)
+    monkeypatch.setattr(_prediction, "MaskedRows", Masked)
     monkeypatch.setattr(Spy, "seen", [])
     weight = 1.0 + np.arange(120) % 2
     clf = DyMoSelector(**SMALL, recovery=Spy(), statistics="held_out")
@@ -190,7 +194,7 @@ def test_rows_held_out_teach_nothing(monkeypatch):
     for _, found in taken:
         np.testing.assert_allclose(np.ptp(found), 1 / weight.mean())
     assert taken[1][0] == n_out and np.ptp(chosen[0][2]) > 0
-    assert clf.calibration_ == "log"
+    assert len(chosen) == 1 and clf.calibration_ == "log" and clf.min_reward_ == 0.1
 
 
 def test_a_group_is_held_out_whole():
@@ -206,49 +210,6 @@ def test_a_group_is_held_out_whole():
     Net(**SMALL, statistics="held_out").fit(X, y, groups=groups)
     rows, out = seen[0]
     assert out.any() and not set(rows[out]) & set(rows[~out])
-
-
-def test_calibrations_are_compared_with_the_last_one_chosen():
-    X, _ = make_blocks(n=60, n_modalities=2, missing=0.0)
-    y, rng = np.zeros(60, dtype=int), np.random.default_rng(0)
-    noise = rng.normal(size=60)
-    noise = (noise - noise.mean()) / noise.std(ddof=1) / 10
-
-    def answers(gains):
-        def predict(hidden):
-            out = []
-            for gain in gains:
-                loss = np.full(60, 3.0 - gain) + (noise if gain else 0.0)
-                out.append(np.stack([-loss, np.log1p(-np.exp(-loss))], axis=1))
-            return out
-
-        return choose_calibration(predict, X, y, np.ones(60), DRAWS(0))
-
-    error = 0.1 / np.sqrt(60)
-    assert CALIBRATIONS == ("ratio", "log", None)
-    # None is better than "ratio" by more than an error, but not than "log".
-    assert answers((0.0, 2 * error, 1.5 * error))[0] == "log"
-    assert answers((0.0, 0.5 * error, 1.5 * error))[0] is None
-    X, _ = make_blocks(n=60, n_modalities=3, missing=0.4)
-
-    def by_copies(hidden):
-        loss = hidden.present.sum(axis=1).astype(float)
-        logits = np.stack([-loss, np.log1p(-np.exp(-loss))], axis=1)
-        return [logits] * 3
-
-    count = X.present.sum(axis=1)
-    most = count - (count == 3)
-    _, scores = choose_calibration(by_copies, X, y, np.ones(60), DRAWS(0))
-    # A row counts once, however many copies there are of it.
-    assert scores["ratio"] == pytest.approx(np.mean((1 + most) / 2))
-
-
-def test_nothing_is_chosen_where_nothing_is_judged():
-    X, y = make_blocks(n=120)
-    for selection in ("all", "none"):
-        clf = DyMoSelector(**SMALL, statistics="held_out", selection=selection)
-        assert clf.fit(X, y).calibration_scores_ == {}
-        assert clf.calibration_ == "ratio"
 
 
 # -- what does not fit ----------------------------------------------------------------

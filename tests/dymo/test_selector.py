@@ -16,12 +16,7 @@ from skorch.callbacks import Callback
 
 from skmissing import DyMoSelector, MultimodalData
 from skmissing.baselines import FusionClassifier, PatternClassifier
-from skmissing.dymo._fitting import (
-    CALIBRATIONS,
-    choose_calibration,
-    enough_held_out,
-    hide_some,
-)
+from skmissing.dymo._fitting import enough_held_out
 from skmissing.dymo._scores import log_softmax
 from skmissing.exceptions import UnobservedModalityWarning
 from skmissing.nn import MLPEncoder, ModuleEncoder
@@ -603,21 +598,6 @@ def test_a_net_that_was_left_training_still_predicts():
     np.testing.assert_array_equal(clf.predict_proba(X), before)
 
 
-def test_calibration_is_chosen_on_rows_held_out():
-    X, y = make_blocks(n=120, n_modalities=3, missing=0.2)
-    clf = DyMoSelector(**SMALL, statistics="held_out").fit(X, y)
-    assert set(clf.calibration_scores_) == {"log", "ratio", None}
-    scores = clf.calibration_scores_
-    assert scores[clf.calibration_] <= scores["ratio"]
-    plain = DyMoSelector(**SMALL).fit(X, y)
-    assert plain.calibration_ == "ratio" and plain.calibration_scores_ == {}
-    fixed = DyMoSelector(**SMALL, calibration=None, statistics="held_out").fit(X, y)
-    assert fixed.calibration_ is None and fixed.calibration_scores_ == {}
-    np.testing.assert_array_equal(
-        clf.predict_proba(X), clf.predict_proba(X, calibration=clf.calibration_)
-    )
-
-
 def test_spreads_are_those_of_rows_held_out_if_they_are_many():
     assert enough_held_out("auto", 150, 3) and not enough_held_out("auto", 149, 3)
     assert enough_held_out("held_out", 1, 3) and not enough_held_out("held_out", 0, 3)
@@ -629,82 +609,6 @@ def test_spreads_are_those_of_rows_held_out_if_they_are_many():
     )
     np.testing.assert_array_equal(held.overall, own.overall)
     assert held.pooled_ != own.pooled_
-
-
-@pytest.mark.parametrize("n_modalities", [1, 2, 4, 9])
-def test_each_row_is_left_with_every_number_of_modalities(n_modalities):
-    X, _ = make_blocks(n=60, n_modalities=n_modalities, missing=0.4)
-    X = X[X.present.any(axis=1)]
-    hidden, rows = hide_some(X, np.random.RandomState(0))
-    assert not (hidden.present & ~X.present[rows]).any()
-    left = hidden.present.sum(axis=1)
-    for row, count in enumerate(X.present.sum(axis=1)):
-        # A complete row has nothing to be recovered, another one has as it is.
-        most = count - (count == n_modalities)
-        expected = np.arange(1, most + 1)
-        if most > 6:
-            assert most in (7, 8)
-            expected = {7: [1, 2, 3, 5, 6, 7], 8: [1, 2, 4, 5, 7, 8]}[int(most)]
-        np.testing.assert_array_equal(left[rows == row], expected)
-
-
-def test_what_is_hidden_is_drawn():
-    X, _ = make_blocks(n=600, n_modalities=3, missing=0.0)
-    hidden, _ = hide_some(X, np.random.RandomState(0))
-    one = hidden.present.sum(axis=1) == 1
-    np.testing.assert_allclose(hidden.present[one].mean(axis=0), 1 / 3, atol=0.06)
-    np.testing.assert_allclose(hidden.present[~one].mean(axis=0), 2 / 3, atol=0.06)
-
-
-def chosen(X, y, scores, weight=None):
-    """The choice where each calibration has its own answers."""
-    weight = np.ones(len(y)) if weight is None else weight
-    return choose_calibration(
-        lambda hidden: [scores(c, hidden) for c in CALIBRATIONS],
-        X,
-        y,
-        weight,
-        np.random.RandomState(0),
-    )
-
-
-def test_calibration_is_given_up_for_more_than_a_standard_error():
-    X, _ = make_blocks(n=50, n_modalities=2, missing=0.0)
-    y = np.zeros(50, dtype=int)
-    rng = np.random.default_rng(0)
-    noise = rng.normal(size=50)
-    noise = (noise - noise.mean()) / noise.std(ddof=1)
-
-    def answers(gain):
-        def scores(c, hidden):
-            # One copy of each row. Class 0 loses as much as the logit says.
-            loss = 5.0 - (c is None) * (gain + noise)
-            return np.stack([-loss, np.log1p(-np.exp(-loss))], axis=1)
-
-        return scores
-
-    error = 1 / np.sqrt(50)
-    for gain, expected in ((1.01 * error, None), (0.99 * error, "ratio"),
-                           (-1.0, "ratio")):  # fmt: skip
-        calibration, losses = chosen(X, y, answers(gain))
-        assert calibration == expected
-        assert losses["ratio"] - losses[None] == pytest.approx(gain)
-        weighted = chosen(X, y, answers(gain), np.full(50, 7.0))
-        assert weighted[0] == expected
-    # The more copies of a row, the same error: they are no further rows.
-    X, _ = make_blocks(n=50, n_modalities=4, missing=0.0)
-
-    def repeated(c, hidden):
-        return np.repeat(answers(0.99 * error)(c, hidden), 3, axis=0)
-
-    assert chosen(X, y, repeated)[0] == "ratio"
-    # A single row says nothing.
-    one = chosen(
-        X[:1], y[:1], lambda c, h: np.array([[0.0, 9.0 * (c is not None)]] * 3)
-    )
-    assert one[0] == "ratio" and one[1][None] < one[1]["ratio"]
-    nothing = chosen(X[:0], y[:0], None)
-    assert nothing == ("ratio", {})
 
 
 def test_more_than_six_modalities_pickle_and_repeat():
