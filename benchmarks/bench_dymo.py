@@ -207,7 +207,7 @@ def mfeat_run(seed, metric, ics, statistics_of):
             rows = hide_all_but(X[test], 6 - missing, rng)
             out[f"{name}, {missing} of 6"] = answers(other, rows, y[test])
         out[f"{name}, calibration"] = str(other.calibration_)
-        out[f"{name}, min_reward"] = other.min_reward_
+        out[f"{name}, min_reward"] = str(other.min_reward_)
     return out
 
 
@@ -224,6 +224,8 @@ def mfeat(args, results):
         complete = [run["complete"] for run in runs]
         print(f"  complete rows {np.mean(complete):.2f} ({_sd(complete):.2f})")
         for name in FIXTURES:
+            for what in ("calibration", "min_reward"):
+                print(f"  {name}, {what}: {[r[f'{name}, {what}'] for r in runs]}")
             for missing in (1, 3, 5):
                 key = f"{name}, {missing} of 6"
                 show(key, [run[key] for run in runs])
@@ -323,7 +325,7 @@ def polymnist_run(clf, vae, bunch, seed, n_test):
     out = {
         "complete": 100 * clf.score(test, labels),
         "calibration": str(clf.calibration_),
-        "min_reward": clf.min_reward_,
+        "min_reward": str(clf.min_reward_),
         "recovered variance": vae.score(test[:1000]),
         "coherence": coherence(clf, vae, test[:1000], labels[:1000]),
     }

@@ -87,12 +87,15 @@ plt.show()
 # The net does not depend on the recovery: with ``estimator=`` a second selector uses
 # that of the first. ``predict_proba`` takes the policy. "none" uses what is there,
 # "all" fuses everything. The selection without calibration asks for confidence only.
+# The default has chosen on rows held out how surer a prediction has to become.
 
 policies = {
     "none": {"selection": "none"},
     "all": {"selection": "all"},
     "confidence only": {
-        "selection": "iterative", "calibration": None, "min_reward": 0.0
+        "selection": "iterative",
+        "calibration": None,
+        "min_reward": 0.0,
     },
     "DyMo": {"selection": "iterative"},
 }

@@ -110,6 +110,7 @@ INIT_PARAMS = {
             **SELECTOR_SIZES,
             "recovery": RegressionRecovery(min_rows=1),
             "min_rows": 1,
+            "min_reward": 0.0,
         },  # fmt: skip
     ),
     "PatternClassifier": Settings(PatternClassifier),
@@ -190,6 +191,7 @@ VARIANTS = {
             "ics": "halfnormal",
             "reward": "logprob",
             "min_rows": 1,
+            "min_reward": 0.0,
         },
     ),
     "PatternClassifier, exact": Settings(

@@ -13,12 +13,14 @@ from ._scores import log_softmax
 # Copies of each row that policies are compared on: with up to as many modalities, one
 # for each number of them that may be left.
 MAX_COPIES = 6
-# From the safest on: "ratio" lowers the confidence most, None never does. What makes
-# selection safe is given up only where rows held out say so clearly.
+# "ratio" first: of confidence in what is hardly typical it leaves the least. None never
+# lowers it. What makes selection safe is given up only where rows held out say so.
 CALIBRATIONS = ("ratio", "log", None)
 # From that of the paper on, up to fusing nothing at all.
 MIN_REWARDS = (0.0, 0.1, 0.3, np.inf)
-# Without rows held out the reward is chosen on so many training rows at most.
+# Fewer rows held out are no basis for a choice; of many, so many are enough.
+LEAST_HELD_OUT, MOST_HELD_OUT = 30, 1000
+# Without them the least reward is chosen on so many training rows at most.
 TRAINING_ROWS = 300
 # By how many standard errors a later choice has to be better. A net answers too well
 # for what is left of training rows, so that they ask for too little fusing; a recovery
@@ -35,6 +37,8 @@ class MaskedRows:
         The rows; may be none.
     y, weight : ndarray of shape (n,)
         Class indices and sample weights.
+    groups : ndarray of shape (n,) or None
+        Rows of a group are not independent.
     n_errors : float
         By how many standard errors a later option has to be better.
     rng : RandomState
@@ -51,13 +55,16 @@ class MaskedRows:
         data: MultimodalData,
         y: np.ndarray,
         weight: np.ndarray,
+        groups: np.ndarray | None,
         n_errors: float,
         rng: np.random.RandomState,
     ) -> None:
         self.data, rows = hide_some(data, rng)
-        kept, self._place = np.unique(rows, return_inverse=True)
         self._y = y[rows]
-        self._weight = weight[kept]
+        # Each row counts once, however many copies there are of it.
+        self._share = weight[rows] / np.bincount(rows, minlength=len(data))[rows]
+        unit = rows if groups is None else groups[rows]
+        self._unit = np.unique(unit, return_inverse=True)[1]
         self._n_errors = n_errors
 
     def choose(
@@ -65,10 +72,11 @@ class MaskedRows:
     ) -> tuple[Any, dict[Any, float]]:
         """The option with the best answers.
 
-        The first one, unless a later one has a Brier score that is clearly lower.
-        Copies of a row are not independent: the error is that of a mean over rows.
-        The Brier score, because the log-loss is decided by the few rows that a wrong
-        recovery made certain of a wrong class, whatever it did for the others.
+        The first one, unless a later one has a Brier score that is clearly lower. The
+        copies of a row, or of the rows of a group, are not independent: the error is
+        that of a mean over rows or groups. The Brier score, because the log-loss is
+        decided by the few rows that a wrong recovery made certain of a wrong class,
+        whatever it did for the others.
 
         Parameters
         ----------
@@ -82,20 +90,23 @@ class MaskedRows:
         chosen : object
             One of the options.
         scores : dict
-            Brier score of each.
+            Brier score of each, from 0 to 2.
         """
-        copies = np.bincount(self._place)
+        weight = np.bincount(self._unit, self._share)
         losses = {
-            option: np.bincount(self._place, brier_losses(part, self._y)) / copies
+            option: np.bincount(
+                self._unit, self._share * brier_losses(part, self._y)
+            ) / weight
             for option, part in zip(options, logits)
-        }
+        }  # fmt: skip
         chosen = options[0]
         for other in options[1:]:
-            gain, error = mean_and_error(losses[chosen] - losses[other], self._weight)
-            if gain > self._n_errors * error:
+            gain, error = mean_and_error(losses[chosen] - losses[other], weight)
+            # A difference of a single row is as large as its error: no matter of
+            # rounding.
+            if gain > self._n_errors * error * (1.0 + 1e-9):
                 chosen = other
-        means = {o: mean_and_error(v, self._weight)[0] for o, v in losses.items()}
-        return chosen, means
+        return chosen, {o: mean_and_error(v, weight)[0] for o, v in losses.items()}
 
 
 def hide_some(

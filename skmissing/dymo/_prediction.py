@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from numbers import Real
 from typing import Any
 
@@ -17,7 +18,10 @@ from ._choice import (
     CALIBRATIONS,
     ERRORS_HELD_OUT,
     ERRORS_TRAINING,
+    LEAST_HELD_OUT,
+    MAX_COPIES,
     MIN_REWARDS,
+    MOST_HELD_OUT,
     TRAINING_ROWS,
     MaskedRows,
 )
@@ -69,7 +73,7 @@ class SelectionMixin(MultimodalClassifierMixin):
         self,
         selection: str | None,
         calibration: str | None,
-        min_reward: float | None = None,
+        min_reward: float | str = "fitted",
     ) -> Policy:
         selection = self.selection if selection is None else selection
         if selection not in SELECTIONS:
@@ -83,11 +87,14 @@ class SelectionMixin(MultimodalClassifierMixin):
                 f"Got calibration={calibration!r}, expected 'fitted' or one of "
                 f"{list(CALIBRATIONS)}."
             )
-        if min_reward is None:
+        if min_reward == "fitted":
+            # A number that was set after fit is obeyed, as other settings are.
             auto = self.min_reward == "auto"
-            min_reward = self.min_reward_ if auto else float(self.min_reward)
+            min_reward = self.min_reward_ if auto else self.min_reward
         if not isinstance(min_reward, Real) or np.isnan(min_reward):
-            raise ValueError(f"Got min_reward={min_reward!r}, expected a number.")
+            raise ValueError(
+                f"Got min_reward={min_reward!r}, expected 'fitted' or a number."
+            )
         return Policy(selection, calibration, self.reward, float(min_reward))
 
     # -- fit ---------------------------------------------------------------------------
@@ -146,19 +153,23 @@ class SelectionMixin(MultimodalClassifierMixin):
         self.min_reward_ = MIN_REWARDS[0] if bound else float(self.min_reward)
         self.calibration_scores_: dict[str | None, float] = {}
         self.min_reward_scores_: dict[float, float] = {}
-        # Recoveries may know training rows by heart: what makes selection less strict
-        # is not chosen on those.
-        calibrate = calibrate and len(apart) > 0
         # "all" and "none" judge nothing.
-        judged = self.selection in ("iterative", "simultaneous")
-        if not judged or not (calibrate or bound):
+        if self.selection not in ("iterative", "simultaneous"):
             return
-        index, n_errors = apart, ERRORS_HELD_OUT
-        if not len(apart):
+        index, n_errors = rng.permutation(apart)[:MOST_HELD_OUT], ERRORS_HELD_OUT
+        if len(apart) < LEAST_HELD_OUT:
+            # Recoveries may know training rows by heart: what makes selection less
+            # strict is not chosen on those. Where sets are too many to be known
+            # before, each that they meet would cost a pass over all rows.
+            calibrate = False
+            bound = bound and data.shape[1] <= MAX_COPIES
             index, n_errors = rng.permutation(training)[:TRAINING_ROWS], ERRORS_TRAINING
+        if not (calibrate or bound):
+            return
         masked = MaskedRows(
-            data[index], rows.y[index], rows.weight[index], n_errors, rng
-        )
+            data[index], rows.y[index], rows.weight[index],
+            None if rows.groups is None else rows.groups[index], n_errors, rng,
+        )  # fmt: skip
         if not len(masked.data):
             return
 
@@ -171,13 +182,9 @@ class SelectionMixin(MultimodalClassifierMixin):
                 CALIBRATIONS, logits(*policies)
             )
         if bound:
-            # Infinity fuses nothing, and need not be asked of any candidate.
-            policies = [
-                self._policy(None if np.isfinite(r) else "none", "fitted", r)
-                for r in MIN_REWARDS
-            ]
+            policies = [self._policy(None, "fitted", r) for r in MIN_REWARDS]
             self.min_reward_, self.min_reward_scores_ = masked.choose(
-                MIN_REWARDS, logits(*policies)
+                MIN_REWARDS, logits(*map(_in_short, policies))
             )
 
     # -- predict -----------------------------------------------------------------------
@@ -218,7 +225,9 @@ class SelectionMixin(MultimodalClassifierMixin):
         return self._log_proba_of(data, self._policy(None, "fitted"))
 
     def _log_proba_of(self, data: MultimodalData, policy: Policy) -> np.ndarray:
-        return log_softmax(self._run(data.select(self._used), policy)[0].logits)
+        return log_softmax(
+            self._run(data.select(self._used), _in_short(policy))[0].logits
+        )
 
     def predict_log_proba(
         self,
@@ -226,7 +235,7 @@ class SelectionMixin(MultimodalClassifierMixin):
         *,
         selection: str | None = None,
         calibration: str | None = "fitted",
-        min_reward: float | None = None,
+        min_reward: float | str = "fitted",
     ) -> np.ndarray:
         """Log-probabilities of the classes.
 
@@ -239,8 +248,8 @@ class SelectionMixin(MultimodalClassifierMixin):
             In place of that of the estimator.
         calibration : {"fitted", "log", "ratio"} or None, default="fitted"
             In place of ``calibration_``, which is "fitted".
-        min_reward : float, default=None
-            In place of that of the estimator; infinite fuses nothing.
+        min_reward : float or "fitted", default="fitted"
+            In place of the parameter, or of ``min_reward_`` where that is "auto".
 
         Returns
         -------
@@ -257,7 +266,7 @@ class SelectionMixin(MultimodalClassifierMixin):
         *,
         selection: str | None = None,
         calibration: str | None = "fitted",
-        min_reward: float | None = None,
+        min_reward: float | str = "fitted",
     ) -> np.ndarray:
         """Probabilities of the classes.
 
@@ -270,8 +279,8 @@ class SelectionMixin(MultimodalClassifierMixin):
             In place of that of the estimator, to compare them on the same model.
         calibration : {"fitted", "log", "ratio"} or None, default="fitted"
             In place of ``calibration_``, which is "fitted".
-        min_reward : float, default=None
-            In place of that of the estimator; infinite fuses nothing.
+        min_reward : float or "fitted", default="fitted"
+            In place of the parameter, or of ``min_reward_`` where that is "auto".
 
         Returns
         -------
@@ -290,7 +299,7 @@ class SelectionMixin(MultimodalClassifierMixin):
         *,
         selection: str | None = None,
         calibration: str | None = "fitted",
-        min_reward: float | None = None,
+        min_reward: float | str = "fitted",
     ) -> np.ndarray:
         """Which modalities each prediction is made from.
 
@@ -302,8 +311,8 @@ class SelectionMixin(MultimodalClassifierMixin):
             In place of that of the estimator.
         calibration : {"fitted", "log", "ratio"} or None, default="fitted"
             In place of ``calibration_``, which is "fitted".
-        min_reward : float, default=None
-            In place of that of the estimator; infinite fuses nothing.
+        min_reward : float or "fitted", default="fitted"
+            In place of the parameter, or of ``min_reward_`` where that is "auto".
 
         Returns
         -------
@@ -311,7 +320,9 @@ class SelectionMixin(MultimodalClassifierMixin):
             Those that were there, if training rows had them, and those that were
             recovered and fused. Columns in the order of ``modality_names_in_``.
         """
-        out, outcome, rows = self._select_rows(X, selection, calibration, min_reward)
+        check_is_fitted(self)
+        policy = _in_short(self._policy(selection, calibration, min_reward))
+        out, outcome, rows = self._select_rows(X, policy)
         columns = [list(self.modality_names_in_).index(name) for name in self._used]
         if len(rows):
             out[np.ix_(rows, np.array(columns))] = outcome.fused
@@ -323,7 +334,7 @@ class SelectionMixin(MultimodalClassifierMixin):
         *,
         selection: str | None = None,
         calibration: str | None = "fitted",
-        min_reward: float | None = None,
+        min_reward: float | str = "fitted",
     ) -> pd.DataFrame:
         """How every recovered modality was judged.
 
@@ -335,8 +346,8 @@ class SelectionMixin(MultimodalClassifierMixin):
             In place of that of the estimator. "all" and "none" judge nothing.
         calibration : {"fitted", "log", "ratio"} or None, default="fitted"
             In place of ``calibration_``, which is "fitted".
-        min_reward : float, default=None
-            In place of that of the estimator; infinite fuses nothing.
+        min_reward : float or "fitted", default="fitted"
+            In place of the parameter, or of ``min_reward_`` where that is "auto".
 
         Returns
         -------
@@ -352,7 +363,9 @@ class SelectionMixin(MultimodalClassifierMixin):
             label_before, label_after
                 Predicted label without and with it.
         """
-        _, outcome, rows = self._select_rows(X, selection, calibration, min_reward)
+        check_is_fitted(self)
+        policy = self._policy(selection, calibration, min_reward)
+        _, outcome, rows = self._select_rows(X, policy)
         columns = ["row", "step", "modality", "reward", "alpha", "accepted",
                    "label_before", "label_after"]  # fmt: skip
         if not len(rows) or not outcome.history:
@@ -371,15 +384,9 @@ class SelectionMixin(MultimodalClassifierMixin):
         return table.sort_values(["row", "step"], kind="stable", ignore_index=True)
 
     def _select_rows(
-        self,
-        X: Any,
-        selection: str | None,
-        calibration: str | None,
-        min_reward: float | None,
+        self, X: Any, policy: Policy
     ) -> tuple[np.ndarray, Outcome, np.ndarray]:
         """An empty answer, the outcome, and the rows that it is of."""
-        check_is_fitted(self)
-        policy = self._policy(selection, calibration, min_reward)
         data = self._check_rows(X)
         rows = np.flatnonzero(self._answerable(data))
         outcome = Outcome(np.empty((0, 0)), np.empty((0, 0), dtype=bool))
@@ -387,6 +394,13 @@ class SelectionMixin(MultimodalClassifierMixin):
             with self._while_predicting():
                 outcome = self._run(data[rows].select(self._used), policy)[0]
         return np.zeros(data.present.shape, dtype=bool), outcome, rows
+
+
+def _in_short(policy: Policy) -> Policy:
+    """The policy; if no reward is enough, one that does not ask for them."""
+    if policy.min_reward == np.inf and policy.selection != "all":
+        return replace(policy, selection="none")
+    return policy
 
 
 def _joined(parts: list[Outcome]) -> Outcome:

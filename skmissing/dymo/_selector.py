@@ -38,21 +38,20 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
     modalities : mapping or list, default=None
         Columns of each modality, see :class:`~skmissing.Modality`.
     recovery : transformer or dict of str to transformer, default=None
-        Fills missing modalities: anything in :mod:`skmissing.recovery`, or any imputer
+        Fills missing modalities: anything in :mod:`skmissing.recovery`, or an imputer
         of scikit-learn, which gets all modalities as one table. A dict has one for each
-        modality, others get the default,
-        :class:`~skmissing.recovery.RegressionRecovery`. Clones are fitted on the rows
-        that the net is trained on; :class:`sklearn.frozen.FrozenEstimator` keeps one
-        that is fitted.
+        modality, others get a :class:`~skmissing.recovery.RegressionRecovery`. Clones
+        are fitted on the rows that the net is trained on;
+        :class:`sklearn.frozen.FrozenEstimator` keeps one that is fitted.
     estimator : fitted classifier, default=None
         Answers for any set of modalities in place of the selector's own net: a
         classifier of this package with the same modalities and classes. It is not
         fitted again and stays fitted in clones; of the parameters of the net only those
         that hold rows out have an effect. Features are its centred log-probabilities.
-        Fit the selector on other rows than the classifier: what is typical, and the
-        calibration, are too good on rows that it knows. A DyMoSelector lends its net,
-        to be used with another recovery or other statistics; with the rows and the
-        ``random_state`` of its own fit the same ones are held out.
+        Fit the selector on other rows than the classifier: on rows that it knows
+        features are too typical, and fusing seems worse than it is. A DyMoSelector
+        lends its net, to be used with another recovery or other statistics; with the
+        rows and ``random_state`` of its own fit the same ones are held out.
     metric : {"cosine", "euclidean"}, default="cosine"
         How features are compared with prototypes, in training and selection.
     selection : {"iterative", "simultaneous", "all", "none"}, default="iterative"
@@ -60,33 +59,30 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         it are fused at once; everything recovered is fused; nothing is.
     calibration : {"auto", "log", "ratio"} or None, default="auto"
         How much confidence counts where features become less typical. None: in full,
-        which is not safe where recoveries may be wrong. "auto": the one with the least
-        Brier score on rows held out of which parts are hidden; "ratio" where none are
-        held out.
+        which is not safe where recoveries may be wrong. "auto": "ratio", unless rows
+        held out, of which parts are hidden, say that another one is better.
     ics : {"empirical", "halfnormal"}, default="empirical"
-        How typical a distance is: by its rank among distances of known rows, or by the
-        half-normal distribution of the paper, which says little about distances that
-        all are about as large.
+        How typical a distance is: by its rank among those of known rows, or by the
+        half-normal distribution of the paper, for which all are about alike.
     reward : {"prob", "logprob"}, default="prob"
         Whether confidence is compared as a probability or as its logarithm.
     temperature : float, default=0.1
         Of the softmax of similarities to prototypes.
     min_reward : float or "auto", default="auto"
         A reward has to exceed this: 0 in the paper. More fuses less, safer where
-        recoveries are noise, worse where they are good. "auto": 0, unless rows of which
-        parts are hidden say that 0.1, 0.3 or fusing nothing (infinity) is better.
+        recoveries are noise, worse where they are good; infinity nothing. "auto": 0,
+        unless such rows, or training rows, say that 0.1, 0.3 or infinity is better.
     statistics : {"auto", "held_out", "training"}, default="auto"
         Rows whose distances to the prototypes say what is typical. Those of training
-        rows are too small where a net remembers them, those of few rows too uncertain.
-        "held_out" holds rows out for it also without early stopping; "auto" uses the
-        rows of early stopping if there are 50 of them for each class.
+        rows are too small where a net remembers them, those of few rows uncertain.
+        "held_out" holds rows out also without early stopping; "auto" uses those of
+        early stopping if there are 50 of them for each class.
     shrinkage : float, default=0.1
         Weight of the spread pooled over classes, as a share of the rows of the average
-        class. Classes with few rows get little more than it.
+        class.
     min_rows : int, default=10
-        Classes with fewer training rows of a set of modalities are drawn towards
-        overall prototypes and pooled spreads, the fewer the more. Rows are counted, not
-        their weights; 1 draws none.
+        Classes with fewer training rows of a set are drawn towards overall prototypes
+        and pooled spreads, the fewer the more. Weights do not count; 1 draws none.
     token_dim : int, default=64
         Width of the tokens; a multiple of ``n_heads``.
     n_heads : int, default=4
@@ -102,11 +98,10 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
     contrastive_start : int, default=3
         Epochs before it is added.
     lr_schedule : {"cosine", "constant"}, default="cosine"
-        "cosine" lowers the learning rate along a cosine from ``lr`` to nearly 0 in the
-        last of ``max_epochs``. The few sets of modalities of a batch make its gradient
-        noisy, and at a constant rate the noise stays in the weights: rows with little
-        of what there is are answered worse. "constant" where ``callbacks`` change the
-        rate.
+        "cosine" lowers the learning rate from ``lr`` to nearly 0 in the last of
+        ``max_epochs``. The few sets of modalities of a batch make its gradient noisy:
+        at a constant rate rows with little of what there is are answered worse.
+        "constant" where ``callbacks`` change the rate.
     %(parameters)s
 
     Attributes
@@ -117,12 +112,10 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         Number of epochs run; not with ``estimator``.
     calibration_ : {"log", "ratio"} or None
         The calibration in use.
-    calibration_scores_ : dict
-        Brier score by calibration, if it was chosen.
     min_reward_ : float
-        The least reward that was chosen.
-    min_reward_scores_ : dict
-        Brier score by least reward, if it was chosen.
+        The least reward in use.
+    calibration_scores_, min_reward_scores_ : dict
+        Brier scores by what was chosen from, if it was.
     recoveries_ : list of fitted transformers
         The recoveries in use.
     prototypes_ : ndarray of shape (n_classes, n_features)
@@ -133,8 +126,7 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
     ------
     ValueError
         In ``fit``, for a recovery for an unknown modality, an ``estimator`` with other
-        modalities, classes or metric, a ``token_dim`` that is no multiple of
-        ``n_heads``, and unusable data.
+        modalities, classes or metric, a wrong ``token_dim``, and unusable data.
 
     See Also
     --------
@@ -178,15 +170,16 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
     rate falls, and early stopping watches the cross-entropy given up to 12 sets;
     spreads come from rows held out if they are many, and those of few rows are drawn
     towards those of more; by default ranks take the place of the half-normal
-    distribution; calibration and least reward are chosen on masked rows, not by data
-    set: a later one of "ratio", "log", None, and of 0, 0.1, 0.3, infinity, if its Brier
-    score is lower by a standard error, by two on training rows if none are held out.
+    distribution; calibration and least reward are chosen, not set by data set: a later
+    one of "ratio", "log", None, then of 0, 0.1, 0.3, infinity, if its Brier score is
+    lower by a standard error of the difference on 30 rows held out or more, or, the
+    reward alone and with up to six modalities, by two on training rows.
     Blocks are encoded once for all rounds, and what was learnt of the last round is not
     computed again: a row with k missing modalities takes at most 1 + k (k + 1) / 2
     passes through the transformer.
 
-    A recovery holds no new information. Fusing it can help where the net answers better
-    for more modalities than for few, and harm where it is wrong.
+    A recovery holds no new information. Fusing it helps where the net answers better
+    for more modalities than for few, and harms where it is wrong.
 
     Examples
     --------
@@ -219,7 +212,7 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         "reward": [StrOptions({"prob", "logprob"})],
         "temperature": [Interval(Real, 0, None, closed="neither")],
         "min_reward": [
-            Interval(Real, None, None, closed="neither"),
+            Interval(Real, None, None, closed="right"),
             StrOptions({"auto"}),
         ],
         "statistics": [StrOptions({"auto", "held_out", "training"})],

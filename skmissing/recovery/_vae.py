@@ -105,7 +105,9 @@ class MultimodalVAE(NetParameters, BaseRecovery):
     that all modalities count the same. The paper adds the prior's expert to the
     product of all modalities only; here every product has it.
 
-    Early stopping watches how well blocks of rows held out are decoded from the others.
+    NaN features of a block that is there count as their mean, also as what is to be
+    decoded. Early stopping watches how well blocks of rows held out are decoded from
+    the others.
 
     Examples
     --------

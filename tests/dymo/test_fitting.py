@@ -164,7 +164,7 @@ class Spy(BaseRecovery):
 
 
 def test_rows_held_out_teach_nothing(monkeypatch):
-    X, y = make_blocks(n=120, n_modalities=3)
+    X, y = make_blocks(n=400, n_modalities=3)
     taken = []
 
     def spy(fuser, data, labels, weight):
@@ -172,9 +172,9 @@ def test_rows_held_out_teach_nothing(monkeypatch):
         return original(fuser, data, labels, weight)
 
     class Masked(MaskedRows):
-        def __init__(self, data, labels, weight, n_errors, rng):
+        def __init__(self, data, labels, weight, *others):
             chosen.append((len(data), labels, weight))
-            super().__init__(data, labels, weight, n_errors, rng)
+            super().__init__(data, labels, weight, *others)
 
         def choose(self, options, logits):
             return options[1], {}
@@ -183,12 +183,12 @@ def test_rows_held_out_teach_nothing(monkeypatch):
     monkeypatch.setattr(_prediction, "feature_rows", spy)
     monkeypatch.setattr(_prediction, "MaskedRows", Masked)
     monkeypatch.setattr(Spy, "seen", [])
-    weight = 1.0 + np.arange(120) % 2
+    weight = 1.0 + np.arange(400) % 2
     clf = DyMoSelector(**SMALL, recovery=Spy(), statistics="held_out")
     clf.fit(X, y, sample_weight=weight)
     n_out = chosen[0][0]
-    assert 10 <= n_out <= 14 and len(chosen[0][1]) == n_out
-    assert Spy.seen[0][0] == taken[0][0] == 120 - n_out
+    assert 36 <= n_out <= 44 and len(chosen[0][1]) == n_out
+    assert Spy.seen[0][0] == taken[0][0] == 400 - n_out
     # Weights go along, with the threads that were asked for.
     assert len(np.unique(Spy.seen[0][1])) == 2 and Spy.seen[0][2] == 1
     for _, found in taken:
