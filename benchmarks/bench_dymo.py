@@ -153,7 +153,7 @@ def answers(clf, X, y):
     policies = {
         name: clf._policy(
             how.get("selection"), how.get("calibration", "fitted"),
-            how.get("min_reward"),
+            how.get("min_reward", "fitted"),
         )
         for name, how in POLICIES.items()
     }  # fmt: skip
