@@ -173,7 +173,7 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
     distribution; calibration and least reward are chosen, not set by data set: a later
     one of "ratio", "log", None, then of 0, 0.1, 0.3, infinity, if its Brier score is
     lower by a standard error of the difference on 30 rows held out or more, or, the
-    reward alone and with up to six modalities, by two on training rows.
+    reward alone and with up to six modalities, by four on training rows.
     Blocks are encoded once for all rounds, and what was learnt of the last round is not
     computed again: a row with k missing modalities takes at most 1 + k (k + 1) / 2
     passes through the transformer.
