@@ -18,15 +18,10 @@ MAX_COPIES = 6
 CALIBRATIONS = ("ratio", "log", None)
 # From that of the paper on, up to fusing nothing at all.
 MIN_REWARDS = (0.0, 0.1, 0.3, np.inf)
-# Fewer rows held out are no basis for a choice; of many, so many are enough.
+# Fewer rows held out are no basis for a choice, and training rows are none at all: a
+# net answers too well for what is left of rows that it knows, so that any recovery
+# seems worse than none. Of many rows held out, so many are enough.
 LEAST_HELD_OUT, MOST_HELD_OUT = 30, 1000
-# Without them the least reward is chosen on so many training rows at most.
-TRAINING_ROWS = 300
-# By how many standard errors a later choice has to be better. A net answers too well
-# for what is left of training rows, so that they ask for too little fusing: of small
-# clinical data any recovery seems worse than none by two to four of them. One that is
-# only noise is found out by more.
-ERRORS_HELD_OUT, ERRORS_TRAINING = 1.0, 4.0
 
 
 class MaskedRows:
@@ -40,8 +35,6 @@ class MaskedRows:
         Class indices and sample weights.
     groups : ndarray of shape (n,) or None
         Rows of a group are not independent.
-    n_errors : float
-        By how many standard errors a later option has to be better.
     rng : RandomState
         Draws what is hidden.
 
@@ -57,7 +50,6 @@ class MaskedRows:
         y: np.ndarray,
         weight: np.ndarray,
         groups: np.ndarray | None,
-        n_errors: float,
         rng: np.random.RandomState,
     ) -> None:
         self.data, rows = hide_some(data, rng)
@@ -66,18 +58,17 @@ class MaskedRows:
         self._share = weight[rows] / np.bincount(rows, minlength=len(data))[rows]
         unit = rows if groups is None else groups[rows]
         self._unit = np.unique(unit, return_inverse=True)[1]
-        self._n_errors = n_errors
 
     def choose(
         self, options: Sequence[Any], logits: Sequence[np.ndarray]
     ) -> tuple[Any, dict[Any, float]]:
         """The option with the best answers.
 
-        The first one, unless a later one has a Brier score that is clearly lower. The
-        copies of a row, or of the rows of a group, are not independent: the error is
-        that of a mean over rows or groups. The Brier score, because the log-loss is
-        decided by the few rows that a wrong recovery made certain of a wrong class,
-        whatever it did for the others.
+        The first one, unless a later one has a Brier score that is lower by more than
+        the standard error of the difference. The copies of a row, or of the rows of a
+        group, are not independent: the error is that of a mean over rows or groups. The
+        Brier score, because the log-loss is decided by the few rows that a wrong
+        recovery made certain of a wrong class, whatever it did for the others.
 
         Parameters
         ----------
@@ -105,7 +96,7 @@ class MaskedRows:
             gain, error = mean_and_error(losses[chosen] - losses[other], weight)
             # A difference of a single row is as large as its error: no matter of
             # rounding.
-            if gain > self._n_errors * error * (1.0 + 1e-9):
+            if gain > error * (1.0 + 1e-9):
                 chosen = other
         return chosen, {o: mean_and_error(v, weight)[0] for o, v in losses.items()}
 

@@ -16,13 +16,9 @@ from .._target import TrainingRows
 from ..modalities._multimodal_data import MultimodalData
 from ._choice import (
     CALIBRATIONS,
-    ERRORS_HELD_OUT,
-    ERRORS_TRAINING,
     LEAST_HELD_OUT,
-    MAX_COPIES,
     MIN_REWARDS,
     MOST_HELD_OUT,
-    TRAINING_ROWS,
     MaskedRows,
 )
 from ._fitting import enough_held_out, feature_rows
@@ -137,38 +133,29 @@ class SelectionMixin(MultimodalClassifierMixin):
             int(self.min_rows),
         ).fit(centers, spreads, drawing)
         self.prototypes_ = self._table.overall
-        self._choose_policy(rows, data, training, apart, hiding)
+        self._choose_policy(rows, data, apart, hiding)
 
     def _choose_policy(
         self,
         rows: TrainingRows,
         data: MultimodalData,
-        training: np.ndarray,
         apart: np.ndarray,
         rng: np.random.RandomState,
     ) -> None:
-        """Calibration and least reward that rows with hidden parts ask for."""
+        """Calibration and least reward that rows held out ask for."""
         calibrate, bound = self.calibration == "auto", self.min_reward == "auto"
         self.calibration_ = CALIBRATIONS[0] if calibrate else self.calibration
         self.min_reward_ = MIN_REWARDS[0] if bound else float(self.min_reward)
         self.calibration_scores_: dict[str | None, float] = {}
         self.min_reward_scores_: dict[float, float] = {}
         # "all" and "none" judge nothing.
-        if self.selection not in ("iterative", "simultaneous"):
+        judged = self.selection in ("iterative", "simultaneous")
+        if len(apart) < LEAST_HELD_OUT or not judged or not (calibrate or bound):
             return
-        index, n_errors = rng.permutation(apart)[:MOST_HELD_OUT], ERRORS_HELD_OUT
-        if len(apart) < LEAST_HELD_OUT:
-            # Recoveries may know training rows by heart: what makes selection less
-            # strict is not chosen on those. Where sets are too many to be known
-            # before, each that they meet would cost a pass over all rows.
-            calibrate = False
-            bound = bound and data.shape[1] <= MAX_COPIES
-            index, n_errors = rng.permutation(training)[:TRAINING_ROWS], ERRORS_TRAINING
-        if not (calibrate or bound):
-            return
+        index = rng.permutation(apart)[:MOST_HELD_OUT]
         masked = MaskedRows(
             data[index], rows.y[index], rows.weight[index],
-            None if rows.groups is None else rows.groups[index], n_errors, rng,
+            None if rows.groups is None else rows.groups[index], rng,
         )  # fmt: skip
         if not len(masked.data):
             return

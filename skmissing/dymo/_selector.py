@@ -71,7 +71,7 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
     min_reward : float or "auto", default="auto"
         A reward has to exceed this: 0 in the paper. More fuses less, safer where
         recoveries are noise, worse where they are good; infinity nothing. "auto": 0,
-        unless such rows, or training rows, say that 0.1, 0.3 or infinity is better.
+        unless such rows say that 0.1, 0.3 or infinity is better.
     statistics : {"auto", "held_out", "training"}, default="auto"
         Rows whose distances to the prototypes say what is typical. Those of training
         rows are too small where a net remembers them, those of few rows uncertain.
@@ -171,9 +171,8 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
     spreads come from rows held out if they are many, and those of few rows are drawn
     towards those of more; by default ranks take the place of the half-normal
     distribution; calibration and least reward are chosen, not set by data set: a later
-    one of "ratio", "log", None, then of 0, 0.1, 0.3, infinity, if its Brier score is
-    lower by a standard error of the difference on 30 rows held out or more, or, the
-    reward alone and with up to six modalities, by four on training rows.
+    one of "ratio", "log", None, then of 0, 0.1, 0.3, infinity, if its Brier score on 30
+    rows held out or more is lower by a standard error of the difference.
     Blocks are encoded once for all rounds, and what was learnt of the last round is not
     computed again: a row with k missing modalities takes at most 1 + k (k + 1) / 2
     passes through the transformer.
