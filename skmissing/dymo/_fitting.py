@@ -8,7 +8,7 @@ import numpy as np
 
 from .._target import TrainingRows
 from ..modalities._multimodal_data import MultimodalData
-from ..nn._training import split_validation, stops_early
+from ..nn._training import AUTO_STOPPING_ROWS, split_validation, stops_early
 from ._fusers import Encoded
 from ._statistics import Rows
 
@@ -65,7 +65,10 @@ def feature_rows(
 
 
 def hold_out(
-    params: dict[str, Any], rows: TrainingRows, wanted: bool, rng: np.random.RandomState
+    params: dict[str, Any],
+    rows: TrainingRows,
+    statistics: str,
+    rng: np.random.RandomState,
 ) -> np.ndarray:
     """Rows that neither net nor recovery is trained on.
 
@@ -75,8 +78,8 @@ def hold_out(
         The common training parameters.
     rows : TrainingRows of n rows
         All rows.
-    wanted : bool
-        Also without early stopping.
+    statistics : {"auto", "held_out", "training"}
+        Without early stopping, "held_out" holds some out, "auto" if there are many.
     rng : RandomState
         Source of the draw.
 
@@ -87,6 +90,9 @@ def hold_out(
     """
     out = np.zeros(len(rows.y), dtype=bool)
     something = np.flatnonzero(rows.data.present.any(axis=1))
+    wanted = statistics == "held_out" or (
+        statistics == "auto" and len(something) >= AUTO_STOPPING_ROWS
+    )
     if len(something) and (wanted or stops_early(params, len(something))):
         groups = None if rows.groups is None else rows.groups[something]
         _, valid = split_validation(

@@ -197,6 +197,33 @@ def test_rows_held_out_teach_nothing(monkeypatch):
     assert len(chosen) == 1 and clf.calibration_ == "log" and clf.min_reward_ == 0.1
 
 
+@pytest.mark.parametrize(
+    "statistics, stopping, n, expected",
+    [
+        ("auto", False, 999, False),
+        ("auto", False, 1000, True),
+        ("auto", "auto", 1000, True),
+        ("auto", True, 100, True),
+        ("held_out", False, 100, True),
+        ("training", False, 1000, False),
+        ("training", "auto", 1000, True),
+    ],
+)
+def test_when_rows_are_held_out(statistics, stopping, n, expected, monkeypatch):
+    X, y = make_blocks(n=n, missing=0.0)
+    seen = []
+
+    def spy(self, rows, encoders, rng, warm, held_out):
+        seen.append(held_out)
+        raise InterruptedError
+
+    monkeypatch.setattr(DyMoSelector, "_train", spy)
+    clf = DyMoSelector(**SMALL, statistics=statistics, early_stopping=stopping)
+    with pytest.raises(InterruptedError):
+        clf.fit(X, y)
+    assert seen[0].any() == expected
+
+
 def test_a_group_is_held_out_whole():
     X, y = make_blocks(n=120)
     groups = np.arange(120) // 4
