@@ -15,6 +15,8 @@ from ._statistics import Rows
 # Rows held out for each class, on average, from which on they decide what is typical.
 # Spreads of ten rows are off by a fifth, and let swapped and random blocks pass.
 HELD_OUT_PER_CLASS = 50
+# Fewer are not split without being asked to.
+LEAST_GROUPS = 10
 
 
 class EncodedFeatures:
@@ -90,11 +92,13 @@ def hold_out(
     """
     out = np.zeros(len(rows.y), dtype=bool)
     something = np.flatnonzero(rows.data.present.any(axis=1))
-    wanted = statistics == "held_out" or (
-        statistics == "auto" and len(something) >= AUTO_STOPPING_ROWS
+    groups = None if rows.groups is None else rows.groups[something]
+    # Of a few groups, one is too much to lose where nobody asked for it.
+    many = len(something) >= AUTO_STOPPING_ROWS and (
+        groups is None or len(set(groups)) >= LEAST_GROUPS
     )
+    wanted = statistics == "held_out" or (statistics == "auto" and many)
     if len(something) and (wanted or stops_early(params, len(something))):
-        groups = None if rows.groups is None else rows.groups[something]
         _, valid = split_validation(
             rows.y[something], groups, params["validation_fraction"], rng
         )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 from numbers import Real
 from typing import Any
 
@@ -162,21 +160,18 @@ class SelectionMixin(MultimodalClassifierMixin):
         if not len(masked.data):
             return
 
-        # Recovered and encoded once for both choices.
-        judges = list(self._judges(masked.data, recover=True))
-
-        def logits(policy: Policy) -> np.ndarray:
-            return np.concatenate([judge(_in_short(policy)).logits for judge in judges])
+        def logits(*policies: Policy) -> list[np.ndarray]:
+            return [outcome.logits for outcome in self._run(masked.data, *policies)]
 
         if calibrate:
-            answers = [logits(self._policy(None, c)) for c in CALIBRATIONS]
+            policies = [self._policy(None, c) for c in CALIBRATIONS]
             self.calibration_, self.calibration_scores_ = masked.choose(
-                CALIBRATIONS, answers
+                CALIBRATIONS, logits(*policies)
             )
         if bound:
-            answers = [logits(self._policy(None, "fitted", r)) for r in MIN_REWARDS]
+            policies = [self._policy(None, "fitted", r) for r in MIN_REWARDS]
             self.min_reward_, self.min_reward_scores_ = masked.choose(
-                MIN_REWARDS, answers
+                MIN_REWARDS, logits(*map(_in_short, policies))
             )
 
     # -- predict -----------------------------------------------------------------------
@@ -186,17 +181,20 @@ class SelectionMixin(MultimodalClassifierMixin):
 
         Rows are recovered and encoded once for all policies.
         """
-        recover = any(policy.selection != "none" for policy in policies)
         parts = [
-            [judge(policy) for policy in policies]
-            for judge in self._judges(data, recover)
+            self._run_part(data[start : start + SELECT_ROWS], policies)
+            for start in range(0, len(data), SELECT_ROWS)
         ]
         return [_joined(list(outcomes)) for outcomes in zip(*parts)]
 
-    def _judges(
-        self, data: MultimodalData, recover: bool
-    ) -> Iterator[Callable[[Policy], Outcome]]:
-        """For some rows after the other, what a policy does with them."""
+    def _run_part(
+        self, data: MultimodalData, policies: tuple[Policy, ...]
+    ) -> list[Outcome]:
+        present = data.present
+        candidates = np.zeros_like(present)
+        if any(policy.selection != "none" for policy in policies):
+            data, candidates = self._recoverer.fill(data, self._integers)
+        encoded = self._fuser.encode(data)
 
         def score(
             logits: np.ndarray, z: np.ndarray, masks: np.ndarray
@@ -205,14 +203,7 @@ class SelectionMixin(MultimodalClassifierMixin):
                 logits, z, masks, float(self.temperature), self.ics
             )
 
-        for start in range(0, len(data), SELECT_ROWS):
-            rows = data[start : start + SELECT_ROWS]
-            present = rows.present
-            candidates = np.zeros_like(present)
-            if recover:
-                rows, candidates = self._recoverer.fill(rows, self._integers)
-            encoded = self._fuser.encode(rows)
-            yield partial(select, encoded.fuse, score, present, candidates)
+        return [select(encoded.fuse, score, present, candidates, p) for p in policies]
 
     def _usable(self, data: MultimodalData) -> np.ndarray:
         return data.present & np.array([name in self._used for name in data.names])

@@ -50,8 +50,8 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         that hold rows out have an effect. Features are its centred log-probabilities.
         Fit the selector on other rows than the classifier: on rows that it knows
         features are too typical, and fusing seems worse than it is. A DyMoSelector
-        lends its net, to be used with another recovery or other statistics; with the
-        rows and ``random_state`` of its own fit the same ones are held out.
+        lends its net, to be used with another recovery; with the rows, ``random_state``
+        and parameters that hold rows out of its own fit the same ones are held out.
     metric : {"cosine", "euclidean"}, default="cosine"
         How features are compared with prototypes, in training and selection.
     selection : {"iterative", "simultaneous", "all", "none"}, default="iterative"
@@ -75,9 +75,10 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
     statistics : {"auto", "held_out", "training"}, default="auto"
         Rows whose distances to the prototypes say what is typical. Those of training
         rows are too small where a net remembers them, those of few rows uncertain.
-        "held_out" takes rows held out, also without early stopping; "auto" takes them
-        if there are 50 for each class, and holds some out of 1,000 rows or more.
-        Calibration and least reward are chosen on the rows held out in any case.
+        "held_out": rows held out, "auto": these, if they are 50 times as many as
+        classes. Without early stopping, "held_out" holds ``validation_fraction`` of the
+        rows out, "auto" from 1,000 rows (and 10 groups) on, "training" none. Whichever
+        it is, calibration and least reward are chosen on rows held out.
     shrinkage : float, default=0.1
         Weight of the spread pooled over classes, as a share of the rows of the average
         class.
@@ -102,9 +103,7 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         "cosine" lowers the learning rate from ``lr`` to nearly 0 in the last of
         ``max_epochs``. The few sets of modalities of a batch make its gradient noisy:
         at a constant rate rows with little of what there is are answered worse.
-        "constant" where ``callbacks`` change the rate. Early stopping may end before
-        rates are low: without it training takes longer and such rows are answered
-        right more often, though not always with a better log-loss.
+        "constant" where ``callbacks`` change it. Early stopping may end at high rates.
     %(parameters)s
 
     Attributes

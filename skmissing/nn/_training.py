@@ -100,8 +100,8 @@ def split_validation(
         groups = pd.factorize(groups, use_na_sentinel=False)[0]
         if len(np.unique(groups)) < 2:
             raise ValueError(
-                "Got a single group, expected at least two groups where "
-                "early_stopping=True holds some of them out."
+                "Got a single group, expected at least two groups where some of them "
+                "are held out, as by early_stopping=True."
             )
         splitter = GroupShuffleSplit(1, test_size=fraction, random_state=rng)
         train, valid = next(splitter.split(np.zeros(n), groups=groups))

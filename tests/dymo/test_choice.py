@@ -15,8 +15,6 @@ from skmissing.dymo._choice import (
     brier_losses,
     hide_some,
 )
-from skmissing.dymo._recoverer import Recoverer
-from skmissing.dymo._selection import select
 from skmissing.recovery import BaseRecovery, MeanRecovery
 
 from .._instances import make_blocks
@@ -205,21 +203,14 @@ def policies_of(clf, X, y, monkeypatch, take=0):
     monkeypatch.setattr(
         MaskedRows, "choose", lambda self, options, logits: (options[take], {"seen": 1})
     )
-    fill = Recoverer.fill
-    filled = []
+    run = DyMoSelector._run
 
-    def spy(fuse, score, present, candidates, policy):
-        asked.append((policy.selection, policy.calibration, policy.min_reward))
-        return select(fuse, score, present, candidates, policy)
+    def spy(self, data, *policies):
+        asked.append([(p.selection, p.calibration, p.min_reward) for p in policies])
+        return run(self, data, *policies)
 
-    def count(self, data, *rest):
-        filled.append(len(data))
-        return fill(self, data, *rest)
-
-    monkeypatch.setattr(_prediction, "select", spy)
-    monkeypatch.setattr(Recoverer, "fill", count)
+    monkeypatch.setattr(DyMoSelector, "_run", spy)
     clf.fit(X, y)
-    assert len(filled) == 1  # for all policies
     return asked
 
 
@@ -230,7 +221,7 @@ def test_the_least_reward_is_chosen_for_the_calibration_in_use(monkeypatch):
     how = "simultaneous"
     first = [(how, c, 0.0) for c in ("ratio", "log", None)]
     second = [(how, "log", r) for r in (0.0, 0.1, 0.3)]
-    assert asked == [*first, *second, ("none", "log", np.inf)]
+    assert asked == [first, [*second, ("none", "log", np.inf)]]
     assert clf.calibration_ == "log" and clf.min_reward_ == 0.1
 
 
@@ -238,7 +229,7 @@ def test_the_calibration_is_chosen_for_the_least_reward_that_is_given(monkeypatc
     X, y = make_blocks(n=320)
     clf = DyMoSelector(**SMALL, statistics="held_out", min_reward=0.2)
     asked = policies_of(clf, X, y, monkeypatch)
-    assert asked == [("iterative", c, 0.2) for c in ("ratio", "log", None)]
+    assert asked == [[("iterative", c, 0.2) for c in ("ratio", "log", None)]]
     assert clf.min_reward_ == 0.2 and clf.min_reward_scores_ == {}
 
 

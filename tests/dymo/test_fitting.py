@@ -210,7 +210,9 @@ def test_rows_held_out_teach_nothing(monkeypatch):
     ],
 )
 def test_when_rows_are_held_out(statistics, stopping, n, expected, monkeypatch):
-    X, y = make_blocks(n=n, missing=0.0)
+    X, y = make_blocks(n=n + 50, missing=0.0)
+    # Rows without anything do not count.
+    X = X.hide(np.repeat([[False] * 2, [True] * 2], [n, 50], axis=0))
     seen = []
 
     def spy(self, rows, encoders, rng, warm, held_out):
@@ -219,9 +221,35 @@ def test_when_rows_are_held_out(statistics, stopping, n, expected, monkeypatch):
 
     monkeypatch.setattr(DyMoSelector, "_train", spy)
     clf = DyMoSelector(**SMALL, statistics=statistics, early_stopping=stopping)
-    with pytest.raises(InterruptedError):
-        clf.fit(X, y)
-    assert seen[0].any() == expected
+    for groups in (None, np.arange(n + 50) // 5):
+        with pytest.raises(InterruptedError):
+            clf.fit(X, y, groups=groups)
+    for held_out in seen:
+        assert abs(held_out.sum() - 0.1 * n * expected) <= 5 * expected
+        assert not held_out[n:].any()
+    if statistics == "auto" and not stopping:
+        # Few groups are not split unless that is asked for.
+        with pytest.raises(InterruptedError):
+            clf.fit(X, y, groups=np.arange(n + 50) % 9)
+        assert not seen[-1].any()
+
+
+def test_all_epochs_are_run_where_rows_are_held_out_without_stopping():
+    X, y = make_blocks(n=1000, missing=0.0)
+    outs = []
+
+    class Net(DyMoSelector):
+        def _fit_selection(self, rows, held_out, *others):
+            outs.append(held_out)
+            super()._fit_selection(rows, held_out, *others)
+
+    brief = {**SMALL, "max_epochs": 3, "early_stopping": False}
+    clf = Net(**brief, n_iter_no_change=1).fit(X, y)
+    assert clf.n_iter_ == 3 and "valid_loss" not in clf.net_.history[-1]
+    assert clf.calibration_scores_
+    other = Net(**brief, estimator=clf, recovery=MeanRecovery()).fit(X, y)
+    assert other.calibration_scores_
+    np.testing.assert_array_equal(*outs)
 
 
 def test_a_group_is_held_out_whole():

@@ -72,8 +72,9 @@ def pick(table, subset, baseline="", metric=None):
 
 # -- against the exact oracles ---------------------------------------------------------
 
-# The third one is the first with zeros and ones exchanged.
-GATES = ["and", "xor", pytest.param("or", marks=pytest.mark.slow)]
+GATES = ["and", "or", "xor"]
+# Where the others take long.
+TWO_GATES = ["and", "xor", pytest.param("or", marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize("gate", GATES)
@@ -110,7 +111,7 @@ def test_gates_agree_with_the_exact_values(gate, mechanism):
         assert np.abs(observed - expected).max() > 0.08
 
 
-@pytest.mark.parametrize("gate", GATES)
+@pytest.mark.parametrize("gate", TWO_GATES)
 def test_gains_agree_with_the_exact_values(gate):
     biased, corrected = [], []
     for seed in range(5):
