@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from .._target import TrainingRows
 from ..modalities._multimodal_data import MultimodalData
@@ -95,7 +96,7 @@ def hold_out(
     groups = None if rows.groups is None else rows.groups[something]
     # Of a few groups, one is too much to lose where nobody asked for it.
     many = len(something) >= AUTO_STOPPING_ROWS and (
-        groups is None or len(set(groups)) >= LEAST_GROUPS
+        groups is None or len(pd.unique(groups)) >= LEAST_GROUPS
     )
     wanted = statistics == "held_out" or (statistics == "auto" and many)
     if len(something) and (wanted or stops_early(params, len(something))):

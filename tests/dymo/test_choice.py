@@ -278,8 +278,8 @@ def one_left(X, seed=0):
 
 def test_noise_is_left_alone_and_what_helps_is_fused():
     gains = []
-    for seed in range(2):
-        X, y = make_blocks(n=800, n_modalities=6, missing=0.0, seed=seed)
+    for seed in range(3):
+        X, y = make_blocks(n=2400, n_modalities=6, missing=0.0, seed=seed)
         train, rows, labels = slice(0, 400), one_left(X[400:], seed), y[400:]
         settings = {**LONGER, "random_state": seed}
         settings |= {"statistics": "held_out", "validation_fraction": 0.2}
@@ -300,7 +300,7 @@ def test_noise_is_left_alone_and_what_helps_is_fused():
     assert good > 0.06
     # Noise is as typical as what it stands for: fused, were it not for its answers.
     assert noise_as_published < -0.03
-    assert noise > -0.015 and mean > -0.015
+    assert noise > -0.01 and mean > -0.01
 
 
 def test_the_least_reward_of_a_prediction():

@@ -9,7 +9,7 @@ import pytest
 import torch
 from sklearn.frozen import FrozenEstimator
 
-from skmissing import DyMoSelector
+from skmissing import DyMoSelector, MultimodalData
 from skmissing.baselines import PatternClassifier
 from skmissing.dymo import _prediction
 from skmissing.dymo._choice import MaskedRows
@@ -232,6 +232,25 @@ def test_when_rows_are_held_out(statistics, stopping, n, expected, monkeypatch):
         with pytest.raises(InterruptedError):
             clf.fit(X, y, groups=np.arange(n + 50) % 9)
         assert not seen[-1].any()
+
+
+def test_rows_held_out_without_stopping_do_not_train_the_net():
+    X, y = make_blocks(n=200, n_modalities=3, missing=0.2)
+    seen = []
+
+    class Net(DyMoSelector):
+        def _fit_selection(self, rows, held_out, *others):
+            seen.append(held_out)
+
+    settings = {**SMALL, "early_stopping": False, "statistics": "held_out"}
+    first = Net(**settings).fit(X, y)
+    (out,) = seen
+    for where, same in ((out, True), (~out, False)):
+        # Not a multiple of it, which scaling would undo.
+        blocks = {k: np.where(where[:, None], v**3, v) for k, v in X.blocks.items()}
+        again = Net(**settings).fit(MultimodalData(blocks, X.present), y)
+        pairs = zip(first.net_.module_.parameters(), again.net_.module_.parameters())
+        assert all(torch.equal(a, b) for a, b in pairs) == same
 
 
 def test_all_epochs_are_run_where_rows_are_held_out_without_stopping():

@@ -20,7 +20,7 @@ from skmissing import MultimodalData, PropensityWeighter
 from skmissing.exceptions import OverlapWarning
 from skmissing.ipw import _outcome as module
 from skmissing.ipw import modality_utility
-from skmissing.ipw._outcome import _cross_fit, augmented_mean
+from skmissing.ipw._outcome import _boosted, _cross_fit, _smooth, augmented_mean
 from skmissing.ipw._subsets import make_folds, outcome_folds
 
 LINEAR = LogisticRegression()
@@ -36,6 +36,19 @@ def population(n, seed):
     p = expit(0.3 + 1.2 * c)
     seen = rng.random(n) < p
     return c, loss, p, seen
+
+
+@pytest.mark.parametrize("fit", [_boosted, _smooth])
+def test_models_of_the_loss_obey_weights(fit):
+    # Each row twice, with other values and weights: the weighted mean is to be found.
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    low, high = np.sin(X[:, :1]), 2.0 + X[:, 1:] ** 2
+    both, values = np.concatenate([X, X]), np.concatenate([low, high])
+    for share in (0.1, 0.9):
+        weight = np.repeat([1.0 - share, share], 300)
+        expected = (1.0 - share) * low + share * high
+        found = fit(both, values, weight, 0)(X)
+        assert np.mean((found - expected) ** 2) < 0.1 * np.var(expected)
 
 
 @pytest.mark.parametrize(
