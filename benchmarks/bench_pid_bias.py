@@ -26,8 +26,8 @@ import pandas as pd
 from skmissing.datasets import make_bitwise
 from skmissing.pid import broja
 from skmissing.pid._broja import table_information
-from skmissing.pid._minimum import minimum_information
-from skmissing.pid._parts import count_table, first_order_bias
+from skmissing.pid._decomposition import count_table, first_order_bias
+from skmissing.pid.solver._union_information import minimum_information
 
 
 def informations(y, i, j, w, shape):

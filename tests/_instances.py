@@ -210,7 +210,7 @@ CLASSIFIERS = {
 
 def public_estimators() -> dict[str, type]:
     """Every public estimator class of the package, parameter objects apart."""
-    from skmissing.nn._encoder import Encoder
+    from skmissing.nn.encoders._encoder import Encoder
 
     found = {}
     for info in pkgutil.walk_packages(skmissing.__path__, "skmissing."):

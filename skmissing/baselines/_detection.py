@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..nn._docs import fill_doc
-from ..nn._late_fusion import DetectionFusion, SubstituteFusion
-from ..nn._substitute import Substitute
-from ..nn._substitute_base import SubstituteNetClassifier
 from ..nn._task import EncoderBank
+from ..nn.substitution._base import SubstituteNetClassifier
+from ..nn.substitution._substitute import Substitute
+from ..nn.substitution._substitute_fusion import DetectionFusion, SubstituteFusion
 
 
 @fill_doc

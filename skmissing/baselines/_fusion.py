@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._target import TrainingRows, warn_unobserved
+from .._estimation._rows import TrainingRows, warn_unobserved
 from ..modalities._multimodal_data import MultimodalData
-from ..nn._augment import ModalityDropout
 from ..nn._base import BaseNetClassifier
 from ..nn._docs import fill_doc
-from ..nn._encoder import Encoder
-from ..nn._feed import FittedNet
+from ..nn._fitted_net import FittedNet
 from ..nn._fusion import EarlyFusion, LateFusion
-from ..nn._mlp_encoder import check_widths
+from ..nn._modality_dropout import ModalityDropout
 from ..nn._training import train_net
+from ..nn.encoders._encoder import Encoder
+from ..nn.encoders._mlp_encoder import check_widths
 
 
 @fill_doc

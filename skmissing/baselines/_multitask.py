@@ -9,10 +9,10 @@ from typing import Any
 from sklearn.utils._param_validation import Interval
 
 from ..nn._docs import fill_doc
-from ..nn._late_fusion import MultitaskFusion, SubstituteFusion
-from ..nn._substitute import Substitute
-from ..nn._substitute_base import SubstituteNetClassifier
 from ..nn._task import EncoderBank
+from ..nn.substitution._base import SubstituteNetClassifier
+from ..nn.substitution._substitute import Substitute
+from ..nn.substitution._substitute_fusion import MultitaskFusion, SubstituteFusion
 
 
 @fill_doc

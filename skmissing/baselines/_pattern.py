@@ -13,10 +13,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
-from .._classify import MultimodalClassifierMixin
-from .._fit import restore_on_error
-from .._inner import FlatTable, accepts_nan, fit_weighted
-from .._target import check_training_rows, warn_unobserved
+from .._estimation._classifier_mixin import MultimodalClassifierMixin
+from .._estimation._inner_estimators import FlatTable, accepts_nan, fit_weighted
+from .._estimation._rows import check_training_rows, warn_unobserved
+from .._utils._restore import restore_on_error
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
 

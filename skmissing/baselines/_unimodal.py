@@ -11,16 +11,16 @@ from scipy.special import logsumexp
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .._target import TrainingRows, warn_unobserved
+from .._estimation._rows import TrainingRows, warn_unobserved
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
 from ..nn._base import BaseNetClassifier
 from ..nn._docs import fill_doc
-from ..nn._encoder import Encoder
-from ..nn._feed import FittedNet
-from ..nn._mlp_encoder import check_widths
+from ..nn._fitted_net import FittedNet
 from ..nn._runtime import torch_threads
-from ..nn._unimodal import train_unimodals, unimodal_log_proba
+from ..nn.encoders._encoder import Encoder
+from ..nn.encoders._mlp_encoder import check_widths
+from ..nn.substitution._unimodal import train_unimodals, unimodal_log_proba
 
 
 @fill_doc

@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import Interval, validate_params
 from threadpoolctl import threadpool_limits
 
-from .._random import local_random_state
+from .._utils._random import local_random_state
 from ..modalities import MultimodalData
 from ._base import pack
 from ._simulation_settings import parse_setting, setting_name

@@ -11,7 +11,7 @@ from scipy.integrate import quad
 from scipy.special import entr, expit, ndtr
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from .._random import local_random_state
+from .._utils._random import local_random_state
 from ..modalities import MultimodalData
 from ._base import pack
 

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..nn._random_subsets import N_TRIES, first_part
 from ..nn._store import Batch
-from ..nn._subsets import N_TRIES, first_part
 from ..nn._task import EncoderBank, TaskModule
 
 # Sets of modalities that the loss on rows held out is averaged over.

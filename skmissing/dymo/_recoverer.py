@@ -11,7 +11,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
-from .._random import draw_seed
+from .._utils._random import draw_seed
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._row_view import take_rows
 from ..modalities._validation import flatten_blocks

@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from .._random import draw_seed, local_random_state
-from .._target import TrainingRows, warn_unobserved
+from .._estimation._rows import TrainingRows, warn_unobserved
+from .._utils._random import draw_seed, local_random_state
 from ..nn._base import BaseNetClassifier
 from ..nn._docs import fill_doc
-from ..nn._encoder import Encoder
 from ..nn._engine import CosineDecay, ModuleEpochs
-from ..nn._feed import FittedNet
+from ..nn._fitted_net import FittedNet
 from ..nn._runtime import torch_threads
 from ..nn._task import EncoderBank
 from ..nn._training import stops_early, train_net
-from ._fitting import hold_out
-from ._fusers import NetFuser, check_estimator, fuser_of, kept_integers
+from ..nn.encoders._encoder import Encoder
+from ._held_out_rows import hold_out
 from ._module import DyMoModule
-from ._prediction import SELECTIONS, SelectionMixin
 from ._recoverer import check_recoveries
+from ._selection_mixin import SELECTIONS, SelectionMixin
+from ._subset_model import NetFuser, check_estimator, fuser_of, kept_integers
 
 
 @fill_doc

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
-from .._target import check_weights
+from .._estimation._rows import check_weights
 from ..ipw import PropensityWeighter
 from ..ipw._diagnostics import LOW_PROPENSITY, calibration_bins
 from ._drawing import (

@@ -8,18 +8,12 @@ import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils.validation import check_is_fitted
 
-from .._target import check_weights
+from .._estimation._partial_labels import known_labels, labels_of
+from .._estimation._rows import check_weights
 from ..ipw import IPWMultimodalClassifier, sensitivity_bounds, tipping_odds_ratio
-from ..ipw._labels import known_labels, labels_of
 from ..ipw._splitter import observed_rows
 from ..modalities._validation import check_multimodal
-from ._drawing import (
-    BLUE,
-    GREY,
-    ORANGE,
-    make_axes,
-    make_legend,
-)
+from ._drawing import BLUE, GREY, ORANGE, make_axes, make_legend
 
 # Round numbers for a logarithmic axis that often spans less than a power of ten.
 TICKS = np.array([1, 1.1, 1.2, 1.3, 1.5, 2, 3, 4, 5, 7, 10, 20, 30, 50, 100, 1000])

@@ -9,15 +9,7 @@ import pandas as pd
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from ..ipw import PropensityWeighter, modality_utility
-from ._drawing import (
-    BLUE,
-    GREY,
-    LONGEST_LABEL,
-    ORANGE,
-    make_axes,
-    make_legend,
-    shorten,
-)
+from ._drawing import BLUE, GREY, LONGEST_LABEL, ORANGE, make_axes, make_legend, shorten
 
 # Estimate, ends of its interval, and how it is drawn.
 ESTIMATES = [

@@ -9,8 +9,8 @@ import pandas as pd
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from .._classify import MultimodalClassifierMixin
-from .._inner import FlatTable
+from .._estimation._classifier_mixin import MultimodalClassifierMixin
+from .._estimation._inner_estimators import FlatTable
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
 

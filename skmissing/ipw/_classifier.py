@@ -10,16 +10,21 @@ from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from .._fit import restore_on_error
-from .._inner import FlatTable, accepts_nan, fit_weighted, takes_multimodal
-from .._target import check_training_rows, check_weights
-from .._warn import warn_user
+from .._estimation._inner_estimators import (
+    FlatTable,
+    accepts_nan,
+    fit_weighted,
+    takes_multimodal,
+)
+from .._estimation._partial_labels import known_labels, labels_of
+from .._estimation._rows import check_training_rows, check_weights
+from .._utils._restore import restore_on_error
+from .._utils._warn import warn_user
 from ..exceptions import OverlapWarning
 from ..modalities._layout import _frame_block
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
 from ._answers import InnerAnswersMixin
-from ._labels import known_labels, labels_of
 from ._propensity import PropensityWeighter
 from ._splitter import observed_rows
 from ._weighter import make_weighter

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .._estimation._partial_labels import known_labels, labels_of
 from ..modalities._layout import _select_columns
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import covariate_frame
 from ._covariates import frame_covariates, iter_covariates
-from ._labels import known_labels, labels_of
 
 
 class CovariateSource:

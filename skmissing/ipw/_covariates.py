@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .._warn import warn_user
+from .._utils._warn import warn_user
 from ..exceptions import MissingCovariateWarning
 from ..modalities._layout import column_label
 from ..modalities._multimodal_data import MultimodalData

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .._target import check_weights
-from .._warn import warn_user
+from .._estimation._rows import check_weights
+from .._utils._warn import warn_user
 from ..exceptions import OverlapWarning
 from ._weighing import WeighingMixin
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ._model import PropensityModel
+from ._propensity_model import PropensityModel
 
 
 class HeldOut:

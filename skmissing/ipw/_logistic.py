@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from .._random import local_random_state
+from .._utils._random import local_random_state
 from ._splitter import assign_folds
 
 # Ridge penalties, as a multiple of half the squared norm beside the *mean* loss: the

@@ -11,9 +11,10 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
-from .._fit import restore_on_error
-from .._random import local_random_state
-from .._target import check_weights
+from .._estimation._partial_labels import known_labels
+from .._estimation._rows import check_weights
+from .._utils._random import local_random_state
+from .._utils._restore import restore_on_error
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
 from ._clip import check_clip, propensity_bounds
@@ -21,8 +22,7 @@ from ._covariate_source import CovariateSource
 from ._covariates import CovariateTable
 from ._diagnostics import PropensityDiagnostics, effective_sample_size
 from ._held_out import HeldOut
-from ._labels import known_labels
-from ._model import PropensityModel
+from ._propensity_model import PropensityModel
 from ._required import resolve_required
 from ._splitter import observed_rows
 

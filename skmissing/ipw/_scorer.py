@@ -14,9 +14,9 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import MetadataRequest
 from sklearn.utils.validation import check_is_fitted
 
-from .._target import check_weights
+from .._estimation._partial_labels import known_labels, labels_of
+from .._estimation._rows import check_weights
 from ._classifier import IPWMultimodalClassifier
-from ._labels import known_labels, labels_of
 from ._propensity import PropensityWeighter
 
 # Per scorer, the weights that the first estimator brought. A dictionary of the process:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .._random import local_random_state
-from .._target import check_weights
+from .._estimation._rows import check_weights
+from .._utils._random import local_random_state
 
 
 def sensitivity_bounds(

@@ -10,10 +10,10 @@ from sklearn.base import BaseEstimator
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.model_selection._split import BaseCrossValidator, GroupsConsumerMixin
 
-from .._random import local_random_state
+from .._estimation._partial_labels import known_labels, label_codes
+from .._utils._random import local_random_state
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
-from ._labels import known_labels, label_codes
 
 
 def assign_folds(

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import log_expit
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from .._random import local_random_state
+from .._utils._random import local_random_state
 from ..modalities import MultimodalData
 from ._drivers import check_scores, combine, find_drivers, own_score
 from ._read import read_blocks

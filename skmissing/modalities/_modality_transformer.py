@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from .._fit import restore_on_error
+from .._utils._restore import restore_on_error
 from ._layout import column_label
 from ._multimodal_data import MultimodalData
 from ._validation import check_multimodal, covariate_frame

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from sklearn.base import _fit_context
 
-from .._classify import MultimodalClassifierMixin
-from .._fit import restore_on_error
-from .._random import local_random_state
-from .._target import TrainingRows, check_training_rows
+from .._estimation._classifier_mixin import MultimodalClassifierMixin
+from .._estimation._rows import TrainingRows, check_training_rows
+from .._utils._random import local_random_state
+from .._utils._restore import restore_on_error
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
-from ._encoder import Encoder
-from ._feed import FittedNet
+from ._fitted_net import FittedNet
 from ._net_parameters import NetParameters
 from ._runtime import torch_threads
+from .encoders._encoder import Encoder
 
 
 class BaseNetClassifier(MultimodalClassifierMixin, NetParameters):

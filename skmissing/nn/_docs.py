@@ -100,7 +100,7 @@ def fill_doc(cls: T) -> T:
     """Replace ``%(parameters)s`` and its like in a class docstring.
 
     ``%(substitution)s`` describes the parameters of
-    :class:`~skmissing.nn._substitute_base.SubstituteNetClassifier`.
+    :class:`~skmissing.nn.substitution._base.SubstituteNetClassifier`.
 
     Parameters
     ----------

@@ -10,9 +10,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import _BaseComposition
 
 from ..modalities._multimodal_data import MultimodalData
-from ._encoder import Encoder, default_encoder
 from ._engine import OPTIMIZERS
 from ._runtime import DTYPES
+from .encoders._encoder import Encoder, default_encoder
 
 COMMON_PARAMETERS = (
     "encoders",

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from ._encoder import Encoder
 from ._scaling import BlockScaler
 from ._store import Batch
+from .encoders._encoder import Encoder
 
 
 class EncoderBank(nn.Module):

@@ -11,19 +11,14 @@ import pandas as pd
 import torch
 from sklearn.model_selection import GroupShuffleSplit
 
-from .._random import draw_seed
+from .._utils._random import draw_seed
 from ..modalities._multimodal_data import MultimodalData
-from ._encoder import Encoder
 from ._engine import make_net
-from ._feed import PREDICT_BATCH, FittedNet, NetStart
-from ._runtime import (
-    DTYPES,
-    resolve_device,
-    seeded_torch,
-    torch_threads,
-)
+from ._fitted_net import PREDICT_BATCH, FittedNet, NetStart
+from ._runtime import DTYPES, resolve_device, seeded_torch, torch_threads
 from ._scaling import fit_scaler
 from ._task import EncoderBank, TaskModule
+from .encoders._encoder import Encoder
 
 Expand = Callable[
     [MultimodalData, np.ndarray, np.ndarray],

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._parts import Parts
+from ._decomposition import Parts
 from ._sources import UsedRows
 
 # Times that the rows are halved. The noise that this adds to a correction is a fraction

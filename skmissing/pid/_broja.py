@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import rel_entr
 
 from ..exceptions import UncertifiedWarning
-from ._minimum import minimum_information
+from .solver._union_information import minimum_information
 
 LN2 = math.log(2.0)
 

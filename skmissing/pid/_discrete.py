@@ -7,7 +7,7 @@ import pandas as pd
 
 from ..modalities._multimodal_data import MultimodalData
 from ._broja import table_information
-from ._parts import (
+from ._decomposition import (
     Parts,
     count_table,
     decompose,

@@ -11,10 +11,10 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .._fit import restore_on_error
-from .._random import local_random_state
-from .._target import check_weights
-from ..ipw._labels import known_labels, labels_of
+from .._estimation._partial_labels import known_labels, labels_of
+from .._estimation._rows import check_weights
+from .._utils._random import local_random_state
+from .._utils._restore import restore_on_error
 from ..ipw._propensity import PropensityWeighter
 from ..ipw._splitter import observed_rows
 from ..modalities._validation import check_multimodal
@@ -22,8 +22,8 @@ from ._bias import plug_in_bias
 from ._discrete import choose_method
 from ._methods import fit_exact, fit_posterior
 from ._posterior import tilt
-from ._report import PIDResults
 from ._resampling import bootstrap, permute
+from ._results import PIDResults
 from ._sources import check_used_rows, make_pairs, resolve_sources, union
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from .._random import draw_seed
-from ._coupling import CouplingTables
-from ._crossfit import SourceModel, TiltedSource, make_folds
+from .._utils._random import draw_seed
+from ._decomposition import Parts
 from ._discrete import DiscreteTables, StatePosterior
-from ._parts import Parts
 from ._posterior import PosteriorTables, calibrate
+from ._posterior_models import SourceModel, TiltedSource, make_folds
 from ._sources import Pair, Source, UsedRows, union
+from .coupling._tables import CouplingTables
 
 
 @dataclass

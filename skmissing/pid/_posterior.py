@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import log_softmax
 from sklearn.cluster import KMeans
 
-from ._parts import (
+from ._decomposition import (
     Parts,
     count_table,
     decompose,

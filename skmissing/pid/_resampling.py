@@ -6,10 +6,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..ipw._comparison import Missingness
 from ..ipw._sensitivity import draw_counts
+from ..ipw.utility._terms import Missingness
 from ..modalities._validation import check_multimodal
-from ._parts import Parts
+from ._decomposition import Parts
 from ._sources import UsedRows
 
 

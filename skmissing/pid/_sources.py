@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .._target import check_training_rows, check_weights
+from .._estimation._partial_labels import known_labels, labels_of
+from .._estimation._rows import check_training_rows, check_weights
 from ..ipw._diagnostics import effective_sample_size
-from ..ipw._labels import known_labels, labels_of
 from ..ipw._propensity import PropensityWeighter
 from ..ipw._splitter import observed_rows
 from ..ipw._weighter import make_weighter

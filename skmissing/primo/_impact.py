@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
-from ..nn._feed import FittedNet
+from ..nn._fitted_net import FittedNet
 from ._module import summarise
 from ._plausible import label_weights
 

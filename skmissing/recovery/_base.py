@@ -9,9 +9,9 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from .._fit import restore_on_error
-from .._target import check_weights, warn_unobserved
-from .._warn import warn_user
+from .._estimation._rows import check_weights, warn_unobserved
+from .._utils._restore import restore_on_error
+from .._utils._warn import warn_user
 from ..exceptions import EmptyRowWarning
 from ..modalities._layout import prefix_groups
 from ..modalities._moments import block_moments

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..nn._random_subsets import random_part
 from ..nn._scaling import BlockScaler
 from ..nn._store import Batch
-from ..nn._subsets import random_part
 from ..nn._task import EncoderBank, TaskModule
 from ._decoders import make_decoder
 

@@ -11,21 +11,21 @@ import torch
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from .._random import draw_seed, local_random_state
-from .._target import TrainingRows, warn_unobserved
+from .._estimation._rows import TrainingRows, warn_unobserved
+from .._utils._random import draw_seed, local_random_state
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
-from ..nn._augment import ModalityDropout
 from ..nn._docs import fill_doc
-from ..nn._encoder import Encoder
-from ..nn._feed import FittedNet, NetStart
-from ..nn._late_fusion import SubstituteFusion
+from ..nn._fitted_net import FittedNet, NetStart
+from ..nn._modality_dropout import ModalityDropout
 from ..nn._runtime import torch_threads
-from ..nn._substitute_base import SubstituteNetClassifier
 from ..nn._task import EncoderBank
 from ..nn._training import Expand, split_validation, stops_early, train_net
-from ..nn._unimodal import train_unimodals, unimodal_log_proba
-from ._handed_in import read_handed_in
+from ..nn.encoders._encoder import Encoder
+from ..nn.substitution._base import SubstituteNetClassifier
+from ..nn.substitution._substitute_fusion import SubstituteFusion
+from ..nn.substitution._unimodal import train_unimodals, unimodal_log_proba
+from ._pretrained import read_handed_in
 
 # Draws of what is hidden from each row held out for early stopping: the loss that
 # stops phase 2 is the one that phase 2 lowers.

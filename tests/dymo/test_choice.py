@@ -7,8 +7,8 @@ import pytest
 from sklearn.metrics import brier_score_loss
 
 from skmissing import DyMoSelector
-from skmissing.dymo import _prediction
-from skmissing.dymo._choice import (
+from skmissing.dymo import _selection_mixin as _prediction
+from skmissing.dymo._policy_search import (
     CALIBRATIONS,
     MIN_REWARDS,
     MaskedRows,

@@ -11,8 +11,8 @@ from sklearn.frozen import FrozenEstimator
 
 from skmissing import DyMoSelector, MultimodalData
 from skmissing.baselines import PatternClassifier
-from skmissing.dymo import _prediction
-from skmissing.dymo._choice import MaskedRows
+from skmissing.dymo import _selection_mixin as _prediction
+from skmissing.dymo._policy_search import MaskedRows
 from skmissing.dymo._scores import distances
 from skmissing.dymo._statistics import Rows, StatisticsTable, overall_subsets
 from skmissing.dymo._typicality import N_STEPS, Survival

@@ -20,12 +20,7 @@ from skmissing.dymo._scores import (
     unit_length,
 )
 from skmissing.dymo._selection import Policy, best_of_each, select
-from skmissing.dymo._statistics import (
-    Rows,
-    StatisticsTable,
-    _by_kind,
-    overall_subsets,
-)
+from skmissing.dymo._statistics import Rows, StatisticsTable, _by_kind, overall_subsets
 from skmissing.dymo._typicality import TAIL, SubsetStatistics, Survival
 
 from ._literal import Literal, alpha_of, confidence, plausibility

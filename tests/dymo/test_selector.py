@@ -16,7 +16,7 @@ from skorch.callbacks import Callback
 
 from skmissing import DyMoSelector, MultimodalData
 from skmissing.baselines import FusionClassifier, PatternClassifier
-from skmissing.dymo._fitting import enough_held_out
+from skmissing.dymo._held_out_rows import enough_held_out
 from skmissing.dymo._scores import log_softmax
 from skmissing.exceptions import UnobservedModalityWarning
 from skmissing.nn import MLPEncoder, ModuleEncoder

@@ -18,10 +18,15 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skmissing import MultimodalData, PropensityWeighter
 from skmissing.exceptions import OverlapWarning
-from skmissing.ipw import _outcome as module
 from skmissing.ipw import modality_utility
-from skmissing.ipw._outcome import _boosted, _cross_fit, _smooth, augmented_mean
-from skmissing.ipw._subsets import make_folds, outcome_folds
+from skmissing.ipw.utility import _doubly_robust as module
+from skmissing.ipw.utility._doubly_robust import (
+    _boosted,
+    _cross_fit,
+    _smooth,
+    augmented_mean,
+)
+from skmissing.ipw.utility._modality_sets import make_folds, outcome_folds
 
 LINEAR = LogisticRegression()
 QUICK = PropensityWeighter(LogisticRegression(C=100.0))

@@ -50,9 +50,9 @@ from skmissing.ipw import (
     modality_utility,
     sensitivity_bounds,
 )
-from skmissing.ipw._comparison import resample
-from skmissing.ipw._fold_dependence import pairs_of_folds
-from skmissing.ipw._metrics import AUCMetric, Predictions
+from skmissing.ipw.utility._fold_covariance import pairs_of_folds
+from skmissing.ipw.utility._reweighted_metrics import AUCMetric, Predictions
+from skmissing.ipw.utility._terms import resample
 
 # Pruned, so that it does not split on noise: the area of a useless bit is then one
 # half, not that of a coin which the training folds have tossed.

@@ -14,8 +14,8 @@ from torch import nn
 from skmissing import MultimodalData
 from skmissing.baselines import FusionClassifier, UnimodalEnsemble
 from skmissing.nn import ConvEncoder, MLPEncoder, ModuleEncoder
-from skmissing.nn._augment import ModalityDropout
 from skmissing.nn._engine import _WeightedMean
+from skmissing.nn._modality_dropout import ModalityDropout
 from skmissing.nn._runtime import torch_threads
 from skmissing.nn._store import Batches, TensorStore
 from skmissing.nn._training import resolve_batch_size, split_validation

@@ -6,7 +6,7 @@ import pytest
 from skmissing import MultimodalData, PIDEstimator
 from skmissing.pid import _bias, broja
 from skmissing.pid._bias import half_sample_growth
-from skmissing.pid._parts import correct, least_information
+from skmissing.pid._decomposition import correct, least_information
 
 
 def draw(P, n, seed):

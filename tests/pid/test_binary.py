@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from skmissing.pid import broja
-from skmissing.pid._binary import binary_minimum, solve
-from skmissing.pid._certificate import cell_softmax
-from skmissing.pid._interior_point import interior_point
-from skmissing.pid._minimum import minimum_information
-from skmissing.pid._tiny import FEW, tiny_minimum
+from skmissing.pid.solver._binary import binary_minimum, solve
+from skmissing.pid.solver._binary_small import FEW, tiny_minimum
+from skmissing.pid.solver._certificate import cell_softmax
+from skmissing.pid.solver._interior_point import interior_point
+from skmissing.pid.solver._union_information import minimum_information
 
 
 def marginals(seed, concentration=None):
@@ -86,7 +86,7 @@ def test_lists_and_arrays_say_the_same(concentration, monkeypatch):
         assert violation == pytest.approx(off, abs=1.2e-16)
         result = minimum_information(A, B)
         with monkeypatch.context() as patch:
-            patch.setattr("skmissing.pid._minimum.FEW", 0)
+            patch.setattr("skmissing.pid.solver._union_information.FEW", 0)
             other = minimum_information(A, B)
         assert result.value == pytest.approx(other.value, abs=2 * places)
         assert result.duality_gap == pytest.approx(other.duality_gap, abs=2 * places)
@@ -113,7 +113,7 @@ def test_lists_give_up_on_potentials_that_are_not_feasible(monkeypatch):
         one.values = [(a + 1e-9, b) for a, b in one.values]
         return (one, two), edges
 
-    monkeypatch.setattr("skmissing.pid._tiny.solve", worse)
+    monkeypatch.setattr("skmissing.pid.solver._binary_small.solve", worse)
     assert tiny_minimum(first.T, second.T) is None
 
 

@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 
 from skmissing.exceptions import SkmissingWarning, UncertifiedWarning
 from skmissing.pid import broja
-from skmissing.pid._minimum import minimum_information
+from skmissing.pid.solver._union_information import minimum_information
 
 
 def gate(function, p1=0.5, p2=0.5):

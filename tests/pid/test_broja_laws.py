@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from skmissing._threads import single_thread
+from skmissing._utils._threads import single_thread
 from skmissing.pid import broja
-from skmissing.pid._certificate import certify, negative_entropy, repair
-from skmissing.pid._interior_point import interior_point
-from skmissing.pid._minimum import minimum_information
-from skmissing.pid._newton import NewtonSystem
+from skmissing.pid.solver._certificate import certify, negative_entropy, repair
+from skmissing.pid.solver._interior_point import interior_point
+from skmissing.pid.solver._newton import NewtonSystem
+from skmissing.pid.solver._union_information import minimum_information
 
 from .test_broja import and_, check, dirichlet, gate, information, parts, xor
 
@@ -449,7 +449,7 @@ def test_newton_system_solves_the_matrix_of_its_definition():
 
 
 def test_attempts_share_the_iterations(monkeypatch):
-    monkeypatch.setattr("skmissing.pid._interior_point.PATIENCE", 3)
+    monkeypatch.setattr("skmissing.pid.solver._interior_point.PATIENCE", 3)
     P = dirichlet((4, 5, 6))
     A, B = P.sum(axis=2), P.sum(axis=1)
     assert minimum_information(A, B).n_iter == 9

@@ -11,9 +11,10 @@ from sklearn.model_selection import cross_val_score
 from skmissing import MultimodalData, PIDEstimator, PropensityWeighter
 from skmissing.datasets import make_bitwise
 from skmissing.exceptions import UncertifiedWarning
-from skmissing.pid import _parts, broja
+from skmissing.pid import _decomposition as _parts
+from skmissing.pid import broja
+from skmissing.pid._decomposition import count_table, first_order_bias
 from skmissing.pid._discrete import state_codes
-from skmissing.pid._parts import count_table, first_order_bias
 
 TERMS = ["unique_x1", "unique_x2", "redundant", "synergistic"]
 TERMS += ["mi_x1", "mi_x2", "mi_joint"]

@@ -17,17 +17,20 @@ from sklearn.preprocessing import PolynomialFeatures
 from skmissing import MultimodalData, PIDEstimator, PropensityWeighter
 from skmissing.datasets import make_bitwise
 from skmissing.exceptions import UncertifiedWarning
-from skmissing.pid import _coupling, _coupling_net, _logistic, _report
-from skmissing.pid._coupling_net import PairNet, learn_coupling
-from skmissing.pid._minimum import minimum_information
-from skmissing.pid._sinkhorn import enclose, objective, sinkhorn, slope
-from skmissing.pid._support import (
+from skmissing.pid import _logistic
+from skmissing.pid import _results as _report
+from skmissing.pid.coupling import _net as _coupling_net
+from skmissing.pid.coupling import _tables as _coupling
+from skmissing.pid.coupling._net import PairNet, learn_coupling
+from skmissing.pid.coupling._sinkhorn import enclose, objective, sinkhorn, slope
+from skmissing.pid.coupling._support import (
     Marginal,
     deal,
     make_problems,
     merge_rows,
     rake,
 )
+from skmissing.pid.solver._union_information import minimum_information
 
 # XOR needs the product of the bits.
 PRODUCTS = make_pipeline(

@@ -5,7 +5,7 @@ import pytest
 
 from skmissing import MultimodalData, PIDEstimator, PropensityWeighter
 from skmissing.datasets import make_bitwise
-from skmissing.ipw._comparison import Missingness
+from skmissing.ipw.utility._terms import Missingness
 from skmissing.pid._resampling import intervals, p_values
 
 from .test_estimator import TERMS, oracle

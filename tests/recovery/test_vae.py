@@ -13,7 +13,7 @@ from sklearn.base import clone
 from skmissing import MultimodalData
 from skmissing.exceptions import EmptyRowWarning
 from skmissing.nn import ConvEncoder, MLPEncoder, ModuleEncoder
-from skmissing.nn._subsets import first_part, random_part
+from skmissing.nn._random_subsets import first_part, random_part
 from skmissing.recovery import MeanRecovery, MultimodalVAE
 
 from .._instances import make_blocks

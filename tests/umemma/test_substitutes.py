@@ -8,7 +8,10 @@ from torch import nn
 from skmissing import MultimodalData, UMEMMAEnsemble
 from skmissing.baselines import MissingDetectionClassifier, MultitaskFusionClassifier
 from skmissing.nn import MLPEncoder, ModuleEncoder
-from skmissing.nn._late_fusion import DetectionFusion, MultitaskFusion
+from skmissing.nn.substitution._substitute_fusion import (
+    DetectionFusion,
+    MultitaskFusion,
+)
 
 from .._instances import make_blocks
 

@@ -1,0 +1,227 @@
+"""Feeding scikit-learn estimators that know nothing of modalities."""
+
+from __future__ import annotations
+
+from inspect import Parameter, signature
+from typing import Any
+
+import numpy as np
+from sklearn import get_config
+from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
+from sklearn.utils.validation import has_fit_parameter
+
+from ..modalities._multimodal_data import MultimodalData
+from ..modalities._validation import flatten_blocks
+
+
+class FlatTable:
+    """Some blocks as one table, with missing features as an estimator can take them.
+
+    Parameters
+    ----------
+    names : list of str
+        Blocks, in the order of the columns.
+    keep_nan : bool
+        False fills NaN features with their training mean.
+    """
+
+    def __init__(self, names: list[str], keep_nan: bool) -> None:
+        self.names = names
+        self.keep_nan = keep_nan
+
+    def fit(self, data: MultimodalData, weight: np.ndarray) -> FlatTable:
+        """Learn the weighted mean of every feature.
+
+        Parameters
+        ----------
+        data : MultimodalData of n rows that have all the blocks
+            Training rows.
+        weight : ndarray of shape (n,)
+            Sample weights.
+
+        Returns
+        -------
+        self
+        """
+        if not self.keep_nan:
+            table = flatten_blocks(data, self.names)
+            seen = ~np.isnan(table)
+            mass = weight @ seen
+            total = weight @ np.where(seen, table, 0.0)
+            # A feature never seen gets 0: it is constant, so any value would do.
+            self.fill_ = np.divide(
+                total, mass, out=np.zeros_like(total), where=mass > 0
+            )
+        return self
+
+    def transform(self, data: MultimodalData) -> np.ndarray:
+        """The table.
+
+        Parameters
+        ----------
+        data : MultimodalData of n rows
+            Any rows.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n, n_columns)
+        """
+        table = flatten_blocks(data, self.names)
+        return table if self.keep_nan else np.where(np.isnan(table), self.fill_, table)
+
+
+def accepts_nan(estimator: Any) -> bool:
+    """Whether an estimator takes NaN in X, looking through Pipelines.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        The estimator.
+
+    Returns
+    -------
+    bool
+    """
+    if isinstance(estimator, Pipeline):
+        for _, step in estimator.steps:
+            if step in (None, "passthrough"):
+                continue
+            if not get_tags(step).input_tags.allow_nan:
+                return False
+            if "Imputer" in type(step).__name__:
+                return True
+        return True
+    return bool(get_tags(estimator).input_tags.allow_nan)
+
+
+def takes_multimodal(estimator: Any) -> bool:
+    """Whether an estimator is fitted on blocks rather than on a table.
+
+    Looks through Pipelines, searches, calibration, voting and stacking.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        The estimator.
+
+    Returns
+    -------
+    bool
+    """
+    # Imported here: both know this module.
+    from ..modalities._modality_transformer import ModalityTransformer
+    from ._classifier_mixin import MultimodalClassifierMixin
+
+    if isinstance(estimator, MultimodalClassifierMixin | ModalityTransformer):
+        return True
+    if isinstance(estimator, Pipeline):
+        steps = [s for _, s in estimator.steps if s not in (None, "passthrough")]
+        return bool(steps) and takes_multimodal(steps[0])
+    inside = _inside(estimator)
+    return bool(inside) and all(takes_multimodal(inner) for inner in inside)
+
+
+def takes_sample_weight(estimator: Any) -> bool:
+    """Whether ``fit`` takes sample weights, looking through Pipelines and searches.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        The estimator.
+
+    Returns
+    -------
+    bool
+    """
+    if isinstance(estimator, Pipeline):
+        return takes_sample_weight(estimator.steps[-1][1])
+    if has_fit_parameter(estimator, "sample_weight"):
+        return True
+    kinds = {p.kind for p in signature(estimator.fit).parameters.values()}
+    inside = _inside(estimator)
+    return (
+        bool(inside)
+        and Parameter.VAR_KEYWORD in kinds
+        and all(takes_sample_weight(inner) for inner in inside)
+    )
+
+
+def _inside(estimator: Any) -> list[Any]:
+    """Estimators that a search, a vote or a stack fits."""
+    inner = getattr(estimator, "estimator", None)
+    several = getattr(estimator, "estimators", None)
+    if inner is not None and hasattr(inner, "fit"):
+        return [inner]
+    if isinstance(several, list):
+        found = [e[1] for e in several if isinstance(e, tuple)]
+        return [e for e in found if hasattr(e, "fit")]
+    return []
+
+
+def fit_weighted(estimator: Any, X: Any, y: np.ndarray, weight: np.ndarray) -> Any:
+    """Fit with sample weights, through Pipelines, with metadata routing on or off.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        A clone that may be changed.
+    X : array of shape (n, n_columns)
+        The table.
+    y : ndarray of shape (n,)
+        Labels.
+    weight : ndarray of shape (n,)
+        Sample weights. Equal weights are not handed over.
+
+    Returns
+    -------
+    estimator
+        The fitted estimator.
+
+    Raises
+    ------
+    TypeError
+        If the weights differ and the estimator takes none.
+    """
+    if np.allclose(weight, weight[0], rtol=1e-12, atol=0) and weight[0] == 1.0:
+        return estimator.fit(X, y)
+    if not takes_sample_weight(estimator):
+        raise TypeError(
+            f"Got weights for {type(estimator).__name__}, expected an estimator whose "
+            "fit takes sample_weight."
+        )
+    if get_config()["enable_metadata_routing"]:
+        _request_weights(estimator)
+        return estimator.fit(X, y, sample_weight=weight)
+    if not isinstance(estimator, Pipeline):
+        return estimator.fit(X, y, sample_weight=weight)
+    routed = {
+        f"{name}__sample_weight": weight
+        for name, step in estimator.steps
+        if step not in (None, "passthrough") and takes_sample_weight(step)
+    }
+    return estimator.fit(X, y, **routed)
+
+
+def _request_weights(estimator: Any) -> None:
+    """Request weights for all inside that take them and have not been asked yet."""
+    if isinstance(estimator, Pipeline):
+        for _, step in estimator.steps:
+            if step not in (None, "passthrough"):
+                _request_weights(step)
+        return
+    for inner in _inside(estimator):
+        _request_weights(inner)
+    for method in ("fit", "score"):
+        function = getattr(estimator, method, None)
+        if function is None or "sample_weight" not in signature(function).parameters:
+            continue
+        routing = estimator.get_metadata_routing()
+        # Of a meta-estimator this is the part that concerns itself.
+        mine = getattr(routing, "_self_request", routing)
+        if mine is None:
+            continue
+        own = getattr(mine, method)
+        setter = getattr(estimator, f"set_{method}_request", None)
+        if setter is not None and own.requests.get("sample_weight") is None:
+            setter(sample_weight=True)

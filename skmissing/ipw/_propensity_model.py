@@ -1,0 +1,264 @@
+"""The propensity of one required set, with or without cross-fitting."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.model_selection import check_cv
+
+from .._estimation._inner_estimators import fit_weighted, takes_sample_weight
+from .._utils._warn import warn_user
+from ..exceptions import NoCovariateWarning
+from ._logistic import LogisticPropensity
+from ._splitter import assign_folds
+
+
+class PropensityModel:
+    """P(observed | covariates) for one required set of modalities.
+
+    Parameters
+    ----------
+    estimator : classifier or None
+        Template of the model.
+    cv : int, splitter or None
+        Cross-fitting.
+    required : list of str
+        Named in messages.
+
+    Attributes
+    ----------
+    model_ : classifier or None
+        Fitted on all rows; None where the rate is all there is to know.
+    propensity_ : ndarray of shape (n,)
+        Of the rows of fit, out of fold with ``cv``.
+    rate_ : float
+        Weighted share of observed rows.
+    folds_ : list of (train, test) of row numbers, or None
+        The folds of cross-fitting.
+    """
+
+    def __init__(self, estimator: Any, cv: Any, required: list[str]) -> None:
+        self.estimator = estimator
+        self.cv = cv
+        self.required = required
+
+    def fit(
+        self,
+        design: np.ndarray,
+        observed: np.ndarray,
+        weight: np.ndarray,
+        groups: np.ndarray | None,
+        seed: int,
+    ) -> PropensityModel:
+        """Fit on the rows with positive weight.
+
+        Parameters
+        ----------
+        design : ndarray of shape (n, n_columns)
+            Standardised covariates.
+        observed : ndarray of bool of shape (n,)
+            The target.
+        weight : ndarray of shape (n,)
+            Sample weights.
+        groups : ndarray of shape (n,) or None
+            Rows of one group share a fold.
+        seed : int
+            Seed of folds and models.
+
+        Returns
+        -------
+        self
+        """
+        kept = np.flatnonzero(weight > 0)
+        self.rate_ = float(weight @ observed / weight.sum())
+        self.model_, self.folds_ = None, None
+        n = len(observed)
+        if observed[kept].all():
+            # Nothing to model, and nothing to warn of.
+            self.rate_ = 1.0
+            self.propensity_ = np.ones(n)
+            return self
+        if design.shape[1] == 0:
+            warn_user(
+                f"Got no covariate to explain which rows have {self.required}; the "
+                f"observed rate {self.rate_:.3g} is used for all, as if they were "
+                "missing completely at random.",
+                NoCovariateWarning,
+            )
+            self.propensity_ = np.full(n, self.rate_)
+            return self
+        table = design if len(kept) == n else design[kept]
+        target, mass = observed[kept], weight[kept]
+        inside = None if groups is None else groups[kept]
+        self.seed_ = seed
+        self.model_ = self._fit_one(table, target, mass, inside)
+        self.propensity_ = self._read(self.model_, design)
+        if self.cv is not None:
+            self.folds_ = [
+                (kept[train], kept[test])
+                for train, test in self._split(table, target, inside)
+            ]
+            for train, test in self.folds_:
+                g = None if groups is None else groups[train]
+                self.propensity_[test] = self.predict_fold(
+                    design, observed, weight, train, test, g
+                )
+        return self
+
+    def predict_fold(
+        self,
+        design: np.ndarray,
+        observed: np.ndarray,
+        weight: np.ndarray,
+        train: np.ndarray,
+        test: np.ndarray,
+        groups: np.ndarray | None,
+    ) -> np.ndarray:
+        """Propensities of ``test`` by a model of ``train``.
+
+        Parameters
+        ----------
+        design, observed, weight : ndarray
+            As in ``fit``.
+        train, test : ndarray of int
+            Row numbers.
+        groups : ndarray or None
+            Groups of the training rows.
+
+        Returns
+        -------
+        ndarray of shape (len(test),)
+        """
+        target, mass = observed[train], weight[train]
+        if target.all() or not target.any():
+            # Too few rows of one kind to be in every fold.
+            return np.full(len(test), self.rate_)
+        model = self._fit_one(design[train], target, mass, groups)
+        return self._read(model, design[test])
+
+    def _split(
+        self, table: np.ndarray, target: np.ndarray, groups: np.ndarray | None
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        if isinstance(self.cv, Integral):
+            n_folds = int(self.cv)
+            if not 2 <= n_folds <= len(target):
+                raise ValueError(
+                    f"Got cv={self.cv} for {len(target)} rows, expected an integer "
+                    "from 2 to the number of rows."
+                )
+            rng = np.random.RandomState(self.seed_)
+            folds = assign_folds(target.astype(int), n_folds, rng, groups)
+            return [
+                (np.flatnonzero(folds != k), np.flatnonzero(folds == k))
+                for k in range(n_folds)
+            ]
+        splitter = check_cv(self.cv, target, classifier=True)
+        given = list(splitter.split(table, target, groups))
+        tests = np.concatenate([np.arange(len(target))[test] for _, test in given])
+        if not np.array_equal(np.sort(tests), np.arange(len(target))):
+            raise ValueError(
+                f"Got cv={self.cv!r}, expected a partition: every row (of positive "
+                "weight) in exactly one test set."
+            )
+        return given
+
+    def _fit_one(
+        self,
+        table: np.ndarray,
+        target: np.ndarray,
+        weight: np.ndarray,
+        groups: np.ndarray | None,
+    ) -> Any:
+        if self.estimator is None:
+            return LogisticPropensity(random_state=self.seed_).fit(
+                table, target, weight, groups
+            )
+        model = clone(self.estimator)
+        if isinstance(model, LogisticPropensity):
+            return model.fit(table, target, weight, groups)
+        if "random_state" in model.get_params() and model.random_state is None:
+            model.set_params(random_state=self.seed_)
+        weight = weight / weight.mean()
+        if np.ptp(weight) > 0 and not takes_sample_weight(model):
+            # Rows that were drawn twice can stand there twice.
+            times = weight / weight.min()
+            if np.allclose(times, np.round(times)) and times.sum() < 10 * len(times):
+                again = np.repeat(np.arange(len(times)), np.round(times).astype(int))
+                return model.fit(table[again], target[again])
+        return fit_weighted(model, table, target, weight)
+
+    def _read(self, model: BaseEstimator, table: np.ndarray) -> np.ndarray:
+        proba = np.asarray(model.predict_proba(table), dtype=np.float64)
+        out = proba[:, int(np.flatnonzero(model.classes_)[0])]
+        wrong = ~((out >= 0) & (out <= 1))
+        if wrong.any():
+            raise ValueError(
+                f"Got a propensity of {out[wrong][0]} from "
+                f"{type(model).__name__}.predict_proba, expected numbers from 0 to 1."
+            )
+        return out
+
+    def predict(self, design: np.ndarray) -> np.ndarray:
+        """Propensities of any rows, by the model of all rows.
+
+        Parameters
+        ----------
+        design : ndarray of shape (n, n_columns)
+            Standardised covariates.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+        """
+        if self.model_ is None:
+            return np.full(len(design), self.rate_)
+        return self._read(self.model_, design)
+
+    def frozen(self) -> PropensityModel:
+        """The same model with its tuned settings fixed, to be refitted often.
+
+        Returns
+        -------
+        PropensityModel
+        """
+        new = PropensityModel(self.estimator, self.cv, self.required)
+        new.__dict__.update(self.__dict__)
+        if isinstance(self.model_, LogisticPropensity):
+            new.estimator = LogisticPropensity(alpha=self.model_.alpha_)
+        return new
+
+    def refit(
+        self, design: np.ndarray, observed: np.ndarray, weight: np.ndarray
+    ) -> np.ndarray:
+        """Propensities of the same rows under other weights; rows keep their folds.
+
+        Parameters
+        ----------
+        design, observed : ndarray
+            As in ``fit``.
+        weight : ndarray of shape (n,)
+            New weights, 0 where a row was not drawn.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Of all rows, those of weight 0 included.
+        """
+        rate = float(weight @ observed / weight.sum())
+        if self.model_ is None:
+            return np.full(len(observed), rate)
+        drawn = weight > 0
+        if observed[drawn].all() or not observed[drawn].any():
+            return np.full(len(observed), rate)
+        if self.folds_ is None:
+            model = self._fit_one(design[drawn], observed[drawn], weight[drawn], None)
+            return self._read(model, design)
+        out = np.full(len(observed), rate)
+        for train, test in self.folds_:
+            out[test] = self.predict_fold(
+                design, observed, weight, train[weight[train] > 0], test, None
+            )
+        return out

@@ -1,0 +1,272 @@
+"""The doubly robust mean: propensities and a model of the loss, either may be wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.kernel_approximation import Nystroem
+from sklearn.linear_model import RidgeCV
+from sklearn.preprocessing import StandardScaler
+
+from ..._estimation._inner_estimators import fit_weighted, takes_sample_weight
+from ..._utils._threads import single_thread
+from ._modality_sets import Subset
+from ._reweighted_metrics import Predictions
+
+# The default models of the loss. Chosen by the error of the doubly robust value in
+# simulated data: shallow boosted trees find steps, a kernel finds what is smooth.
+BOOSTING = {
+    "max_iter": 60, "max_leaf_nodes": 8, "min_samples_leaf": 10, "max_bins": 63,
+    "early_stopping": False,
+}  # fmt: skip
+KERNEL_ROWS = 300
+PENALTIES = np.logspace(-4, 3, 15)
+# A kernel of fewer rows than this has nothing to choose its penalty by.
+LEAST_ROWS = 20
+# Of more rows it is taught by a draw: it has no use for them.
+MOST_ROWS = 20_000
+
+# Weight of rows that were sure to be observed, as a share of their sample weight.
+LEAST_DOUBT = 0.01
+
+Model = Callable[[np.ndarray], np.ndarray]
+
+
+def augmented_mean(
+    values: np.ndarray, weight: np.ndarray, base: np.ndarray, outcome: np.ndarray
+) -> float:
+    """Mean over all rows, from values known in the observed ones.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        Known where ``weight`` is positive, ignored elsewhere.
+    weight : ndarray of shape (n,)
+        Sample weight over propensity, 0 where not observed.
+    base : ndarray of shape (n,)
+        Sample weights of all rows.
+    outcome : ndarray of shape (n, n_models)
+        Modelled means of the values (or parts of them) in all rows, from models that
+        have not seen the row.
+
+    Returns
+    -------
+    float
+        The mean of the combined model, plus the weighted mean of what it misses. If the
+        model is right the second term vanishes whatever the weights; if the
+        propensities are right it repairs whatever the model is.
+
+    Notes
+    -----
+    The models are combined by least squares on the observed rows, with the weights that
+    the variance of the result has: (1 - p) / p^2 for propensity p. If one of the models
+    is right, it is what least squares finds, whatever the weights.
+    """
+    seen = weight > 0
+    w, s = weight[seen], base[seen]
+    doubt = w * np.maximum(w / s - 1.0, 0.0)
+    if doubt.max() <= 1e-12 * w.max() and not (base[~seen] > 0).any():
+        # All rows are observed, for sure: nothing to augment.
+        return float(w @ values[seen] / w.sum())
+    # Where propensities are 1 and rows are missing all the same, the models have the
+    # say: then all rows decide how they are summed, not a few that leave some doubt.
+    doubt = doubt + LEAST_DOUBT * w
+    doubt = doubt / doubt.max()
+    root = np.sqrt(doubt)
+    centred = outcome - np.average(outcome[seen], axis=0, weights=doubt)
+    scale = np.abs(centred).max(axis=0)
+    # Up to rounding a constant says nothing.
+    varies = scale > 1e-12 * np.maximum(1.0, np.abs(outcome).max(axis=0))
+    table = centred[:, varies] / scale[varies]
+    target = (values[seen] - np.average(values[seen], weights=doubt)) * root
+    if not table.shape[1]:
+        return float(w @ values[seen] / w.sum())
+    fitted = np.linalg.lstsq(table[seen] * root[:, None], target, rcond=1e-9)[0]
+    model = table @ fitted
+    miss = w @ (values[seen] - model[seen]) / w.sum()
+    return float(base @ model / base.sum() + miss)
+
+
+def check_outcome_model(model: Any, weight: np.ndarray) -> None:
+    """Refuse a model that takes no weights where there are some.
+
+    Parameters
+    ----------
+    model : regressor or None
+        The parameter.
+    weight : ndarray of shape (n,)
+        Sample weights.
+    """
+    if model is None or np.ptp(weight) == 0 or takes_sample_weight(model):
+        return
+    raise TypeError(
+        f"Got weights for outcome_model={model!r}, expected an estimator whose fit "
+        "takes sample_weight."
+    )
+
+
+def model_outcomes(
+    predictions: dict[Subset, Predictions],
+    metrics: list[Any],
+    codes: np.ndarray,
+    used: np.ndarray,
+    weight: np.ndarray,
+    folds: np.ndarray,
+    trains: list[np.ndarray],
+    design: np.ndarray,
+    model: Any,
+    seed: int,
+    progress: Any,
+) -> dict[Subset, dict[str, np.ndarray]]:
+    """Mean of each row's score given what is known of every row.
+
+    Parameters
+    ----------
+    predictions : dict of subset to Predictions
+        Of the model of each subset.
+    metrics : list of metrics
+        Those that are means over rows count.
+    codes : ndarray of int of shape (n,)
+        Index of each row's class, -1 where missing.
+    used : ndarray of bool of shape (n,)
+        Rows with a label and a positive weight.
+    weight : ndarray of shape (n,)
+        Sample weights.
+    folds : ndarray of int of shape (n,)
+        Fold of each row, -1 where it is never tested.
+    trains : list of ndarray of bool of shape (n,)
+        Rows that each fold may be taught by.
+    design : ndarray of shape (n, n_columns)
+        Standardised covariates.
+    model : regressor or None
+        Template; None takes boosted trees and ridge regression on a kernel, both.
+    seed : int
+        Seed of random models.
+    progress : callable
+        Wraps the iteration over subsets.
+
+    Returns
+    -------
+    dict of subset to dict of str to ndarray of shape (n, n_models)
+        By name of the metric. Where the scores of all rows are known they are their own
+        model.
+    """
+    means = [m for m in metrics if m.is_mean]
+    if not means:
+        return {}
+    kept = (weight > 0) & (folds >= 0)
+    labelled = used[kept].all()
+    values, known = {}, []
+    for subset, said in predictions.items():
+        columns = [m.values(codes, said) for m in means]
+        values[subset] = np.column_stack(columns)
+        if (said.predicted[kept] >= 0).all():
+            if said.proba is not None:
+                known.append(said.proba[:, 1:])
+            if labelled:
+                known.append(values[subset])
+    label = [np.eye(codes.max() + 1)[codes][:, 1:]] if labelled else []
+    features = np.nan_to_num(np.column_stack([design, *known, *label]))
+    out = {}
+    for subset in progress(list(values), len(values)):
+        score = values[subset][:, :, None]
+        if np.isnan(score[kept]).any():
+            score = _cross_fit(
+                model, features, score[:, :, 0], weight, folds, trains, seed
+            )
+            if np.isnan(score[kept]).any():
+                raise ValueError(
+                    f"Got NaN from outcome_model={model!r}, expected numbers."
+                )
+        # Else the score of every row is known, and there is nothing to model.
+        out[subset] = {m.name: np.nan_to_num(score[:, j]) for j, m in enumerate(means)}
+    return out
+
+
+def _cross_fit(
+    template: Any,
+    features: np.ndarray,
+    values: np.ndarray,
+    weight: np.ndarray,
+    folds: np.ndarray,
+    trains: list[np.ndarray],
+    seed: int,
+) -> np.ndarray:
+    """Modelled mean of some values in every row, by models of other folds.
+
+    ``values``, of shape (n, n_values), is NaN in rows where they are not observed. The
+    result has the shape (n, n_values, n_models).
+    """
+    seen = ~np.isnan(values).any(axis=1) & (weight > 0)
+    # Penalties must not depend on the unit of the weights.
+    weight = weight / weight[seen].mean()
+    mean = weight[seen] @ values[seen] / weight[seen].sum()
+    fits = [_boosted, _smooth] if template is None else [_users(template)]
+    out = np.tile(mean[:, None], (len(values), 1, len(fits)))
+    if features.shape[1] == 0:
+        return out
+    for k in np.unique(folds[folds >= 0]):
+        train, test = seen & trains[k], folds == k
+        if not train.any():
+            continue
+        taught = features[train], values[train], weight[train], seed
+        small = template is None and len(features) <= MOST_ROWS
+        with single_thread(None) if small else nullcontext():
+            for j, fit in enumerate(fits):
+                out[test, :, j] = fit(*taught)(features[test])
+    return out
+
+
+def _boosted(X: np.ndarray, Y: np.ndarray, weight: np.ndarray, seed: int) -> Model:
+    return _one_by_one(
+        HistGradientBoostingRegressor(**BOOSTING, random_state=seed), X, Y, weight
+    )
+
+
+def _users(template: Any) -> Callable[..., Model]:
+    def fit(X: np.ndarray, Y: np.ndarray, weight: np.ndarray, seed: int) -> Model:
+        one = clone(template)
+        if "random_state" in one.get_params() and one.random_state is None:
+            one.set_params(random_state=seed)
+        return _one_by_one(one, X, Y, weight)
+
+    return fit
+
+
+def _one_by_one(
+    template: Any, X: np.ndarray, Y: np.ndarray, weight: np.ndarray
+) -> Model:
+    # Equal weights are left out: boosting takes seconds to find weighted quantiles.
+    weight = weight / weight[0] if np.ptp(weight) <= 1e-12 * weight.max() else weight
+    models = [fit_weighted(clone(template), X, column, weight) for column in Y.T]
+    return lambda rows: np.column_stack([m.predict(rows) for m in models])
+
+
+def _smooth(X: np.ndarray, Y: np.ndarray, weight: np.ndarray, seed: int) -> Model:
+    if len(X) < LEAST_ROWS:
+        mean = weight @ Y / weight.sum()
+        return lambda rows: np.tile(mean, (len(rows), 1))
+    if len(X) > MOST_ROWS:
+        some = np.random.RandomState(seed).choice(len(X), MOST_ROWS, replace=False)
+        X, Y, weight = X[some], Y[some], weight[some]
+    scale = StandardScaler().fit(X, sample_weight=weight)
+    n_varying = max(1, int((np.ptp(X, axis=0) > 0).sum()))
+    kernel = Nystroem(
+        gamma=1.0 / n_varying, n_components=min(KERNEL_ROWS, len(X)), random_state=seed
+    )
+    # The default of scikit-learn 1.9 takes twice as long for the same answers.
+    ridge = RidgeCV(PENALTIES, alpha_per_target=True, gcv_mode="svd")
+    ridge.fit(kernel.fit_transform(scale.transform(X)), Y, sample_weight=weight)
+
+    def predict(rows: np.ndarray) -> np.ndarray:
+        # In parts: each row has as many features as the kernel has rows.
+        parts = np.array_split(rows, len(rows) // MOST_ROWS + 1)
+        found = [ridge.predict(kernel.transform(scale.transform(p))) for p in parts]
+        return np.concatenate([f.reshape(-1, Y.shape[1]) for f in found])
+
+    return predict

@@ -1,0 +1,413 @@
+"""How much each modality adds, for the whole population."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    validate_params,
+)
+
+from ..._estimation._partial_labels import known_labels, labels_of
+from ..._estimation._rows import check_training_rows, check_weights
+from ..._utils._random import draw_seed, local_random_state
+from ...modalities._validation import check_multimodal
+from .._classifier import IPWMultimodalClassifier
+from .._propensity import PropensityWeighter
+from .._splitter import ColumnHolder, observed_rows
+from .._weighter import make_weighter
+from ._bootstrap import Progress, bootstrap, tabulate
+from ._cross_fitting import cross_fit
+from ._doubly_robust import check_outcome_model, model_outcomes
+from ._fold_covariance import are_decisions, pairs_of_folds
+from ._modality_sets import Subset, make_folds, orient, outcome_folds, resolve_subsets
+from ._reweighted_metrics import MeanMetric, Predictions, resolve_metrics
+from ._terms import Evaluate, Line, Missingness, evaluate_lines
+from ._utility_scores import UtilityScores
+
+
+@validate_params(
+    {
+        "estimator": [HasMethods(["fit", "predict"]), None],
+        "propensity": [HasMethods(["fit", "sample_weight"]), None],
+        "modalities": [dict, list, tuple, None],
+        "subsets": [list, tuple, None],
+        "cv": ["cv_object"],
+        "n_bootstraps": [Interval(Integral, 0, None, closed="left")],
+        "fold_dependence": ["boolean"],
+        "confidence_level": [Interval(Real, 0, 1, closed="neither")],
+        "correct_training": ["boolean"],
+        "correct_evaluation": ["boolean"],
+        "outcome_model": [HasMethods(["fit", "predict"]), None],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+        "return_scores": ["boolean"],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def modality_utility(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    propensity: PropensityWeighter | None = None,
+    modalities: Any = None,
+    subsets: Any = None,
+    scoring: Any = None,
+    cv: Any = 5,
+    n_bootstraps: int = 200,
+    fold_dependence: bool = True,
+    confidence_level: float = 0.9,
+    correct_training: bool = True,
+    correct_evaluation: bool = True,
+    outcome_model: Any = None,
+    sample_weight: Any = None,
+    groups: Any = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+    return_scores: bool = False,
+    random_state: Any = None,
+) -> Any:
+    """Measure what sets of modalities can predict, and what one adds to another.
+
+    Every set of modalities gets a model of its own, cross-fitted. Each is evaluated on
+    the rows that have the modalities, as they are (*biased*) and weighted so that they
+    stand for all rows (*corrected*); gains compare two models on the same rows.
+
+    Parameters
+    ----------
+    estimator : classifier or None
+        As in :class:`IPWMultimodalClassifier`; one of these is taken with its own
+        ``propensity`` and ``modalities`` where they are not given here.
+    X : {array, DataFrame, MultimodalData} with n_samples rows
+        Observed and unobserved rows.
+    y : array of shape (n_samples,)
+        Labels; NaN, None or ``pandas.NA`` where missing.
+    propensity : PropensityWeighter, default=None
+        Template, with ``required=None``: each set of modalities gets its own.
+    modalities : mapping or list, default=None
+        Columns of each modality, see :class:`~skmissing.Modality`.
+    subsets : list of lists of str, default=None
+        Sets of modalities. None: each alone, all but one, and all.
+    scoring : str, callable, list or dict, default=None
+        Metrics that take weights, by scikit-learn's names; greater is better. None:
+        area under the curve, log-likelihood, accuracy and (negative) Brier score.
+    cv : int or splitter, default=5
+        Folds. An int asks for that many shuffled ones, stratified by label and pattern.
+        A splitter with one split, such as ``ShuffleSplit(1, test_size=0.5)``, holds
+        rows out: only they are evaluated, see Notes.
+    n_bootstraps : int, default=200
+        Resamples of rows for errors and intervals; 0 for none.
+    fold_dependence : bool, default=True
+        Whether errors and intervals count that each row is tested in one fold and
+        teaches in the others, see Notes. Takes about 0.6 times as many fits again with
+        five folds. With two folds it cannot be measured, and is not counted.
+    confidence_level : float, default=0.9
+        Of the intervals.
+    correct_training, correct_evaluation : bool, default=True
+        Whether the models behind ``corrected`` are trained, and evaluated, with
+        weights. Neither is done for ``biased``.
+    outcome_model : regressor, default=None
+        Models the contribution of a row to a mean-type metric, for the doubly robust
+        value; has to take sample weights where there are unequal ones. None: boosted
+        trees and ridge regression on a kernel, combined.
+    sample_weight : array of shape (n_samples,), default=None
+        Not negative; multiplied with the inverse-probability weights.
+    groups : array of shape (n_samples,), default=None
+        Rows of one group share a fold and are resampled together.
+    n_jobs : int, default=None
+        Fits, and bundles of resamples, at once.
+    verbose : int, default=0
+        1 shows a progress bar.
+    return_scores : bool, default=False
+        Also return what each row contributes, for :func:`sensitivity_bounds`.
+    random_state : int, RandomState instance or None, default=None
+        Draws folds and resamples.
+
+    Returns
+    -------
+    table : DataFrame
+        One row per set and metric (``quantity`` "value"), then one per pair of sets and
+        metric ("gain", of ``subset`` over ``baseline``; every pair, the larger set as
+        ``subset`` where one holds the other). Sets are names joined by "+".
+        ``biased``, ``corrected`` and ``doubly_robust`` (mean-type metrics only) have
+        columns for the bootstrap standard error and the interval;
+        ``n_observed`` and ``effective_sample_size`` say on what they rest;
+        ``tipping_odds_ratio`` is the sensitivity at which a corrected gain stops being
+        positive, see :func:`tipping_odds_ratio`; NaN without ``correct_evaluation``.
+    scores : UtilityScores
+        Only with ``return_scores=True``.
+
+    Raises
+    ------
+    ValueError
+        For unknown modalities, metrics without weights, sets that no tested row has, a
+        ``propensity`` whose ``required`` is set, and NaN from a model.
+    TypeError
+        For unequal sample weights and an ``outcome_model`` that takes none.
+
+    Warns
+    -----
+    skmissing.exceptions.FoldDependenceWarning
+        If too little is left for some of the models without two folds.
+
+    See Also
+    --------
+    sensitivity_bounds : Bounds if missingness is not quite at random.
+    UtilityDisplay : Plots the table.
+
+    Notes
+    -----
+    A gain of T over S is evaluated on the rows that have S and T, with the propensity
+    of that union. Metrics that are no means over rows (areas under curves) are
+    evaluated within folds and averaged. Models are fitted once; the bootstrap draws
+    evaluation rows (or groups), observed and unobserved ones, refits the propensities
+    (with their tuned settings) and evaluates the same predictions. So errors
+    are those of the evaluation for these models, and gains are paired.
+
+    With several folds each row is tested in one and teaches in the others, which ties
+    the errors of folds together. It hardly matters for a model of few parameters; with
+    a forest on few, unevenly weighted rows, errors that take folds for independent were
+    up to a fifth too small (see the benchmarks). So some more models are fitted without
+    two folds. By how much the resampled value changes from row to row if they answer
+    tells how much of its variance comes from the rows that taught; that part counts
+    twice, since it appears in both of two folds, and all errors and intervals are
+    stretched accordingly, with five folds at most by :math:`\\sqrt 2`. This is an
+    approximation, for models that are averages of some kind and folds of about equal
+    size; the stretch of a doubly robust value is that of the weighted one. A model that
+    draws random numbers needs a fixed ``random_state``, or what changes with the draw
+    counts as well. A single split has no such dependence, for the price of fewer rows
+    on either side.
+
+    The doubly robust value of a mean of row scores :math:`\\ell` is
+    :math:`\\sum_i s_i h_i / \\sum_i s_i + \\sum_i w_i (\\ell_i - h_i) / \\sum_i w_i`
+    with sample weights s, weights w of the observed rows and a model h of
+    :math:`\\ell` given all that is known of every row: the covariates, the label if
+    none is missing, and the predictions of models that every row has. It is
+    cross-fitted: by default boosted trees and ridge regression on a kernel, the sum of
+    them (and of scores that are known of all rows) with the least variance
+    :cite:p:`cao2009improving`, so that a poor model does little harm. The bootstrap
+    keeps these models, but not how they are summed. The value is consistent if either
+    the propensities or h are right :cite:p:`robins1994estimation`, and has a smaller
+    variance than the weighted mean where h predicts well. It is kept inside the limits
+    of the metric.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skmissing import PropensityWeighter
+    >>> from skmissing.datasets import make_bitwise
+    >>> from skmissing.ipw import modality_utility
+    >>> X, y = make_bitwise(mechanism="mar", return_X_y=True, random_state=0)
+    >>> table = modality_utility(
+    ...     LogisticRegression(), X, y, propensity=PropensityWeighter(random_state=0),
+    ...     scoring="roc_auc", n_bootstraps=0, random_state=0,
+    ... )
+    >>> table[["subset", "baseline", "biased", "corrected"]].round(2)
+      subset baseline  biased  corrected
+    0     x1             0.84       0.84
+    1     x2             0.92       0.84
+    2  x1+x2             1.00       1.00
+    3     x2       x1    0.24       0.00
+    4  x1+x2       x1    0.33       0.16
+    5  x1+x2       x2    0.08       0.16
+    """
+    if isinstance(estimator, IPWMultimodalClassifier):
+        propensity = estimator.propensity if propensity is None else propensity
+        modalities = estimator.modalities if modalities is None else modalities
+        estimator = estimator.estimator
+    if propensity is not None and propensity.required is not None:
+        raise ValueError(
+            f"Got propensity with required={propensity.required!r}, expected None: "
+            "each set of modalities gets a propensity of its own."
+        )
+    data = check_multimodal(ColumnHolder(), X, modalities, reset=True, numeric=False)
+    n = len(data)
+    known = known_labels(y, n)
+    weight = check_weights(sample_weight, n)
+    inside = None if groups is None else np.asarray(groups)
+    if inside is not None and len(inside) != n:
+        raise ValueError(f"Got groups of length {len(inside)}, expected {n}.")
+    used = known & (weight > 0)
+    if not used.any():
+        raise ValueError("Got no label in y, expected at least two classes.")
+    rows = check_training_rows(
+        ColumnHolder(), data[used], labels_of(y, used), weight[used]
+    )
+    codes = np.full(n, -1)
+    codes[used] = rows.y
+    sets = resolve_subsets(subsets, data.names)
+    metrics = resolve_metrics(scoring, rows.classes)
+    robust = correct_evaluation and any(m.is_mean for m in metrics)
+    if robust:
+        check_outcome_model(outcome_model, weight[used])
+    rng = local_random_state(random_state)
+    has = {s: observed_rows(data, s) for s in sets}
+    for s in sets:
+        if not (has[s] & used).any():
+            raise ValueError(
+                f"Got no row with a label and all of the modalities {list(s)}, "
+                "expected at least one; leave it out of subsets."
+            )
+    folds, trains = make_folds(cv, X, y, data, codes, rng, inside)
+    for s in sets:
+        if not (has[s] & used & (folds >= 0)).any():
+            raise ValueError(
+                f"Got cv={cv!r} that tests no row with a label and all of the "
+                f"modalities {list(s)}, expected at least one; leave it out of subsets."
+            )
+    pairs = [orient(s, t) for s, t in combinations(sets, 2)]
+    unions = {frozenset(s) for s in sets} | {frozenset(s + t) for s, t in pairs}
+    template = IPWMultimodalClassifier(
+        estimator, propensity=propensity, modalities=modalities
+    )
+    missingness = {
+        union: _model_missingness(
+            propensity, modalities, X, y, weight, inside, data.names, union, folds >= 0
+        )
+        for union in sorted(unions, key=sorted)
+        # Two sets that no row has together cannot be compared: their gain is NaN.
+        if (observed_rows(data, sorted(union)) & used & (folds >= 0)).any()
+    }
+    # The covariates are the same for all sets as a rule: one table for all of them.
+    for later in missingness.values():
+        for earlier in missingness.values():
+            if np.array_equal(earlier.design, later.design):
+                later.design = earlier.design
+                break
+    chosen = "ipw" if correct_training else "none"
+    jobs = [(s, w) for s in sets for w in dict.fromkeys(["none", chosen])]
+    progress = Progress(verbose)
+    arguments = (
+        template, X, y, codes, weight, inside, folds, trains, has, rows.classes
+    )  # fmt: skip
+    numbers = [int(k) for k in np.unique(folds[folds >= 0])]
+    predictions, models = cross_fit(
+        jobs, *arguments, [((k,), (k,)) for k in numbers], n_jobs,
+        progress.over("models"),
+    )  # fmt: skip
+    less = None
+    if fold_dependence and n_bootstraps and len(numbers) > 2:
+        less, _ = cross_fit(
+            jobs, *arguments, pairs_of_folds(folds), n_jobs,
+            progress.over("models without two folds"), (predictions, models),
+        )  # fmt: skip
+    outcomes = {}
+    if robust:
+        design = next(iter(missingness.values())).design
+        outcomes = model_outcomes(
+            {s: predictions[s, chosen] for s in sets}, metrics, codes, used, weight,
+            *outcome_folds(folds, trains, rng, inside), design, outcome_model,
+            draw_seed(rng), progress.over("outcomes"),
+        )  # fmt: skip
+    lines = []
+    for subset, baseline in [(s, ()) for s in sets] + [(t, s) for s, t in pairs]:
+        union = frozenset(subset + baseline)
+        if union not in missingness:
+            lines += [Line(subset, baseline, m.name, union, [], []) for m in metrics]
+            continue
+        at = missingness[union].rows
+        signed = [(1, subset)] + ([(-1, baseline)] if baseline else [])
+        for metric in metrics:
+            plain, corrected = (
+                _prepare(metric, codes, predictions, signed, w, at, folds)
+                for w in ("none", chosen)
+            )
+            line = Line(subset, baseline, metric.name, union, plain, corrected)
+            if less is not None:
+                line.plain_less, line.corrected_less = (
+                    _prepare(metric, codes, less, signed, w, at, folds)
+                    for w in ("none", chosen)
+                )
+            said = [predictions[s, chosen] for _, s in signed]
+            line.decides = metric.decides or all(are_decisions(p) for p in said)
+            low, high = metric.limits
+            line.limits = (low - high, high - low) if baseline else (low, high)
+            if metric.is_mean:
+                line.values = _difference(
+                    metric, codes, predictions, subset, baseline, chosen
+                )
+                if outcomes:
+                    line.outcome = np.column_stack(
+                        [outcomes[s][metric.name] for _, s in signed]
+                    )
+            lines.append(line)
+    point = evaluate_lines(lines, missingness, weight, correct_evaluation, False)
+    seeds = rng.randint(2**31 - 1, size=n_bootstraps)
+    drawn = bootstrap(
+        lines, missingness, weight, inside, correct_evaluation, seeds, n_jobs, progress
+    )
+    table = tabulate(
+        lines, missingness, weight, point, drawn, confidence_level, len(numbers),
+        correct_evaluation,
+    )  # fmt: skip
+    if not return_scores:
+        return table
+    return table, UtilityScores(lines, missingness, weight, folds, models)
+
+
+def _model_missingness(
+    template: PropensityWeighter | None,
+    modalities: Any,
+    X: Any,
+    y: Any,
+    weight: np.ndarray,
+    groups: np.ndarray | None,
+    names: list[str],
+    union: frozenset[str],
+    tested: np.ndarray,
+) -> Missingness:
+    required = [name for name in names if name in union]
+    weighter = make_weighter(template, X, modalities, required)
+    weighter.fit(X, y, weight, groups)
+    target = y if weighter.use_target else None
+    seen = check_multimodal(
+        weighter, X, weighter.modalities, reset=False, numeric=False
+    )
+    design = weighter._table.transform(
+        weighter._source.take(weighter, seen, X, target), len(seen)
+    )
+    propensity, observed, _, _ = weighter._training
+    return Missingness(
+        weighter._fitted[0].frozen(),
+        design,
+        observed[:, 0] & (weight > 0),
+        weighter.clip,
+        np.clip(propensity[:, 0], *weighter._bounds[0]),
+        tested,
+    )
+
+
+def _prepare(
+    metric: Any,
+    codes: np.ndarray,
+    predictions: dict[Any, Predictions],
+    signed: list[tuple[int, Subset]],
+    weighting: str,
+    rows: np.ndarray,
+    folds: np.ndarray,
+) -> list[tuple[int, Evaluate]]:
+    return [
+        (sign, metric.prepare(codes, predictions[s, weighting], rows, folds))
+        for sign, s in signed
+    ]
+
+
+def _difference(
+    metric: MeanMetric,
+    codes: np.ndarray,
+    predictions: dict[Any, Predictions],
+    subset: Subset,
+    baseline: Subset,
+    weighting: str,
+) -> np.ndarray:
+    values = metric.values(codes, predictions[subset, weighting])
+    if baseline:
+        values = values - metric.values(codes, predictions[baseline, weighting])
+    return values

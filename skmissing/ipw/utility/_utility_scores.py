@@ -1,0 +1,115 @@
+"""What each row contributes to a utility."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ._terms import Line, Missingness
+
+
+class UtilityScores:
+    """Row by row, what lies behind the table of :func:`modality_utility`.
+
+    Made by that function, not by users.
+
+    Parameters
+    ----------
+    lines : list of Line
+        Rows of the table.
+    missingness : dict of frozenset of str to Missingness
+        Propensities, by required modalities.
+    weight : ndarray of shape (n_samples,)
+        Sample weights.
+    folds : ndarray of int of shape (n_samples,)
+        Fold in which each row was held out.
+    models : dict
+        The fitted models.
+
+    Attributes
+    ----------
+    models : dict of (tuple of str, str) to list of IPWMultimodalClassifier
+        The fitted models by set of modalities and weighting, one per fold.
+    folds : ndarray of int of shape (n_samples,)
+        Fold in which each row was held out.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skmissing.datasets import make_bitwise
+    >>> from skmissing.ipw import modality_utility, sensitivity_bounds
+    >>> X, y = make_bitwise(2000, mechanism="mar", return_X_y=True, random_state=0)
+    >>> table, scores = modality_utility(
+    ...     LogisticRegression(), X, y, scoring="accuracy", n_bootstraps=0,
+    ...     return_scores=True, random_state=0,
+    ... )
+    >>> rows = scores.rows("accuracy", "x1+x2", baseline="x1")
+    >>> sensitivity_bounds(rows.score, rows.propensity, odds_ratios=[1, 2]).shape
+    (2, 2)
+    """
+
+    def __init__(
+        self,
+        lines: list[Line],
+        missingness: dict[frozenset[str], Missingness],
+        weight: np.ndarray,
+        folds: np.ndarray,
+        models: dict[Any, list],
+    ) -> None:
+        self._lines = lines
+        self._missingness = missingness
+        self._weight = weight
+        self.folds = folds
+        self.models = models
+
+    def rows(self, metric: str, subset: Any, baseline: Any = ()) -> pd.DataFrame:
+        """Scores of the observed rows, ready for :func:`sensitivity_bounds`.
+
+        Parameters
+        ----------
+        metric : str
+            Name of a mean-type metric in the table.
+        subset : str or list of str
+            Set of modalities.
+        baseline : str or list of str, default=()
+            Set that it is compared with; empty for the plain value.
+
+        Returns
+        -------
+        DataFrame
+            Index ``row``; columns ``score`` (a difference if there is a baseline),
+            ``propensity`` and ``sample_weight``.
+        """
+        wanted = (_as_set(subset), _as_set(baseline), metric)
+        for line in self._lines:
+            if (set(line.subset), set(line.baseline), line.metric) == wanted:
+                break
+        else:
+            raise ValueError(
+                f"Got subset={subset!r}, baseline={baseline!r}, metric={metric!r}, "
+                "expected a row of the table."
+            )
+        if line.union not in self._missingness:
+            raise ValueError(
+                f"Got subset={subset!r} and baseline={baseline!r}, expected sets that "
+                "some row has together."
+            )
+        if line.values is None:
+            raise ValueError(
+                f"Got metric={metric!r}, expected a mean over rows such as 'accuracy'."
+            )
+        m = self._missingness[line.union]
+        return pd.DataFrame(
+            {
+                "score": line.values[m.rows],
+                "propensity": m.propensity[m.rows],
+                "sample_weight": self._weight[m.rows],
+            },
+            index=pd.Index(m.rows, name="row"),
+        )
+
+
+def _as_set(names: Any) -> set[str]:
+    return set(names.split("+")) if isinstance(names, str) and names else set(names)

@@ -1,0 +1,145 @@
+"""What the classifiers share that feed a substitute for a missing block."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import nn
+
+from ..._estimation._rows import TrainingRows, warn_unobserved
+from ...modalities._multimodal_data import MultimodalData
+from .._base import BaseNetClassifier
+from .._fitted_net import FittedNet
+from .._fusion import head
+from .._modality_dropout import ModalityDropout
+from .._task import EncoderBank
+from .._training import train_net
+from ..encoders._encoder import Encoder
+from ..encoders._mlp_encoder import check_widths
+from ._substitute import SUBSTITUTES, Substitute, make_substitutes, resolve_substitutes
+from ._substitute_fusion import SubstituteFusion
+
+
+class SubstituteNetClassifier(BaseNetClassifier):
+    """One head per modality, whose outputs are fused; the net does not see the mask.
+
+    Subclasses that train such a net from scratch define :meth:`_module`.
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        **BaseNetClassifier._parameter_constraints,
+        "fusion": [StrOptions({"mean_logits", "sum_logits", "mean_proba"})],
+        "substitute": [StrOptions(set(SUBSTITUTES)), dict],
+        "drop_probability": [Interval(Real, 0, 0.5, closed="both")],
+        "drop_scheme": [StrOptions({"one", "subset"})],
+        "head_hidden": ["array-like"],
+        "head_dropout": [Interval(Real, 0, 1, closed="left")],
+    }
+
+    _not_of_the_net = (
+        "drop_probability",
+        "drop_scheme",
+        "side_weight",
+        "n_jobs",
+        "unimodal",
+        "finetune_epochs",
+        "finetune_lr",
+        "freeze_encoders",
+        "final_complete_finetune",
+    )
+
+    fusion: str
+    substitute: Any
+    drop_probability: float
+    drop_scheme: str
+    head_hidden: Sequence[int]
+    head_dropout: float
+    _fitted: FittedNet
+
+    def _fit_rows(
+        self,
+        rows: TrainingRows,
+        encoders: dict[str, Encoder],
+        rng: np.random.RandomState,
+        warm: bool,
+    ) -> None:
+        names = self._observed(rows.data)
+        substitutes = self._make_substitutes(rows, encoders, rng)
+
+        def build(bank: EncoderBank) -> SubstituteFusion:
+            columns = [rows.data.names.index(name) for name in bank.names]
+            return self._module(bank, len(rows.classes), columns, substitutes)
+
+        self._fitted = train_net(
+            self._training_params(),
+            rows.data,
+            rows.y,
+            rows.weight,
+            rows.groups,
+            encoders,
+            build,
+            rng,
+            augment=self._augmentation(len(names)),
+            warm=self._fitted if warm else None,
+            label=type(self).__name__,
+        )
+        warn_unobserved(rows.data.names, self._fitted.used)
+        self._store()
+
+    def _module(
+        self,
+        bank: EncoderBank,
+        n_classes: int,
+        columns: list[int],
+        substitutes: dict[str, Substitute],
+    ) -> SubstituteFusion:
+        """The net to train."""
+        raise TypeError(f"{type(self).__name__} does not define _module.")
+
+    def _store(self) -> None:
+        self.net_ = self._fitted.net
+        self.n_iter_ = len(self.net_.history)
+        module: Any = self._fitted.module
+        self.substitutes_ = {n: part.values for n, part in module.substitutes.items()}
+
+    def _observed(self, data: MultimodalData) -> list[str]:
+        """Modalities that some row has."""
+        if len(self.head_hidden):
+            check_widths("head_hidden", self.head_hidden)
+        names = [n for m, n in enumerate(data.names) if data.present[:, m].any()]
+        if not names:
+            raise ValueError(
+                "Got only rows without any modality in fit, expected at least one row "
+                "with one."
+            )
+        return names
+
+    def _make_substitutes(
+        self,
+        rows: TrainingRows,
+        encoders: dict[str, Encoder],
+        rng: np.random.RandomState,
+    ) -> dict[str, Substitute]:
+        kinds = resolve_substitutes(self.substitute, rows.data.names)
+        return make_substitutes(kinds, rows.data, rows.weight, encoders, rng)
+
+    def _augmentation(self, n_modalities: int) -> ModalityDropout | None:
+        if self.drop_probability == 0 or n_modalities == 1:
+            return None
+        total = 2 * self.drop_probability
+        if self.drop_scheme == "subset":
+            return ModalityDropout(total, "subset")
+        return ModalityDropout(total / n_modalities, "exclusive")
+
+    def _heads(self, widths: Sequence[int], n_out: int) -> list[nn.Module]:
+        return [head(w, self.head_hidden, self.head_dropout, n_out) for w in widths]
+
+    def _usable(self, data: MultimodalData) -> np.ndarray:
+        return self._fitted.usable(data)
+
+    def _log_proba(self, data: MultimodalData) -> np.ndarray:
+        return self._fitted.log_proba(data)
