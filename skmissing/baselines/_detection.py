@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..nn._docs import fill_doc
-from ..nn._task import EncoderBank
+from ..nn._encoder_bank import EncoderBank
 from ..nn.substitution._base import SubstituteNetClassifier
 from ..nn.substitution._substitute import Substitute
 from ..nn.substitution._substitute_fusion import DetectionFusion, SubstituteFusion

@@ -17,8 +17,7 @@ from ..nn._fitted_net import FittedNet
 from ..nn._fusion import EarlyFusion, LateFusion
 from ..nn._modality_dropout import ModalityDropout
 from ..nn._training import train_net
-from ..nn.encoders._encoder import Encoder
-from ..nn.encoders._mlp_encoder import check_widths
+from ..nn.encoders._encoder import Encoder, check_widths
 
 
 @fill_doc

@@ -9,7 +9,7 @@ from typing import Any
 from sklearn.utils._param_validation import Interval
 
 from ..nn._docs import fill_doc
-from ..nn._task import EncoderBank
+from ..nn._encoder_bank import EncoderBank
 from ..nn.substitution._base import SubstituteNetClassifier
 from ..nn.substitution._substitute import Substitute
 from ..nn.substitution._substitute_fusion import MultitaskFusion, SubstituteFusion

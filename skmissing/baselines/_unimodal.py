@@ -18,8 +18,7 @@ from ..nn._base import BaseNetClassifier
 from ..nn._docs import fill_doc
 from ..nn._fitted_net import FittedNet
 from ..nn._runtime import torch_threads
-from ..nn.encoders._encoder import Encoder
-from ..nn.encoders._mlp_encoder import check_widths
+from ..nn.encoders._encoder import Encoder, check_widths
 from ..nn.substitution._unimodal import train_unimodals, unimodal_log_proba
 
 

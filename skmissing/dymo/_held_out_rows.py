@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .._estimation._folds import split_validation
 from .._estimation._rows import TrainingRows
 from ..modalities._multimodal_data import MultimodalData
-from ..nn._training import AUTO_STOPPING_ROWS, split_validation, stops_early
+from ..nn._training import AUTO_STOPPING_ROWS, stops_early
 from ._statistics import Rows
 from ._subset_model import Encoded
 

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..nn._encoder_bank import EncoderBank
 from ..nn._random_subsets import N_TRIES, first_part
 from ..nn._store import Batch
-from ..nn._task import EncoderBank, TaskModule
+from ..nn._task import TaskModule
 
 # Sets of modalities that the loss on rows held out is averaged over.
 MAX_VALIDATION = 12

@@ -141,7 +141,7 @@ class Recoverer:
             blocks[name] = block
             candidates[rows[usable], m] = True
         return (
-            MultimodalData._trusted(blocks, data.present | candidates),
+            MultimodalData.unchecked(blocks, data.present | candidates),
             candidates,
         )
 
@@ -198,7 +198,7 @@ def with_hidden(
         else np.zeros(len(data), dtype=bool)
         for name in shapes
     ]
-    return MultimodalData._trusted(blocks, np.stack(columns, axis=1))
+    return MultimodalData.unchecked(blocks, np.stack(columns, axis=1))
 
 
 def _is_multimodal(recovery: Any) -> bool:

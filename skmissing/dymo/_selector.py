@@ -12,10 +12,10 @@ from .._estimation._rows import TrainingRows, warn_unobserved
 from .._utils._random import draw_seed, local_random_state
 from ..nn._base import BaseNetClassifier
 from ..nn._docs import fill_doc
+from ..nn._encoder_bank import EncoderBank
 from ..nn._engine import CosineDecay, ModuleEpochs
 from ..nn._fitted_net import FittedNet
 from ..nn._runtime import torch_threads
-from ..nn._task import EncoderBank
 from ..nn._training import stops_early, train_net
 from ..nn.encoders._encoder import Encoder
 from ._held_out_rows import hold_out

@@ -5,8 +5,7 @@ from ._propensity import PropensityWeighter
 from ._scorer import make_ipw_scorer
 from ._sensitivity import sensitivity_bounds, tipping_odds_ratio
 from ._splitter import ObservedStratifiedKFold
-from .utility._utility import modality_utility
-from .utility._utility_scores import UtilityScores
+from .utility import UtilityScores, modality_utility
 
 __all__ = [
     "IPWMultimodalClassifier",

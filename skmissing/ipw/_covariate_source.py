@@ -96,7 +96,7 @@ class CovariateSource:
         """Modalities that the chosen columns belong to."""
         if self.columns is None:
             return set()
-        indices = estimator._column_layout.indices
+        indices = estimator.column_layout_.indices
         return {name for name, i in indices.items() if np.isin(self.columns, i).any()}
 
     def take(
@@ -145,7 +145,7 @@ class CovariateSource:
         return out
 
     def _columns_of(self, estimator: Any, X: Any) -> pd.DataFrame:
-        if isinstance(X, MultimodalData) or estimator._column_layout is None:
+        if isinstance(X, MultimodalData) or estimator.column_layout_ is None:
             raise ValueError(
                 f"Got a {type(X).__name__} without covariate columns, expected a table "
                 "with the columns of fit."
@@ -155,7 +155,7 @@ class CovariateSource:
             assert frame is not None
             return frame
         if isinstance(X, pd.DataFrame):
-            labels = estimator._column_layout.labels
+            labels = estimator.column_layout_.labels
             X = X if labels is None else X.loc[:, labels]
             return X.iloc[:, self.columns]
         array = np.asarray(X)[:, self.columns]

@@ -14,7 +14,7 @@ import pandas as pd
 
 from .._utils._warn import warn_user
 from ..exceptions import MissingCovariateWarning
-from ..modalities._layout import column_label
+from ..modalities._column_values import column_label
 from ..modalities._multimodal_data import MultimodalData
 
 # Levels of a text covariate that get a column of their own. Free text and record
@@ -166,7 +166,7 @@ def iter_covariates(data: MultimodalData, name: str) -> Iterator[tuple[str, Any]
     """
     block = np.asarray(data[name]).reshape(len(data), -1)
     here = data.present[:, data.names.index(name)]
-    labels = data._feature_names.get(name)
+    labels = data.feature_names.get(name)
     if labels is None:
         labels = [f"{name}__{i}" for i in range(block.shape[1])]
     for j, label in enumerate(labels):

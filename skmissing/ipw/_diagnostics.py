@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .._estimation._resampling import effective_sample_size
 from .._estimation._rows import check_weights
 from .._utils._warn import warn_user
 from ..exceptions import OverlapWarning
@@ -18,26 +19,6 @@ LOW_PROPENSITY = 0.05
 LOW_SHARE = 0.05
 # Weights that leave less than a quarter of the observed rows are decided by few.
 LOW_EFFICIENCY = 0.25
-
-
-def effective_sample_size(weight: np.ndarray) -> float:
-    """Number of equally weighted rows with the same variance of a mean.
-
-    Parameters
-    ----------
-    weight : ndarray of shape (n,)
-        Not negative.
-
-    Returns
-    -------
-    float
-        0 without any positive weight.
-    """
-    top = weight.max(initial=0.0)
-    if top == 0:
-        return 0.0
-    scaled = weight / top
-    return float(scaled.sum() ** 2 / (scaled @ scaled))
 
 
 def calibration_bins(

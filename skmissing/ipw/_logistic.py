@@ -12,8 +12,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
+from .._estimation._folds import assign_folds
 from .._utils._random import local_random_state
-from ._splitter import assign_folds
 
 # Ridge penalties, as a multiple of half the squared norm beside the *mean* loss: the
 # choice then depends neither on the number of rows nor on the scale of the weights.

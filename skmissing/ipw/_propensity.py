@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
+from .._estimation._folds import observed_rows
 from .._estimation._partial_labels import known_labels
+from .._estimation._resampling import effective_sample_size
 from .._estimation._rows import check_weights
 from .._utils._random import local_random_state
 from .._utils._restore import restore_on_error
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
-from ._clip import check_clip, propensity_bounds
 from ._covariate_source import CovariateSource
 from ._covariates import CovariateTable
-from ._diagnostics import PropensityDiagnostics, effective_sample_size
-from ._held_out import HeldOut
-from ._propensity_model import PropensityModel
-from ._required import resolve_required
-from ._splitter import observed_rows
+from ._diagnostics import PropensityDiagnostics
+from ._propensity_model import HeldOut, PropensityModel, check_clip, propensity_bounds
 
 
 class PropensityWeighter(TransformerMixin, PropensityDiagnostics, BaseEstimator):
@@ -386,3 +385,75 @@ class PropensityWeighter(TransformerMixin, PropensityDiagnostics, BaseEstimator)
         tags.input_tags.allow_nan = True
         tags.input_tags.string = True
         return tags
+
+
+def resolve_required(required: Any, names: list[str]) -> tuple[list[list[str]], bool]:
+    """The required sets.
+
+    Parameters
+    ----------
+    required : None, str, list of str or list of lists of str
+        The parameter; None means all modalities.
+    names : list of str
+        The modalities.
+
+    Returns
+    -------
+    sets : list of list of str
+        At least one.
+    several : bool
+        Whether more than one set may be meant, so that outputs have a column for each.
+    """
+    if required is None:
+        return [list(names)], False
+    given: Sequence[Any] = [required] if isinstance(required, str) else required
+    several = any(not isinstance(r, str) for r in given)
+    if several:
+        sets = [[s] if isinstance(s, str) else list(s) for s in given]
+    else:
+        sets = [list(given)]
+    for one in sets:
+        if not one:
+            raise ValueError(
+                "Got an empty list in required, expected at least one modality."
+            )
+        for name in one:
+            if name not in names:
+                raise ValueError(
+                    f"Got the unknown modality {name!r} in required, expected some of "
+                    f"{names}."
+                )
+    return sets, several
+
+
+def make_weighter(
+    template: PropensityWeighter | None, X: Any, modalities: Any, required: list[str]
+) -> PropensityWeighter:
+    """A clone of the user's weighter for one required set.
+
+    Parameters
+    ----------
+    template : PropensityWeighter or None
+        What it leaves open is filled in.
+    X : {array, DataFrame, MultimodalData}
+        The data.
+    modalities : mapping, list or None
+        Columns of each modality.
+    required : list of str
+        Modalities that make a row observed.
+
+    Returns
+    -------
+    PropensityWeighter
+        Not fitted.
+    """
+    # A fixed seed: otherwise a default fit would not be repeatable at all.
+    weighter = (
+        PropensityWeighter(random_state=0) if template is None else clone(template)
+    )
+    # Blocks of a container that no model uses are covariates.
+    if weighter.modalities is None and not isinstance(X, MultimodalData):
+        weighter.set_params(modalities=modalities)
+    if weighter.required is None:
+        weighter.set_params(required=list(required))
+    return weighter

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import check_cv
 
+from .._estimation._folds import assign_folds
 from .._estimation._inner_estimators import fit_weighted, takes_sample_weight
 from .._utils._warn import warn_user
 from ..exceptions import NoCovariateWarning
 from ._logistic import LogisticPropensity
-from ._splitter import assign_folds
 
 
 class PropensityModel:
@@ -261,4 +263,192 @@ class PropensityModel:
             out[test] = self.predict_fold(
                 design, observed, weight, train[weight[train] > 0], test, None
             )
+        return out
+
+
+def check_clip(clip: Any) -> None:
+    """Refuse what is neither None, a pair of probabilities, nor a quantile.
+
+    Parameters
+    ----------
+    clip : object
+        The parameter.
+    """
+    if clip is None:
+        return
+    wanted = "None, a pair 0 <= low < high <= 1, or a quantile between 0.5 and 1"
+    if isinstance(clip, tuple | list):
+        if len(clip) == 2 and all(
+            isinstance(c, int | float | np.number) and 0 <= c <= 1 for c in clip
+        ):
+            low, high = clip
+            if low < high:
+                return
+    elif 0.5 <= clip < 1:
+        return
+    raise ValueError(f"Got clip={clip!r}, expected {wanted}.")
+
+
+def propensity_bounds(
+    clip: Any, propensity: np.ndarray, observed: np.ndarray, weight: np.ndarray
+) -> tuple[float, float]:
+    """The interval that propensities are clipped to.
+
+    Parameters
+    ----------
+    clip : None, pair or float
+        The parameter. A quantile of the weights is one of the inverse propensities,
+        whether stabilised or not.
+    propensity : ndarray of shape (n,)
+        Propensities of the rows of fit.
+    observed : ndarray of bool of shape (n,)
+        Rows whose weights are not 0.
+    weight : ndarray of shape (n,)
+        Sample weights.
+
+    Returns
+    -------
+    low, high : float
+    """
+    if clip is None:
+        return 0.0, 1.0
+    if isinstance(clip, tuple | list):
+        return float(clip[0]), float(clip[1])
+    # The smallest propensity that leaves at most a share 1 - q of the rows below.
+    order = np.argsort(propensity[observed], kind="stable")
+    below = np.cumsum(weight[observed][order])
+    at = int(np.searchsorted(below, (1.0 - clip) * below[-1], side="right"))
+    return float(propensity[observed][order][min(at, len(order) - 1)]), 1.0
+
+
+class HeldOut:
+    """Propensities of the rows of fit by models that have not seen them.
+
+    A scorer or a diagnostic gets some of the rows that a weighter was fitted on. The
+    model of all rows has seen them, and a flexible one has learnt them by heart. Rows
+    are known again by their covariates and by whether they are observed; those that
+    agree in both share the mean of their propensities.
+
+    Parameters
+    ----------
+    design : ndarray of shape (n, n_columns)
+        Standardised covariates of the rows of fit.
+    model : PropensityModel
+        Fitted; without folds there is nothing to remember.
+    observed : ndarray of bool of shape (n,)
+        Whether they are observed.
+    kept : ndarray of bool of shape (n,)
+        Rows of positive weight.
+    """
+
+    def __init__(
+        self,
+        design: np.ndarray,
+        model: PropensityModel,
+        observed: np.ndarray,
+        kept: np.ndarray,
+    ) -> None:
+        self.keys: np.ndarray | None = None
+        if model.folds_ is not None:
+            keys = _row_keys(design[kept], observed[kept])
+            known = pd.Series(model.propensity_[kept]).groupby(keys).mean()
+            self.keys, self.values = known.index.to_numpy(), known.to_numpy()
+
+    def replace(
+        self, propensity: np.ndarray, design: np.ndarray, observed: np.ndarray
+    ) -> None:
+        """Put the propensities of known rows in their places.
+
+        Parameters
+        ----------
+        propensity : ndarray of shape (n,)
+            Changed in place.
+        design : ndarray of shape (n, n_columns)
+            Standardised covariates of any rows.
+        observed : ndarray of bool of shape (n,)
+            Whether they are observed.
+        """
+        if self.keys is None:
+            return
+        keys = _row_keys(design, observed)
+        at = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        same = self.keys[at] == keys
+        propensity[same] = self.values[at[same]]
+
+
+def _row_keys(design: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    """64 bits for each row; equal for equal rows."""
+    keys = observed.astype(np.uint64)
+    with np.errstate(over="ignore"):
+        for column in design.T:
+            # Adding 0 makes one number of 0 and -0.
+            part = pd.util.hash_array(np.ascontiguousarray(column) + 0.0)
+            keys = keys * np.uint64(1_000_003) + part
+    return keys
+
+
+@dataclass
+class Missingness:
+    """Everything about one set of required modalities that a resample needs.
+
+    Attributes
+    ----------
+    model : PropensityModel
+        With its tuned settings fixed.
+    design : ndarray of shape (n, n_columns)
+        Standardised covariates.
+    observed : ndarray of bool of shape (n,)
+        Rows that have the modalities and a label.
+    clip : object
+        As in PropensityWeighter.
+    propensity : ndarray of shape (n,)
+        Of the rows as they are, clipped.
+    tested : ndarray of bool of shape (n,), default=None
+        Rows to evaluate; the others only help to fit the propensities. None: all.
+    """
+
+    model: PropensityModel
+    design: np.ndarray
+    observed: np.ndarray
+    clip: Any
+    propensity: np.ndarray
+    tested: Any = None
+    rows: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.tested is None:
+            self.tested = np.ones(len(self.observed), dtype=bool)
+        self.rows = np.flatnonzero(self.observed & self.tested)
+
+    def weights(self, base: np.ndarray, refit: bool) -> np.ndarray:
+        """Sample weight over propensity for the observed rows.
+
+        Parameters
+        ----------
+        base : ndarray of shape (n,)
+            Sample weights, times the number of times that each row was drawn.
+        refit : bool
+            Whether to fit the propensities to these weights.
+
+        Returns
+        -------
+        ndarray of shape (rows.size,)
+        """
+        p = self.propensity
+        if refit:
+            p = self.model.refit(self.design, self.observed, base)
+            drawn = self.observed & (base > 0)
+            if drawn.any():
+                p = np.clip(p, *propensity_bounds(self.clip, p, drawn, base))
+        inside = base[self.rows]
+        out = np.zeros(len(self.rows))
+        some = inside > 0
+        chance = p[self.rows][some]
+        if (chance <= 0).any():
+            raise ValueError(
+                f"Got a propensity of exactly 0 for {int((chance <= 0).sum())} "
+                "observed rows in a resample, expected positive ones; use a smoother "
+                "estimator or clip."
+            )
+        out[some] = inside[some] / chance
         return out

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .._estimation._resampling import draw_counts
 from .._estimation._rows import check_weights
 from .._utils._random import local_random_state
 
@@ -218,26 +219,3 @@ def _extremes(
         return total / (np.r_[0.0, top_mass] + rest_mass[-1] - np.r_[0.0, rest_mass])
 
     return float(scan(low, high).min()), float(scan(high, low).max())
-
-
-def draw_counts(n: int, groups: Any, rng: np.random.RandomState) -> np.ndarray:
-    """How often each row is drawn in one resample.
-
-    Parameters
-    ----------
-    n : int
-        Number of rows.
-    groups : array of shape (n,) or None
-        Groups are drawn whole.
-    rng : RandomState
-        Draws them.
-
-    Returns
-    -------
-    ndarray of float64 of shape (n,)
-    """
-    if groups is None:
-        return np.bincount(rng.randint(n, size=n), minlength=n).astype(np.float64)
-    names, code = np.unique(np.asarray(groups), return_inverse=True)
-    k = len(names)
-    return np.bincount(rng.randint(k, size=k), minlength=k).astype(np.float64)[code]

@@ -6,63 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.model_selection._split import BaseCrossValidator, GroupsConsumerMixin
 
+from .._estimation._folds import assign_folds, observed_rows
 from .._estimation._partial_labels import known_labels, label_codes
 from .._utils._random import local_random_state
-from ..modalities._multimodal_data import MultimodalData
-from ..modalities._validation import check_multimodal
-
-
-def assign_folds(
-    strata: np.ndarray,
-    n_folds: int,
-    rng: np.random.RandomState,
-    groups: np.ndarray | None = None,
-) -> np.ndarray:
-    """Fold of each row; the rows of each stratum are spread as evenly as possible.
-
-    Parameters
-    ----------
-    strata : ndarray of int of shape (n,)
-        Stratum of each row, of any size: small ones raise nothing.
-    n_folds : int
-        Number of folds.
-    rng : RandomState
-        Shuffles within strata.
-    groups : ndarray of shape (n,), default=None
-        Rows of one group share a fold.
-
-    Returns
-    -------
-    ndarray of int of shape (n,)
-    """
-    n = len(strata)
-    if groups is None:
-        # Dealt out like cards, one stratum after the other: shares differ by one row.
-        order = rng.permutation(n)
-        order = order[np.argsort(strata[order], kind="stable")]
-        folds = np.empty(n, dtype=np.intp)
-        folds[order] = np.arange(n) % n_folds
-        return folds
-    names, code = np.unique(groups, return_inverse=True)
-    if len(names) < n_folds:
-        raise ValueError(
-            f"Got {len(names)} groups, expected at least {n_folds}, the number of "
-            "folds."
-        )
-    size = np.bincount(strata)
-    # scikit-learn refuses strata smaller than the number of folds.
-    merged = np.where(size[strata] < n_folds, -1, strata)
-    if (merged == -1).sum() < n_folds:
-        merged[merged == -1] = np.argmax(size)
-    folds = np.zeros(n, dtype=np.intp)
-    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=rng)
-    for k, (_, test) in enumerate(splitter.split(np.zeros(n), merged, groups)):
-        folds[test] = k
-    return folds
+from ..modalities._validation import ColumnHolder, check_multimodal
 
 
 class ObservedStratifiedKFold(GroupsConsumerMixin, BaseCrossValidator):
@@ -189,25 +138,3 @@ class ObservedStratifiedKFold(GroupsConsumerMixin, BaseCrossValidator):
                     "in each; use fewer folds, or more even groups."
                 )
             yield np.flatnonzero(~test), np.flatnonzero(test)
-
-
-class ColumnHolder(BaseEstimator):
-    """Holds what :func:`check_multimodal` notes of X, where no estimator is around."""
-
-
-def observed_rows(data: MultimodalData, required: Any = None) -> np.ndarray:
-    """Rows that have all required modalities.
-
-    Parameters
-    ----------
-    data : MultimodalData of n rows
-        The data.
-    required : sequence of str, default=None
-        Names; None means all.
-
-    Returns
-    -------
-    ndarray of bool of shape (n,)
-    """
-    names = data.names if required is None else required
-    return np.asarray(data.select(list(names)).present.all(axis=1))

@@ -1,6 +1,6 @@
 """What X is: blocks of features, which rows have them, and which columns they are."""
 
-from ._layout import Modality
+from ._modality import Modality
 from ._modality_transformer import ModalityTransformer
 from ._multimodal_data import MultimodalData
 

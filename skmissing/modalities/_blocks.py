@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ._column_values import frame_block, numbers_of_objects
 from ._row_view import RowView, iter_chunks
 
 Block = np.ndarray | RowView
@@ -50,9 +51,7 @@ def as_block(name: str, block: Any, present: np.ndarray | None = None) -> Block:
         block = (block.float() if "bfloat16" in str(block.dtype) else block).numpy()
     elif isinstance(block, pd.DataFrame | pd.Series):
         # The way of every frame: None and pd.NA become NaN, numbers become an array.
-        from ._layout import _frame_block
-
-        block = _frame_block(pd.DataFrame(block), name, numeric=False)
+        block = frame_block(pd.DataFrame(block), name, numeric=False)
     elif isinstance(block, np.ma.MaskedArray):
         block = np.ma.filled(block.astype(np.float64), np.nan)
     try:
@@ -88,21 +87,6 @@ def as_block(name: str, block: Any, present: np.ndarray | None = None) -> Block:
             "feature."
         )
     return array
-
-
-def numbers_of_objects(
-    array: np.ndarray, present: np.ndarray | None = None
-) -> np.ndarray | None:
-    """Numbers held as Python objects, with None or pd.NA; None if there is text."""
-    missing = np.asarray(pd.isna(array))
-    if present is not None:
-        missing = missing | ~present.reshape(-1, *[1] * (array.ndim - 1))
-    numbers = (int, float, np.integer, np.floating, np.bool_)
-    if not all(isinstance(value, numbers) for value in array[~missing]):
-        return None
-    out = np.full(array.shape, np.nan)
-    out[~missing] = array[~missing].astype(np.float64)
-    return out
 
 
 def find_present(blocks: dict[str, Block], present: Any, n: int) -> np.ndarray:

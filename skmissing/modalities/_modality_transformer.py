@@ -13,7 +13,7 @@ from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from .._utils._restore import restore_on_error
-from ._layout import column_label
+from ._column_values import column_label
 from ._multimodal_data import MultimodalData
 from ._validation import check_multimodal, covariate_frame
 
@@ -264,7 +264,7 @@ class ModalityTransformer(
         self, data: MultimodalData, name: str, X: Any
     ) -> list[str] | None:
         """Column names for the inner transformer; None where X has none."""
-        labels = data._feature_names.get(name)
+        labels = data.feature_names.get(name)
         if not isinstance(X, pd.DataFrame) or labels is None:
             return None
         return [label.partition("__")[2] for label in labels]
@@ -297,8 +297,8 @@ class ModalityTransformer(
             here = data.present[:, data.names.index(name)]
             if name not in self.transformers_:
                 blocks[name] = data[name]
-                if name in data._feature_names:
-                    names_out[name] = data._feature_names[name]
+                if name in data.feature_names:
+                    names_out[name] = data.feature_names[name]
                 continue
             inner = self.transformers_[name]
             names_out[name] = self._feature_names(name)
@@ -322,9 +322,7 @@ class ModalityTransformer(
                 # As wide as before, so the shape still means something.
                 out = out.reshape(len(data), *shape)
             blocks[name] = out
-        result = MultimodalData(blocks, present)
-        result._feature_names = names_out
-        return self._like(X, result)
+        return self._like(X, MultimodalData(blocks, present, names_out))
 
     def _feature_names(self, name: str) -> list[str]:
         inner = self.transformers_[name]
@@ -359,7 +357,7 @@ class ModalityTransformer(
         ndarray of str
         """
         check_is_fitted(self)
-        layout = self._column_layout
+        layout = self.column_layout_
         labels: list[str] = []
         table_names: Any = None
         if layout is not None:
@@ -369,8 +367,8 @@ class ModalityTransformer(
         for name in self.modality_names_out_:
             if name in self.transformers_:
                 labels.extend(self._feature_names(name))
-            elif name in self._feature_labels:
-                labels.extend(self._feature_labels[name])
+            elif name in self.modality_labels_:
+                labels.extend(self.modality_labels_[name])
             elif table_names is None or not named:
                 size = int(np.prod(self.modality_shapes_in_[name]))
                 labels.extend(f"{name}__{i}" for i in range(size))

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 
 from ._blocks import Block, as_block, check_name, find_present
+from ._column_values import column_label, frame_block
+from ._layout import ColumnLayout, resolve_layout
 from ._row_view import RowView
 
 
@@ -33,6 +35,9 @@ class MultimodalData:
         False the content of the block may be anything. None: a row of a floating
         point (or object) block is missing when all its values are NaN; blocks of
         integers, booleans and strings are present everywhere.
+    feature_names : mapping of str to sequence of str, default=None
+        Column names for :meth:`to_frame`, one for each value of a row of the block.
+        Blocks that are not listed get ``modality__0``, ``modality__1`` and so on.
 
     Attributes
     ----------
@@ -46,6 +51,8 @@ class MultimodalData:
         ``(n_samples, n_modalities)``.
     block_shapes : dict of str to tuple of int
         Shape of one row of each block.
+    feature_names : dict of str to list of str
+        Column names of the blocks that have some.
 
     Raises
     ------
@@ -83,7 +90,10 @@ class MultimodalData:
     """
 
     def __init__(
-        self, blocks: Mapping[str, Any], present: np.ndarray | None = None
+        self,
+        blocks: Mapping[str, Any],
+        present: np.ndarray | None = None,
+        feature_names: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         if not isinstance(blocks, Mapping) or not blocks:
             raise TypeError(
@@ -91,7 +101,6 @@ class MultimodalData:
                 "from modality names to arrays."
             )
         self._blocks: dict[str, Block] = {}
-        self._feature_names: dict[str, list[str]] = {}
         mask = None if present is None else np.asarray(present)
         for m, (name, block) in enumerate(blocks.items()):
             check_name(name)
@@ -107,21 +116,38 @@ class MultimodalData:
             )
         self._n = next(iter(lengths.values()))
         self._present = find_present(self._blocks, present, self._n)
+        self._feature_names = _check_feature_names(feature_names, self.block_shapes)
 
     @classmethod
-    def _trusted(
+    def unchecked(
         cls,
         blocks: dict[str, Block],
         present: np.ndarray,
         feature_names: dict[str, list[str]] | None = None,
     ) -> MultimodalData:
-        """Build from parts that are known to be valid, without a scan."""
+        """Build from parts that are known to be valid, without a scan of the values.
+
+        Parameters
+        ----------
+        blocks : dict of str to ndarray of shape (n_samples, ...)
+            The blocks, used as they are.
+        present : ndarray of bool of shape (n_samples, n_modalities)
+            Which row has which block. It becomes read-only.
+        feature_names : dict of str to list of str, default=None
+            Column names of the blocks.
+
+        Returns
+        -------
+        MultimodalData
+        """
         new = cls.__new__(cls)
-        new._blocks = blocks
-        new._n = len(next(iter(blocks.values())))
-        new._feature_names = {} if feature_names is None else feature_names
-        new._present = present
-        new._present.flags.writeable = False
+        present.flags.writeable = False
+        new.__dict__.update(
+            _blocks=blocks,
+            _n=len(next(iter(blocks.values()))),
+            _present=present,
+            _feature_names={} if feature_names is None else feature_names,
+        )
         return new
 
     # -- description ---------------------------------------------------------------
@@ -137,6 +163,10 @@ class MultimodalData:
     @property
     def blocks(self) -> dict[str, Block]:
         return dict(self._blocks)
+
+    @property
+    def feature_names(self) -> dict[str, list[str]]:
+        return dict(self._feature_names)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -232,7 +262,7 @@ class MultimodalData:
                     f"Got an index of dtype {key.dtype}, expected integers, booleans "
                     "or a slice over rows."
                 )
-        return MultimodalData._trusted(
+        return MultimodalData.unchecked(
             {name: block[key] for name, block in self._blocks.items()},
             self._present[key],
             self._feature_names,
@@ -266,7 +296,7 @@ class MultimodalData:
                 f"Got names={names}, expected distinct names of at least one modality."
             )
         index = [self._index_of(name, into="select") for name in names]
-        return MultimodalData._trusted(
+        return MultimodalData.unchecked(
             {name: self._blocks[name] for name in names},
             self._present[:, index],
             {k: v for k, v in self._feature_names.items() if k in names},
@@ -311,7 +341,7 @@ class MultimodalData:
                     f"expected booleans of shape {self.shape}."
                 )
             full = given
-        return MultimodalData._trusted(
+        return MultimodalData.unchecked(
             dict(self._blocks), self._present & ~full, self._feature_names
         )
 
@@ -346,13 +376,13 @@ class MultimodalData:
                     f"{first.block_shapes}, expected the same shapes."
                 )
             aligned.append(part.select(first.names))
-        return MultimodalData._trusted(
+        return MultimodalData.unchecked(
             {
-                name: np.concatenate([np.asarray(p._blocks[name]) for p in aligned])
+                name: np.concatenate([np.asarray(p[name]) for p in aligned])
                 for name in first.names
             },
-            np.concatenate([p._present for p in aligned]),
-            first._feature_names,
+            np.concatenate([p.present for p in aligned]),
+            first.feature_names,
         )
 
     # -- tables ---------------------------------------------------------------------
@@ -401,8 +431,6 @@ class MultimodalData:
         MultimodalData
             A row of a block is missing where all its columns are NaN.
         """
-        from ._layout import extract_blocks, resolve_layout
-
         if not isinstance(frame, pd.DataFrame):
             if hasattr(frame, "__dataframe__") or np.ndim(frame) != 2:
                 raise TypeError(
@@ -412,3 +440,59 @@ class MultimodalData:
             frame = np.asarray(frame)
         layout = resolve_layout(frame, modalities)
         return extract_blocks(frame, layout, numeric=False)
+
+
+def extract_blocks(X: Any, layout: ColumnLayout, numeric: bool = True) -> Any:
+    """Cut a table into a :class:`MultimodalData`, block by block.
+
+    Parameters
+    ----------
+    X : DataFrame or ndarray of shape (n_samples, n_columns)
+        The table.
+    layout : ColumnLayout
+        Where the modalities stand.
+    numeric : bool, default=True
+        Refuse columns that are not numbers, naming the first one.
+
+    Returns
+    -------
+    MultimodalData
+    """
+    blocks: dict[str, Any] = {}
+    labels: dict[str, list[str]] = {}
+    for name, index in layout.indices.items():
+        if isinstance(X, pd.DataFrame):
+            values = frame_block(X.iloc[:, index], name, numeric)
+            inside = [column_label(c) for c in X.columns[index]]
+            if all(isinstance(c, str | tuple) for c in X.columns):
+                labels[name] = [
+                    c if c.startswith(f"{name}__") else f"{name}__{c}" for c in inside
+                ]
+        else:
+            values = np.asarray(X)[:, index]
+            if values.dtype == object:
+                part = pd.DataFrame(values, columns=index)
+                values = frame_block(part, name, numeric)
+        blocks[name] = np.ascontiguousarray(values).reshape(
+            len(X), *layout.shapes[name]
+        )
+    return MultimodalData(blocks, feature_names=labels)
+
+
+def _check_feature_names(
+    given: Mapping[str, Sequence[str]] | None, shapes: dict[str, tuple[int, ...]]
+) -> dict[str, list[str]]:
+    """Feature names by block, one for each value of a row."""
+    out = {name: list(labels) for name, labels in (given or {}).items()}
+    for name, labels in out.items():
+        if name not in shapes:
+            raise ValueError(
+                f"Got feature_names for the unknown modality {name!r}, expected some "
+                f"of {list(shapes)}."
+            )
+        if len(labels) != prod(shapes[name]):
+            raise ValueError(
+                f"Got {len(labels)} feature_names for the modality {name!r}, expected "
+                f"{prod(shapes[name])}, the values of one row."
+            )
+    return out

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
-from ._layout import extract_blocks, prefix_groups, resolve_layout
-from ._multimodal_data import MultimodalData
+from ._layout import prefix_groups, resolve_layout
+from ._multimodal_data import MultimodalData, extract_blocks
 from ._row_view import iter_chunks
 
 
@@ -80,7 +81,7 @@ def check_multimodal(
     if reset:
         estimator.modality_names_in_ = np.asarray(data.names, dtype=object)
         estimator.modality_shapes_in_ = data.block_shapes
-        estimator._feature_labels = dict(data._feature_names)
+        estimator.modality_labels_ = data.feature_names
         return data
     _check_order(estimator, data)
     return _match_shapes(estimator, data)
@@ -105,7 +106,7 @@ def _from_container(
     _require_rows(estimator, X.shape)
     if reset:
         validate_data(estimator, X, skip_check_array=True, reset=True)
-        estimator._column_layout = None
+        estimator.column_layout_ = None
         if modalities is None:
             return X
         if isinstance(modalities, Mapping):
@@ -151,9 +152,9 @@ def _from_frame(
         layout = resolve_layout(X, modalities)
         data = extract_blocks(X, layout, numeric)
         validate_data(estimator, X, skip_check_array=True, reset=True)
-        estimator._column_layout = layout
+        estimator.column_layout_ = layout
         return data
-    layout = estimator._column_layout
+    layout = estimator.column_layout_
     if layout is None:
         # Fitted on a MultimodalData: the names are all there is to go by.
         if not isinstance(modalities, Mapping):
@@ -190,9 +191,9 @@ def _from_array(
     if reset:
         array = validate_data(estimator, X, reset=True, **options)
         layout = resolve_layout(array, modalities)
-        estimator._column_layout = layout
+        estimator.column_layout_ = layout
         return extract_blocks(array, layout, numeric)
-    layout = estimator._column_layout
+    layout = estimator.column_layout_
     if layout is not None:
         array = validate_data(estimator, X, reset=False, **options)
         return extract_blocks(array, layout, numeric)
@@ -232,7 +233,7 @@ def _match_shapes(estimator: Any, data: MultimodalData) -> MultimodalData:
                 f"{expected[name]} as in fit."
             )
         blocks[name] = np.asarray(blocks[name]).reshape(len(data), *expected[name])
-    return MultimodalData._trusted(blocks, data.present, data._feature_names)
+    return MultimodalData.unchecked(blocks, data.present, data.feature_names)
 
 
 def _check_order(estimator: Any, data: MultimodalData) -> None:
@@ -244,9 +245,9 @@ def _check_order(estimator: Any, data: MultimodalData) -> None:
     """
     for name, shape in data.block_shapes.items():
         numbered = [f"{name}__{i}" for i in range(prod(shape))]
-        before = estimator._feature_labels.get(name, numbered)
-        now = data._feature_names.get(name, numbered)
-        named = name in estimator._feature_labels and name in data._feature_names
+        before = estimator.modality_labels_.get(name, numbered)
+        now = data.feature_names.get(name, numbered)
+        named = name in estimator.modality_labels_ and name in data.feature_names
         if before != now and (named or set(before) == set(now)):
             raise ValueError(
                 f"Got the features of the modality {name!r} as {_short(now)}, expected "
@@ -263,7 +264,7 @@ def covariate_frame(estimator: Any, X: Any) -> pd.DataFrame | None:
 
     Call it after :func:`check_multimodal` with the same estimator and X.
     """
-    layout = estimator._column_layout
+    layout = estimator.column_layout_
     if layout is None or isinstance(X, MultimodalData) or not len(layout.covariates):
         return None
     if isinstance(X, pd.DataFrame):
@@ -300,3 +301,7 @@ def flatten_blocks(data: MultimodalData, names: list[str]) -> np.ndarray:
             out[part][rows] = values.reshape(len(values), -1)[rows]
         parts.append(out)
     return np.concatenate(parts, axis=1)
+
+
+class ColumnHolder(BaseEstimator):
+    """Holds what :func:`check_multimodal` notes of X, where no estimator is around."""

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from ._encoder_bank import EncoderBank
 from ._store import Batch
-from ._task import EncoderBank, TaskModule
+from ._task import TaskModule
 
 
 def head(width: int, hidden: Sequence[int], dropout: float, n_out: int) -> nn.Module:

@@ -12,7 +12,8 @@ from sklearn.utils.metaestimators import _BaseComposition
 from ..modalities._multimodal_data import MultimodalData
 from ._engine import OPTIMIZERS
 from ._runtime import DTYPES
-from .encoders._encoder import Encoder, default_encoder
+from .encoders._default import default_encoder
+from .encoders._encoder import Encoder
 
 COMMON_PARAMETERS = (
     "encoders",

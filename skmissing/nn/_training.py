@@ -7,17 +7,17 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
-from sklearn.model_selection import GroupShuffleSplit
 
+from .._estimation._folds import split_validation
 from .._utils._random import draw_seed
 from ..modalities._multimodal_data import MultimodalData
+from ._encoder_bank import EncoderBank
 from ._engine import make_net
 from ._fitted_net import PREDICT_BATCH, FittedNet, NetStart
 from ._runtime import DTYPES, resolve_device, seeded_torch, torch_threads
 from ._scaling import fit_scaler
-from ._task import EncoderBank, TaskModule
+from ._task import TaskModule
 from .encoders._encoder import Encoder
 
 Expand = Callable[
@@ -57,64 +57,6 @@ def resolve_batch_size(batch_size: Any, n: int) -> int:
     while size < 128 and size * 32 <= n:
         size *= 2
     return min(size, n)
-
-
-def split_validation(
-    y: np.ndarray,
-    groups: np.ndarray | None,
-    fraction: float,
-    rng: np.random.RandomState,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rows for training and for early stopping.
-
-    Stratified by class as far as the counts allow; groups stay together.
-
-    Parameters
-    ----------
-    y : ndarray of int of shape (n,)
-        Class indices.
-    groups : ndarray of shape (n,) or None
-        Group labels.
-    fraction : float
-        Share of validation rows.
-    rng : RandomState
-        Source of the draw.
-
-    Returns
-    -------
-    train, valid : ndarray of int
-        Row numbers, sorted.
-
-    Raises
-    ------
-    ValueError
-        If either part would be empty.
-    """
-    n = len(y)
-    if groups is not None:
-        groups = pd.factorize(groups, use_na_sentinel=False)[0]
-        if len(np.unique(groups)) < 2:
-            raise ValueError(
-                "Got a single group, expected at least two groups where some of them "
-                "are held out, as by early_stopping=True."
-            )
-        splitter = GroupShuffleSplit(1, test_size=fraction, random_state=rng)
-        train, valid = next(splitter.split(np.zeros(n), groups=groups))
-        return np.sort(train), np.sort(valid)
-    # Every k-th row of a shuffled order sorted by class: counts per class differ from
-    # exact shares by less than one, also for classes of one row.
-    order = rng.permutation(n)
-    order = order[np.argsort(y[order], kind="stable")]
-    n_valid = int(np.ceil(fraction * n))
-    if n_valid >= n:
-        raise ValueError(
-            f"Got validation_fraction={fraction} with {n} rows, expected a share that "
-            "leaves rows to train on."
-        )
-    picks = ((np.arange(n_valid) + 0.5) * n / n_valid).astype(int)
-    mask = np.zeros(n, dtype=bool)
-    mask[order[picks]] = True
-    return np.flatnonzero(~mask), np.flatnonzero(mask)
 
 
 def train_net(

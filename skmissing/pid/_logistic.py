@@ -10,7 +10,7 @@ from scipy.special import log_softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from ..ipw._splitter import assign_folds
+from .._estimation._folds import assign_folds
 
 # Ridge penalties, as a multiple of half the squared norm beside the *mean* loss. The
 # largest leaves hardly anything but the class prior, which is right for noise.

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from math import prod
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.model_selection import check_cv
 from sklearn.utils.validation import has_fit_parameter
 
 from .._estimation._inner_estimators import (
@@ -17,98 +15,9 @@ from .._estimation._inner_estimators import (
     fit_weighted,
     takes_multimodal,
 )
-from ..ipw._splitter import assign_folds
 from ..modalities._multimodal_data import MultimodalData
 from ._logistic import PenaltySearch, RidgeLogistic
 from ._sources import Source
-
-
-def make_folds(
-    cv: Any,
-    codes: np.ndarray,
-    rows: np.ndarray,
-    groups: np.ndarray | None,
-    n_samples: int,
-    rng: np.random.RandomState,
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Fold of each used row, and the rows that models of each fold learn from.
-
-    Parameters
-    ----------
-    cv : int, splitter, iterable or None
-        As in scikit-learn: an int is stratified by class and deals out the used rows,
-        others split all rows of X. None stands for 5.
-    codes : ndarray of int of shape (n,)
-        Classes of the used rows.
-    rows : ndarray of int of shape (n,)
-        Where the used rows stand in X.
-    groups : ndarray of shape (n_samples,) or None
-        Rows of one group share a fold.
-    n_samples : int
-        Rows of X.
-    rng : RandomState
-        Shuffles.
-
-    Returns
-    -------
-    folds : ndarray of int of shape (n,)
-        From 0, without gaps.
-    trains : ndarray of bool of shape (n_folds, n) or None
-        Training rows of each fold, where a splitter or iterable leaves out more than
-        the fold (a gap, rows of the future). None: all rows of the other folds.
-
-    Raises
-    ------
-    ValueError
-        For test sets that are no partition of the used rows, and for training sets
-        that hold none of these or some of the test set.
-    """
-    n = len(rows)
-    learned = None
-    if cv is None or isinstance(cv, Integral):
-        n_folds = 5 if cv is None else int(cv)
-        if not 2 <= n_folds <= n:
-            raise ValueError(
-                f"Got cv={n_folds} for {n} rows that have all sources and a label, "
-                "expected an integer from 2 to their number."
-            )
-        inside = None if groups is None else groups[rows]
-        folds = assign_folds(codes, n_folds, rng, inside)
-    else:
-        # Rows that are not used are a class of their own.
-        every = np.full(n_samples, -1)
-        every[rows] = codes
-        count, fold = np.zeros(n_samples, dtype=np.intp), np.full(n_samples, -1)
-        splits = check_cv(cv, every).split(np.zeros(n_samples), every, groups)
-        learned = []
-        for k, (train, test) in enumerate(splits):
-            count[test] += 1
-            fold[test] = k
-            inside = np.zeros(n_samples, dtype=bool)
-            inside[train] = True
-            learned.append(inside[rows])
-        folds, count = fold[rows], count[rows]
-        if (count != 1).any():
-            raise ValueError(
-                f"Got cv={cv!r} with {int((count != 1).sum())} rows in none or several "
-                "of its test sets, expected each row in exactly one."
-            )
-    shown, folds = np.unique(folds, return_inverse=True)
-    if folds.max() == 0:
-        raise ValueError(
-            f"Got cv={cv!r} with all used rows in one test set, expected at least two."
-        )
-    if learned is None:
-        return folds, None
-    trains = np.array(learned)[shown]
-    own = folds == np.arange(len(shown))[:, None]
-    if (trains & own).any() or not trains.any(axis=1).all():
-        wrong = "none of the used rows" if not (trains & own).any() else "test rows"
-        raise ValueError(
-            f"Got cv={cv!r} with a training set that holds {wrong}, expected used rows "
-            "other than those of its test set."
-        )
-    return folds, None if (trains == ~own).all() else trains
 
 
 class SourceModel:

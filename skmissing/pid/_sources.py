@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from .._estimation._folds import observed_rows
 from .._estimation._partial_labels import known_labels, labels_of
+from .._estimation._resampling import effective_sample_size
 from .._estimation._rows import check_training_rows, check_weights
-from ..ipw._diagnostics import effective_sample_size
-from ..ipw._propensity import PropensityWeighter
-from ..ipw._splitter import observed_rows
-from ..ipw._weighter import make_weighter
+from ..ipw._propensity import PropensityWeighter, make_weighter
 from ..modalities._multimodal_data import MultimodalData
 
 Source = tuple[str, ...]

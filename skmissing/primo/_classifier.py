@@ -14,11 +14,10 @@ from .._utils._random import draw_seed
 from ..modalities._multimodal_data import MultimodalData
 from ..nn._base import BaseNetClassifier
 from ..nn._docs import fill_doc
+from ..nn._encoder_bank import EncoderBank
 from ..nn._fitted_net import FittedNet
-from ..nn._task import EncoderBank
 from ..nn._training import Expand, train_net
-from ..nn.encoders._encoder import Encoder
-from ..nn.encoders._mlp_encoder import check_widths
+from ..nn.encoders._encoder import Encoder, check_widths
 from ._impact import ImpactMixin
 from ._module import PRIMOModule, make_noise
 

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..nn._encoder_bank import EncoderBank
 from ..nn._store import Batch
-from ..nn._task import EncoderBank, TaskModule
+from ..nn._task import TaskModule
 
 # Logs of variances are kept between these (standard deviations from 0.02 to 7.4): the
 # exponential of an unbounded one overflows in the first steps of an untrained net.

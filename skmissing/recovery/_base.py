@@ -212,7 +212,7 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
             block[gone] = values
             blocks[name] = block
             present[:, data.names.index(name)] = True
-        out = MultimodalData._trusted(blocks, present, dict(data._feature_names))
+        out = MultimodalData.unchecked(blocks, present, data.feature_names)
         if isinstance(X, MultimodalData):
             return out
         places = self._places(X)
@@ -234,7 +234,7 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
 
     def _places(self, X: Any) -> dict[str, np.ndarray] | None:
         """Columns of X by modality; None if X has no others and follows their order."""
-        layout = self._column_layout
+        layout = self.column_layout_
         if layout is None:
             if isinstance(X, pd.DataFrame):
                 groups = prefix_groups(X)
@@ -354,12 +354,12 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
         ndarray of str
         """
         check_is_fitted(self)
-        if self._column_layout is None:
+        if self.column_layout_ is None:
             return np.asarray(
                 [
                     label
                     for name in self.modality_names_in_
-                    for label in self._feature_labels.get(
+                    for label in self.modality_labels_.get(
                         name,
                         [f"{name}__{i}" for i in range(self._size(name))],
                     )

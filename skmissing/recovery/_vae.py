@@ -15,12 +15,12 @@ from .._utils._random import draw_seed, local_random_state
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
 from ..nn._docs import fill_doc
+from ..nn._encoder_bank import EncoderBank
 from ..nn._fitted_net import PREDICT_BATCH, FittedNet
 from ..nn._net_parameters import NetParameters
 from ..nn._runtime import torch_threads
-from ..nn._task import EncoderBank
 from ..nn._training import train_net
-from ..nn.encoders._mlp_encoder import check_widths
+from ..nn.encoders._encoder import check_widths
 from ._base import RECOVER_ROWS, BaseRecovery, Recovered
 from ._vae_module import VAEModule
 

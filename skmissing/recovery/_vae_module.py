@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..nn._encoder_bank import EncoderBank
 from ..nn._random_subsets import random_part
 from ..nn._scaling import BlockScaler
 from ..nn._store import Batch
-from ..nn._task import EncoderBank, TaskModule
+from ..nn._task import TaskModule
 from ._decoders import make_decoder
 
 # Logs of variances are kept between these (standard deviations from 0.02 to 7.4): the

@@ -11,16 +11,17 @@ import torch
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from .._estimation._folds import split_validation
 from .._estimation._rows import TrainingRows, warn_unobserved
 from .._utils._random import draw_seed, local_random_state
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
 from ..nn._docs import fill_doc
+from ..nn._encoder_bank import EncoderBank
 from ..nn._fitted_net import FittedNet, NetStart
 from ..nn._modality_dropout import ModalityDropout
 from ..nn._runtime import torch_threads
-from ..nn._task import EncoderBank
-from ..nn._training import Expand, split_validation, stops_early, train_net
+from ..nn._training import Expand, stops_early, train_net
 from ..nn.encoders._encoder import Encoder
 from ..nn.substitution._base import SubstituteNetClassifier
 from ..nn.substitution._substitute_fusion import SubstituteFusion

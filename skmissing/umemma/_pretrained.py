@@ -12,7 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 from ..modalities._multimodal_data import MultimodalData
 from ..nn._base import BaseNetClassifier
 from ..nn._fitted_net import FittedNet
-from ..nn.encoders._encoder import Encoder, default_encoder
+from ..nn.encoders._default import default_encoder
+from ..nn.encoders._encoder import Encoder
 from ..nn.encoders._module_encoder import set_frozen
 
 

@@ -18,6 +18,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 
 from skmissing import IPWMultimodalClassifier, MultimodalData, PropensityWeighter
+from skmissing._estimation._resampling import effective_sample_size
 from skmissing.datasets import load_heart, make_bitwise
 from skmissing.exceptions import (
     MissingCovariateWarning,
@@ -25,7 +26,6 @@ from skmissing.exceptions import (
     OverlapWarning,
 )
 from skmissing.ipw import _logistic, make_ipw_scorer, modality_utility
-from skmissing.ipw._diagnostics import effective_sample_size
 
 # No penalty. Coded categories are collinear, which this solver does not mind.
 PLAIN = LogisticRegression(C=np.inf, tol=1e-12, max_iter=10_000)

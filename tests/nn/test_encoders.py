@@ -14,7 +14,7 @@ from skmissing import Modality, MultimodalData
 from skmissing.baselines import FusionClassifier
 from skmissing.nn import ConvEncoder, MLPEncoder, ModuleEncoder, SequenceEncoder
 from skmissing.nn._scaling import fit_scaler, series_lengths
-from skmissing.nn.encoders._encoder import default_encoder
+from skmissing.nn.encoders._default import default_encoder
 
 from .._instances import NET, make_blocks
 

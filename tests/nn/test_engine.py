@@ -12,13 +12,14 @@ from skorch.callbacks import Callback, GradientNormClipping
 from torch import nn
 
 from skmissing import MultimodalData
+from skmissing._estimation._folds import split_validation
 from skmissing.baselines import FusionClassifier, UnimodalEnsemble
 from skmissing.nn import ConvEncoder, MLPEncoder, ModuleEncoder
 from skmissing.nn._engine import _WeightedMean
 from skmissing.nn._modality_dropout import ModalityDropout
 from skmissing.nn._runtime import torch_threads
 from skmissing.nn._store import Batches, TensorStore
-from skmissing.nn._training import resolve_batch_size, split_validation
+from skmissing.nn._training import resolve_batch_size
 
 from .._instances import NET, QUIET, make_blocks
 

@@ -5,8 +5,8 @@ import pytest
 
 from skmissing import MultimodalData, PIDEstimator
 from skmissing.pid import _bias, broja
-from skmissing.pid._bias import half_sample_growth
 from skmissing.pid._decomposition import correct, least_information
+from skmissing.pid._resampling import half_sample_growth
 
 
 def draw(P, n, seed):

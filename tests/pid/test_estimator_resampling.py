@@ -5,10 +5,11 @@ import pytest
 
 from skmissing import MultimodalData, PIDEstimator, PropensityWeighter
 from skmissing.datasets import make_bitwise
-from skmissing.ipw.utility._terms import Missingness
+from skmissing.ipw._propensity_model import Missingness
 from skmissing.pid._resampling import intervals, p_values
 
-from .test_estimator import TERMS, oracle
+from ...skmissing.pid._decomposition import TERMS
+from .test_estimator import oracle
 
 
 def noise(seed, n=300):

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed, effective_n_jobs
 
-from .._diagnostics import effective_sample_size
+from ..._estimation._resampling import effective_sample_size
+from .._propensity_model import Missingness
 from .._sensitivity import tipping_odds_ratio
 from ._fold_covariance import widening
-from ._terms import Line, Missingness, resample
+from ._terms import Line, resample
 
 
 def bootstrap(

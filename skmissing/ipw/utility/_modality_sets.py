@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import check_cv
 
-from .._splitter import ObservedStratifiedKFold, assign_folds
+from ..._estimation._folds import assign_folds
+from .._splitter import ObservedStratifiedKFold
 
 Subset = tuple[str, ...]
 # For the models of the outcome where a single split leaves no folds of its own.

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
-from .._clip import propensity_bounds
-from .._propensity_model import PropensityModel
-from .._sensitivity import draw_counts
+from ..._estimation._resampling import draw_counts
+from .._propensity_model import Missingness
 from ._doubly_robust import augmented_mean
 
 Evaluate = Callable[[np.ndarray], float]
@@ -54,73 +52,6 @@ class Line:
     limits: tuple[float, float] = (-np.inf, np.inf)
     plain_less: list[tuple[int, Evaluate]] = field(default_factory=list)
     corrected_less: list[tuple[int, Evaluate]] = field(default_factory=list)
-
-
-@dataclass
-class Missingness:
-    """Everything about one set of required modalities that a resample needs.
-
-    Attributes
-    ----------
-    model : PropensityModel
-        With its tuned settings fixed.
-    design : ndarray of shape (n, n_columns)
-        Standardised covariates.
-    observed : ndarray of bool of shape (n,)
-        Rows that have the modalities and a label.
-    clip : object
-        As in PropensityWeighter.
-    propensity : ndarray of shape (n,)
-        Of the rows as they are, clipped.
-    tested : ndarray of bool of shape (n,), default=None
-        Rows to evaluate; the others only help to fit the propensities. None: all.
-    """
-
-    model: PropensityModel
-    design: np.ndarray
-    observed: np.ndarray
-    clip: Any
-    propensity: np.ndarray
-    tested: Any = None
-    rows: np.ndarray = field(init=False)
-
-    def __post_init__(self) -> None:
-        if self.tested is None:
-            self.tested = np.ones(len(self.observed), dtype=bool)
-        self.rows = np.flatnonzero(self.observed & self.tested)
-
-    def weights(self, base: np.ndarray, refit: bool) -> np.ndarray:
-        """Sample weight over propensity for the observed rows.
-
-        Parameters
-        ----------
-        base : ndarray of shape (n,)
-            Sample weights, times the number of times that each row was drawn.
-        refit : bool
-            Whether to fit the propensities to these weights.
-
-        Returns
-        -------
-        ndarray of shape (rows.size,)
-        """
-        p = self.propensity
-        if refit:
-            p = self.model.refit(self.design, self.observed, base)
-            drawn = self.observed & (base > 0)
-            if drawn.any():
-                p = np.clip(p, *propensity_bounds(self.clip, p, drawn, base))
-        inside = base[self.rows]
-        out = np.zeros(len(self.rows))
-        some = inside > 0
-        chance = p[self.rows][some]
-        if (chance <= 0).any():
-            raise ValueError(
-                f"Got a propensity of exactly 0 for {int((chance <= 0).sum())} "
-                "observed rows in a resample, expected positive ones; use a smoother "
-                "estimator or clip."
-            )
-        out[some] = inside[some] / chance
-        return out
 
 
 def evaluate_lines(

@@ -13,21 +13,21 @@ from sklearn.utils._param_validation import (
     validate_params,
 )
 
+from ..._estimation._folds import observed_rows
 from ..._estimation._partial_labels import known_labels, labels_of
 from ..._estimation._rows import check_training_rows, check_weights
 from ..._utils._random import draw_seed, local_random_state
-from ...modalities._validation import check_multimodal
+from ...modalities._validation import ColumnHolder, check_multimodal
 from .._classifier import IPWMultimodalClassifier
-from .._propensity import PropensityWeighter
-from .._splitter import ColumnHolder, observed_rows
-from .._weighter import make_weighter
+from .._propensity import PropensityWeighter, make_weighter
+from .._propensity_model import Missingness
 from ._bootstrap import Progress, bootstrap, tabulate
 from ._cross_fitting import cross_fit
 from ._doubly_robust import check_outcome_model, model_outcomes
 from ._fold_covariance import are_decisions, pairs_of_folds
 from ._modality_sets import Subset, make_folds, orient, outcome_folds, resolve_subsets
 from ._reweighted_metrics import MeanMetric, Predictions, resolve_metrics
-from ._terms import Evaluate, Line, Missingness, evaluate_lines
+from ._terms import Evaluate, Line, evaluate_lines
 from ._utility_scores import UtilityScores
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ._terms import Line, Missingness
+from .._propensity_model import Missingness
+from ._terms import Line
 
 
 class UtilityScores:

@@ -10,8 +10,7 @@ import torch
 from sklearn.utils._param_validation import Interval
 from torch import nn
 
-from ._encoder import Encoder, EncoderModule
-from ._mlp_encoder import check_widths
+from ._encoder import Encoder, EncoderModule, check_widths
 
 # Feature maps larger than this are averaged down before the last layer, so that its
 # size does not grow with the picture (7 x 7 is what a 28 x 28 picture is left with).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from numbers import Integral
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -76,30 +77,6 @@ class Encoder(BaseEstimator):
             )
 
 
-def default_encoder(shape: tuple[int, ...]) -> Encoder:
-    """Encoder for a block by the shape of one row of it.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        ``(C, H, W)`` gets a convolutional net, ``(T, F)`` a recurrent one, everything
-        else a multilayer perceptron over its flat values.
-
-    Returns
-    -------
-    Encoder
-    """
-    from ._conv_encoder import ConvEncoder
-    from ._mlp_encoder import MLPEncoder
-    from ._sequence_encoder import SequenceEncoder
-
-    if len(shape) == 3:
-        return ConvEncoder()
-    if len(shape) == 2:
-        return SequenceEncoder()
-    return MLPEncoder()
-
-
 class EncoderModule(nn.Module):
     """A body that ends in a vector, with the width of that vector."""
 
@@ -115,3 +92,15 @@ class EncoderModule(nn.Module):
 def flat_size(shape: tuple[int, ...]) -> int:
     """Number of values in one row of a block."""
     return prod(shape)
+
+
+def check_widths(parameter: str, widths: Any) -> None:
+    """Refuse anything but a non-empty sequence of positive integers."""
+    if len(widths) == 0 or not all(
+        isinstance(w, Integral) and not isinstance(w, bool) and int(w) > 0
+        for w in widths
+    ):
+        raise ValueError(
+            f"Got {parameter}={widths!r}, expected a non-empty sequence of positive "
+            "integers."
+        )

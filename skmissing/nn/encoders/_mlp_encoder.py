@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
-from ._encoder import Encoder, EncoderModule, flat_size
+from ._encoder import Encoder, EncoderModule, check_widths, flat_size
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -84,15 +84,3 @@ class MLPEncoder(Encoder):
                 layers.append(nn.Dropout(self.dropout))
             width = int(size)
         return EncoderModule(nn.Sequential(*layers), width)
-
-
-def check_widths(parameter: str, widths: Any) -> None:
-    """Refuse anything but a non-empty sequence of positive integers."""
-    if len(widths) == 0 or not all(
-        isinstance(w, Integral) and not isinstance(w, bool) and int(w) > 0
-        for w in widths
-    ):
-        raise ValueError(
-            f"Got {parameter}={widths!r}, expected a non-empty sequence of positive "
-            "integers."
-        )

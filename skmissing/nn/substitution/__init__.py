@@ -1,0 +1,1 @@
+"""Nets that are fed a substitute where a modality is missing."""

@@ -13,13 +13,12 @@ from torch import nn
 from ..._estimation._rows import TrainingRows, warn_unobserved
 from ...modalities._multimodal_data import MultimodalData
 from .._base import BaseNetClassifier
+from .._encoder_bank import EncoderBank
 from .._fitted_net import FittedNet
 from .._fusion import head
 from .._modality_dropout import ModalityDropout
-from .._task import EncoderBank
 from .._training import train_net
-from ..encoders._encoder import Encoder
-from ..encoders._mlp_encoder import check_widths
+from ..encoders._encoder import Encoder, check_widths
 from ._substitute import SUBSTITUTES, Substitute, make_substitutes, resolve_substitutes
 from ._substitute_fusion import SubstituteFusion
 

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from .._encoder_bank import EncoderBank
 from .._scaling import BlockScaler
 from .._store import Batch
-from .._task import EncoderBank, TaskModule
+from .._task import TaskModule
 from ._substitute import Substitute, as_input
 
 

@@ -1,0 +1,1 @@
+"""The neural coupling of the ICYM2I paper, for comparison."""

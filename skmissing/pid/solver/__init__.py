@@ -1,0 +1,1 @@
+"""Certified minimum of the information about Y that two marginals allow."""

@@ -1,0 +1,225 @@
+"""Which rows are trained on, and which are held out."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, check_cv
+
+from ..modalities._multimodal_data import MultimodalData
+
+
+def assign_folds(
+    strata: np.ndarray,
+    n_folds: int,
+    rng: np.random.RandomState,
+    groups: np.ndarray | None = None,
+) -> np.ndarray:
+    """Fold of each row; the rows of each stratum are spread as evenly as possible.
+
+    Parameters
+    ----------
+    strata : ndarray of int of shape (n,)
+        Stratum of each row, of any size: small ones raise nothing.
+    n_folds : int
+        Number of folds.
+    rng : RandomState
+        Shuffles within strata.
+    groups : ndarray of shape (n,), default=None
+        Rows of one group share a fold.
+
+    Returns
+    -------
+    ndarray of int of shape (n,)
+    """
+    n = len(strata)
+    if groups is None:
+        # Dealt out like cards, one stratum after the other: shares differ by one row.
+        order = rng.permutation(n)
+        order = order[np.argsort(strata[order], kind="stable")]
+        folds = np.empty(n, dtype=np.intp)
+        folds[order] = np.arange(n) % n_folds
+        return folds
+    names, code = np.unique(groups, return_inverse=True)
+    if len(names) < n_folds:
+        raise ValueError(
+            f"Got {len(names)} groups, expected at least {n_folds}, the number of "
+            "folds."
+        )
+    size = np.bincount(strata)
+    # scikit-learn refuses strata smaller than the number of folds.
+    merged = np.where(size[strata] < n_folds, -1, strata)
+    if (merged == -1).sum() < n_folds:
+        merged[merged == -1] = np.argmax(size)
+    folds = np.zeros(n, dtype=np.intp)
+    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=rng)
+    for k, (_, test) in enumerate(splitter.split(np.zeros(n), merged, groups)):
+        folds[test] = k
+    return folds
+
+
+def observed_rows(data: MultimodalData, required: Any = None) -> np.ndarray:
+    """Rows that have all required modalities.
+
+    Parameters
+    ----------
+    data : MultimodalData of n rows
+        The data.
+    required : sequence of str, default=None
+        Names; None means all.
+
+    Returns
+    -------
+    ndarray of bool of shape (n,)
+    """
+    names = data.names if required is None else required
+    return np.asarray(data.select(list(names)).present.all(axis=1))
+
+
+def split_validation(
+    y: np.ndarray,
+    groups: np.ndarray | None,
+    fraction: float,
+    rng: np.random.RandomState,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows for training and for early stopping.
+
+    Stratified by class as far as the counts allow; groups stay together.
+
+    Parameters
+    ----------
+    y : ndarray of int of shape (n,)
+        Class indices.
+    groups : ndarray of shape (n,) or None
+        Group labels.
+    fraction : float
+        Share of validation rows.
+    rng : RandomState
+        Source of the draw.
+
+    Returns
+    -------
+    train, valid : ndarray of int
+        Row numbers, sorted.
+
+    Raises
+    ------
+    ValueError
+        If either part would be empty.
+    """
+    n = len(y)
+    if groups is not None:
+        groups = pd.factorize(groups, use_na_sentinel=False)[0]
+        if len(np.unique(groups)) < 2:
+            raise ValueError(
+                "Got a single group, expected at least two groups where some of them "
+                "are held out, as by early_stopping=True."
+            )
+        splitter = GroupShuffleSplit(1, test_size=fraction, random_state=rng)
+        train, valid = next(splitter.split(np.zeros(n), groups=groups))
+        return np.sort(train), np.sort(valid)
+    # Every k-th row of a shuffled order sorted by class: counts per class differ from
+    # exact shares by less than one, also for classes of one row.
+    order = rng.permutation(n)
+    order = order[np.argsort(y[order], kind="stable")]
+    n_valid = int(np.ceil(fraction * n))
+    if n_valid >= n:
+        raise ValueError(
+            f"Got validation_fraction={fraction} with {n} rows, expected a share that "
+            "leaves rows to train on."
+        )
+    picks = ((np.arange(n_valid) + 0.5) * n / n_valid).astype(int)
+    mask = np.zeros(n, dtype=bool)
+    mask[order[picks]] = True
+    return np.flatnonzero(~mask), np.flatnonzero(mask)
+
+
+def cross_fit_folds(
+    cv: Any,
+    codes: np.ndarray,
+    rows: np.ndarray,
+    groups: np.ndarray | None,
+    n_samples: int,
+    rng: np.random.RandomState,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Fold of each used row, and the rows that models of each fold learn from.
+
+    Parameters
+    ----------
+    cv : int, splitter, iterable or None
+        As in scikit-learn: an int is stratified by class and deals out the used rows,
+        others split all rows of X. None stands for 5.
+    codes : ndarray of int of shape (n,)
+        Classes of the used rows.
+    rows : ndarray of int of shape (n,)
+        Where the used rows stand in X.
+    groups : ndarray of shape (n_samples,) or None
+        Rows of one group share a fold.
+    n_samples : int
+        Rows of X.
+    rng : RandomState
+        Shuffles.
+
+    Returns
+    -------
+    folds : ndarray of int of shape (n,)
+        From 0, without gaps.
+    trains : ndarray of bool of shape (n_folds, n) or None
+        Training rows of each fold, where a splitter or iterable leaves out more than
+        the fold (a gap, rows of the future). None: all rows of the other folds.
+
+    Raises
+    ------
+    ValueError
+        For test sets that are no partition of the used rows, and for training sets
+        that hold none of these or some of the test set.
+    """
+    n = len(rows)
+    learned = None
+    if cv is None or isinstance(cv, Integral):
+        n_folds = 5 if cv is None else int(cv)
+        if not 2 <= n_folds <= n:
+            raise ValueError(
+                f"Got cv={n_folds} for {n} rows that have all sources and a label, "
+                "expected an integer from 2 to their number."
+            )
+        inside = None if groups is None else groups[rows]
+        folds = assign_folds(codes, n_folds, rng, inside)
+    else:
+        # Rows that are not used are a class of their own.
+        every = np.full(n_samples, -1)
+        every[rows] = codes
+        count, fold = np.zeros(n_samples, dtype=np.intp), np.full(n_samples, -1)
+        splits = check_cv(cv, every).split(np.zeros(n_samples), every, groups)
+        learned = []
+        for k, (train, test) in enumerate(splits):
+            count[test] += 1
+            fold[test] = k
+            inside = np.zeros(n_samples, dtype=bool)
+            inside[train] = True
+            learned.append(inside[rows])
+        folds, count = fold[rows], count[rows]
+        if (count != 1).any():
+            raise ValueError(
+                f"Got cv={cv!r} with {int((count != 1).sum())} rows in none or several "
+                "of its test sets, expected each row in exactly one."
+            )
+    shown, folds = np.unique(folds, return_inverse=True)
+    if folds.max() == 0:
+        raise ValueError(
+            f"Got cv={cv!r} with all used rows in one test set, expected at least two."
+        )
+    if learned is None:
+        return folds, None
+    trains = np.array(learned)[shown]
+    own = folds == np.arange(len(shown))[:, None]
+    if (trains & own).any() or not trains.any(axis=1).all():
+        wrong = "none of the used rows" if not (trains & own).any() else "test rows"
+        raise ValueError(
+            f"Got cv={cv!r} with a training set that holds {wrong}, expected used rows "
+            "other than those of its test set."
+        )
+    return folds, None if (trains == ~own).all() else trains
