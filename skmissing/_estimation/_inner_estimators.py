@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
+from .._utils._sklearn_compat import own_requests
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import flatten_blocks
 
@@ -218,7 +219,7 @@ def _request_weights(estimator: Any) -> None:
             continue
         routing = estimator.get_metadata_routing()
         # Of a meta-estimator this is the part that concerns itself.
-        mine = getattr(routing, "_self_request", routing)
+        mine = own_requests(routing)
         if mine is None:
             continue
         own = getattr(mine, method)

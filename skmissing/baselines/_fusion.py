@@ -7,9 +7,9 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._estimation._rows import TrainingRows, warn_unobserved
+from .._utils._sklearn_compat import Interval, StrOptions
 from ..modalities._multimodal_data import MultimodalData
 from ..nn._base import BaseNetClassifier
 from ..nn._docs import fill_doc

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
-from sklearn.utils._param_validation import Interval
-
+from .._utils._sklearn_compat import Interval
 from ..nn._docs import fill_doc
 from ..nn._encoder_bank import EncoderBank
 from ..nn.substitution._base import SubstituteNetClassifier

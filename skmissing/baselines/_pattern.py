@@ -7,16 +7,16 @@ from typing import Any, cast
 
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from .._estimation._classifier_mixin import MultimodalClassifierMixin
 from .._estimation._inner_estimators import FlatTable, accepts_nan, fit_weighted
 from .._estimation._rows import check_training_rows, warn_unobserved
 from .._utils._restore import restore_on_error
+from .._utils._sklearn_compat import HasMethods, StrOptions, _fit_context
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 from scipy.special import logsumexp
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimation._rows import TrainingRows, warn_unobserved
+from .._utils._sklearn_compat import Interval, StrOptions
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
 from ..nn._base import BaseNetClassifier

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from .._utils._random import draw_seed, local_random_state
+from .._utils._sklearn_compat import Interval, StrOptions, validate_params
 from ..modalities import MultimodalData
 from ._av_mnist_parts import CHUNK, find_components, pair_rows, reduce_images
 from ._base import read_arrays

@@ -6,9 +6,9 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from .._utils._random import local_random_state
+from .._utils._sklearn_compat import Interval, StrOptions, validate_params
 from ..modalities import MultimodalData
 from ._base import pack
 from ._gate_oracle import GATES, MECHANISMS, gate_oracle

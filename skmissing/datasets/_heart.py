@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._param_validation import validate_params
 
+from .._utils._sklearn_compat import validate_params
 from ..modalities import MultimodalData
 from ._base import load_arrays, pack
 

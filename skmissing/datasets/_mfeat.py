@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import validate_params
 
+from .._utils._sklearn_compat import validate_params
 from ..modalities import MultimodalData
 from ._base import load_arrays, pack
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import Interval, validate_params
 
 from .._utils._random import draw_seed, local_random_state
+from .._utils._sklearn_compat import Interval, validate_params
 from ..modalities import MultimodalData
 from ._av_mnist import MNIST
 from ._base import read_arrays

@@ -12,10 +12,10 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import make_blobs
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils._param_validation import Interval, validate_params
 from threadpoolctl import threadpool_limits
 
 from .._utils._random import local_random_state
+from .._utils._sklearn_compat import Interval, validate_params
 from ..modalities import MultimodalData
 from ._base import pack
 from ._simulation_settings import parse_setting, setting_name

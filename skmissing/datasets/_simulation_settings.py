@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sklearn.utils._param_validation import validate_params
+from .._utils._sklearn_compat import validate_params
 
 # The loop of the published experiment compares sums of floating point numbers and so
 # loses these six points of the grid, (first, second) share in tenths.

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from scipy.integrate import quad
 from scipy.special import entr, expit, ndtr
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from .._utils._random import local_random_state
+from .._utils._sklearn_compat import Interval, StrOptions, validate_params
 from ..modalities import MultimodalData
 from ._base import pack
 

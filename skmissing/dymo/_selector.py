@@ -6,10 +6,10 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from .._estimation._rows import TrainingRows, warn_unobserved
 from .._utils._random import draw_seed, local_random_state
+from .._utils._sklearn_compat import HasMethods, Interval, StrOptions
 from ..nn._base import BaseNetClassifier
 from ..nn._docs import fill_doc
 from ..nn._encoder_bank import EncoderBank

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 
+from .._utils._sklearn_compat import check_matplotlib_support
 from ._drawing import BLUE, GREY, ORANGE, make_axes, make_legend
 
 COLOURS = (BLUE, ORANGE, GREY, "#009e73", "#cc79a7", "#56b4e9", "black", "#d0c000")

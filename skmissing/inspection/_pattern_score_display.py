@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 
+from .._utils._sklearn_compat import check_matplotlib_support
 from ..metrics import score_by_pattern, score_by_rate
 from ._drawing import BLUE, GREY, ORANGE, make_axes, make_legend, shorten
 

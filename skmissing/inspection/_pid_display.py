@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils.validation import check_is_fitted
 
+from .._utils._sklearn_compat import check_matplotlib_support
 from ..pid import PIDEstimator
 from ._drawing import BLUE, GREY, ORANGE, make_axes, make_legend
 from ._pid_tables import COLUMNS, PARTS, label_bars, read_pairs, unit_of

@@ -6,9 +6,9 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from .._estimation._rows import check_weights
+from .._utils._sklearn_compat import check_matplotlib_support
 from ..ipw import PropensityWeighter
 from ..ipw._diagnostics import LOW_PROPENSITY, calibration_bins
 from ._drawing import (

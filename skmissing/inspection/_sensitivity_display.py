@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimation._folds import observed_rows
 from .._estimation._partial_labels import known_labels, labels_of
 from .._estimation._rows import check_weights
+from .._utils._sklearn_compat import check_matplotlib_support
 from ..ipw import IPWMultimodalClassifier, sensitivity_bounds, tipping_odds_ratio
 from ..modalities._validation import check_multimodal
 from ._drawing import BLUE, GREY, ORANGE, make_axes, make_legend

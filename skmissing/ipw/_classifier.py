@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, _fit_context, clone
-from sklearn.utils._param_validation import HasMethods, StrOptions
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
@@ -22,6 +21,7 @@ from .._estimation._inner_estimators import (
 from .._estimation._partial_labels import known_labels, labels_of
 from .._estimation._rows import check_training_rows, check_weights
 from .._utils._restore import restore_on_error
+from .._utils._sklearn_compat import HasMethods, StrOptions, _fit_context
 from .._utils._warn import warn_user
 from ..exceptions import OverlapWarning
 from ..modalities._column_values import frame_block

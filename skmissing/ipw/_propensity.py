@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
-from sklearn.utils._param_validation import HasMethods
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimation._folds import observed_rows
@@ -18,6 +17,7 @@ from .._estimation._resampling import effective_sample_size
 from .._estimation._rows import check_weights
 from .._utils._random import local_random_state
 from .._utils._restore import restore_on_error
+from .._utils._sklearn_compat import HasMethods, _fit_context
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
 from ._covariate_source import CovariateSource

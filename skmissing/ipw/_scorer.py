@@ -10,12 +10,12 @@ import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import get_scorer, make_scorer
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import MetadataRequest
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimation._partial_labels import known_labels, labels_of
 from .._estimation._rows import check_weights
+from .._utils._sklearn_compat import _safe_indexing, accepts_sample_weight, is_scorer
 from ._classifier import IPWMultimodalClassifier
 from ._propensity import PropensityWeighter
 
@@ -95,7 +95,7 @@ def make_ipw_scorer(
     """
     if isinstance(metric, str):
         base = get_scorer(metric)
-    elif hasattr(metric, "_score_func"):
+    elif is_scorer(metric):
         base = metric
     elif callable(metric):
         base = make_scorer(metric, response_method=response_method)
@@ -104,7 +104,7 @@ def make_ipw_scorer(
             f"Got metric={metric!r}, expected the name of a scorer, a scorer or a "
             "function."
         )
-    if not base._accept_sample_weight():
+    if not accepts_sample_weight(base):
         raise ValueError(
             f"Got metric={metric!r}, expected one that takes sample_weight."
         )

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection._split import BaseCrossValidator, GroupsConsumerMixin
 
 from .._estimation._folds import assign_folds, observed_rows
 from .._estimation._partial_labels import known_labels, label_codes
 from .._utils._random import local_random_state
+from .._utils._sklearn_compat import BaseCrossValidator, GroupsConsumerMixin
 from ..modalities._validation import ColumnHolder, check_multimodal
 
 

@@ -8,11 +8,11 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import column_or_1d
 
 from .._estimation._rows import check_weights
 from .._utils._random import local_random_state
+from .._utils._sklearn_compat import _safe_indexing
 from ..missingness._hide import hide_blocks
 from ..missingness._read import read_blocks
 from ..modalities import MultimodalData

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.metrics import check_scoring, get_scorer
-from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import column_or_1d
 
 from .._estimation._rows import check_weights
 from .._utils._random import local_random_state
+from .._utils._sklearn_compat import _safe_indexing
 from .._utils._warn import warn_user
 from ..exceptions import EmptyRowWarning, UndefinedScoreWarning
 from ..missingness._hide import hide_blocks

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils._indexing import _get_column_indices
 
+from .._utils._sklearn_compat import _get_column_indices
 from ._blocks import check_name
 from ._modality import Modality
 

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.utils.metaestimators import _BaseComposition
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from .._utils._restore import restore_on_error
+from .._utils._sklearn_compat import _BaseComposition, _check_feature_names_in
 from ._column_values import column_label
 from ._multimodal_data import MultimodalData
 from ._validation import check_multimodal, covariate_frame

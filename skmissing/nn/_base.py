@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
-from sklearn.base import _fit_context
 
 from .._estimation._classifier_mixin import MultimodalClassifierMixin
 from .._estimation._rows import TrainingRows, check_training_rows
 from .._utils._random import local_random_state
 from .._utils._restore import restore_on_error
+from .._utils._sklearn_compat import _fit_context
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
 from ._fitted_net import FittedNet

@@ -6,9 +6,8 @@ from numbers import Integral, Real
 from typing import Any
 
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.metaestimators import _BaseComposition
 
+from .._utils._sklearn_compat import Interval, StrOptions, _BaseComposition
 from ..modalities._multimodal_data import MultimodalData
 from ._engine import OPTIMIZERS
 from ._runtime import DTYPES

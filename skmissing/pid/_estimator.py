@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, _fit_context
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimation._folds import cross_fit_folds, observed_rows
@@ -17,6 +16,7 @@ from .._estimation._partial_labels import known_labels, labels_of
 from .._estimation._rows import check_weights
 from .._utils._random import draw_seed, local_random_state
 from .._utils._restore import restore_on_error
+from .._utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_context
 from ..ipw._propensity import PropensityWeighter
 from ..modalities._validation import check_multimodal
 from ._decomposition import Parts

@@ -10,10 +10,10 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.utils import get_tags
-from sklearn.utils._param_validation import HasMethods, Interval
 
 from .._estimation._inner_estimators import fit_weighted, takes_sample_weight
 from .._utils._random import draw_seed, local_random_state
+from .._utils._sklearn_compat import HasMethods, Interval
 from ..modalities._multimodal_data import MultimodalData
 from ._base import BaseRecovery, Recovered
 from ._low_rank import Components, Ridge, fit_components, fit_ridge

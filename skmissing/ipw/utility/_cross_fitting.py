@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import clone
-from sklearn.utils import _safe_indexing
 
+from ..._utils._sklearn_compat import _safe_indexing
 from ..._utils._warn import warn_user
 from ...exceptions import FoldDependenceWarning, SkmissingWarning
 from .._classifier import IPWMultimodalClassifier

@@ -9,6 +9,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import get_scorer, make_scorer
 from sklearn.utils.metaestimators import available_if
 
+from ..._utils._sklearn_compat import accepts_sample_weight, is_scorer, response_method
+
 # scikit-learn's own bound in log_loss: an impossible class is not infinitely bad.
 EPS = np.finfo(np.float64).eps
 
@@ -202,13 +204,13 @@ class ScorerMetric:
     limits = (-np.inf, np.inf)
 
     def __init__(self, name: str, scorer: Any, classes: np.ndarray) -> None:
-        if not scorer._accept_sample_weight():
+        if not accepts_sample_weight(scorer):
             raise ValueError(
                 f"Got the metric {name!r} in scoring, expected metrics that take "
                 "sample_weight."
             )
         self.name, self.scorer, self.classes = name, scorer, classes
-        self.decides = getattr(scorer, "_response_method", None) == "predict"
+        self.decides = response_method(scorer) == "predict"
 
     def prepare(
         self, codes: np.ndarray, predictions: Predictions, rows: np.ndarray, folds: Any
@@ -311,7 +313,7 @@ def resolve_metrics(scoring: Any, classes: np.ndarray) -> list[Any]:
             found = AUCMetric(metric)
         elif isinstance(metric, str):
             found = ScorerMetric(name, get_scorer(metric), classes)
-        elif hasattr(metric, "_score_func"):
+        elif is_scorer(metric):
             found = ScorerMetric(name, metric, classes)
         elif callable(metric):
             found = ScorerMetric(name, make_scorer(metric), classes)

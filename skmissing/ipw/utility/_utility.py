@@ -7,16 +7,12 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import (
-    HasMethods,
-    Interval,
-    validate_params,
-)
 
 from ..._estimation._folds import observed_rows
 from ..._estimation._partial_labels import known_labels, labels_of
 from ..._estimation._rows import check_training_rows, check_weights
 from ..._utils._random import draw_seed, local_random_state
+from ..._utils._sklearn_compat import HasMethods, Interval, validate_params
 from ...modalities._validation import ColumnHolder, check_multimodal
 from .._classifier import IPWMultimodalClassifier
 from .._propensity import PropensityWeighter, make_weighter

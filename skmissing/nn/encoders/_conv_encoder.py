@@ -7,9 +7,9 @@ from numbers import Integral, Real
 from typing import Any
 
 import torch
-from sklearn.utils._param_validation import Interval
 from torch import nn
 
+from ..._utils._sklearn_compat import Interval
 from ._encoder import Encoder, EncoderModule, check_widths
 
 # Feature maps larger than this are averaged down before the last layer, so that its

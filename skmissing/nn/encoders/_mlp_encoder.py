@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
-from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
+from ..._utils._sklearn_compat import Interval, StrOptions
 from ._encoder import Encoder, EncoderModule, check_widths, flat_size
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {

@@ -7,9 +7,9 @@ import inspect
 from numbers import Integral, Real
 from typing import Any
 
-from sklearn.utils._param_validation import Interval
 from torch import nn
 
+from ..._utils._sklearn_compat import Interval
 from ._encoder import Encoder
 
 

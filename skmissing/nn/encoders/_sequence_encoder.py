@@ -6,9 +6,9 @@ from numbers import Integral, Real
 from typing import Any
 
 import torch
-from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
+from ..._utils._sklearn_compat import Interval, StrOptions
 from ._encoder import Encoder
 
 

@@ -7,10 +7,10 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from ..._estimation._rows import TrainingRows, warn_unobserved
+from ..._utils._sklearn_compat import Interval, StrOptions
 from ...modalities._multimodal_data import MultimodalData
 from .._base import BaseNetClassifier
 from .._encoder_bank import EncoderBank

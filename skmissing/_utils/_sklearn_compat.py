@@ -1,0 +1,58 @@
+"""Every name of scikit-learn that is not public, so that a release breaks one file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.base import _fit_context
+from sklearn.model_selection._split import BaseCrossValidator, GroupsConsumerMixin
+from sklearn.utils import _safe_indexing
+from sklearn.utils._indexing import _get_column_indices
+from sklearn.utils._optional_dependencies import check_matplotlib_support
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    validate_params,
+)
+from sklearn.utils.metaestimators import _BaseComposition
+from sklearn.utils.validation import _check_feature_names_in
+
+__all__ = [
+    "BaseCrossValidator",
+    "GroupsConsumerMixin",
+    "HasMethods",
+    "Interval",
+    "StrOptions",
+    "_BaseComposition",
+    "_check_feature_names_in",
+    "_fit_context",
+    "_get_column_indices",
+    "_safe_indexing",
+    "accepts_sample_weight",
+    "check_matplotlib_support",
+    "is_scorer",
+    "own_requests",
+    "response_method",
+    "validate_params",
+]
+
+
+def is_scorer(metric: Any) -> bool:
+    """Whether a metric is a scorer, as ``make_scorer`` makes them."""
+    return hasattr(metric, "_score_func")
+
+
+def accepts_sample_weight(scorer: Any) -> bool:
+    """Whether a scorer takes ``sample_weight``."""
+    return bool(scorer._accept_sample_weight())
+
+
+def response_method(scorer: Any) -> Any:
+    """The method whose output a scorer is given; None if it does not tell."""
+    return getattr(scorer, "_response_method", None)
+
+
+def own_requests(routing: Any) -> Any:
+    """Metadata that an object requests for itself, without those of its parts."""
+    return getattr(routing, "_self_request", routing)
