@@ -18,8 +18,13 @@ from skmissing import IPWMultimodalClassifier, Modality, MultimodalData
 from skmissing.exceptions import EmptyRowWarning, UnobservedModalityWarning
 from skmissing.nn import ConvEncoder
 
-from ..skmissing.datasets._av_mnist import VARIANTS
-from ._instances import CLASSIFIERS, INIT_PARAMS, make_blocks, public_estimators
+from ._instances import (
+    CLASSIFIERS,
+    INIT_PARAMS,
+    VARIANTS,
+    make_blocks,
+    public_estimators,
+)
 
 # The blocks made for these tests have no covariate that could explain their gaps.
 pytestmark = pytest.mark.filterwarnings(

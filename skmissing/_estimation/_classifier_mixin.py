@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._utils._warn import warn_user
 from ..exceptions import EmptyRowWarning
 from ..modalities._multimodal_data import MultimodalData
+from ..modalities._tags import tag_multimodal
 from ..modalities._validation import check_multimodal
 
 
@@ -55,6 +56,22 @@ class MultimodalClassifierMixin(ClassifierMixin):
                 f"{self._lacking()}; they are answered with the class prior.",
                 EmptyRowWarning,
             )
+
+    def can_predict(self, X: Any) -> np.ndarray:
+        """Which rows have a modality that the model uses.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Rows with any pattern of missing modalities.
+
+        Returns
+        -------
+        ndarray of bool of shape (n_samples,)
+            The others are predicted with the class prior.
+        """
+        check_is_fitted(self)
+        return self._answerable(self._check_rows(X))
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Log-probabilities of the classes.
@@ -123,4 +140,4 @@ class MultimodalClassifierMixin(ClassifierMixin):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
-        return tags
+        return tag_multimodal(tags)

@@ -13,6 +13,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from .._utils._sklearn_compat import own_requests
 from ..modalities._multimodal_data import MultimodalData
+from ..modalities._tags import is_tagged_multimodal
 from ..modalities._validation import flatten_blocks
 
 
@@ -110,11 +111,7 @@ def takes_multimodal(estimator: Any) -> bool:
     -------
     bool
     """
-    # Imported here: both know this module.
-    from ..modalities._modality_transformer import ModalityTransformer
-    from ._classifier_mixin import MultimodalClassifierMixin
-
-    if isinstance(estimator, MultimodalClassifierMixin | ModalityTransformer):
+    if is_tagged_multimodal(estimator):
         return True
     if isinstance(estimator, Pipeline):
         steps = [s for _, s in estimator.steps if s not in (None, "passthrough")]

@@ -204,7 +204,7 @@ class FusionClassifier(BaseNetClassifier):
         self.net_ = self._fitted.net
         self.n_iter_ = len(self.net_.history)
 
-    def _unimodal_net(self, name: str) -> FittedNet | None:
+    def unimodal_net(self, name: str) -> FittedNet | None:
         alone = list(self.modality_names_in_) == [name] and self.fusion == "early"
         return self._fitted if alone and not self.use_mask else None
 

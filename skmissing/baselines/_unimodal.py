@@ -194,7 +194,7 @@ class UnimodalEnsemble(BaseNetClassifier):
             logs = unimodal_log_proba(self._fitted, data, len(self.classes_))
         return {name: np.exp(part) for name, part in logs.items()}
 
-    def _unimodal_net(self, name: str) -> FittedNet | None:
+    def unimodal_net(self, name: str) -> FittedNet | None:
         return self._fitted.get(name)
 
     def _log_proba(self, data: MultimodalData) -> np.ndarray:

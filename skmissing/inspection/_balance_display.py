@@ -142,7 +142,7 @@ class BalanceDisplay:
             name = "+".join(weighter.required_[at])
         return cls.from_predictions(
             weighter.balance(X, y, sample_weight),
-            required="+".join(weighter.required_[at]) if weighter._several else None,
+            required="+".join(weighter.required_[at]),
             max_features=max_features,
             name=name,
             ax=ax,

@@ -164,8 +164,9 @@ class PropensityDisplay:
         at = find_required(weighter.required_, required)
         # Not through the weights, which are 0 where a row is missing and infinite
         # where the propensity of an observed one is 0: that should show here.
-        data, propensity = weighter._read(X, y, held_out=True)
-        observed = weighter._observed(data, y)
+        propensity = weighter.predict_propensity(X, y, out_of_fold=True)
+        propensity = propensity.reshape(len(propensity), -1)
+        observed = weighter.find_observed(X, y).reshape(propensity.shape)
         if name is None and len(weighter.required_) > 1:
             name = "+".join(weighter.required_[at])
         return cls.from_predictions(

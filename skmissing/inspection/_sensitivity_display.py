@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._estimation._folds import observed_rows
 from .._estimation._partial_labels import known_labels, labels_of
 from .._estimation._rows import check_weights
-from .._utils._sklearn_compat import check_matplotlib_support
+from .._utils._sklearn_compat import _safe_indexing, check_matplotlib_support
 from ..ipw import IPWMultimodalClassifier, sensitivity_bounds, tipping_odds_ratio
 from ..modalities._validation import check_multimodal
 from ._drawing import BLUE, GREY, ORANGE, make_axes, make_legend
@@ -346,17 +346,17 @@ def _accuracy_rows(
     # The propensity may require more than the classifier uses.
     weighter = clf.propensity_
     assert weighter is not None
-    _, propensity = weighter._read(X, y, held_out=True)
-    ipw = weighter._weights(propensity, weighter._observed(data, y))[:, 0]
-    rows = observed_rows(data, clf.use_) & known & (weight * ipw > 0)
+    propensity = weighter.predict_propensity(X, y, out_of_fold=True)
+    ipw = weighter.sample_weight(X, y, out_of_fold=True)
+    rows = observed_rows(data, clf.use_) & known & (weight * ipw.reshape(len(data)) > 0)
     if not rows.any():
         raise ValueError(
             f"Got no row with a label and all of the modalities {clf.use_}, expected "
             "at least one to score."
         )
-    bounds = np.reshape(weighter.clip_bounds_, 2)
-    right = clf.estimator_.predict(clf._inputs(data[rows])) == labels_of(y, rows)
-    return right * 1.0, np.clip(propensity[:, 0], *bounds)[rows], weight[rows]
+    predicted = clf.predict(_safe_indexing(X, np.flatnonzero(rows)))
+    clipped = np.clip(propensity.reshape(len(data)), *weighter.clip_bounds_[0])
+    return (predicted == labels_of(y, rows)) * 1.0, clipped[rows], weight[rows]
 
 
 def _ticks(end: float) -> np.ndarray:

@@ -303,12 +303,14 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
             return None, None
         weighter = make_weighter(self.propensity, X, self.modalities, self.use_)
         weighter.fit(X, y, sample_weight, groups)
-        if weighter._several or not set(self.use_) <= set(weighter.required_[0]):
+        if len(weighter.required_) > 1 or not set(self.use_) <= set(
+            weighter.required_[0]
+        ):
             raise ValueError(
                 f"Got propensity with required={weighter.required!r}, "
                 f"expected None or one list that holds {self.use_}."
             )
-        return weighter, weighter._training[3][:, 0]
+        return weighter, weighter.sample_weight_[:, 0]
 
     def _fit_inner(
         self,
@@ -362,7 +364,7 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
         if self._flat is not None:
             return np.asarray(part.present.all(axis=1))
         if isinstance(self.estimator_, MultimodalClassifierMixin):
-            return self.estimator_._answerable(part)
+            return self.estimator_.can_predict(part)
         return np.asarray(part.present.any(axis=1))
 
     def _lacking(self) -> str:
@@ -484,7 +486,7 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
         weight = check_weights(sample_weight, len(data))
         weight = weight * (observed_rows(data, self.use_) & known)
         if self.propensity_ is not None:
-            weight = weight * self.propensity_._held_out_weight(X, y)[:, 0]
+            weight = weight * self.propensity_.sample_weight(X, y, out_of_fold=True)
         rows = weight > 0
         if not rows.any():
             raise ValueError(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,15 +18,36 @@ from .._estimation._rows import check_weights
 from .._utils._random import local_random_state
 from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import HasMethods, _fit_context
+from .._utils._warn import warn_user
+from ..exceptions import OverlapWarning
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
 from ._covariate_source import CovariateSource
 from ._covariates import CovariateTable
-from ._diagnostics import PropensityDiagnostics
-from ._propensity_model import HeldOut, PropensityModel, check_clip, propensity_bounds
+from ._diagnostics import (
+    balance_table,
+    calibration_bins,
+    find_poor_overlap,
+    overlap_record,
+)
+from ._propensity_model import (
+    FrozenPropensity,
+    OutOfFold,
+    PropensityModel,
+    check_clip,
+    propensity_bounds,
+)
 
 
-class PropensityWeighter(TransformerMixin, PropensityDiagnostics, BaseEstimator):
+class _Read(NamedTuple):
+    """What a fitted weighter finds in rows; columns are required sets."""
+
+    propensity: np.ndarray
+    observed: np.ndarray
+    design: np.ndarray
+
+
+class PropensityWeighter(TransformerMixin, BaseEstimator):
     """Weights that let the observed rows stand for all rows.
 
     Models the probability that all ``required`` modalities (and the label) of a row
@@ -67,22 +88,25 @@ class PropensityWeighter(TransformerMixin, PropensityDiagnostics, BaseEstimator)
 
     Attributes
     ----------
-    propensity_ : ndarray of shape (n_samples,) or (n_samples, n_sets)
-        Propensity of each row of ``fit``, before clipping; out of fold with ``cv``.
-    observed_ : ndarray of bool of shape (n_samples,) or (n_samples, n_sets)
-        Which rows of ``fit`` are observed.
-    observed_rate_ : float or ndarray of shape (n_sets,)
+    required_ : list of list of str
+        The required sets; attributes have one column or entry for each.
+    propensity_ : ndarray of shape (n_samples, n_sets)
+        Propensity of each training row, before clipping; out of fold with ``cv``.
+    observed_ : ndarray of bool of shape (n_samples, n_sets)
+        Which training rows are observed.
+    sample_weight_ : ndarray of shape (n_samples, n_sets)
+        Weight of each training row, 0 where it is not observed; out of fold with
+        ``cv``.
+    observed_rate_ : ndarray of shape (n_sets,)
         Weighted share of observed rows.
-    effective_sample_size_ : float or ndarray of shape (n_sets,)
-        :math:`(\\sum w)^2 / \\sum w^2` of the observed rows of ``fit``.
-    n_clipped_ : int or ndarray of shape (n_sets,)
-        Rows of ``fit``, observed or not, whose propensity lies outside the bounds.
-    clip_bounds_ : (float, float) or list of them
+    effective_sample_size_ : ndarray of shape (n_sets,)
+        :math:`(\\sum w)^2 / \\sum w^2` of the observed training rows.
+    n_clipped_ : ndarray of int of shape (n_sets,)
+        Training rows, observed or not, whose propensity lies outside the bounds.
+    clip_bounds_ : ndarray of shape (n_sets, 2)
         Bounds on the propensity.
     models_ : list of classifier or None
         The propensity model of each required set; None where the marginal rate does.
-    required_ : list of list of str
-        The required sets.
     covariate_names_ : list of str
         Columns that the models see.
     modality_names_in_ : ndarray of str
@@ -209,87 +233,151 @@ class PropensityWeighter(TransformerMixin, PropensityDiagnostics, BaseEstimator)
         """
         check_clip(self.clip)
         data = check_multimodal(self, X, self.modalities, reset=True, numeric=False)
-        n = len(data)
-        weight = check_weights(sample_weight, n)
-        if groups is not None and len(groups) != n:
+        weight = check_weights(sample_weight, len(data))
+        if groups is not None and len(groups) != len(data):
             raise ValueError(
-                f"Got groups of length {len(groups)}, expected {n}, the rows of X."
+                f"Got groups of length {len(groups)}, expected {len(data)}, the rows "
+                "of X."
             )
+        groups = None if groups is None else np.asarray(groups)
         kept = weight > 0
         self.required_, self._several = resolve_required(self.required, data.names)
-        observed = self._observed(data, y)
-        for i, names in enumerate(self.required_):
-            if not (observed[:, i] & kept).any():
+        observed = self._find_observed(data, y)
+        for names, here in zip(self.required_, observed.T):
+            if not (here & kept).any():
                 raise ValueError(
                     f"Got no row with all of the modalities {names}"
                     f"{'' if y is None else ' and a label'}, expected at least one."
                 )
-        self._source = CovariateSource(
-            self, data, X, kept, self.required_, y if self.use_target else None
-        )
+        target = y if self.use_target else None
+        self._source = CovariateSource(self, data, X, kept, self.required_, target)
         self._table = CovariateTable()
         design = self._table.fit_transform(
-            self._source.take(self, data, X, y if self.use_target else None), weight
+            self._source.take(self, data, X, target), weight
         )
         self.covariate_names_ = list(self._table.names_)
         rng = local_random_state(self.random_state)
-        self._fitted = []
-        for i in range(len(self.required_)):
-            model = PropensityModel(self.estimator, self.cv, self.required_[i])
-            groups_here = None if groups is None else np.asarray(groups)
+        self._models: list[PropensityModel] = []
+        for names, here in zip(self.required_, observed.T):
+            model = PropensityModel(self.estimator, self.cv, names)
             seed = int(rng.randint(2**31 - 1))
-            self._fitted.append(
-                model.fit(design, observed[:, i], weight, groups_here, seed)
-            )
-        self.models_ = [m.model_ for m in self._fitted]
-        self._held_out = [
-            HeldOut(design, m, observed[:, i], kept) for i, m in enumerate(self._fitted)
+            self._models.append(model.fit(design, here, weight, groups, seed))
+        self.models_ = [m.model_ for m in self._models]
+        self._out_of_fold = [
+            OutOfFold(design, model, here, kept)
+            for model, here in zip(self._models, observed.T)
         ]
         self._settle(observed, weight)
-        self._warn_poor_overlap(kept)
+        for i, names in enumerate(self.required_):
+            found = find_poor_overlap(
+                self.propensity_[kept, i],
+                observed[kept, i],
+                weight[kept],
+                self.sample_weight_[kept, i],
+            )
+            if found:
+                warn_user(
+                    f"Poor overlap for {names}: {'; '.join(found)}. See overlap(X) "
+                    "and balance(X).",
+                    OverlapWarning,
+                )
         return self
 
     def _settle(self, observed: np.ndarray, weight: np.ndarray) -> None:
-        """Bounds, weights and figures of the rows of fit."""
-        propensity = np.column_stack([m.propensity_ for m in self._fitted])
+        """Bounds, weights and sizes of the training rows."""
+        propensity = np.column_stack([m.propensity_ for m in self._models])
         kept = weight > 0
-        rate = weight @ observed / weight.sum()
-        self._rate = rate
-        self._bounds = [
-            propensity_bounds(
-                self.clip, propensity[:, i], observed[:, i] & kept, weight
-            )
-            for i in range(len(rate))
-        ]
-        w = self._weights(propensity, observed)
-        outside = np.column_stack(
+        self.observed_rate_ = weight @ observed / weight.sum()
+        self.clip_bounds_ = np.array(
             [
-                kept & ((p < low) | (p > high))
-                for p, (low, high) in zip(propensity.T, self._bounds)
+                propensity_bounds(self.clip, p, here & kept, weight)
+                for p, here in zip(propensity.T, observed.T)
             ]
         )
-        self._training = (propensity, observed, weight, w)
-        self.propensity_ = self._shape(propensity)
-        self.observed_ = self._shape(observed)
-        self.observed_rate_ = self._shape(rate)
-        self.n_clipped_ = self._shape(outside.sum(axis=0))
-        self.clip_bounds_ = self._bounds if self._several else self._bounds[0]
-        self.effective_sample_size_ = self._shape(
-            np.array([effective_sample_size(c * weight) for c in w.T])
+        low, high = self.clip_bounds_.T
+        outside = (propensity < low) | (propensity > high)
+        self.n_clipped_ = (kept[:, None] & outside).sum(axis=0)
+        self.propensity_, self.observed_ = propensity, observed
+        self.sample_weight_ = self._weigh(propensity, observed)
+        self.effective_sample_size_ = np.array(
+            [effective_sample_size(w * weight) for w in self.sample_weight_.T]
         )
 
-    def _observed(self, data: MultimodalData, y: Any) -> np.ndarray:
+    def _find_observed(self, data: MultimodalData, y: Any) -> np.ndarray:
         known = known_labels(y, len(data))
         return np.column_stack([observed_rows(data, r) & known for r in self.required_])
 
-    def _shape(self, values: np.ndarray) -> Any:
-        """One column, or one number, where a single set is asked for."""
-        if self._several:
-            return values
-        values = values[..., 0]
-        return values.item() if values.ndim == 0 else values
+    def _squeeze(self, values: np.ndarray) -> np.ndarray:
+        """One vector where ``required`` is not a list of lists."""
+        return values if self._several else values[:, 0]
 
-    def predict_propensity(self, X: Any, y: Any = None) -> np.ndarray:
+    def _design(self, data: MultimodalData, X: Any, y: Any) -> np.ndarray:
+        """Standardised covariates of any rows, shape (n, n_columns)."""
+        target = y if self.use_target else None
+        return self._table.transform(
+            self._source.take(self, data, X, target), len(data)
+        )
+
+    def _read(
+        self, X: Any, y: Any, out_of_fold: bool = False, with_design: bool = False
+    ) -> _Read:
+        """Propensities of any rows, and whether they are observed."""
+        check_is_fitted(self)
+        if self.use_target and y is None:
+            raise ValueError(
+                f"Got y=None for {type(self).__name__}(use_target=True), expected the "
+                "labels: the propensity depends on them; call sample_weight(X, y)."
+            )
+        data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
+        if with_design or any(m.model_ is not None for m in self._models):
+            design = self._design(data, X, y)
+        else:
+            # No model needs covariates, so none have to be there.
+            design = np.empty((len(data), 0))
+        propensity = np.column_stack([m.predict(design) for m in self._models])
+        observed = self._find_observed(data, y)
+        if out_of_fold:
+            for i, known in enumerate(self._out_of_fold):
+                known.replace(propensity[:, i], design, observed[:, i])
+        return _Read(propensity, observed, design)
+
+    def _weigh(self, propensity: np.ndarray, observed: np.ndarray) -> np.ndarray:
+        """Weights of rows whose propensities are known, shape (n, n_sets)."""
+        out = np.zeros(propensity.shape)
+        for i, (low, high) in enumerate(self.clip_bounds_):
+            p, here = np.clip(propensity[:, i], low, high), observed[:, i]
+            never = here & (p <= 0)
+            if never.any():
+                raise ValueError(
+                    f"Got a propensity of exactly 0 for {int(never.sum())} observed "
+                    f"rows (the first is row {int(np.flatnonzero(never)[0])}), "
+                    "expected positive ones; use a smoother estimator or clip."
+                )
+            scale = self.observed_rate_[i] if self.stabilized else 1.0
+            out[here, i] = scale / p[here]
+        return out
+
+    def find_observed(self, X: Any, y: Any = None) -> np.ndarray:
+        """Which rows have everything that is required.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any rows.
+        y : array of shape (n_samples,), default=None
+            Labels; rows whose label is missing are not observed. None: all are known.
+
+        Returns
+        -------
+        ndarray of bool of shape (n_samples,) or (n_samples, n_sets)
+        """
+        check_is_fitted(self)
+        data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
+        return self._squeeze(self._find_observed(data, y))
+
+    def predict_propensity(
+        self, X: Any, y: Any = None, *, out_of_fold: bool = False
+    ) -> np.ndarray:
         """Probability of being observed, before clipping.
 
         Parameters
@@ -297,16 +385,23 @@ class PropensityWeighter(TransformerMixin, PropensityDiagnostics, BaseEstimator)
         X : {array, DataFrame, MultimodalData} with n_samples rows
             Any rows.
         y : array of shape (n_samples,), default=None
-            Labels, needed with ``use_target=True`` only.
+            Labels; needed with ``use_target=True``, and out of fold if ``fit`` had
+            them.
+        out_of_fold : bool, default=False
+            With ``cv``, training rows get the propensity of the model that has not
+            seen them. Rows are found by their covariates. False: the models of all
+            training rows.
 
         Returns
         -------
         ndarray of float64 of shape (n_samples,) or (n_samples, n_sets)
-            By the models of all rows of ``fit``.
+            One column for each required set if ``required`` is a list of lists.
         """
-        return self._shape(self._read(X, y)[1])
+        return self._squeeze(self._read(X, y, out_of_fold).propensity)
 
-    def sample_weight(self, X: Any, y: Any = None) -> np.ndarray:
+    def sample_weight(
+        self, X: Any, y: Any = None, *, out_of_fold: bool = False
+    ) -> np.ndarray:
         """Weight of each row, 0 where it is not observed.
 
         Parameters
@@ -315,13 +410,16 @@ class PropensityWeighter(TransformerMixin, PropensityDiagnostics, BaseEstimator)
             Any rows.
         y : array of shape (n_samples,), default=None
             Labels; a row whose label is missing gets weight 0. None: all are known.
+        out_of_fold : bool, default=False
+            As in :meth:`predict_propensity`.
 
         Returns
         -------
         ndarray of float64 of shape (n_samples,) or (n_samples, n_sets)
+            One column for each required set if ``required`` is a list of lists.
         """
-        data, propensity = self._read(X, y)
-        return self._shape(self._weights(propensity, self._observed(data, y)))
+        read = self._read(X, y, out_of_fold)
+        return self._squeeze(self._weigh(read.propensity, read.observed))
 
     def transform(self, X: Any) -> np.ndarray:
         """Weight of each row as a column, labels taken as known.
@@ -335,13 +433,13 @@ class PropensityWeighter(TransformerMixin, PropensityDiagnostics, BaseEstimator)
         -------
         ndarray of float64 of shape (n_samples, n_sets)
         """
-        data, propensity = self._read(X, None)
-        return self._weights(propensity, self._observed(data, None))
+        read = self._read(X, None)
+        return self._weigh(read.propensity, read.observed)
 
     def fit_transform(
         self, X: Any, y: Any = None, sample_weight: Any = None, groups: Any = None
     ) -> np.ndarray:
-        """Fit, and weigh the same rows; out of fold with ``cv``.
+        """Fit, and weight the same rows; out of fold with ``cv``.
 
         Parameters
         ----------
@@ -358,8 +456,160 @@ class PropensityWeighter(TransformerMixin, PropensityDiagnostics, BaseEstimator)
         -------
         ndarray of float64 of shape (n_samples, n_sets)
         """
-        self.fit(X, y, sample_weight, groups)
-        return self._training[3].copy()
+        return self.fit(X, y, sample_weight, groups).sample_weight_.copy()
+
+    def frozen(
+        self, X: Any, y: Any = None, sample_weight: Any = None
+    ) -> FrozenPropensity:
+        """Propensities of the training rows that can be refitted to other weights.
+
+        For bootstraps: the tuned settings and the folds stay as they are.
+
+        Parameters
+        ----------
+        X, y, sample_weight : object
+            What ``fit`` was given.
+
+        Returns
+        -------
+        FrozenPropensity
+            ``rows`` are the observed rows, ``weights(base, refit=True)`` their weights
+            under other sample weights.
+
+        Raises
+        ------
+        ValueError
+            For several required sets, or other rows than those of ``fit``.
+        """
+        check_is_fitted(self)
+        if len(self.required_) > 1:
+            raise ValueError(
+                f"Got a weighter of {len(self.required_)} required sets, expected one."
+            )
+        data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
+        if len(data) != len(self.observed_):
+            raise ValueError(
+                f"Got X of {len(data)} rows, expected the {len(self.observed_)} rows "
+                "of fit."
+            )
+        return FrozenPropensity(
+            model=self._models[0].frozen(),
+            design=self._design(data, X, y),
+            observed=self.observed_[:, 0]
+            & (check_weights(sample_weight, len(data)) > 0),
+            clip=self.clip,
+            propensity=np.clip(self.propensity_[:, 0], *self.clip_bounds_[0]),
+            tested=np.ones(len(data), dtype=bool),
+        )
+
+    def balance(self, X: Any, y: Any = None, sample_weight: Any = None) -> pd.DataFrame:
+        """Compare covariates of the observed rows with those of all rows.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any rows.
+        y : array of shape (n_samples,), default=None
+            Labels; rows without one are not observed.
+        sample_weight : array of shape (n_samples,), default=None
+            Multiplies the weights.
+
+        Returns
+        -------
+        DataFrame
+            One row per covariate column: ``mean_all``, ``mean_observed``,
+            ``mean_weighted``, in units of the covariate, and the standardised mean
+            differences to all rows, ``smd_before`` and ``smd_after`` weighting. Beyond
+            0.1 (in absolute value) after weighting, the propensity model misses
+            something. The first index level, ``required``, names the required set.
+        """
+        read = self._read(X, y, out_of_fold=True, with_design=True)
+        w = self._weigh(read.propensity, read.observed)
+        base = check_weights(sample_weight, len(w))
+        scale, mean = self._table.scale_, self._table.mean_
+        return self._stack(
+            balance_table(
+                read.design, scale, mean, base, base * here, base * w[:, i], names
+            ).set_axis(self.covariate_names_, axis=0)
+            for i, (names, here) in enumerate(zip(self.required_, read.observed.T))
+        )
+
+    def overlap(self, X: Any, y: Any = None, sample_weight: Any = None) -> pd.DataFrame:
+        """Summarise propensities and weights.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any rows.
+        y : array of shape (n_samples,), default=None
+            Labels; rows without one are not observed.
+        sample_weight : array of shape (n_samples,), default=None
+            Not negative. Multiplies the weights in the effective sample size; rows of
+            weight 0 are left out.
+
+        Returns
+        -------
+        DataFrame
+            One row per required set: numbers of rows and of observed ones, quantiles of
+            the propensity, share of rows below 0.05, smallest and largest
+            inverse-probability weight of the observed rows, effective sample size and
+            its ratio to that of the observed rows without these weights, number of rows
+            clipped.
+        """
+        read = self._read(X, y, out_of_fold=True)
+        w = self._weigh(read.propensity, read.observed)
+        base = check_weights(sample_weight, len(w))
+        some = base > 0
+        rows = {
+            "+".join(names): overlap_record(
+                read.propensity[some, i],
+                read.observed[some, i],
+                base[some],
+                w[some, i],
+                self.clip_bounds_[i],
+            )
+            for i, names in enumerate(self.required_)
+        }
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("required")
+
+    def calibration(
+        self, X: Any, y: Any = None, n_bins: int = 10, sample_weight: Any = None
+    ) -> pd.DataFrame:
+        """Compare propensities with the share of rows that are observed.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any rows.
+        y : array of shape (n_samples,), default=None
+            Labels; rows without one are not observed.
+        n_bins : int, default=10
+            Bins with equal numbers of rows, sorted by propensity.
+        sample_weight : array of shape (n_samples,), default=None
+            Not negative. Weights of the means and shares; rows of weight 0 are left
+            out.
+
+        Returns
+        -------
+        DataFrame
+            ``propensity`` (mean), ``observed`` (share), ``std_error`` (of the share)
+            and ``n_rows`` of each bin. The first index level, ``required``, names
+            the required set.
+        """
+        if not isinstance(n_bins, int | np.integer) or n_bins < 1:
+            raise ValueError(f"Got n_bins={n_bins!r}, expected a positive integer.")
+        read = self._read(X, y, out_of_fold=True)
+        base = check_weights(sample_weight, len(read.propensity))
+        some = base > 0
+        return self._stack(
+            calibration_bins(p[some], here[some], n_bins, base[some])
+            for p, here in zip(read.propensity.T, read.observed.T)
+        )
+
+    def _stack(self, parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
+        """One table, whose first index level names the required set."""
+        names = ["+".join(r) for r in self.required_]
+        return pd.concat(dict(zip(names, parts)), names=["required"])
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the output columns.
@@ -388,22 +638,7 @@ class PropensityWeighter(TransformerMixin, PropensityDiagnostics, BaseEstimator)
 
 
 def resolve_required(required: Any, names: list[str]) -> tuple[list[list[str]], bool]:
-    """The required sets.
-
-    Parameters
-    ----------
-    required : None, str, list of str or list of lists of str
-        The parameter; None means all modalities.
-    names : list of str
-        The modalities.
-
-    Returns
-    -------
-    sets : list of list of str
-        At least one.
-    several : bool
-        Whether more than one set may be meant, so that outputs have a column for each.
-    """
+    """The required sets, and whether the parameter was a list of lists."""
     if required is None:
         return [list(names)], False
     given: Sequence[Any] = [required] if isinstance(required, str) else required
@@ -429,24 +664,7 @@ def resolve_required(required: Any, names: list[str]) -> tuple[list[list[str]], 
 def make_weighter(
     template: PropensityWeighter | None, X: Any, modalities: Any, required: list[str]
 ) -> PropensityWeighter:
-    """A clone of the user's weighter for one required set.
-
-    Parameters
-    ----------
-    template : PropensityWeighter or None
-        What it leaves open is filled in.
-    X : {array, DataFrame, MultimodalData}
-        The data.
-    modalities : mapping, list or None
-        Columns of each modality.
-    required : list of str
-        Modalities that make a row observed.
-
-    Returns
-    -------
-    PropensityWeighter
-        Not fitted.
-    """
+    """An unfitted clone of the user's weighter, open settings filled in."""
     # A fixed seed: otherwise a default fit would not be repeatable at all.
     weighter = (
         PropensityWeighter(random_state=0) if template is None else clone(template)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from numbers import Integral
 from typing import Any
 
@@ -55,25 +56,7 @@ class PropensityModel:
         groups: np.ndarray | None,
         seed: int,
     ) -> PropensityModel:
-        """Fit on the rows with positive weight.
-
-        Parameters
-        ----------
-        design : ndarray of shape (n, n_columns)
-            Standardised covariates.
-        observed : ndarray of bool of shape (n,)
-            The target.
-        weight : ndarray of shape (n,)
-            Sample weights.
-        groups : ndarray of shape (n,) or None
-            Rows of one group share a fold.
-        seed : int
-            Seed of folds and models.
-
-        Returns
-        -------
-        self
-        """
+        """Fit on the rows with positive weight."""
         kept = np.flatnonzero(weight > 0)
         self.rate_ = float(weight @ observed / weight.sum())
         self.model_, self.folds_ = None, None
@@ -119,21 +102,7 @@ class PropensityModel:
         test: np.ndarray,
         groups: np.ndarray | None,
     ) -> np.ndarray:
-        """Propensities of ``test`` by a model of ``train``.
-
-        Parameters
-        ----------
-        design, observed, weight : ndarray
-            As in ``fit``.
-        train, test : ndarray of int
-            Row numbers.
-        groups : ndarray or None
-            Groups of the training rows.
-
-        Returns
-        -------
-        ndarray of shape (len(test),)
-        """
+        """Propensities of the rows ``test`` by a model of the rows ``train``."""
         target, mass = observed[train], weight[train]
         if target.all() or not target.any():
             # Too few rows of one kind to be in every fold.
@@ -204,28 +173,13 @@ class PropensityModel:
         return out
 
     def predict(self, design: np.ndarray) -> np.ndarray:
-        """Propensities of any rows, by the model of all rows.
-
-        Parameters
-        ----------
-        design : ndarray of shape (n, n_columns)
-            Standardised covariates.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-        """
+        """Propensities of any rows by the model of all training rows, shape (n,)."""
         if self.model_ is None:
             return np.full(len(design), self.rate_)
         return self._read(self.model_, design)
 
     def frozen(self) -> PropensityModel:
-        """The same model with its tuned settings fixed, to be refitted often.
-
-        Returns
-        -------
-        PropensityModel
-        """
+        """The same model with its tuned settings fixed, to be refitted often."""
         new = PropensityModel(self.estimator, self.cv, self.required)
         new.__dict__.update(self.__dict__)
         if isinstance(self.model_, LogisticPropensity):
@@ -235,20 +189,7 @@ class PropensityModel:
     def refit(
         self, design: np.ndarray, observed: np.ndarray, weight: np.ndarray
     ) -> np.ndarray:
-        """Propensities of the same rows under other weights; rows keep their folds.
-
-        Parameters
-        ----------
-        design, observed : ndarray
-            As in ``fit``.
-        weight : ndarray of shape (n,)
-            New weights, 0 where a row was not drawn.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Of all rows, those of weight 0 included.
-        """
+        """Propensities of the training rows under other weights, in the same folds."""
         rate = float(weight @ observed / weight.sum())
         if self.model_ is None:
             return np.full(len(observed), rate)
@@ -267,13 +208,7 @@ class PropensityModel:
 
 
 def check_clip(clip: Any) -> None:
-    """Refuse what is neither None, a pair of probabilities, nor a quantile.
-
-    Parameters
-    ----------
-    clip : object
-        The parameter.
-    """
+    """Refuse what is neither None, a pair of probabilities, nor a quantile."""
     if clip is None:
         return
     wanted = "None, a pair 0 <= low < high <= 1, or a quantile between 0.5 and 1"
@@ -292,24 +227,7 @@ def check_clip(clip: Any) -> None:
 def propensity_bounds(
     clip: Any, propensity: np.ndarray, observed: np.ndarray, weight: np.ndarray
 ) -> tuple[float, float]:
-    """The interval that propensities are clipped to.
-
-    Parameters
-    ----------
-    clip : None, pair or float
-        The parameter. A quantile of the weights is one of the inverse propensities,
-        whether stabilised or not.
-    propensity : ndarray of shape (n,)
-        Propensities of the rows of fit.
-    observed : ndarray of bool of shape (n,)
-        Rows whose weights are not 0.
-    weight : ndarray of shape (n,)
-        Sample weights.
-
-    Returns
-    -------
-    low, high : float
-    """
+    """Lower and upper bound on propensities; a quantile is one of the weights."""
     if clip is None:
         return 0.0, 1.0
     if isinstance(clip, tuple | list):
@@ -321,24 +239,13 @@ def propensity_bounds(
     return float(propensity[observed][order][min(at, len(order) - 1)]), 1.0
 
 
-class HeldOut:
-    """Propensities of the rows of fit by models that have not seen them.
+class OutOfFold:
+    """Propensities of training rows by models that have not seen them.
 
-    A scorer or a diagnostic gets some of the rows that a weighter was fitted on. The
-    model of all rows has seen them, and a flexible one has learnt them by heart. Rows
-    are known again by their covariates and by whether they are observed; those that
-    agree in both share the mean of their propensities.
-
-    Parameters
-    ----------
-    design : ndarray of shape (n, n_columns)
-        Standardised covariates of the rows of fit.
-    model : PropensityModel
-        Fitted; without folds there is nothing to remember.
-    observed : ndarray of bool of shape (n,)
-        Whether they are observed.
-    kept : ndarray of bool of shape (n,)
-        Rows of positive weight.
+    A scorer or a diagnostic gets some of the training rows. The model of all rows has
+    seen them, and a flexible one overfits them. Rows are found again by their
+    covariates and by whether they are observed; those that agree in both share the
+    mean of their propensities.
     """
 
     def __init__(
@@ -357,17 +264,7 @@ class HeldOut:
     def replace(
         self, propensity: np.ndarray, design: np.ndarray, observed: np.ndarray
     ) -> None:
-        """Put the propensities of known rows in their places.
-
-        Parameters
-        ----------
-        propensity : ndarray of shape (n,)
-            Changed in place.
-        design : ndarray of shape (n, n_columns)
-            Standardised covariates of any rows.
-        observed : ndarray of bool of shape (n,)
-            Whether they are observed.
-        """
+        """Put the propensities of known rows in their places, in place."""
         if self.keys is None:
             return
         keys = _row_keys(design, observed)
@@ -388,23 +285,12 @@ def _row_keys(design: np.ndarray, observed: np.ndarray) -> np.ndarray:
 
 
 @dataclass
-class Missingness:
-    """Everything about one set of required modalities that a resample needs.
+class FrozenPropensity:
+    """Propensities of one required set, to be refitted to resampled rows.
 
-    Attributes
-    ----------
-    model : PropensityModel
-        With its tuned settings fixed.
-    design : ndarray of shape (n, n_columns)
-        Standardised covariates.
-    observed : ndarray of bool of shape (n,)
-        Rows that have the modalities and a label.
-    clip : object
-        As in PropensityWeighter.
-    propensity : ndarray of shape (n,)
-        Of the rows as they are, clipped.
-    tested : ndarray of bool of shape (n,), default=None
-        Rows to evaluate; the others only help to fit the propensities. None: all.
+    ``model`` has its tuned settings fixed, ``design`` holds the standardised
+    covariates of all rows, ``propensity`` their clipped propensities as they are.
+    ``tested`` are the rows to evaluate; the others only help to fit the propensities.
     """
 
     model: PropensityModel
@@ -412,27 +298,18 @@ class Missingness:
     observed: np.ndarray
     clip: Any
     propensity: np.ndarray
-    tested: Any = None
-    rows: np.ndarray = field(init=False)
+    tested: np.ndarray
 
-    def __post_init__(self) -> None:
-        if self.tested is None:
-            self.tested = np.ones(len(self.observed), dtype=bool)
-        self.rows = np.flatnonzero(self.observed & self.tested)
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """Observed rows that are evaluated."""
+        return np.flatnonzero(self.observed & self.tested)
 
     def weights(self, base: np.ndarray, refit: bool) -> np.ndarray:
-        """Sample weight over propensity for the observed rows.
+        """Sample weight over propensity of the observed rows, shape (rows.size,).
 
-        Parameters
-        ----------
-        base : ndarray of shape (n,)
-            Sample weights, times the number of times that each row was drawn.
-        refit : bool
-            Whether to fit the propensities to these weights.
-
-        Returns
-        -------
-        ndarray of shape (rows.size,)
+        ``base`` are the sample weights of all rows, times the number of times that
+        each was drawn; ``refit`` fits the propensities to them.
         """
         p = self.propensity
         if refit:

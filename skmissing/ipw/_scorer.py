@@ -173,8 +173,8 @@ class _IPWScorer:
             owner, weighter = _find_owner(estimator)
             self._refuse_differences(owner, weighter)
             column = _find_set(weighter, self._required)
-        ipw = weighter._held_out_weight(X, y)
-        ipw = ipw[:, column or 0]
+        ipw = weighter.sample_weight(X, y, out_of_fold=True)
+        ipw = ipw if ipw.ndim == 1 else ipw[:, column or 0]
         known = known_labels(y, len(ipw))
         weight = ipw * known * check_weights(sample_weight, len(ipw))
         rows = np.flatnonzero(weight > 0)

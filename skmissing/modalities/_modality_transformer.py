@@ -15,6 +15,7 @@ from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import _BaseComposition, _check_feature_names_in
 from ._column_values import column_label
 from ._multimodal_data import MultimodalData
+from ._tags import tag_multimodal
 from ._validation import check_multimodal, covariate_frame
 
 
@@ -385,7 +386,7 @@ class ModalityTransformer(
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.string = True
-        return tags
+        return tag_multimodal(tags)
 
 
 def _dense(part: Any) -> np.ndarray:

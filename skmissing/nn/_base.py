@@ -120,8 +120,19 @@ class BaseNetClassifier(MultimodalClassifierMixin, NetParameters):
                 f"{before['modality_shapes_in_']}."
             )
 
-    def _unimodal_net(self, name: str) -> FittedNet | None:
-        """The net of one modality alone, to build on; None if there is none."""
+    def unimodal_net(self, name: str) -> FittedNet | None:
+        """The net of one modality alone, for estimators that build on it.
+
+        Parameters
+        ----------
+        name : str
+            The modality.
+
+        Returns
+        -------
+        FittedNet or None
+            None where this estimator has no such net.
+        """
         return None
 
     # -- predict -----------------------------------------------------------------------

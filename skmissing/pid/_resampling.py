@@ -7,8 +7,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from .._estimation._resampling import draw_counts
-from ..ipw._propensity_model import Missingness
-from ..modalities._validation import check_multimodal
 from ._decomposition import Parts
 from ._sources import UsedRows
 
@@ -88,42 +86,21 @@ def bootstrap(
     -------
     ndarray of shape (n_bootstraps, 7 n_pairs)
     """
-    missingness = None if used.weighter is None else _missingness(used, X, y)
+    frozen = used.weighter and used.weighter.frozen(X, y, used.base)
     out: list[np.ndarray] = []
     while len(out) < n_bootstraps:
         base = used.base * draw_counts(len(used.base), used.groups, rng)
         if not (base[used.rows] > 0).any():
             # No used row was drawn: there is nothing to estimate from.
             continue
-        if missingness is None:
+        if frozen is None:
             weight = base[used.rows]
         else:
             full = np.zeros(len(base))
-            full[missingness.rows] = missingness.weights(base, refit=True)
+            full[frozen.rows] = frozen.weights(base, refit=True)
             weight = full[used.rows]
         out.append(_figures(tables.evaluate(used.codes, weight)))
     return np.array(out)
-
-
-def _missingness(used: UsedRows, X: Any, y: Any) -> Missingness:
-    """What :func:`~skmissing.ipw.modality_utility` keeps of a weighter."""
-    weighter = used.weighter
-    assert weighter is not None
-    target = y if weighter.use_target else None
-    seen = check_multimodal(
-        weighter, X, weighter.modalities, reset=False, numeric=False
-    )
-    design = weighter._table.transform(
-        weighter._source.take(weighter, seen, X, target), len(seen)
-    )
-    propensity, observed, _, _ = weighter._training
-    return Missingness(
-        weighter._fitted[0].frozen(),
-        design,
-        observed[:, 0] & (used.base > 0),
-        weighter.clip,
-        np.clip(propensity[:, 0], *weighter._bounds[0]),
-    )
 
 
 def p_values(observed: np.ndarray, null: np.ndarray) -> np.ndarray:

@@ -222,12 +222,12 @@ def check_used_rows(
     if estimator.propensity is not None:
         weighter = make_weighter(estimator.propensity, X, estimator.modalities, names)
         weighter.fit(X, y, sample_weight, groups)
-        if weighter._several or not set(names) <= set(weighter.required_[0]):
+        if len(weighter.required_) > 1 or not set(names) <= set(weighter.required_[0]):
             raise ValueError(
                 f"Got propensity with required={weighter.required!r}, expected None or "
                 f"one list that holds {names}."
             )
-        ipw = weighter._training[3][:, 0]
+        ipw = weighter.sample_weight_[:, 0]
         used &= ipw > 0
         weight = base * ipw
     codes = np.full(n, -1)

@@ -386,7 +386,7 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
             logs = unimodal_log_proba(self._unimodal, data, len(self.classes_))
         return {name: np.exp(part) for name, part in logs.items()}
 
-    def _unimodal_net(self, name: str) -> FittedNet | None:
+    def unimodal_net(self, name: str) -> FittedNet | None:
         return self._unimodal.get(name)
 
 

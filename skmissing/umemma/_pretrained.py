@@ -65,7 +65,7 @@ def read_handed_in(
                 "fitted, expected a fitted one; searches clone what they vary, which "
                 "only a FrozenEstimator around it survives."
             ) from error
-        net = estimator._unimodal_net(name)
+        net = estimator.unimodal_net(name)
         if net is None:
             raise ValueError(
                 f"Got a {kind} in unimodal that has no net of the modality {name!r} "

@@ -5,11 +5,10 @@ import pytest
 
 from skmissing import MultimodalData, PIDEstimator, PropensityWeighter
 from skmissing.datasets import make_bitwise
-from skmissing.ipw._propensity_model import Missingness
+from skmissing.ipw._propensity_model import FrozenPropensity
 from skmissing.pid._resampling import intervals, p_values
 
-from ...skmissing.pid._decomposition import TERMS
-from .test_estimator import oracle
+from .test_estimator import TERMS, oracle
 
 
 def noise(seed, n=300):
@@ -148,13 +147,13 @@ def test_intervals_of_noise_reach_down_to_zero(method):
 def test_bootstrap_refits_the_propensity(monkeypatch):
     bunch = make_bitwise(1000, gate="and", mechanism="mar", random_state=0)
     calls = []
-    weights = Missingness.weights
+    weights = FrozenPropensity.weights
 
     def spy(self, base, refit):
         calls.append((base.copy(), refit))
         return weights(self, base, refit)
 
-    monkeypatch.setattr(Missingness, "weights", spy)
+    monkeypatch.setattr(FrozenPropensity, "weights", spy)
     weighter = PropensityWeighter(random_state=0, cv=3, clip=0.99)
     settings = {"propensity": weighter, "n_bootstraps": 4, "random_state": 0}
     pid = PIDEstimator(**settings)

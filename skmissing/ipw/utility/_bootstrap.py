@@ -9,7 +9,7 @@ import pandas as pd
 from joblib import Parallel, delayed, effective_n_jobs
 
 from ..._estimation._resampling import effective_sample_size
-from .._propensity_model import Missingness
+from .._propensity_model import FrozenPropensity
 from .._sensitivity import tipping_odds_ratio
 from ._fold_covariance import widening
 from ._terms import Line, resample
@@ -17,7 +17,7 @@ from ._terms import Line, resample
 
 def bootstrap(
     lines: list[Line],
-    missingness: dict[frozenset[str], Missingness],
+    missingness: dict[frozenset[str], FrozenPropensity],
     weight: np.ndarray,
     groups: np.ndarray | None,
     correct_evaluation: bool,
@@ -53,7 +53,7 @@ class Progress:
 
 def tabulate(
     lines: list[Line],
-    missingness: dict[frozenset[str], Missingness],
+    missingness: dict[frozenset[str], FrozenPropensity],
     weight: np.ndarray,
     point: np.ndarray,
     drawn: np.ndarray,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..._estimation._resampling import draw_counts
-from .._propensity_model import Missingness
+from .._propensity_model import FrozenPropensity
 from ._doubly_robust import augmented_mean
 
 Evaluate = Callable[[np.ndarray], float]
@@ -56,7 +56,7 @@ class Line:
 
 def evaluate_lines(
     lines: list[Line],
-    missingness: dict[frozenset[str], Missingness],
+    missingness: dict[frozenset[str], FrozenPropensity],
     base: np.ndarray,
     correct_evaluation: bool,
     refit: bool,
@@ -67,7 +67,7 @@ def evaluate_lines(
     ----------
     lines : list of Line
         What to evaluate.
-    missingness : dict of frozenset to Missingness
+    missingness : dict of frozenset to FrozenPropensity
         By required modalities.
     base : ndarray of shape (n,)
         Sample weights, times the number of times that each row was drawn.
@@ -116,7 +116,7 @@ def evaluate_lines(
 
 def resample(
     lines: list[Line],
-    missingness: dict[frozenset[str], Missingness],
+    missingness: dict[frozenset[str], FrozenPropensity],
     weight: np.ndarray,
     groups: np.ndarray | None,
     correct_evaluation: bool,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 from numbers import Integral, Real
 from typing import Any
@@ -16,7 +17,7 @@ from ..._utils._sklearn_compat import HasMethods, Interval, validate_params
 from ...modalities._validation import ColumnHolder, check_multimodal
 from .._classifier import IPWMultimodalClassifier
 from .._propensity import PropensityWeighter, make_weighter
-from .._propensity_model import Missingness
+from .._propensity_model import FrozenPropensity
 from ._bootstrap import Progress, bootstrap, tabulate
 from ._cross_fitting import cross_fit
 from ._doubly_robust import check_outcome_model, model_outcomes
@@ -358,26 +359,11 @@ def _model_missingness(
     names: list[str],
     union: frozenset[str],
     tested: np.ndarray,
-) -> Missingness:
+) -> FrozenPropensity:
     required = [name for name in names if name in union]
     weighter = make_weighter(template, X, modalities, required)
     weighter.fit(X, y, weight, groups)
-    target = y if weighter.use_target else None
-    seen = check_multimodal(
-        weighter, X, weighter.modalities, reset=False, numeric=False
-    )
-    design = weighter._table.transform(
-        weighter._source.take(weighter, seen, X, target), len(seen)
-    )
-    propensity, observed, _, _ = weighter._training
-    return Missingness(
-        weighter._fitted[0].frozen(),
-        design,
-        observed[:, 0] & (weight > 0),
-        weighter.clip,
-        np.clip(propensity[:, 0], *weighter._bounds[0]),
-        tested,
-    )
+    return replace(weighter.frozen(X, y, weight), tested=tested)
 
 
 def _prepare(

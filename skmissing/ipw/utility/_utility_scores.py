@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .._propensity_model import Missingness
+from .._propensity_model import FrozenPropensity
 from ._terms import Line
 
 
@@ -20,7 +20,7 @@ class UtilityScores:
     ----------
     lines : list of Line
         Rows of the table.
-    missingness : dict of frozenset of str to Missingness
+    missingness : dict of frozenset of str to FrozenPropensity
         Propensities, by required modalities.
     weight : ndarray of shape (n_samples,)
         Sample weights.
@@ -54,7 +54,7 @@ class UtilityScores:
     def __init__(
         self,
         lines: list[Line],
-        missingness: dict[frozenset[str], Missingness],
+        missingness: dict[frozenset[str], FrozenPropensity],
         weight: np.ndarray,
         folds: np.ndarray,
         models: dict[Any, list],
