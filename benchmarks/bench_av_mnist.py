@@ -40,7 +40,7 @@ METHODS = {
     "naive": (MultitaskFusionClassifier, {"side_weight": 0.0}),
     "only augmentation": (
         MultitaskFusionClassifier,
-        {"side_weight": 0.0, "drop_probability": 0.3},
+        {"side_weight": 0.0, "modality_dropout": 0.3},
     ),
     "multi-task": (MultitaskFusionClassifier, {}),
     "missing detection": (MissingDetectionClassifier, {}),

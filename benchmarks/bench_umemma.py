@@ -48,8 +48,8 @@ METHODS = {
     "multi-task": (MultitaskFusionClassifier, {}),
     "missing detection": (MissingDetectionClassifier, {}),
     "only augmentation": (MultitaskFusionClassifier,
-                          {**NAIVE, "drop_probability": 0.3}),
-    "only pre-training": (UMEMMAEnsemble, {**SHORT, "drop_probability": 0.0}),
+                          {**NAIVE, "modality_dropout": 0.3}),
+    "only pre-training": (UMEMMAEnsemble, {**SHORT, "modality_dropout": 0.0}),
     "no phase 2": (UMEMMAEnsemble, {"finetune_epochs": 0}),
     "UME-MMA, 10 epochs at 1e-4": (UMEMMAEnsemble, SHORT),
     "UME-MMA, frozen, 10 epochs at 1e-3": (

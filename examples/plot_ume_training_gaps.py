@@ -67,7 +67,7 @@ for share in (0.1, 0.3, 1.0):
     models = {
         "joint": MultitaskFusionClassifier(side_weight=0.0),
         "joint, with drops": MultitaskFusionClassifier(
-            side_weight=0.0, drop_probability=0.3
+            side_weight=0.0, modality_dropout=0.3
         ),
         "UME-MMA": UMEMMAEnsemble(),
     }

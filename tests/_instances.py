@@ -88,12 +88,12 @@ INIT_PARAMS = {
     "UnimodalEnsemble": Settings(UnimodalEnsemble, NET, QUIET),
     "MultitaskFusionClassifier": Settings(MultitaskFusionClassifier, NET, QUIET),
     "MissingDetectionClassifier": Settings(
-        MissingDetectionClassifier, NET, {**QUIET, "drop_probability": 0.0}
+        MissingDetectionClassifier, NET, {**QUIET, "modality_dropout": 0.0}
     ),
     "UMEMMAEnsemble": Settings(
         UMEMMAEnsemble,
         {**NET, "finetune_epochs": 5},
-        {**QUIET, "finetune_epochs": 5, "drop_probability": 0.0},
+        {**QUIET, "finetune_epochs": 5, "modality_dropout": 0.0},
     ),
     "PRIMOClassifier": Settings(
         PRIMOClassifier,
@@ -167,7 +167,7 @@ VARIANTS = {
             "finetune_epochs": 5,
             "fusion": "mean_proba",
             "substitute": "mean",
-            "drop_probability": 0.0,
+            "modality_dropout": 0.0,
             "final_complete_finetune": True,
         },
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
@@ -10,6 +11,33 @@ import pandas as pd
 from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, check_cv
 
 from ..modalities._multimodal_data import MultimodalData
+from ._rows import LabelledRows
+
+
+@dataclass(frozen=True)
+class Folds:
+    """Which fold holds each row out, and which rows its models learn from.
+
+    ``fold`` is -1 where a row is never held out; ``trains`` has one mask for each fold.
+    """
+
+    fold: np.ndarray
+    trains: list[np.ndarray]
+
+    @property
+    def tested(self) -> np.ndarray:
+        """Rows that some fold holds out."""
+        return self.fold >= 0
+
+    @property
+    def numbers(self) -> list[int]:
+        """Folds that hold rows out."""
+        return [int(k) for k in np.unique(self.fold[self.tested])]
+
+    @classmethod
+    def partition(cls, fold: np.ndarray, n_folds: int) -> Folds:
+        """Folds whose models learn from all other folds."""
+        return cls(fold, [fold != k for k in range(n_folds)])
 
 
 def assign_folds(
@@ -18,22 +46,9 @@ def assign_folds(
     rng: np.random.RandomState,
     groups: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Fold of each row; the rows of each stratum are spread as evenly as possible.
+    """Fold of each row, int of shape (n,); strata are dealt out evenly.
 
-    Parameters
-    ----------
-    strata : ndarray of int of shape (n,)
-        Stratum of each row, of any size: small ones raise nothing.
-    n_folds : int
-        Number of folds.
-    rng : RandomState
-        Shuffles within strata.
-    groups : ndarray of shape (n,), default=None
-        Rows of one group share a fold.
-
-    Returns
-    -------
-    ndarray of int of shape (n,)
+    Strata may be of any size. Rows of one group share a fold.
     """
     n = len(strata)
     if groups is None:
@@ -62,19 +77,7 @@ def assign_folds(
 
 
 def observed_rows(data: MultimodalData, required: Any = None) -> np.ndarray:
-    """Rows that have all required modalities.
-
-    Parameters
-    ----------
-    data : MultimodalData of n rows
-        The data.
-    required : sequence of str, default=None
-        Names; None means all.
-
-    Returns
-    -------
-    ndarray of bool of shape (n,)
-    """
+    """Rows that have all required modalities; None requires all."""
     names = data.names if required is None else required
     return np.asarray(data.select(list(names)).present.all(axis=1))
 
@@ -85,30 +88,9 @@ def split_validation(
     fraction: float,
     rng: np.random.RandomState,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows for training and for early stopping.
+    """Numbers of the rows for training and for validation, sorted.
 
     Stratified by class as far as the counts allow; groups stay together.
-
-    Parameters
-    ----------
-    y : ndarray of int of shape (n,)
-        Class indices.
-    groups : ndarray of shape (n,) or None
-        Group labels.
-    fraction : float
-        Share of validation rows.
-    rng : RandomState
-        Source of the draw.
-
-    Returns
-    -------
-    train, valid : ndarray of int
-        Row numbers, sorted.
-
-    Raises
-    ------
-    ValueError
-        If either part would be empty.
     """
     n = len(y)
     if groups is not None:
@@ -135,6 +117,18 @@ def split_validation(
     mask = np.zeros(n, dtype=bool)
     mask[order[picks]] = True
     return np.flatnonzero(~mask), np.flatnonzero(mask)
+
+
+def hold_out(
+    rows: LabelledRows, fraction: float, rng: np.random.RandomState
+) -> np.ndarray:
+    """Validation rows, bool of shape (n,), none of them without any modality."""
+    some = np.flatnonzero(rows.data.present.any(axis=1))
+    groups = None if rows.groups is None else rows.groups[some]
+    _, valid = split_validation(rows.y[some], groups, fraction, rng)
+    out = np.zeros(len(rows), dtype=bool)
+    out[some[valid]] = True
+    return out
 
 
 def cross_fit_folds(

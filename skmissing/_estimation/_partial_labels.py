@@ -10,19 +10,7 @@ from sklearn.utils.validation import column_or_1d
 
 
 def known_labels(y: Any, n: int) -> np.ndarray:
-    """Which labels are there.
-
-    Parameters
-    ----------
-    y : array of shape (n,) or None
-        Labels, with NaN, None or ``pandas.NA`` where missing. None: all count as known.
-    n : int
-        Number of rows of X.
-
-    Returns
-    -------
-    ndarray of bool of shape (n,)
-    """
+    """Which labels are known, bool of shape (n,); all of them if y is None."""
     if y is None:
         return np.ones(n, dtype=bool)
     values = _one_dimensional(y)
@@ -34,36 +22,14 @@ def known_labels(y: Any, n: int) -> np.ndarray:
 def labels_of(y: Any, rows: np.ndarray) -> np.ndarray:
     """Labels of some rows, none of them missing, in their natural type.
 
-    Parameters
-    ----------
-    y : array of shape (n,)
-        Labels, of any type.
-    rows : ndarray of bool of shape (n,)
-        Rows with a known label.
-
-    Returns
-    -------
-    ndarray of shape (rows.sum(),)
-        An object array that held None beside integers becomes one of integers.
+    An object array that held None beside integers becomes one of integers.
     """
     values = _one_dimensional(y)[rows]
     return np.array(values.tolist()) if values.dtype == object else values
 
 
 def label_codes(y: Any, known: np.ndarray) -> np.ndarray:
-    """Number of each label's class, 0 where the label is missing.
-
-    Parameters
-    ----------
-    y : array of shape (n,)
-        Labels.
-    known : ndarray of bool of shape (n,)
-        Which are there.
-
-    Returns
-    -------
-    ndarray of int of shape (n,)
-    """
+    """Number of each label's class, 0 where the label is missing."""
     codes = np.zeros(len(known), dtype=np.intp)
     if y is not None and known.any():
         codes[known] = 1 + np.unique(labels_of(y, known), return_inverse=True)[1]

@@ -8,21 +8,7 @@ import numpy as np
 
 
 def draw_counts(n: int, groups: Any, rng: np.random.RandomState) -> np.ndarray:
-    """How often each row is drawn in one resample.
-
-    Parameters
-    ----------
-    n : int
-        Number of rows.
-    groups : array of shape (n,) or None
-        Groups are drawn whole.
-    rng : RandomState
-        Draws them.
-
-    Returns
-    -------
-    ndarray of float64 of shape (n,)
-    """
+    """How often each row is drawn in one resample; groups are drawn whole."""
     if groups is None:
         return np.bincount(rng.randint(n, size=n), minlength=n).astype(np.float64)
     names, code = np.unique(np.asarray(groups), return_inverse=True)
@@ -31,18 +17,7 @@ def draw_counts(n: int, groups: Any, rng: np.random.RandomState) -> np.ndarray:
 
 
 def effective_sample_size(weight: np.ndarray) -> float:
-    """Number of equally weighted rows with the same variance of a mean.
-
-    Parameters
-    ----------
-    weight : ndarray of shape (n,)
-        Not negative.
-
-    Returns
-    -------
-    float
-        0 without any positive weight.
-    """
+    """Kish's effective number of rows; 0 without any positive weight."""
     top = weight.max(initial=0.0)
     if top == 0:
         return 0.0

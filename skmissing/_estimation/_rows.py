@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,39 +14,69 @@ from sklearn.utils.validation import column_or_1d
 from .._utils._warn import warn_user
 from ..exceptions import UnobservedModalityWarning
 from ..modalities._multimodal_data import MultimodalData
+from ._partial_labels import known_labels, labels_of
+from ._resampling import effective_sample_size
 
 
-@dataclass
-class TrainingRows:
-    """The rows that count: those with a weight above zero.
+@dataclass(frozen=True)
+class LabelledRows:
+    """Rows with all that belongs to them, so that none of it travels alone.
 
     Attributes
     ----------
     data : MultimodalData of n rows
         The blocks.
     y : ndarray of int64 of shape (n,)
-        Indices into ``classes``.
+        Indices into ``classes``, -1 where the label is missing or the weight is 0.
     classes : ndarray of shape (n_classes,)
         The sorted labels.
     weight : ndarray of float64 of shape (n,)
-        Sample weight times class weight, with mean 1.
+        Weights.
     groups : ndarray of shape (n,) or None
-        Groups that stay together in splits.
-    kept : ndarray of bool of shape (n_given,)
-        Which of the rows given these are.
+        Rows of one group stay together in splits.
     """
 
     data: MultimodalData
     y: np.ndarray
     classes: np.ndarray
     weight: np.ndarray
-    groups: np.ndarray | None
-    kept: np.ndarray
+    groups: np.ndarray | None = None
 
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def labelled(self) -> np.ndarray:
+        """Rows that count and have a label, bool of shape (n,)."""
+        return self.y >= 0
+
+    @property
     def prior(self) -> np.ndarray:
         """Weighted share of each class, shape (n_classes,)."""
         mass = np.bincount(self.y, self.weight, minlength=len(self.classes))
         return mass / mass.sum()
+
+    @property
+    def ess(self) -> float:
+        """Kish's effective number of rows."""
+        return effective_sample_size(self.weight)
+
+    def take(self, rows: np.ndarray) -> LabelledRows:
+        """Some rows, by a mask or by their numbers."""
+        if rows.dtype == bool and rows.all():
+            return self
+        groups = None if self.groups is None else self.groups[rows]
+        return replace(
+            self,
+            data=self.data[rows],
+            y=self.y[rows],
+            weight=self.weight[rows],
+            groups=groups,
+        )
+
+    def normalised(self) -> LabelledRows:
+        """The same rows with weights of mean 1."""
+        return replace(self, weight=self.weight / self.weight.mean())
 
 
 def check_training_rows(
@@ -56,32 +86,10 @@ def check_training_rows(
     sample_weight: Any = None,
     groups: Any = None,
     class_weight: Any = None,
-) -> TrainingRows:
-    """Validate what goes with X in ``fit`` and drop rows of weight zero.
+) -> LabelledRows:
+    """Check labels, weights and groups in ``fit``; rows of weight zero are dropped.
 
-    Parameters
-    ----------
-    estimator : estimator instance
-        Named in messages.
-    data : MultimodalData of n rows
-        The validated X.
-    y : array of shape (n,)
-        Labels of any type.
-    sample_weight : array of shape (n,), default=None
-        Not negative.
-    groups : array of shape (n,), default=None
-        Group labels.
-    class_weight : dict, "balanced" or None
-        Multiplies the weights of the rows of a class.
-
-    Returns
-    -------
-    TrainingRows
-
-    Raises
-    ------
-    ValueError
-        For labels that are not classes, one class only, wrong lengths, bad weights.
+    Weights come with mean 1 and are multiplied by ``class_weight``.
     """
     if y is None:
         raise ValueError(
@@ -109,17 +117,11 @@ def check_training_rows(
         )
     check_classification_targets(y)
     weight = check_weights(sample_weight, n)
-    if groups is not None:
-        groups = column_or_1d(groups)
-        if len(groups) != n:
-            raise ValueError(
-                f"Got groups of length {len(groups)}, expected {n}, the rows of X."
-            )
+    groups = check_groups(groups, n)
     kept = weight > 0
-    if not kept.all():
-        # A row of weight zero must leave no trace: not in statistics, classes, splits.
-        data, y, weight = data[kept], y[kept], weight[kept]
-        groups = None if groups is None else groups[kept]
+    # A row of weight zero must leave no trace: not in statistics, classes, splits.
+    data, y, weight = data[kept] if not kept.all() else data, y[kept], weight[kept]
+    groups = None if groups is None else groups[kept]
     classes, codes = np.unique(y, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(
@@ -132,23 +134,50 @@ def check_training_rows(
             f"Got class_weight={class_weight!r}, expected a positive weight for at "
             "least one class in y."
         )
-    return TrainingRows(data, codes, classes, weight / weight.mean(), groups, kept)
+    return LabelledRows(data, codes, classes, weight, groups).normalised()
+
+
+def check_partial_rows(
+    estimator: Any,
+    data: MultimodalData,
+    y: Any,
+    sample_weight: Any = None,
+    groups: Any = None,
+) -> LabelledRows:
+    """Check rows of which some have no label; all rows are kept, weights as given."""
+    if y is None:
+        raise ValueError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, but "
+            "the target y is None."
+        )
+    n = len(data)
+    known = known_labels(y, n)
+    weight = check_weights(sample_weight, n)
+    used = known & (weight > 0)
+    if not used.any():
+        raise ValueError("Got no label in y, expected at least two classes.")
+    labelled = check_training_rows(
+        estimator, data[used], labels_of(y, used), weight[used]
+    )
+    codes = np.full(n, -1)
+    codes[used] = labelled.y
+    return LabelledRows(data, codes, labelled.classes, weight, check_groups(groups, n))
+
+
+def check_groups(groups: Any, n: int) -> np.ndarray | None:
+    """Group of each row; None for None."""
+    if groups is None:
+        return None
+    groups = column_or_1d(groups)
+    if len(groups) != n:
+        raise ValueError(
+            f"Got groups of length {len(groups)}, expected {n}, the rows of X."
+        )
+    return groups
 
 
 def check_weights(sample_weight: Any, n: int) -> np.ndarray:
-    """Sample weights as float64; ones for None.
-
-    Parameters
-    ----------
-    sample_weight : scalar, array of shape (n,) or None
-        The weights.
-    n : int
-        Number of rows.
-
-    Returns
-    -------
-    ndarray of float64 of shape (n,)
-    """
+    """Sample weights as float64 of shape (n,); ones for None."""
     if sample_weight is None:
         return np.ones(n)
     weight = np.asarray(sample_weight, dtype=np.float64)
@@ -179,22 +208,9 @@ def check_weights(sample_weight: Any, n: int) -> np.ndarray:
 def class_factors(
     class_weight: Any, classes: np.ndarray, codes: np.ndarray, weight: np.ndarray
 ) -> np.ndarray:
-    """Factor of each class.
+    """Factor of each class, shape (n_classes,).
 
-    Parameters
-    ----------
-    class_weight : dict, "balanced" or None
-        As in scikit-learn; "balanced" gives every class the same total weight.
-    classes : ndarray of shape (n_classes,)
-        The labels.
-    codes : ndarray of int of shape (n,)
-        Class index of each row.
-    weight : ndarray of shape (n,)
-        Sample weights. "Balanced" counts them, so that a weight of 2 is two rows.
-
-    Returns
-    -------
-    ndarray of shape (n_classes,)
+    "balanced" counts weights, so that a weight of 2 is two rows.
     """
     if class_weight is None:
         return np.ones(len(classes))
@@ -220,15 +236,7 @@ def class_factors(
 
 
 def warn_unobserved(names: Sequence[str], observed: Sequence[str]) -> None:
-    """Warn about each modality that no training row has.
-
-    Parameters
-    ----------
-    names : sequence of str
-        All modalities.
-    observed : sequence of str
-        Those that some training row has.
-    """
+    """Warn about each modality that no training row has."""
     for name in names:
         if name not in observed:
             warn_user(

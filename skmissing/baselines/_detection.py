@@ -84,8 +84,8 @@ class MissingDetectionClassifier(SubstituteNetClassifier):
         modalities: Any = None,
         fusion: str = "mean_logits",
         substitute: Any = "zero",
-        drop_probability: float = 0.3,
-        drop_scheme: str = "subset",
+        modality_dropout: float = 0.3,
+        dropout_scheme: str = "subset",
         head_hidden: Sequence[int] = (),
         head_dropout: float = 0.0,
         encoders: list | None = None,
@@ -109,8 +109,8 @@ class MissingDetectionClassifier(SubstituteNetClassifier):
         self.modalities = modalities
         self.fusion = fusion
         self.substitute = substitute
-        self.drop_probability = drop_probability
-        self.drop_scheme = drop_scheme
+        self.modality_dropout = modality_dropout
+        self.dropout_scheme = dropout_scheme
         self.head_hidden = head_hidden
         self.head_dropout = head_dropout
         self.encoders = encoders

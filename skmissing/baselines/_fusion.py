@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .._estimation._rows import TrainingRows, warn_unobserved
+from .._estimation._rows import LabelledRows, warn_unobserved
 from .._utils._sklearn_compat import Interval, StrOptions
 from ..modalities._multimodal_data import MultimodalData
 from ..nn._base import BaseNetClassifier
@@ -16,7 +16,7 @@ from ..nn._docs import fill_doc
 from ..nn._fitted_net import FittedNet
 from ..nn._fusion import EarlyFusion, LateFusion
 from ..nn._modality_dropout import ModalityDropout
-from ..nn._training import train_net
+from ..nn._training import TrainingPlan, train_net
 from ..nn.encoders._encoder import Encoder, check_widths
 
 
@@ -106,6 +106,7 @@ class FusionClassifier(BaseNetClassifier):
         "head_dropout": [Interval(Real, 0, 1, closed="left")],
     }
 
+    _not_of_the_net = ("modality_dropout", "dropout_scheme")
     _fitted: FittedNet
 
     def __init__(
@@ -163,7 +164,7 @@ class FusionClassifier(BaseNetClassifier):
 
     def _fit_rows(
         self,
-        rows: TrainingRows,
+        rows: LabelledRows,
         encoders: dict[str, Encoder],
         rng: np.random.RandomState,
         warm: bool,
@@ -189,16 +190,12 @@ class FusionClassifier(BaseNetClassifier):
             augment = ModalityDropout(self.modality_dropout, self.dropout_scheme)
         self._fitted = train_net(
             self._training_params(),
-            rows.data,
-            rows.y,
-            rows.weight,
-            rows.groups,
+            rows,
             encoders,
             build,
             rng,
-            augment=augment,
+            TrainingPlan(label=type(self).__name__, augment=augment),
             warm=self._fitted if warm else None,
-            label=type(self).__name__,
         )
         warn_unobserved(names, self._fitted.used)
         self.net_ = self._fitted.net

@@ -81,6 +81,7 @@ class MultitaskFusionClassifier(SubstituteNetClassifier):
         **SubstituteNetClassifier._parameter_constraints,
         "side_weight": [Interval(Real, 0, None, closed="left")],
     }
+    _not_of_the_net = ("side_weight",)
 
     def __init__(
         self,
@@ -89,8 +90,8 @@ class MultitaskFusionClassifier(SubstituteNetClassifier):
         side_weight: float = 1.0,
         fusion: str = "mean_logits",
         substitute: Any = "zero",
-        drop_probability: float = 0.0,
-        drop_scheme: str = "subset",
+        modality_dropout: float = 0.0,
+        dropout_scheme: str = "subset",
         head_hidden: Sequence[int] = (),
         head_dropout: float = 0.0,
         encoders: list | None = None,
@@ -115,8 +116,8 @@ class MultitaskFusionClassifier(SubstituteNetClassifier):
         self.side_weight = side_weight
         self.fusion = fusion
         self.substitute = substitute
-        self.drop_probability = drop_probability
-        self.drop_scheme = drop_scheme
+        self.modality_dropout = modality_dropout
+        self.dropout_scheme = dropout_scheme
         self.head_hidden = head_hidden
         self.head_dropout = head_dropout
         self.encoders = encoders

@@ -186,7 +186,7 @@ class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
         self.estimators_ = {p: model for p, (_, model) in self._models.items()}
         self.n_rows_ = {p: len(job[1]) for p, job in zip(patterns, jobs)}
         self.classes_ = rows.classes
-        self.class_prior_ = rows.prior()
+        self.class_prior_ = rows.prior
         return self
 
     def _best_pattern(self, have: set[str]) -> Pattern | None:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import logsumexp
 from sklearn.utils.validation import check_is_fitted
 
-from .._estimation._rows import TrainingRows, warn_unobserved
+from .._estimation._rows import LabelledRows, warn_unobserved
 from .._utils._sklearn_compat import Interval, StrOptions
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
@@ -19,7 +19,7 @@ from ..nn._docs import fill_doc
 from ..nn._fitted_net import FittedNet
 from ..nn._runtime import torch_threads
 from ..nn.encoders._encoder import Encoder, check_widths
-from ..nn.substitution._unimodal import train_unimodals, unimodal_log_proba
+from ..nn.substitution._unimodal import Head, train_unimodals, unimodal_log_proba
 
 
 @fill_doc
@@ -90,6 +90,7 @@ class UnimodalEnsemble(BaseNetClassifier):
         "head_dropout": [Interval(Real, 0, 1, closed="left")],
         "n_jobs": [Integral, None],
     }
+    _not_of_the_net = ("n_jobs",)
 
     _fitted: dict[str, FittedNet]
 
@@ -144,7 +145,7 @@ class UnimodalEnsemble(BaseNetClassifier):
 
     def _fit_rows(
         self,
-        rows: TrainingRows,
+        rows: LabelledRows,
         encoders: dict[str, Encoder],
         rng: np.random.RandomState,
         warm: bool,
@@ -160,9 +161,14 @@ class UnimodalEnsemble(BaseNetClassifier):
             )
         warn_unobserved(data.names, observed)
         self._fitted = train_unimodals(
-            self._training_params(), rows, observed, encoders, self.head_hidden,
-            self.head_dropout, rng, self.n_jobs, self._fitted if warm else None,
-        )  # fmt: skip
+            self._training_params(),
+            rows,
+            {name: encoders[name] for name in observed},
+            Head(self.head_hidden, self.head_dropout),
+            rng,
+            self.n_jobs,
+            warm=self._fitted if warm else None,
+        )
         self._log_shares = {}
         for name in observed:
             here = data.present[:, data.names.index(name)]

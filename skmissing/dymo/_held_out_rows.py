@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .._estimation._folds import split_validation
-from .._estimation._rows import TrainingRows
+from .._estimation._rows import LabelledRows
 from ..modalities._multimodal_data import MultimodalData
 from ..nn._training import AUTO_STOPPING_ROWS, stops_early
 from ._statistics import Rows
@@ -70,7 +70,7 @@ def feature_rows(
 
 def hold_out(
     params: dict[str, Any],
-    rows: TrainingRows,
+    rows: LabelledRows,
     statistics: str,
     rng: np.random.RandomState,
 ) -> np.ndarray:
@@ -80,7 +80,7 @@ def hold_out(
     ----------
     params : dict
         The common training parameters.
-    rows : TrainingRows of n rows
+    rows : LabelledRows of n rows
         All rows.
     statistics : {"auto", "held_out", "training"}
         Without early stopping, "held_out" holds some out, "auto" if there are many.

@@ -12,7 +12,7 @@ from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimation._classifier_mixin import MultimodalClassifierMixin
-from .._estimation._rows import TrainingRows
+from .._estimation._rows import LabelledRows
 from ..modalities._multimodal_data import MultimodalData
 from ._held_out_rows import enough_held_out, feature_rows
 from ._policy_search import (
@@ -97,7 +97,7 @@ class SelectionMixin(MultimodalClassifierMixin):
 
     def _fit_selection(
         self,
-        rows: TrainingRows,
+        rows: LabelledRows,
         held_out: np.ndarray,
         recovering: np.random.RandomState,
         drawing: np.random.RandomState,
@@ -137,7 +137,7 @@ class SelectionMixin(MultimodalClassifierMixin):
 
     def _choose_policy(
         self,
-        rows: TrainingRows,
+        rows: LabelledRows,
         data: MultimodalData,
         apart: np.ndarray,
         rng: np.random.RandomState,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
-from .._estimation._rows import TrainingRows, warn_unobserved
+from .._estimation._rows import LabelledRows, warn_unobserved
 from .._utils._random import draw_seed, local_random_state
 from .._utils._sklearn_compat import HasMethods, Interval, StrOptions
 from ..nn._base import BaseNetClassifier
@@ -16,7 +17,7 @@ from ..nn._encoder_bank import EncoderBank
 from ..nn._engine import CosineDecay, ModuleEpochs
 from ..nn._fitted_net import FittedNet
 from ..nn._runtime import torch_threads
-from ..nn._training import stops_early, train_net
+from ..nn._training import TrainingPlan, stops_early, train_net
 from ..nn.encoders._encoder import Encoder
 from ._held_out_rows import hold_out
 from ._module import DyMoModule
@@ -325,7 +326,7 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
 
     def _fit_rows(
         self,
-        rows: TrainingRows,
+        rows: LabelledRows,
         encoders: dict[str, Encoder],
         rng: np.random.RandomState,
         warm: bool,
@@ -366,7 +367,7 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
 
     def _train(
         self,
-        rows: TrainingRows,
+        rows: LabelledRows,
         encoders: dict[str, Encoder],
         rng: np.random.RandomState,
         warm: bool,
@@ -411,10 +412,13 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         # With no modality at all, the error of the training says so.
         data = rows.data.select(self._used) if self._used else rows.data
         self._fitted: FittedNet = train_net(
-            params, data, rows.y, rows.weight, rows.groups, encoders, build, rng,
+            params,
+            replace(rows, data=data),
+            encoders,
+            build,
+            rng,
+            TrainingPlan(label=type(self).__name__, held_out=held_out),
             warm=self._fitted if warm else None,
-            label=type(self).__name__,
-            held_out=held_out,
-        )  # fmt: skip
+        )
         self.net_ = self._fitted.net
         self.n_iter_ = len(self.net_.history)

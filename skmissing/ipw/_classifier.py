@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from .._estimation._inner_estimators import (
     takes_multimodal,
 )
 from .._estimation._partial_labels import known_labels, labels_of
-from .._estimation._rows import check_training_rows, check_weights
+from .._estimation._rows import LabelledRows, check_partial_rows, check_weights
 from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import HasMethods, StrOptions, _fit_context
 from .._utils._warn import warn_user
@@ -210,37 +211,38 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
         data = check_multimodal(
             self, X, self.modalities, reset=True, numeric=self.use is None
         )
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} estimator requires y to be passed, but "
-                "the target y is None."
-            )
-        n = len(data)
+        rows = check_partial_rows(self, data, y, sample_weight, groups)
         self.use_ = self._resolve_use(X, data)
-        known = known_labels(y, n)
-        weight = check_weights(sample_weight, n)
-        if not (known & (weight > 0)).any():
-            raise ValueError("Got no label in y, expected at least two classes.")
-        inside = None if groups is None else np.asarray(groups)
-        rows = check_training_rows(
-            self,
-            data[known],
-            labels_of(y, known),
-            weight[known],
-            None if inside is None else inside[known],
-        )
         self.propensity_, ipw = self._weigh(X, y, sample_weight, groups)
-        observed = observed_rows(data, self.use_) & known & (weight > 0)
+        observed = observed_rows(data, self.use_) & rows.labelled
+        w = rows.weight
         if ipw is not None:
             observed &= ipw > 0
+            w = w * ipw
+        self._check_observed(rows, observed)
+        self.classes_ = rows.classes
+        # The sample's own class prior where all labels are known, else a weighted one.
+        whole = rows.labelled[rows.weight > 0].all()
+        here, mass = (rows.labelled, rows.weight) if whole else (observed, w)
+        prior = np.bincount(rows.y[here], mass[here], minlength=len(rows.classes))
+        self.class_prior_ = prior / prior.sum()
+        # Scaled to mean 1: what the inner estimator makes of weights may depend on it.
+        w = w[observed] / w[observed].mean()
+        if np.ptp(w) < 1e-12:
+            w = np.ones_like(w)
+        self.n_observed_ = int(observed.sum())
+        self.effective_sample_size_ = float(w.sum() ** 2 / (w @ w))
+        self._fit_inner(X, replace(rows.take(observed), weight=w))
+        return self
+
+    def _check_observed(self, rows: LabelledRows, observed: np.ndarray) -> None:
+        """Refuse rows to train on with less than two classes."""
         if not observed.any():
             raise ValueError(
                 f"Got no row with a label and all of the modalities {self.use_}, "
                 "expected at least one."
             )
-        codes = np.full(n, -1)
-        codes[np.flatnonzero(known)[rows.kept]] = rows.y
-        shown = np.unique(codes[observed])
+        shown = np.unique(rows.y[observed])
         if len(shown) < 2:
             raise ValueError(
                 f"Got one class only ({rows.classes[shown[0]]!r}) in the rows that "
@@ -253,26 +255,6 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
                 "they are never predicted, and no weight can stand for them.",
                 OverlapWarning,
             )
-        w = weight if ipw is None else weight * ipw
-        self.classes_ = rows.classes
-        # Rows that lack a modality still tell how common their class is.
-        whole = known[weight > 0].all()
-        here, mass = (known & (weight > 0), weight) if whole else (observed, w)
-        prior = np.bincount(codes[here], mass[here], minlength=len(rows.classes))
-        self.class_prior_ = prior / prior.sum()
-        w = w[observed] / w[observed].mean()
-        if np.ptp(w) < 1e-12:
-            w = np.ones_like(w)
-        self.n_observed_ = int(observed.sum())
-        self.effective_sample_size_ = float(w.sum() ** 2 / (w @ w))
-        self._fit_inner(
-            X,
-            data if observed.all() else data[observed],
-            rows.classes[codes[observed]],
-            w,
-            None if inside is None else inside[observed],
-        )
-        return self
 
     def _resolve_use(self, X: Any, data: MultimodalData) -> list[str]:
         use = [self.use] if isinstance(self.use, str) else self.use
@@ -312,14 +294,9 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
             )
         return weighter, weighter.sample_weight_[:, 0]
 
-    def _fit_inner(
-        self,
-        X: Any,
-        data: MultimodalData,
-        labels: np.ndarray,
-        weight: np.ndarray,
-        groups: np.ndarray | None,
-    ) -> None:
+    def _fit_inner(self, X: Any, rows: LabelledRows) -> None:
+        """Fit a clone of ``estimator`` on the observed rows."""
+        labels = rows.classes[rows.y]
         if self.estimator is None:
             from ..baselines import FusionClassifier
 
@@ -329,20 +306,21 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
         self._labels = None
         self._flat = None
         if takes_multimodal(inner):
-            part = data.select(self.use_)
-            if groups is not None and has_fit_parameter(inner, "groups"):
-                inner.fit(part, labels, sample_weight=weight, groups=groups)
+            part = rows.data.select(self.use_)
+            if rows.groups is not None and has_fit_parameter(inner, "groups"):
+                inner.fit(part, labels, sample_weight=rows.weight, groups=rows.groups)
             else:
-                fit_weighted(inner, part, labels, weight)
+                fit_weighted(inner, part, labels, rows.weight)
         else:
-            self._flat = FlatTable(self.use_, accepts_nan(inner)).fit(data, weight)
+            self._flat = FlatTable(self.use_, accepts_nan(inner))
+            self._flat.fit(rows.data, rows.weight)
             if isinstance(X, pd.DataFrame):
                 indices = self.column_layout_.indices
                 at = np.concatenate([indices[name] for name in self.use_])
                 labels_seen = self.column_layout_.labels
                 columns = X.columns if labels_seen is None else labels_seen
                 self._labels = pd.Index([columns[i] for i in at])
-            fit_weighted(inner, self._inputs(data), labels, weight)
+            fit_weighted(inner, self._inputs(rows.data), labels, rows.weight)
         self.estimator_ = inner
 
     def _inputs(self, data: MultimodalData) -> Any:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from .._estimation._classifier_mixin import MultimodalClassifierMixin
-from .._estimation._rows import TrainingRows, check_training_rows
+from .._estimation._rows import LabelledRows, check_training_rows
 from .._utils._random import local_random_state
 from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import _fit_context
@@ -29,7 +30,7 @@ class BaseNetClassifier(MultimodalClassifierMixin, NetParameters):
     """
 
     # Own parameters that may differ from those of the former fit on a warm start.
-    _not_of_the_net: tuple[str, ...] = ("n_jobs", "modality_dropout", "dropout_scheme")
+    _not_of_the_net: tuple[str, ...] = ()
 
     # -- fit ---------------------------------------------------------------------------
 
@@ -71,17 +72,17 @@ class BaseNetClassifier(MultimodalClassifierMixin, NetParameters):
             self._check_same_task(before, rows, described)
             # The former net knows its modalities by their order.
             self.modality_names_in_ = before["modality_names_in_"]
-            rows.data = rows.data.select(list(self.modality_names_in_))
+            rows = replace(rows, data=rows.data.select(list(self.modality_names_in_)))
         self._net_description = described
         self._fit_rows(rows, encoders, local_random_state(self.random_state), warm)
         self.classes_ = rows.classes
-        self.class_prior_ = rows.prior()
+        self.class_prior_ = rows.prior
         return self
 
     @abstractmethod
     def _fit_rows(
         self,
-        rows: TrainingRows,
+        rows: LabelledRows,
         encoders: dict[str, Encoder],
         rng: np.random.RandomState,
         warm: bool,
@@ -90,17 +91,21 @@ class BaseNetClassifier(MultimodalClassifierMixin, NetParameters):
 
     def _describe_net(self, encoders: dict[str, Encoder]) -> dict[str, str]:
         """What the net is made of, to compare with on a warm start."""
+        free = {
+            name
+            for kind in type(self).__mro__
+            for name in vars(kind).get("_not_of_the_net", ())
+        }
         own = [
             name
             for name in self._parameter_constraints
-            if name not in BaseNetClassifier._parameter_constraints
-            and name not in self._not_of_the_net
+            if name not in BaseNetClassifier._parameter_constraints and name not in free
         ]
         out = {name: repr(getattr(self, name)) for name in own}
         return {**out, **{f"encoder of {k}": repr(e) for k, e in encoders.items()}}
 
     def _check_same_task(
-        self, before: dict, rows: TrainingRows, described: dict[str, str]
+        self, before: dict, rows: LabelledRows, described: dict[str, str]
     ) -> None:
         for name, value in before["_net_description"].items():
             if described.get(name, value) != value:

@@ -82,11 +82,11 @@ substitute : {"zero", "mean", "noise"} or dict, default="zero"
     of images and series). A dict has one for each modality; those not listed get
     zeros. Kept with the model and used in ``predict``, where the answers to 16 fixed
     draws of noise are averaged.
-drop_probability : float in [0, 0.5], default=%s
-    In training, a share ``2 * drop_probability`` of the complete rows lose something,
+modality_dropout : float in [0, 0.5], default=%s
+    In training, a share ``2 * modality_dropout`` of the complete rows lose something,
     with two modalities each of them with this chance. Rows that lack a modality
     already lose nothing more.
-drop_scheme : {"subset", "one"}, default="subset"
+dropout_scheme : {"subset", "one"}, default="subset"
     What such a row loses: any set of modalities but all, each set as likely, or one
     modality. For two modalities they are the same; for more, nets trained with "one"
     may fail where several are missing.
@@ -116,7 +116,7 @@ def fill_doc(cls: T) -> T:
     text = text.replace("%(parameters)s", PARAMETERS)
     text = text.replace("%(unsupervised_parameters)s", UNSUPERVISED_PARAMETERS)
     if "%(substitution)s" in text:
-        default = inspect.signature(cls).parameters["drop_probability"].default
+        default = inspect.signature(cls).parameters["modality_dropout"].default
         text = text.replace("%(substitution)s", SUBSTITUTION % default)
     cls.__doc__ = text.replace("%(attributes)s", ATTRIBUTES)
     return cls

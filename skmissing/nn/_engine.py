@@ -255,48 +255,23 @@ class SkmissingNet(NeuralNet):
 
 def make_net(
     module: nn.Module,
-    *,
-    optimizer: Any,
-    lr: float,
-    weight_decay: float,
-    max_epochs: int,
-    batch_size: int,
+    params: dict[str, Any],
     device: torch.device,
-    n_iter_no_change: int | None,
+    *,
+    stops_early: bool,
     augment: Any,
     seed: int,
-    callbacks: Any,
-    verbose: int,
     label: str,
-    lr_factors: dict[str, float] | None = None,
+    lr_factors: dict[str, float],
 ) -> SkmissingNet:
     """Put a module into a net that is ready to be fitted.
 
-    Parameters
-    ----------
-    module : TaskModule
-        The module to train.
-    optimizer, lr, weight_decay, max_epochs, batch_size, callbacks, verbose : \
-as in the estimators
-        Training parameters.
-    n_iter_no_change : int or None
-        Epochs without improvement before training stops; None never stops.
-    device : torch.device
-        Where to train.
-    augment : callable or None
-        Draws what is hidden in training.
-    seed : int
-        Seeds the order of the rows and the augmentation.
-    label : str
-        Stands beside the progress bar.
-    lr_factors : dict of str to float, default=None
-        Factors on the learning rate by pattern of the parameters' names.
-
-    Returns
-    -------
-    SkmissingNet
+    ``params`` are the training parameters of an estimator, with ``batch_size`` a
+    number of rows; ``lr_factors`` multiply the learning rate by pattern of the
+    parameters' names; ``label`` stands beside the progress bar.
     """
-    options: dict[str, Any] = {"optimizer__weight_decay": weight_decay}
+    optimizer, lr = params["optimizer"], params["lr"]
+    options: dict[str, Any] = {"optimizer__weight_decay": params["weight_decay"]}
     if lr_factors:
         options["optimizer__param_groups"] = [
             (pattern, {"lr": lr * factor}) for pattern, factor in lr_factors.items()
@@ -309,28 +284,24 @@ as in the estimators
     else:
         kind = optimizer
     used: list[Any] = []
-    if n_iter_no_change is not None:
-        used.append(
-            (
-                "early_stopping",
-                EarlyStopping(
-                    monitor="valid_loss",
-                    patience=n_iter_no_change,
-                    load_best=True,
-                    sink=logger.debug,
-                ),
-            )
+    if stops_early:
+        stopping = EarlyStopping(
+            monitor="valid_loss",
+            patience=params["n_iter_no_change"],
+            load_best=True,
+            sink=logger.debug,
         )
-    used.extend(callbacks or [])
-    if verbose:
-        used.append(("epoch_bar", EpochBar(max_epochs, label)))
+        used.append(("early_stopping", stopping))
+    used.extend(params["callbacks"] or [])
+    if params["verbose"]:
+        used.append(("epoch_bar", EpochBar(params["max_epochs"], label)))
     return SkmissingNet(
         module,
         criterion=_WeightedMean,
         optimizer=kind,
         lr=lr,
-        max_epochs=max_epochs,
-        batch_size=batch_size,
+        max_epochs=params["max_epochs"],
+        batch_size=params["batch_size"],
         device=str(device),
         train_split=None,
         callbacks=used,

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from .._estimation._folds import observed_rows
-from .._estimation._partial_labels import known_labels, labels_of
 from .._estimation._resampling import effective_sample_size
-from .._estimation._rows import check_training_rows, check_weights
+from .._estimation._rows import check_partial_rows
 from ..ipw._propensity import PropensityWeighter, make_weighter
 from ..modalities._multimodal_data import MultimodalData
 
@@ -194,31 +193,14 @@ def check_used_rows(
     -------
     UsedRows
     """
-    if y is None:
-        raise ValueError(
-            f"This {type(estimator).__name__} estimator requires y to be passed, but "
-            "the target y is None."
-        )
-    n = len(data)
-    known = known_labels(y, n)
-    base = check_weights(sample_weight, n)
-    inside = None if groups is None else np.asarray(groups)
-    if inside is not None and inside.shape != (n,):
-        raise ValueError(
-            f"Got groups of shape {inside.shape}, expected ({n},), the rows of X."
-        )
-    if not (known & (base > 0)).any():
-        raise ValueError("Got no label in y, expected at least two classes.")
-    labelled = check_training_rows(
-        estimator, data[known], labels_of(y, known), base[known]
-    )
-    used = observed_rows(data, names) & known & (base > 0)
+    rows = check_partial_rows(estimator, data, y, sample_weight, groups)
+    used = observed_rows(data, names) & rows.labelled
     if not used.any():
         raise ValueError(
             f"Got no row with a label and all of the modalities {names}, expected at "
             "least one."
         )
-    weighter, weight = None, base
+    weighter, weight = None, rows.weight
     if estimator.propensity is not None:
         weighter = make_weighter(estimator.propensity, X, estimator.modalities, names)
         weighter.fit(X, y, sample_weight, groups)
@@ -229,22 +211,20 @@ def check_used_rows(
             )
         ipw = weighter.sample_weight_[:, 0]
         used &= ipw > 0
-        weight = base * ipw
-    codes = np.full(n, -1)
-    codes[np.flatnonzero(known)[labelled.kept]] = labelled.y
-    shown, codes = np.unique(codes[used], return_inverse=True)
+        weight = rows.weight * ipw
+    shown, codes = np.unique(rows.y[used], return_inverse=True)
     if len(shown) < 2:
         raise ValueError(
-            f"Got one class only ({labelled.classes[shown].tolist()[0]!r}) in the rows "
+            f"Got one class only ({rows.classes[shown].tolist()[0]!r}) in the rows "
             f"that have {names}, expected at least two classes."
         )
     return UsedRows(
         rows=np.flatnonzero(used),
         data=data if used.all() else data[used],
         codes=codes,
-        classes=labelled.classes[shown],
+        classes=rows.classes[shown],
         weight=weight[used] / weight[used].mean(),
-        base=base,
-        groups=inside,
+        base=rows.weight,
+        groups=rows.groups,
         weighter=weighter,
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
-from .._estimation._rows import TrainingRows, warn_unobserved
+from .._estimation._rows import LabelledRows, warn_unobserved
 from .._utils._random import draw_seed
 from .._utils._sklearn_compat import Interval, StrOptions
 from ..modalities._multimodal_data import MultimodalData
@@ -16,7 +17,7 @@ from ..nn._base import BaseNetClassifier
 from ..nn._docs import fill_doc
 from ..nn._encoder_bank import EncoderBank
 from ..nn._fitted_net import FittedNet
-from ..nn._training import Expand, train_net
+from ..nn._training import Expand, TrainingPlan, train_net
 from ..nn.encoders._encoder import Encoder, check_widths
 from ._impact import ImpactMixin
 from ._module import PRIMOModule, make_noise
@@ -215,7 +216,7 @@ class PRIMOClassifier(ImpactMixin, BaseNetClassifier):
 
     def _fit_rows(
         self,
-        rows: TrainingRows,
+        rows: LabelledRows,
         encoders: dict[str, Encoder],
         rng: np.random.RandomState,
         warm: bool,
@@ -247,16 +248,15 @@ class PRIMOClassifier(ImpactMixin, BaseNetClassifier):
 
         self._fitted = train_net(
             self._training_params(),
-            rows.data,
-            rows.y,
-            rows.weight,
-            rows.groups,
+            rows,
             encoders,
             build,
             rng,
+            TrainingPlan(
+                label=type(self).__name__,
+                expand=hide_parts([name in core for name in names], hiding_seed),
+            ),
             warm=self._fitted if warm else None,
-            label=type(self).__name__,
-            expand=hide_parts([name in core for name in names], hiding_seed),
         )
         warn_unobserved(names, self._fitted.used)
         self.core_ = core
@@ -280,36 +280,24 @@ class PRIMOClassifier(ImpactMixin, BaseNetClassifier):
 
 
 def hide_parts(core: list[bool], seed: int) -> Expand:
-    """Rows as they are, and copies of them that lack some of what they have.
+    """Rows as they are, and copies of them with some of their blocks hidden."""
 
-    Parameters
-    ----------
-    core : list of bool
-        Modalities that are never hidden.
-    seed : int
-        Of the draws.
-
-    Returns
-    -------
-    callable
-        Takes and returns data, y and weight.
-    """
-
-    def expand(
-        data: MultimodalData, y: np.ndarray, weight: np.ndarray
-    ) -> tuple[MultimodalData, np.ndarray, np.ndarray]:
+    def expand(rows: LabelledRows) -> LabelledRows:
         rng = np.random.RandomState(seed)
-        rows = np.tile(np.arange(len(y)), N_HIDINGS + 1)
-        present = data.present[rows]
+        n = len(rows)
+        copies = rows.take(np.tile(np.arange(n), N_HIDINGS + 1))
+        present = copies.data.present
         chance = rng.uniform(size=present.shape)
-        hidden = present & ~np.array(core) & (chance < rng.uniform(size=(len(rows), 1)))
-        hidden[: len(y)] = False
+        share = rng.uniform(size=(len(copies), 1))
+        hidden = present & ~np.array(core) & (chance < share)
+        hidden[:n] = False
+        # Rows keep a block: the one that is the last to go.
         lost = ~(present & ~hidden).any(axis=1)
-        # The last to go is kept: a row with nothing has nothing to be judged by.
         last = np.where(present, chance, -1.0).argmax(axis=1)
         hidden[lost, last[lost]] = False
-        # As much in all as the complete rows weigh.
-        factor = np.where(np.arange(len(rows)) < len(y), 1.0, 1.0 / N_HIDINGS)
-        return data[rows].hide(hidden), y[rows], weight[rows] * factor
+        factor = np.where(np.arange(len(copies)) < n, 1.0, 1.0 / N_HIDINGS)
+        return replace(
+            copies, data=copies.data.hide(hidden), weight=copies.weight * factor
+        )
 
     return expand

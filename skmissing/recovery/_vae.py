@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
+from .._estimation._rows import LabelledRows
 from .._utils._random import draw_seed, local_random_state
 from .._utils._sklearn_compat import Interval, StrOptions
 from ..modalities._multimodal_data import MultimodalData
@@ -19,7 +20,7 @@ from ..nn._encoder_bank import EncoderBank
 from ..nn._fitted_net import PREDICT_BATCH, FittedNet
 from ..nn._net_parameters import NetParameters
 from ..nn._runtime import torch_threads
-from ..nn._training import train_net
+from ..nn._training import TrainingPlan, train_net
 from ..nn.encoders._encoder import check_widths
 from ._base import RECOVER_ROWS, BaseRecovery, Recovered
 from ._vae_module import VAEModule
@@ -224,14 +225,11 @@ class MultimodalVAE(NetParameters, BaseRecovery):
 
         self._fitted: FittedNet = train_net(
             self._training_params(),
-            data,
-            np.zeros(len(data), dtype=np.int64),
-            weight,
-            None,
+            LabelledRows(data, np.zeros(len(data), np.int64), np.zeros(1), weight),
             encoders,
             build,
             rng,
-            label=type(self).__name__,
+            TrainingPlan(label=type(self).__name__),
         )
         self.net_ = self._fitted.net
         self.n_iter_ = len(self.net_.history)

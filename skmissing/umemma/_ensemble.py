@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
 
@@ -10,22 +11,21 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from .._estimation._folds import split_validation
-from .._estimation._rows import TrainingRows, warn_unobserved
+from .._estimation._folds import hold_out
+from .._estimation._rows import LabelledRows, warn_unobserved
 from .._utils._random import draw_seed, local_random_state
 from .._utils._sklearn_compat import Interval
-from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
 from ..nn._docs import fill_doc
 from ..nn._encoder_bank import EncoderBank
 from ..nn._fitted_net import FittedNet, NetStart
 from ..nn._modality_dropout import ModalityDropout
 from ..nn._runtime import torch_threads
-from ..nn._training import Expand, stops_early, train_net
+from ..nn._training import Expand, TrainingPlan, stops_early, train_net
 from ..nn.encoders._encoder import Encoder
 from ..nn.substitution._base import SubstituteNetClassifier
 from ..nn.substitution._substitute_fusion import SubstituteFusion
-from ..nn.substitution._unimodal import train_unimodals, unimodal_log_proba
+from ..nn.substitution._unimodal import Head, train_unimodals, unimodal_log_proba
 from ._pretrained import read_handed_in
 
 # Draws of what is hidden from each row held out for early stopping: the loss that
@@ -109,7 +109,7 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
     \\tilde x_m))`, where :math:`\\tilde x_m` is :math:`x_m` if present and
     :math:`s_m` if not. Phase 1 minimises :math:`\\ell(f_m(h_m(x_m)), y)` for each m
     alone, phase 2 the cross-entropy of the average over the drops described under
-    ``drop_probability`` (:cite:t:`umemma`, section 3.3 and algorithm 1).
+    ``modality_dropout`` (:cite:t:`umemma`, section 3.3 and algorithm 1).
 
     Differences from the paper. (1) Its second phase runs at a hundredth of the first
     one's rate, which suits the long epochs of its data; here the default budget of
@@ -154,6 +154,10 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
         "unimodal": [dict, None],
         "n_jobs": [Integral, None],
     }
+    _not_of_the_net = (
+        "finetune_epochs", "finetune_lr", "freeze_encoders", "final_complete_finetune",
+        "unimodal", "n_jobs",
+    )  # fmt: skip
 
     _unimodal: dict[str, FittedNet]
 
@@ -163,8 +167,8 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
         modalities: Any = None,
         fusion: str = "mean_logits",
         substitute: Any = "zero",
-        drop_probability: float = 0.3,
-        drop_scheme: str = "subset",
+        modality_dropout: float = 0.3,
+        dropout_scheme: str = "subset",
         head_hidden: Sequence[int] = (),
         head_dropout: float = 0.0,
         finetune_epochs: int | None = None,
@@ -194,8 +198,8 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
         self.modalities = modalities
         self.fusion = fusion
         self.substitute = substitute
-        self.drop_probability = drop_probability
-        self.drop_scheme = drop_scheme
+        self.modality_dropout = modality_dropout
+        self.dropout_scheme = dropout_scheme
         self.head_hidden = head_hidden
         self.head_dropout = head_dropout
         self.finetune_epochs = finetune_epochs
@@ -232,7 +236,7 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
 
     def _fit_rows(
         self,
-        rows: TrainingRows,
+        rows: LabelledRows,
         encoders: dict[str, Encoder],
         rng: np.random.RandomState,
         warm: bool,
@@ -260,9 +264,14 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
         else:
             wanted = [name for name in names if name not in handed]
             trained = train_unimodals(
-                self._phase_params(held_out), rows, wanted, encoders, self.head_hidden,
-                self.head_dropout, phase_1, self.n_jobs, held_out=held_out,
-            )  # fmt: skip
+                self._phase_params(held_out),
+                rows,
+                {name: encoders[name] for name in wanted},
+                Head(self.head_hidden, self.head_dropout),
+                phase_1,
+                self.n_jobs,
+                held_out=held_out,
+            )
             self._unimodal = {
                 name: trained[name] if name in trained else handed[name][0]
                 for name in names
@@ -292,21 +301,15 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
         return float(self.lr if self.finetune_lr is None else self.finetune_lr)
 
     def _hold_out(
-        self, rows: TrainingRows, rng: np.random.RandomState
+        self, rows: LabelledRows, rng: np.random.RandomState
     ) -> np.ndarray | None:
-        """Rows that stop every phase: none of them is taught by a phase before."""
-        something = np.flatnonzero(rows.data.present.any(axis=1))
-        if not stops_early(self._training_params(), len(something)):
+        """Rows that stop every phase; no phase is trained on them."""
+        some = int(rows.data.present.any(axis=1).sum())
+        if not stops_early(self._training_params(), some):
             return None
-        groups = None if rows.groups is None else rows.groups[something]
-        _, valid = split_validation(
-            rows.y[something], groups, self.validation_fraction, rng
-        )
-        out = np.zeros(len(rows.y), dtype=bool)
-        out[something[valid]] = True
-        return out
+        return hold_out(rows, self.validation_fraction, rng)
 
-    def _join(self, rows: TrainingRows, substitutes: dict) -> NetStart:
+    def _join(self, rows: LabelledRows, substitutes: dict) -> NetStart:
         """The nets of phase 1 as one net, and what feeds it."""
         parts = self._unimodal
         first: dict[str, Any] = {name: part.module for name, part in parts.items()}
@@ -330,7 +333,7 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
 
     def _finetune(
         self,
-        rows: TrainingRows,
+        rows: LabelledRows,
         chosen: np.ndarray,
         encoders: dict[str, Encoder],
         rng: np.random.RandomState,
@@ -349,23 +352,20 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
                 "lr": self._finetune_lr,
                 "max_epochs": epochs,
             },
-            rows.data[chosen],
-            rows.y[chosen],
-            rows.weight[chosen],
-            None,
+            # Groups have done their part where rows were held out.
+            replace(rows.take(chosen), groups=None),
             encoders,
-            # Never called: there is always a net to start from.
             lambda bank: start.module,
             rng,
-            augment=augment,
+            TrainingPlan(
+                label=type(self).__name__,
+                augment=augment,
+                held_out=None if held_out is None else held_out[chosen],
+                expand=expand,
+                frozen=start.used if self.freeze_encoders else (),
+            ),
             warm=start,
-            label=type(self).__name__,
-            held_out=None if held_out is None else held_out[chosen],
-            expand=expand,
-            frozen=start.used if self.freeze_encoders else (),
         )
-
-    # -- answers -----------------------------------------------------------------------
 
     def unimodal_proba(self, X: Any) -> dict[str, np.ndarray]:
         """Class probabilities of the nets of phase 1, each on its own.
@@ -391,30 +391,15 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
 
 
 def hide_some(augment: ModalityDropout, rng: np.random.RandomState) -> Expand:
-    """Copies of rows that lack what an augmentation hides.
+    """Copies of rows without the blocks that an augmentation hides."""
 
-    Parameters
-    ----------
-    augment : ModalityDropout
-        Draws what is hidden.
-    rng : RandomState
-        Source of the draws.
-
-    Returns
-    -------
-    callable
-        Takes and returns data, y and weight.
-    """
-
-    def expand(
-        data: MultimodalData, y: np.ndarray, weight: np.ndarray
-    ) -> tuple[MultimodalData, np.ndarray, np.ndarray]:
-        rows = np.tile(np.arange(len(y)), N_HIDINGS)
-        seen = np.asarray(data.present.any(axis=0))
-        hidden = np.zeros((len(rows), len(seen)), dtype=bool)
-        present = torch.from_numpy(data.present[rows][:, seen])
+    def expand(rows: LabelledRows) -> LabelledRows:
+        seen = np.asarray(rows.data.present.any(axis=0))
+        copies = rows.take(np.tile(np.arange(len(rows)), N_HIDINGS))
+        hidden = np.zeros((len(copies), len(seen)), dtype=bool)
+        present = torch.from_numpy(copies.data.present[:, seen])
         generator = torch.Generator().manual_seed(draw_seed(rng))
         hidden[:, seen] = augment(present, generator).numpy()
-        return data[rows].hide(hidden), y[rows], weight[rows]
+        return replace(copies, data=copies.data.hide(hidden))
 
     return expand

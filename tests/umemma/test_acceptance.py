@@ -28,11 +28,11 @@ SHORT = {"finetune_lr": 1e-4, "finetune_epochs": 10}
 METHODS = {
     "naive": (MultitaskFusionClassifier, {"side_weight": 0.0}),
     "only augmentation": (
-        MultitaskFusionClassifier, {"side_weight": 0.0, "drop_probability": 0.3}
+        MultitaskFusionClassifier, {"side_weight": 0.0, "modality_dropout": 0.3}
     ),
     "multi-task": (MultitaskFusionClassifier, {}),
     "detection": (MissingDetectionClassifier, {}),
-    "only pre-training": (UMEMMAEnsemble, {**SHORT, "drop_probability": 0.0}),
+    "only pre-training": (UMEMMAEnsemble, {**SHORT, "modality_dropout": 0.0}),
     "short": (UMEMMAEnsemble, SHORT),
     "default": (UMEMMAEnsemble, {}),
     "mask-aware": (UnimodalEnsemble, {}),

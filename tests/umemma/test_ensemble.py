@@ -68,7 +68,7 @@ def test_fusion_of_the_nets_of_phase_one():
 def test_without_drops_phase_two_is_plain_fine_tuning():
     X, y = make_blocks(missing=0.0)
     clf = UMEMMAEnsemble(
-        **EXACT, drop_probability=0.0, finetune_epochs=4, finetune_lr=3e-3
+        **EXACT, modality_dropout=0.0, finetune_epochs=4, finetune_lr=3e-3
     ).fit(X, y)
     # By hand: the nets of phase 1, the mean of their outputs, four steps of Adam.
     nets = {k: copy.deepcopy(part.module) for k, part in clf._unimodal.items()}
@@ -218,7 +218,7 @@ def test_the_rows_that_stop_phase_two_are_expanded(monkeypatch):
 @pytest.mark.parametrize("n_modalities", [2, 3, 6])
 @pytest.mark.parametrize("scheme", ["one", "subset"])
 def test_forty_percent_of_complete_rows_stay_complete(n_modalities, scheme):
-    clf = UMEMMAEnsemble(drop_scheme=scheme)
+    clf = UMEMMAEnsemble(dropout_scheme=scheme)
     augment = clf._augmentation(n_modalities)
     present = torch.ones((40_000, n_modalities), dtype=torch.bool)
     present[:1000, 0] = False
@@ -241,7 +241,7 @@ def test_drops_do_not_stop_where_a_modality_was_never_seen():
     X, y = make_blocks(n_modalities=3, missing=0.0)
     X = X.hide("m2")
     kinds = [
-        (UMEMMAEnsemble, "drop_probability", {}),
+        (UMEMMAEnsemble, "modality_dropout", {}),
         (FusionClassifier, "modality_dropout", {"dropout_scheme": "exclusive"}),
     ]
     with warnings.catch_warnings():
@@ -258,7 +258,7 @@ def test_drops_do_not_stop_where_a_modality_was_never_seen():
 def test_one_modality_is_never_dropped():
     X, y = make_blocks(n_modalities=1, missing=0.0)
     a, b = (
-        UMEMMAEnsemble(**SMALL, drop_probability=p).fit(X, y).predict_proba(X)
+        UMEMMAEnsemble(**SMALL, modality_dropout=p).fit(X, y).predict_proba(X)
         for p in (0.0, 0.5)
     )
     np.testing.assert_array_equal(a, b)
@@ -411,9 +411,9 @@ def test_rate_of_an_encoder_is_reached_by_a_search():
     X, y = make_blocks()
     clf = UMEMMAEnsemble(**SMALL, encoders=[("m0", MLPEncoder(hidden=(4,)))])
     search = GridSearchCV(
-        clf, {"m0__lr_factor": [0.1, 1.0], "drop_probability": [0.1, 0.3]}, cv=2
+        clf, {"m0__lr_factor": [0.1, 1.0], "modality_dropout": [0.1, 0.3]}, cv=2
     ).fit(X, y)
-    assert set(search.best_params_) == {"m0__lr_factor", "drop_probability"}
+    assert set(search.best_params_) == {"m0__lr_factor", "modality_dropout"}
     with pytest.raises(ValueError, match="lr_factor"):
         clone(clf).set_params(m0__lr_factor=0.0).fit(X, y)
 
@@ -423,7 +423,7 @@ def test_warm_start_goes_on_with_phase_two():
     clf = UMEMMAEnsemble(**SMALL, warm_start=True).fit(X, y)
     first = {k: weights(net.module_) for k, net in clf.nets_.items()}
     joint = weights(clf.net_.module_)
-    clf.set_params(drop_probability=0.1, finetune_lr=1e-3).fit(X, y)
+    clf.set_params(modality_dropout=0.1, finetune_lr=1e-3).fit(X, y)
     assert all(same(first[k], weights(net.module_)) for k, net in clf.nets_.items())
     assert not same(joint, weights(clf.net_.module_))
     after = weights(clf.net_.module_)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from ..._estimation._rows import TrainingRows, warn_unobserved
+from ..._estimation._rows import LabelledRows, warn_unobserved
 from ..._utils._sklearn_compat import Interval, StrOptions
 from ...modalities._multimodal_data import MultimodalData
 from .._base import BaseNetClassifier
@@ -17,7 +17,7 @@ from .._encoder_bank import EncoderBank
 from .._fitted_net import FittedNet
 from .._fusion import head
 from .._modality_dropout import ModalityDropout
-from .._training import train_net
+from .._training import TrainingPlan, train_net
 from ..encoders._encoder import Encoder, check_widths
 from ._substitute import SUBSTITUTES, Substitute, make_substitutes, resolve_substitutes
 from ._substitute_fusion import SubstituteFusion
@@ -33,35 +33,25 @@ class SubstituteNetClassifier(BaseNetClassifier):
         **BaseNetClassifier._parameter_constraints,
         "fusion": [StrOptions({"mean_logits", "sum_logits", "mean_proba"})],
         "substitute": [StrOptions(set(SUBSTITUTES)), dict],
-        "drop_probability": [Interval(Real, 0, 0.5, closed="both")],
-        "drop_scheme": [StrOptions({"one", "subset"})],
+        "modality_dropout": [Interval(Real, 0, 0.5, closed="both")],
+        "dropout_scheme": [StrOptions({"one", "subset"})],
         "head_hidden": ["array-like"],
         "head_dropout": [Interval(Real, 0, 1, closed="left")],
     }
 
-    _not_of_the_net = (
-        "drop_probability",
-        "drop_scheme",
-        "side_weight",
-        "n_jobs",
-        "unimodal",
-        "finetune_epochs",
-        "finetune_lr",
-        "freeze_encoders",
-        "final_complete_finetune",
-    )
+    _not_of_the_net: tuple[str, ...] = ("modality_dropout", "dropout_scheme")
 
     fusion: str
     substitute: Any
-    drop_probability: float
-    drop_scheme: str
+    modality_dropout: float
+    dropout_scheme: str
     head_hidden: Sequence[int]
     head_dropout: float
     _fitted: FittedNet
 
     def _fit_rows(
         self,
-        rows: TrainingRows,
+        rows: LabelledRows,
         encoders: dict[str, Encoder],
         rng: np.random.RandomState,
         warm: bool,
@@ -75,16 +65,14 @@ class SubstituteNetClassifier(BaseNetClassifier):
 
         self._fitted = train_net(
             self._training_params(),
-            rows.data,
-            rows.y,
-            rows.weight,
-            rows.groups,
+            rows,
             encoders,
             build,
             rng,
-            augment=self._augmentation(len(names)),
+            TrainingPlan(
+                label=type(self).__name__, augment=self._augmentation(len(names))
+            ),
             warm=self._fitted if warm else None,
-            label=type(self).__name__,
         )
         warn_unobserved(rows.data.names, self._fitted.used)
         self._store()
@@ -119,7 +107,7 @@ class SubstituteNetClassifier(BaseNetClassifier):
 
     def _make_substitutes(
         self,
-        rows: TrainingRows,
+        rows: LabelledRows,
         encoders: dict[str, Encoder],
         rng: np.random.RandomState,
     ) -> dict[str, Substitute]:
@@ -127,10 +115,10 @@ class SubstituteNetClassifier(BaseNetClassifier):
         return make_substitutes(kinds, rows.data, rows.weight, encoders, rng)
 
     def _augmentation(self, n_modalities: int) -> ModalityDropout | None:
-        if self.drop_probability == 0 or n_modalities == 1:
+        if self.modality_dropout == 0 or n_modalities == 1:
             return None
-        total = 2 * self.drop_probability
-        if self.drop_scheme == "subset":
+        total = 2 * self.modality_dropout
+        if self.dropout_scheme == "subset":
             return ModalityDropout(total, "subset")
         return ModalityDropout(total / n_modalities, "exclusive")
 
