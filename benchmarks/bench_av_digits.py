@@ -4,6 +4,8 @@ Default nets, five seeds (of the mask and of the nets), the official test clips.
 Run with
 
     python benchmarks/bench_av_digits.py
+
+The table is ``av_digits.csv``.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import numpy as np
 import pandas as pd
 import sklearn
 import torch
+from _tables import add_tables_option, mean_sd, write_table
 
 import skmissing
 from skmissing.baselines import FusionClassifier, UnimodalEnsemble
@@ -23,6 +26,13 @@ from skmissing.datasets import load_av_digits
 from skmissing.missingness import simulate_missing
 
 HIDDEN = {"complete": [], "image only": ["speech"], "speech only": ["image"]}
+LABELS = {
+    "fusion, nothing lost": "``FusionClassifier``, nothing lost",
+    "fusion, half lost": "``FusionClassifier``, half lost",
+    "ensemble, half lost": "``UnimodalEnsemble``, half lost",
+    "image net": "``FusionClassifier``, image alone",
+    "speech net": "``FusionClassifier``, speech alone",
+}
 
 
 def one_seed(seed):
@@ -51,9 +61,23 @@ def one_seed(seed):
     return rows
 
 
+def write(wide, folder):
+    """Accuracy by model and by what test rows have; some nets have one modality."""
+    rows = []
+    for name, label in LABELS.items():
+        cells = [
+            mean_sd(wide[name, pattern]) if (name, pattern) in wide else ""
+            for pattern in HIDDEN
+        ]
+        rows.append([label, *cells])
+    header = ["Model", "Complete test rows", "Image only", "Speech only"]
+    write_table(folder, "av_digits", header, rows)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=5)
+    add_tables_option(parser)
     args = parser.parse_args()
     print(
         f"skmissing {skmissing.__version__}, torch {torch.__version__}, scikit-learn "
@@ -75,6 +99,7 @@ def main():
             f"fusion, half lost, complete rows, minus {other[0]}: {gap.mean():.1f} "
             f"(standard error {gap.std() / np.sqrt(len(gap)):.1f})"
         )
+    write(wide, args.tables)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,9 @@ Pairs are built from ``mnist.npz`` and ``fsdd.npz`` in ``--data-home``, see
 epochs. Results are kept in a file and not computed twice. Run with
 
     python benchmarks/bench_av_mnist.py --data-home FOLDER --pairs 20000 --seeds 5
+
+A result file is for one set of options (``--out``). The table is
+``av_mnist_VARIANT_PAIRS.csv``, as in ``av_mnist_easy_20000.csv``.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import numpy as np
 import pandas as pd
 import sklearn
 import torch
+from _tables import add_tables_option, mean_sd, write_table
 
 import skmissing
 from skmissing import UMEMMAEnsemble
@@ -48,6 +52,7 @@ METHODS = {
     "UME-MMA, short phase 2": (UMEMMAEnsemble, {"finetune_lr": 1e-5}),
     "UME-MMA": (UMEMMAEnsemble, {}),
 }
+SHOWN = {"UME-MMA, short phase 2": "UME-MMA, phase 2 at 1e-5"}
 
 
 def build(seed, args):
@@ -99,6 +104,22 @@ def one_seed(seed, args, done, keep):
         print(f"seed {seed}, {name}: {seconds:.0f} s", flush=True)
 
 
+def write(wide, labels, name, folder):
+    """Accuracies by what test rows lack, two decimals if there are several seeds."""
+    digits = 2 if len(wide) > 1 else 1
+    rows = []
+    # What single modalities answer comes first.
+    for label in sorted(labels, key=lambda label: label != "uni-modal nets"):
+        part = wide[label]
+        there = [c for c in COLUMNS.values() if c in part]
+        row = [mean_sd(part[c], digits) if c in part else "" for c in COLUMNS.values()]
+        whole = len(there) == len(COLUMNS)
+        row.append(mean_sd(part[there].mean(axis=1), digits) if whole else "")
+        rows.append([SHOWN.get(label, label), *row])
+    header = ["Method", *(column.capitalize() for column in COLUMNS.values()), "Mean"]
+    write_table(folder, name, header, rows)
+
+
 def compare(wide, first, second):
     """Paired differences over the seeds, with standard errors."""
     for column in wide.columns.get_level_values(1).unique():
@@ -127,6 +148,7 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--out", default="av_mnist.json", help="results so far")
+    add_tables_option(parser)
     args = parser.parse_args()
     print(
         f"skmissing {skmissing.__version__}, torch {torch.__version__}, scikit-learn "
@@ -166,6 +188,10 @@ def main():
                   "only augmentation", "missing detection",
                   "UME-MMA, short phase 2"):  # fmt: skip
         compare(wide, "UME-MMA", other)
+    write(
+        wide, table["estimator"].unique(),
+        f"av_mnist_{args.variant}_{args.pairs}", args.tables,
+    )  # fmt: skip
     seconds = table.groupby("estimator", sort=False)["seconds"].median()
     print(f"\nseconds to fit (median)\n{seconds.dropna().round(0).to_string()}")
 

@@ -9,6 +9,10 @@ file and not repeated. Run with
     python benchmarks/bench_dymo.py mfeat --seeds 10 --out dymo.json
     python benchmarks/bench_dymo.py polymnist --data-home DIR --seeds 3 --out dymo.json
     python benchmarks/bench_dymo.py speed --data-home DIR
+
+The tables are ``dymo_mfeat_*.csv``, ``dymo_polymnist_*.csv`` and ``dymo_speed.csv``.
+Which settings ``dymo_mfeat_*.csv`` show is in ``MFEAT_TABLES`` and ``GAINS``; tables of
+settings and seeds that are not in the result file are not written.
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from _tables import add_tables_option, decimals, gap_se, mean_sd, write_table
 from scipy import stats
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
@@ -57,6 +62,16 @@ POLICIES = {
     "I+C": {"selection": "iterative", "min_reward": 0.0},
     # With the least reward that was chosen, too.
     "default": {},
+}
+SHOWN = {
+    "none": '"none"',
+    "all": '"all"',
+    "S": "S",
+    "I": "I",
+    "I+log": "I, log",
+    "I+ratio": "I, ratio",
+    "I+C": "I, chosen (I+C)",
+    "default": "the default",
 }
 
 
@@ -116,10 +131,10 @@ class Results:
         if self.path is not None and self.path.exists():
             self.runs = json.loads(self.path.read_text())
 
-    def get(self, key, compute):
-        if key not in self.runs:
+    def get(self, key, compute, complete=lambda run: True):
+        if key not in self.runs or not complete(self.runs[key]):
             start = time.perf_counter()
-            self.runs[key] = compute()
+            self.runs[key] = self.runs.get(key, {}) | compute()
             print(f"  {key}: {time.perf_counter() - start:.0f} s", flush=True)
             if self.path is not None:
                 part = self.path.with_suffix(".part")
@@ -195,7 +210,48 @@ def exchange(clf, recovery, X, y, **settings):
 NETS = ("whole", "stopped", "published")
 
 
-def mfeat_run(seed, metric, ics, statistics_of, net):
+# Name, metric, how many views are missing, and the rows of a table.
+MFEAT_TABLES = [
+    ("dymo_mfeat_cosine_5", "cosine", 5, list(POLICIES)),
+    ("dymo_mfeat_cosine_3", "cosine", 3, ["none", "all", "I", "I+C", "default"]),
+    ("dymo_mfeat_euclidean_5", "euclidean", 5, list(POLICIES)),
+]
+MFEAT_COLUMNS = {
+    "perfect": "Perfect",
+    "ridge": "Ridge",
+    "half-swapped": "Half swapped",
+    "pure noise": "Pure noise",
+}
+# What iterative selection gains without calibration: label, settings, seeds.
+GAINS = [
+    ("as above, cosine", "cosine empirical auto whole", 10),
+    (
+        "the same with ``--seeds 40`` (beyond ten, half-swapped views alone were run)",
+        "cosine empirical auto whole",
+        40,
+    ),
+    ("as above, Euclidean", "euclidean empirical auto whole", 10),
+    (
+        "with early stopping, cosine (``cosine/empirical/auto/stopped``)",
+        "cosine empirical auto stopped",
+        10,
+    ),
+    (
+        "with early stopping, Euclidean (``euclidean/empirical/auto/stopped``)",
+        "euclidean empirical auto stopped",
+        10,
+    ),
+    (
+        "all settings of the reference measurement but widths "
+        "(``cosine/halfnormal/training/published``)",
+        "cosine halfnormal training published",
+        10,
+    ),
+    ("the same", "cosine halfnormal training published", 40),
+]
+
+
+def mfeat_run(seed, metric, ics, statistics_of, net, recoveries):
     X, y = load_mfeat(return_X_y=True)
     order = np.random.default_rng(seed).permutation(len(y))
     train, test = order[:1000], order[1000:]
@@ -209,8 +265,8 @@ def mfeat_run(seed, metric, ics, statistics_of, net):
         early_stopping=net == "stopped", n_threads=1, random_state=seed,
     ).fit(X[train], y[train])  # fmt: skip
     out = {"complete": 100 * clf.score(X[test], y[test])}
-    for name, recovery in FIXTURES.items():
-        other = exchange(clf, recovery, X[train], y[train])
+    for name in recoveries:
+        other = exchange(clf, FIXTURES[name], X[train], y[train])
         for missing in (1, 3, 5):
             rng = np.random.default_rng([seed, missing])
             rows = hide_all_but(X[test], 6 - missing, rng)
@@ -225,19 +281,68 @@ def mfeat(args, results):
         runs = [
             results.get(
                 " ".join(["mfeat", *setting, str(seed)]),
-                lambda s=seed, how=setting: mfeat_run(s, *how),
+                lambda s=seed, how=setting: mfeat_run(s, *how, args.recoveries),
+                lambda run: all(f"{k}, 5 of 6" in run for k in args.recoveries),
             )
             for seed in range(args.seeds)
         ]
         print(f"\nmfeat, {'/'.join(setting)}; accuracy (sd)")
         complete = [run["complete"] for run in runs]
         print(f"  complete rows {np.mean(complete):.2f} ({_sd(complete):.2f})")
-        for name in FIXTURES:
+        for name in args.recoveries:
             for what in ("calibration", "min_reward"):
                 print(f"  {name}, {what}: {[r[f'{name}, {what}'] for r in runs]}")
             for missing in (1, 3, 5):
                 key = f"{name}, {missing} of 6"
                 show(key, [run[key] for run in runs])
+        for name, metric, missing, policies in MFEAT_TABLES:
+            everything = set(args.recoveries) == set(FIXTURES)
+            if everything and setting == (metric, "empirical", "auto", "whole"):
+                columns = {
+                    title: [run[f"{key}, {missing} of 6"] for run in runs]
+                    for key, title in MFEAT_COLUMNS.items()
+                }
+                write_policies(args.tables, name, columns, policies, missing == 5)
+    write_gains(args.tables, results.runs)
+
+
+def write_gains(folder, runs):
+    """With half-swapped recoveries, of all settings and seeds that were run."""
+    rows = []
+    for label, setting, n_seeds in GAINS:
+        found = [runs.get(f"mfeat {setting} {seed}", {}) for seed in range(n_seeds)]
+        if not all("half-swapped, 5 of 6" in run for run in found):
+            print(f"not in the result file: {setting}, {n_seeds} seeds")
+            return
+        some = [run["half-swapped, 5 of 6"] for run in found]
+        none, alone, chosen = (
+            np.array([run[policy]["accuracy"] for run in some])
+            for policy in ("none", "I", "I+C")
+        )
+        rows.append(
+            [label, f"0 to {n_seeds - 1}", f"{none.mean():.1f}", f"{alone.mean():.1f}",
+             gap_se(alone - none), gap_se(chosen - none)]
+        )  # fmt: skip
+    header = ["Nets, metric", "Seeds", '"none"', "I", 'I against "none"',
+              'I+C against "none"']  # fmt: skip
+    write_table(folder, "dymo_mfeat_uncalibrated", header, rows)
+
+
+def write_policies(folder, name, columns, policies=tuple(POLICIES), differences=True):
+    """Accuracies by policy, and in a second table differences from "none"."""
+    values = {
+        title: {p: np.array([run[p]["accuracy"] for run in runs]) for p in policies}
+        for title, runs in columns.items()
+    }
+    header = ["Policy", *columns]
+    rows = [[SHOWN[p], *(mean_sd(v[p]) for v in values.values())] for p in policies]
+    write_table(folder, name, header, rows)
+    if differences:
+        rows = [
+            [SHOWN[p], *(gap_se(v[p] - v["none"]) for v in values.values())]
+            for p in policies if p != "none"
+        ]  # fmt: skip
+        write_table(folder, f"{name}_differences", header, rows)
 
 
 def _sd(values):
@@ -379,8 +484,11 @@ def polymnist(args, results):
             print(f"  {name} {np.mean(values):.2f} ({_sd(values):.2f})")
         for name in ("calibration", "min_reward"):
             print(f"  {name}: {[run[name] for run in runs]}")
-        for eta in (0.2, 0.4, 0.6, 0.8):
-            show(f"eta {eta}", [run[f"eta {eta:.1f}"] for run in runs])
+        columns = {f"{eta:.1f}": [] for eta in (0.2, 0.4, 0.6, 0.8)}
+        for eta in columns:
+            columns[eta] = [run[f"eta {eta}"] for run in runs]
+            show(f"eta {eta}", columns[eta])
+        write_policies(args.tables, f"dymo_polymnist_{metric}", columns)
 
 
 # -- speed ----------------------------------------------------------------------------
@@ -442,7 +550,8 @@ def speed(args, results):
     ).fit(X, y)  # fmt: skip
     print("\nselection with 4 of 5 missing, recovery not counted, 1 thread")
     policy = clf._policy(None, "fitted", 0.0)
-    for n in (256, 1):
+    table = []
+    for n, target in ((256, "2.5"), (1, "4")):
         rows = hide_all_but(bunch.X_test[:n], 1, np.random.default_rng(0))
         present = rows.present
         filled, candidates = clf._recoverer.fill(rows, frozenset())
@@ -481,6 +590,22 @@ def speed(args, results):
             f"published loop {ms['theirs']:.2f} and {passes:.1f}, {ratio:.1f} times as "
             f"long; largest difference of logits {gap:.1g}"
         )
+        own, other = (f"{v:.{decimals(v)}f}" for v in (ms["ours"], ms["theirs"]))
+        table.append(
+            [
+                n,
+                own,
+                f"{own_passes:.1f}",
+                other,
+                f"{passes:.1f}",
+                f"{ratio:.1f}",
+                target,
+            ]
+        )
+    header = ["Rows at once", "Ours (ms a row)", "Passes a row",
+              "Published loop (ms a row)", "Passes a row", "Ratio",
+              "Target"]  # fmt: skip
+    write_table(args.tables, "dymo_speed", header, table)
     vae = MultimodalVAE(
         **common, latent_dim=128, hidden=(64,), max_epochs=1, batch_size=256
     ).fit(X)
@@ -542,6 +667,11 @@ def main():
     parser.add_argument("--vae-epochs", type=int, default=30)
     parser.add_argument("--data-home", default=None)
     parser.add_argument("--out", default=None)
+    parser.add_argument(
+        "--recoveries", nargs="*", choices=FIXTURES, default=list(FIXTURES),
+        help="for mfeat; tables of accuracies are written with all of them only",
+    )  # fmt: skip
+    add_tables_option(parser)
     parser.add_argument(
         "--settings", nargs="*",
         default=["cosine/empirical/auto", "cosine/halfnormal/auto",

@@ -9,6 +9,9 @@ standard deviation over seeds of gaps, splits and nets, and differences to
 ``FusionClassifier`` with their paired standard errors. Run with
 
     python benchmarks/bench_estimators.py --seeds 5 --out estimators.json
+
+The tables are ``estimators_DATA_accuracy.csv``, which the user guide shows, and
+``estimators_DATA_differences.csv``.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ import numpy as np
 import pandas as pd
 import sklearn
 import torch
+from _tables import add_tables_option, gap_se, mean_sd, write_table
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -162,37 +166,39 @@ def summarise(part):
         values[label], gaps[label] = {}, {}
         for lost in TRAIN:
             for shown in TEST:
-                cell = f"{lost} / {shown}"
+                cell = f"{lost} / {shown}".capitalize()
                 value = wide[label, lost, shown].dropna()
                 gap = (value - wide["FusionClassifier", lost, shown]).dropna()
                 if len(value) == 0:
                     values[label][cell] = gaps[label][cell] = "none fits"
                     continue
-                values[label][cell] = f"{value.mean():.1f} ({value.std():.1f})"
-                gaps[label][cell] = f"{gap.mean():+.1f} ({gap.sem():.1f})"
+                values[label][cell] = mean_sd(value)
+                gaps[label][cell] = gap_se(gap)
         fit = part[(part.estimator == label) & (part.train == "complete")]
         gaps[label]["Fit (s)"] = f"{fit.seconds.median():.1f}"
     del gaps["FusionClassifier"]
     return pd.DataFrame(values).T, pd.DataFrame(gaps).T
 
 
-def report(rows, rst):
+def report(rows, folder):
     columns = ["data", "seed", "estimator", "train", "test", "accuracy", "seconds"]
     frame = pd.DataFrame(rows, columns=columns)
     # In the order of the program, in whatever order they were run.
     order = pd.Series({label: i for i, label in enumerate(estimators(0))})
     frame = frame.sort_values("estimator", key=lambda c: c.map(order), kind="stable")
     for name, part in frame.groupby("data"):
-        for table in summarise(part):
+        for kind, table in zip(("accuracy", "differences"), summarise(part)):
             print(f"\n{name}, {part.seed.nunique()} seeds (training / testing)")
-            if not rst:
-                print(table.to_string())
-                continue
-            print("\n.. list-table::\n   :header-rows: 1\n")
-            for label, *cells in [("", *table.columns), *table.itertuples()]:
-                print(f"   * - {label}")
-                for cell in cells:
-                    print(f"     - {cell}")
+            print(table.to_string())
+            # Classes of the package are code.
+            table.index = [
+                f"``{label}``" if label.isidentifier() else label
+                for label in table.index
+            ]
+            write_table(
+                folder, f"estimators_{name}_{kind}", ["Estimator", *table.columns],
+                table.itertuples(),
+            )  # fmt: skip
 
 
 def main():
@@ -203,7 +209,7 @@ def main():
     )  # fmt: skip
     parser.add_argument("--only", nargs="+", default=None, help="some estimators")
     parser.add_argument("--out", default="estimators.json")
-    parser.add_argument("--rst", action="store_true", help="tables for the docs")
+    add_tables_option(parser)
     args = parser.parse_args()
     warnings.simplefilter("ignore", skmissing.exceptions.SkmissingWarning)
     warnings.simplefilter("ignore", sklearn.exceptions.ConvergenceWarning)
@@ -221,7 +227,7 @@ def main():
         f"skmissing {skmissing.__version__}, torch {torch.__version__}, scikit-learn "
         f"{sklearn.__version__}, Python {platform.python_version()}, 1 thread"
     )
-    report([tuple(row) for rows in done.values() for row in rows], args.rst)
+    report([tuple(row) for rows in done.values() for row in rows], args.tables)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@ The truth is the gain of the *same fitted models* on 100,000 fresh complete rows
 Reported are the share of 90% intervals that hold the truth, and the root mean squared
 errors of the weighted and of the doubly robust value. Run with
 
-    python benchmarks/bench_ipw_coverage.py --sets 200 --out coverage.json
+    python benchmarks/bench_ipw_coverage.py --sets 200 --rows 3000 --out coverage.json
+    python benchmarks/bench_ipw_coverage.py --bounds --out coverage.json
     python benchmarks/bench_ipw_coverage.py --hold-out --kinds shape --out split.json
-    python benchmarks/bench_ipw_coverage.py --bounds
 
 Five kinds of data: missingness driven by a covariate that has nothing to do with the
 loss; by a site that differs in both; by a covariate on which the loss depends in
@@ -19,7 +19,9 @@ what x2 would be ("proxy").
 ``--bounds`` says how much of the variance of a row's gain can be known of all rows (by
 covariate, x1 and label), and what the error of a doubly robust value can be at best,
 as a share of that of the weighted one: from the variance of the weighted mean with an
-estimated logistic propensity, and the efficiency bound.
+estimated logistic propensity, and the efficiency bound. It is kept in the result file,
+too. The table ``ipw_coverage.csv`` is made from that file. It is not written with
+``--hold-out`` or ``--independent``.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
+from _tables import add_tables_option, write_table
 from scipy.special import expit
 from scipy.stats import norm
 from sklearn.base import clone
@@ -48,7 +51,12 @@ MODALITIES = {"x1": ["x1"], "x2": ["x2"]}
 # A forest that knows c can tell where the label is noise.
 KNOWING = {"x1": ["x1", "c"], "x2": ["x2"]}
 TREES = RandomForestClassifier(60, min_samples_leaf=20, random_state=0)
-METRICS = ["roc_auc", "neg_log_loss", "accuracy", "neg_brier_score"]
+METRICS = {
+    "roc_auc": "area under the curve",
+    "neg_log_loss": "log-likelihood",
+    "accuracy": "accuracy",
+    "neg_brier_score": "Brier score",
+}
 KINDS = ["unrelated", "site", "shape", "linear", "proxy"]
 RARE = ("shape", "linear", "proxy")
 SITES = np.array(["east", "north", "south", "west"])
@@ -111,7 +119,7 @@ def run(kind, seed, n, n_bootstraps, hold_out, dependence=True):
             TREES if kind == "shape" else LogisticRegression(), seen, y,
             modalities=KNOWING if kind == "shape" else MODALITIES,
             propensity=PropensityWeighter(random_state=0), subsets=["x1", ["x1", "x2"]],
-            scoring=METRICS, n_bootstraps=n_bootstraps, return_scores=True,
+            scoring=list(METRICS), n_bootstraps=n_bootstraps, return_scores=True,
             random_state=seed, fold_dependence=dependence,
             cv=StratifiedShuffleSplit(1, test_size=0.5, random_state=seed)
             if hold_out else 5,
@@ -129,6 +137,7 @@ def run(kind, seed, n, n_bootstraps, hold_out, dependence=True):
 
 def bounds(n=800_000):
     """What is known of the gain of a row, and the least error that is possible."""
+    at_best = {kind: {} for kind in KINDS}
     for kind in KINDS:
         small, y, p = draw(kind, 3000, np.random.default_rng([0, 0]))
         big, Y, P = draw(kind, n, np.random.default_rng([0, 99]))
@@ -161,21 +170,31 @@ def bounds(n=800_000):
             weighted = ((gain - gain.mean()) ** 2 / P).mean()
             weighted -= moved @ np.linalg.solve(inner, moved)
             least = ((gain - mean) ** 2 / P).mean() + mean.var()
+            at_best[kind][metric] = float(np.sqrt(least / weighted))
             print(
                 f"  {kind:10} {metric:16} share of the variance of the gain known "
                 f"{mean.var() / gain.var():.2f}, rmse ratio at least "
-                f"{np.sqrt(least / weighted):.3f}"
+                f"{at_best[kind][metric]:.3f}"
             )
+    return at_best
 
 
 def report(records):
+    """Rows of the table, without the bounds."""
+    table = []
     for kind in KINDS:
         runs = records.get(kind, [])
         if not runs:
             continue
         print(f"\n{kind}: {len(runs)} data sets")
-        for m in METRICS:
+        for m, shown in METRICS.items():
             t = pd.DataFrame([r[m] for r in runs])
+            row = {
+                "kind": kind, "metric": m, "Metric": shown,
+                "Data": kind if m == "roc_auc" else "",
+                "Gain": f"{t.truth.mean():.3f}",
+            }  # fmt: skip
+            table.append(row)
             line = f"  {m:16} gain {t.truth.mean():+.4f}"
             for name, prefix in [
                 ("biased", "biased_"), ("corrected", ""), ("doubly_robust", "dr_")
@@ -194,6 +213,9 @@ def report(records):
                     f" | {name} bias {error.mean():+.4f} rmse {rmse:.4f} "
                     f"cover {inside.mean():.3f} error / se {spread:.2f}"
                 )
+                word = "DR" if name == "doubly_robust" else name
+                row[f"Bias, {word}"] = f"{error.mean():+.4f}"
+                row[f"Coverage (%), {word}"] = f"{100 * inside.mean():.1f}"
             if not t.doubly_robust.isna().all():
                 a, b = ((t[c] - t.truth) ** 2 for c in ("doubly_robust", "corrected"))
                 ratio = np.sqrt(a.mean() / b.mean())
@@ -203,7 +225,23 @@ def report(records):
                     a.to_numpy()[rows].mean(1) / b.to_numpy()[rows].mean(1)
                 ).std()
                 line += f" | rmse ratio {ratio:.3f} ({spread:.3f})"
+                row["DR / IPW"] = f"{ratio:.3f} ({spread:.3f})"
             print(line)
+    return table
+
+
+def write(table, at_best, folder):
+    """What there is no doubly robust value or bound for stays empty."""
+    for row in table:
+        if row["metric"] in at_best.get(row["kind"], {}):
+            row["At best"] = f"{at_best[row['kind']][row['metric']]:.2f}"
+    names = ("biased", "corrected", "DR")
+    header = [
+        "Data", "Metric", "Gain", *(f"Bias, {name}" for name in names),
+        *(f"Coverage (%), {name}" for name in names), "DR / IPW", "At best",
+    ]  # fmt: skip
+    rows = [[row.get(column, "") for column in header] for row in table]
+    write_table(folder, "ipw_coverage", header, rows)
 
 
 def main():
@@ -220,14 +258,16 @@ def main():
     )
     parser.add_argument("--out", default="coverage.json")
     parser.add_argument(
-        "--bounds", action="store_true", help="only what is possible at best"
+        "--bounds", action="store_true", help="what is possible at best, no new sets"
     )
+    add_tables_option(parser)
     args = parser.parse_args()
-    if args.bounds:
-        bounds()
-        return
     path = pathlib.Path(args.out)
     records = json.loads(path.read_text()) if path.exists() else {}
+    if args.bounds:
+        records["bounds"] = bounds()
+        path.write_text(json.dumps(records))
+        args.sets = 0
     started = time.perf_counter()
     for seed in range(args.sets):
         for kind in args.kinds:
@@ -241,7 +281,9 @@ def main():
                 )  # fmt: skip
         path.write_text(json.dumps(records))
     print(f"{time.perf_counter() - started:.0f} s")
-    report(records)
+    table = report(records)
+    if table and not args.hold_out and not args.independent:
+        write(table, records.get("bounds", {}), args.tables)
 
 
 if __name__ == "__main__":

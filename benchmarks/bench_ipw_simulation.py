@@ -8,7 +8,8 @@ the published experiment, rows that lack x2 are left out for x1 as well. Run wit
     python benchmarks/bench_ipw_simulation.py --out simulation.json
     python benchmarks/bench_ipw_simulation.py --out simulation.json --report
 
-Settings that stand in the file already are not run again.
+Settings that stand in the file already are not run again. The table is
+``ipw_simulation.csv``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import pathlib
 import warnings
 
 import numpy as np
+from _tables import add_tables_option, write_table
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 
@@ -29,7 +31,13 @@ from skmissing.datasets import make_simulation, simulation_settings
 from skmissing.exceptions import OverlapWarning
 from skmissing.nn import MLPEncoder
 
-KINDS = ["known", "logistic", "boosted", "logistic+label", "boosted+label"]
+KINDS = {
+    "known": "known",
+    "logistic": "logistic on x1",
+    "boosted": "boosted on x1",
+    "logistic+label": "logistic on x1 and label",
+    "boosted+label": "boosted on x1 and label",
+}
 SETS = {"x1": ["x1"], "x2": ["x2"], "x1+x2": ["x1", "x2"]}
 
 
@@ -107,6 +115,8 @@ def run(setting, n_trees):
 
 
 def report(records):
+    """Errors by propensity, corrections of training and evaluation, and modalities."""
+    cells = {}
     names = sorted(records)
     rng = np.random.default_rng(0)
     draws = rng.integers(len(names), size=(100, len(names)))
@@ -121,10 +131,31 @@ def report(records):
                 rmse = np.sqrt(error.mean())
                 sd = np.sqrt(error[draws].mean(axis=1)).std(ddof=1)
                 bias = (got - oracle).mean()
+                cells[kind, a, b, label] = rmse, sd
                 print(
                     f"  {label:6} train {a:9} evaluate {b:9} "
                     f"{rmse:.4f} ({sd:.4f})  bias {bias:+.4f}"
                 )
+    return cells
+
+
+def write(cells, folder):
+    """All combinations for the known propensities, both corrections for the others."""
+    words = {"observed": "as observed", "corrected": "corrected"}
+    shown = [("known", *both) for both in itertools.product(words, repeat=2)]
+    shown += [(kind, "corrected", "corrected") for kind in KINDS if kind != "known"]
+    least = {label: min(cells[*key, label][0] for key in shown) for label in SETS}
+    rows = []
+    for kind, a, b in shown:
+        # Without any correction there is no propensity.
+        row = ["" if a == b == "observed" else KINDS[kind], words[a], words[b]]
+        for label in SETS:
+            rmse, sd = cells[kind, a, b, label]
+            best = "**" if rmse == least[label] else ""
+            row.append(f"{best}{rmse:.4f}{best} ({sd:.4f})")
+        rows.append(row)
+    header = ["Propensities", "Trained", "Evaluated", "x1", "x2", "x1 + x2"]
+    write_table(folder, "ipw_simulation", header, rows)
 
 
 def main():
@@ -133,6 +164,7 @@ def main():
     parser.add_argument("--trees", type=int, default=100)
     parser.add_argument("--every", type=int, default=1, help="take every k-th setting")
     parser.add_argument("--report", action="store_true")
+    add_tables_option(parser)
     args = parser.parse_args()
     path = pathlib.Path(args.out)
     records = json.loads(path.read_text()) if path.exists() else {}
@@ -144,7 +176,7 @@ def main():
                     records[setting] = run(setting, args.trees)
                 path.write_text(json.dumps(records))
                 print(setting, "done", flush=True)
-    report(records)
+    write(report(records), args.tables)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ tables. Run with
     python benchmarks/bench_pid.py
 
 and quote medians and ratios, not single runs. dit takes seconds a run: ``--repeats 3``
-is quicker.
+is quicker. The table is ``pid_speed.csv``.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import warnings
 
 import numpy as np
 import scipy
+from _tables import add_tables_option, decimals, median_range, write_table
 
 import skmissing
 from skmissing.pid import broja
@@ -187,7 +188,16 @@ def run_dit(P):
     return seconds, float(sum(parts)), None
 
 
-def compare(title, P, peers, repeats):
+# Columns of the table, by the names under which they are timed.
+PEERS = {
+    "Clarabel": "cvxpy, Clarabel (ms)",
+    "same, published": "same, as published (ms)",
+    "dit": "dit (ms)",
+}
+
+
+def compare(title, P, peers, repeats, shown=None):
+    """A row of the table; the ratios are those of the peers in their order."""
     runs = {"skmissing": run_broja, "in a row": run_broja_again, **peers}
     times = {name: [] for name in runs}
     values, inner = {}, {}
@@ -202,6 +212,12 @@ def compare(title, P, peers, repeats):
             if own is not None:
                 inner.setdefault(name, []).append(own)
     print(f"\n{title}, median of {repeats}")
+    ms = {name: [1e3 * seconds for seconds in t] for name, t in times.items()}
+    own, again = (statistics.median(ms[name]) for name in ("skmissing", "in a row"))
+    cells = [median_range(ms["skmissing"], decimals(own))]
+    cells += [f"{again:.{decimals(again)}f}"]
+    cells += [median_range(ms[k], 0) if k in peers else "" for k in PEERS]
+    ratios = []
     for name, t in times.items():
         line = (
             f"  {name:<16} {statistics.median(t) * 1e3:9.2f} ms "
@@ -211,6 +227,7 @@ def compare(title, P, peers, repeats):
             ratio = statistics.median(
                 a / b for a, b in zip(t, times["skmissing"], strict=True)
             )
+            ratios.append(f"{ratio:.0f}")
             line += (
                 f", {ratio:.0f} times as long, minimum differs by "
                 f"{values[name] - values['skmissing']:+.1e} bit"
@@ -218,6 +235,7 @@ def compare(title, P, peers, repeats):
         if name in inner:
             line += f"; its solver alone {statistics.median(inner[name]) * 1e3:.0f} ms"
         print(line)
+    return [shown or title, *cells, ", ".join(ratios)]
 
 
 def bootstrap(repeats):
@@ -240,6 +258,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--clock", choices=["wall", "process"], default="wall")
+    add_tables_option(parser)
     args = parser.parse_args()
     CLOCKS["now"] = CLOCKS[args.clock]
     versions = [f"numpy {np.__version__}", f"scipy {scipy.__version__}"]
@@ -258,18 +277,21 @@ def main():
     if found["cvxpy"] and found["clarabel"]:
         cvx = {"Clarabel": run_cvxpy, "same, published": run_cvxpy_published}
     dit = {"dit": run_dit} if found["dit"] else {}
-    compare("AND gate", and_gate(), {**cvx, **dit}, args.repeats)
-    compare("(2, 5, 5)", dirichlet((2, 5, 5)), {**cvx, **dit}, args.repeats)
-    compare("(5, 10, 10)", dirichlet((5, 10, 10)), cvx, args.repeats)
-    compare("(5, 20, 20)", dirichlet((5, 20, 20)), cvx, args.repeats)
-    compare("(10, 50, 50)", dirichlet((10, 50, 50)), {}, args.repeats)
-    compare("(2, 200, 200)", dirichlet((2, 200, 200)), {}, args.repeats)
-    compare(
-        "(2, 200, 200), concentration 0.1",
-        dirichlet((2, 200, 200), 0.1),
-        {},
-        args.repeats,
-    )
+    rows = [
+        compare("AND gate", and_gate(), {**cvx, **dit}, args.repeats),
+        compare("(2, 5, 5)", dirichlet((2, 5, 5)), {**cvx, **dit}, args.repeats),
+        compare("(5, 10, 10)", dirichlet((5, 10, 10)), cvx, args.repeats),
+        compare("(5, 20, 20)", dirichlet((5, 20, 20)), cvx, args.repeats),
+        compare("(10, 50, 50)", dirichlet((10, 50, 50)), {}, args.repeats),
+        compare("(2, 200, 200)", dirichlet((2, 200, 200)), {}, args.repeats),
+        compare(
+            "(2, 200, 200), concentration 0.1", dirichlet((2, 200, 200), 0.1), {},
+            args.repeats, "same, concentration 0.1",
+        ),
+    ]  # fmt: skip
+    header = ["Table (K, n1, n2)", "``broja`` (ms)", "in a row (ms)", *PEERS.values(),
+              "Ratios"]  # fmt: skip
+    write_table(args.tables, "pid_speed", header, rows)
     bootstrap(min(args.repeats, 3))
 
 

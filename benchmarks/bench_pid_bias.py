@@ -6,14 +6,16 @@ estimate with the population's parts. Run with
 
     python benchmarks/bench_pid_bias.py --draws 60
 
-The tables have absolute bias and root mean square error in thousandths of a bit, each
-averaged over the four parts, by way of correction:
+What is printed are absolute bias and root mean square error in thousandths of a bit,
+each averaged over the four parts, by way of correction:
 
 * raw: none; mm: Miller and Madow's for the informations, none for their minimum;
 * half, boot: extrapolated from half samples, or from bootstrap samples, throughout;
 * mm_half, mm_boot: the informations by Miller and Madow, the minimum so extrapolated
   (``PIDEstimator`` takes mm_half); mm_max: the minimum as the more biased source;
 * mm_half_clip: moved into the interval that holds the minimum in theory.
+
+The table ``pid_bias.csv`` has the averages over all settings of five of them, in bits.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import argparse
 
 import numpy as np
 import pandas as pd
+from _tables import add_tables_option, write_table
 
 from skmissing.datasets import make_bitwise
 from skmissing.pid import broja
@@ -124,11 +127,22 @@ def settings():
             yield name, n, shape, np.array(truth), draw
 
 
+# Rows of the table.
+SHOWN = {
+    "raw": "none",
+    "mm": "Miller and Madow's, none of the minimum",
+    "half": "halves throughout",
+    "mm_half": "``PIDEstimator``: Miller and Madow's, halves for the minimum",
+    "mm_half_clip": "the same, moved into the interval that holds the minimum",
+}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--draws", type=int, default=60, help="samples of each setting")
     parser.add_argument("--repeats", type=int, default=4, help="resamples of each kind")
     parser.add_argument("--detail", action="store_true", help="every part of some")
+    add_tables_option(parser)
     args = parser.parse_args()
     rows, detail = [], []
     for name, n, shape, truth, draw in settings():
@@ -158,6 +172,15 @@ def main():
         table = pd.DataFrame(detail, columns=["table", "n", "how", *names])
         table[names] *= 1000
         print(table.round(1).to_string())
+    means = frame.groupby("how")[["bias", "rmse"]].mean() / 1000
+    write_table(
+        args.tables, "pid_bias",
+        ["Correction", "Absolute bias", "Root mean square error"],
+        [
+            [label, *(f"{means.loc[how, column]:.5f}" for column in means)]
+            for how, label in SHOWN.items()
+        ],
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

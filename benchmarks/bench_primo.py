@@ -11,6 +11,9 @@ kept in a file and not computed twice. Run with
 
     python benchmarks/bench_primo.py xor digits noise patterns --seeds 5
     python benchmarks/bench_primo.py cost
+
+The tables are ``primo_xor.csv``, ``primo_digits.csv`` and ``primo_noise.csv``, and
+``primo_patterns.csv`` and ``primo_impact.csv`` for ``patterns``.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ import time
 import numpy as np
 import pandas as pd
 import torch
+from _tables import add_tables_option, gap_se, mean_sd, write_table
 from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import train_test_split
@@ -382,6 +386,110 @@ def show_patterns(title, runs):
         )
 
 
+# -- tables ----------------------------------------------------------------------------
+
+
+# Name of the first column, and by key of a result name and decimals of the others.
+COLUMNS = {
+    "xor": (
+        "XOR",
+        {
+            "acc missing": ("Accuracy without x_m (%)", 1),
+            "acc complete": ("with x_m", 1),
+            "nll missing": ("Log-loss without", 3),
+            "nll complete": ("with", 3),
+            "gap x_o<0": ("Gap of V where x_o < 0", 3),
+            "gap x_o>0": ("where x_o > 0", 3),
+        },
+    ),
+    "digits": (
+        "Digits",
+        {
+            "acc missing": ("Accuracy, left half (%)", 1),
+            "acc complete": ("both", 1),
+            "nll missing": ("Log-loss, left half", 3),
+            "nll complete": ("both", 3),
+            "V missing": ("V, left half", 3),
+            "V complete": ("both", 3),
+        },
+    ),
+    "noise": (
+        "",
+        {
+            "V where x_m decides": ("V where x_m decides", 3),
+            "V at the coin": ("V at the coin", 3),
+            "AUC of V": ("AUC of V", 3),
+            "AUC of entropy": ("AUC of entropy", 3),
+            "points, half by V": ("Points, half of the rows in the order of V", 1),
+            "points, half by entropy": ("of entropy", 1),
+            "points, all": ("Points, all rows", 1),
+        },
+    ),
+}
+ROWS = {"classifier_input='present'": "default", "classifier_input='core'": "core"}
+DATA = {"mfeat, 2": "mfeat, fou and kar", "mfeat, 6": "mfeat, six views"}
+NUMBERS = {4: "four", 5: "five", 6: "six"}
+
+
+def write_settings(key, runs, folder):
+    first, columns = COLUMNS[key]
+    rows = []
+    for name, one in runs[0].items():
+        cells = [
+            mean_sd([r[name][k] for r in runs], digits) if k in one else ""
+            for k, (_, digits) in columns.items()
+        ]
+        rows.append([ROWS.get(name, name), *cells])
+    header = [first, *(title for title, _ in columns.values())]
+    write_table(folder, f"primo_{key}", header, rows)
+
+
+def pattern_rows(key, runs):
+    """Accuracy by the number of modalities present."""
+    rows = []
+    for size in (k for k in runs[0]["primo"] if k not in ("seconds", "impact")):
+        a, b = (np.array([r[k][size] for r in runs]) for k in ("primo", "fusion"))
+        label = "" if rows else DATA.get(key, key)
+        rows.append([label, size, mean_sd(a), mean_sd(b), gap_se(a - b)])
+    return rows
+
+
+def impact_rows(key, runs):
+    """Ranks by V and by entropy; of more than three modalities only the ranges."""
+    found = []
+    for name in runs[0]["impact"]:
+        some = [r["impact"][name] for r in runs if "auc" in r["impact"][name]]
+        changes = np.mean([r["changes"] for r in some])
+        areas = [np.mean([r["auc"][k] for r in some]) for k in ("V", "entropy")]
+        found.append((name, changes, *areas, [r["difference"][0] for r in some]))
+    label = DATA.get(key, key)
+    if len(found) <= 3:
+        return [
+            ["" if i else label, name, f"{changes:.0f}", f"{v:.3f}", f"{h:.3f}",
+             gap_se(gaps, 3)]
+            for i, (name, changes, v, h, gaps) in enumerate(found)
+        ]  # fmt: skip
+    _, changes, v, h, gaps = zip(*found)
+    columns = [(changes, ".0f"), (v, ".3f"), (h, ".3f")]
+    columns += [([np.mean(g) for g in gaps], "+.3f")]
+    cells = [f"{min(c):{how}} to {max(c):{how}}" for c, how in columns]
+    return [[label, f"each of {NUMBERS.get(len(found), len(found))}", *cells]]
+
+
+def write_patterns(results, folder):
+    write_table(
+        folder, "primo_patterns",
+        ["Data", "Present", "``PRIMOClassifier``", "``FusionClassifier``",
+         "Difference"],
+        [row for key, runs in results.items() for row in pattern_rows(key, runs)],
+    )  # fmt: skip
+    write_table(
+        folder, "primo_impact",
+        ["Data", "Modality", "Labels that change (%)", "V", "Entropy", "Difference"],
+        [row for key, runs in results.items() for row in impact_rows(key, runs)],
+    )  # fmt: skip
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument(
@@ -393,6 +501,7 @@ def main():
         "--data", nargs="+", default=["av_digits", "mfeat, 2", "mfeat, 6"]
     )
     parser.add_argument("--out", default="primo.json")
+    add_tables_option(parser)
     args = parser.parse_args()
     path = pathlib.Path(args.out)
     done = json.loads(path.read_text()) if path.exists() else {}
@@ -411,9 +520,17 @@ def main():
         f"skmissing {skmissing.__version__}, torch {torch.__version__}, Python "
         f"{platform.python_version()}, 1 thread, seeds 0 to {args.seeds - 1}"
     )
-    for key in wanted:
-        runs = [done[f"{key}/{seed}"] for seed in range(args.seeds)]
-        (show_settings if key in SETTINGS else show_patterns)(key, runs)
+    results = {
+        key: [done[f"{key}/{seed}"] for seed in range(args.seeds)] for key in wanted
+    }
+    for key, runs in results.items():
+        if key in SETTINGS:
+            show_settings(key, runs)
+            write_settings(key, runs, args.tables)
+        else:
+            show_patterns(key, runs)
+    if "patterns" in args.parts:
+        write_patterns({key: results[key] for key in args.data}, args.tables)
     if "cost" in args.parts:
         cost()
 

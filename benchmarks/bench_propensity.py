@@ -5,11 +5,14 @@ rows, each size in a process of its own, so that peak memory is that of the size
 with
 
     python benchmarks/bench_propensity.py --sizes 10000 100000 1000000
+
+The table is ``propensity.csv``, with medians of the repeats.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import platform
 import resource
 import subprocess
@@ -19,6 +22,7 @@ import time
 import numpy as np
 import pandas as pd
 import sklearn
+from _tables import add_tables_option, write_table
 from scipy.special import expit
 
 from skmissing import PropensityWeighter
@@ -43,6 +47,7 @@ def peak():
 
 
 def run_one(n, n_covariates):
+    """Print what the process that started this one reads."""
     frame = make(n, n_covariates)
     before = peak()
     start = time.perf_counter()
@@ -51,11 +56,7 @@ def run_one(n, n_covariates):
     weights = weighter.sample_weight(frame)
     done = time.perf_counter()
     assert np.isfinite(weights).all()
-    print(
-        f"{n:>9,} rows: fit {fitted - start:6.2f} s, weights {done - fitted:5.2f} s, "
-        f"peak {peak():.2f} GiB ({before:.2f} GiB with the data alone)",
-        flush=True,
-    )
+    print(json.dumps([fitted - start, done - fitted, peak(), before]))
 
 
 def main():
@@ -64,6 +65,7 @@ def main():
     parser.add_argument("--covariates", type=int, default=50)
     parser.add_argument("--one", type=int, help="used by the program itself")
     parser.add_argument("--repeats", type=int, default=3)
+    add_tables_option(parser)
     args = parser.parse_args()
     if args.one:
         run_one(args.one, args.covariates)
@@ -72,10 +74,24 @@ def main():
         f"Python {platform.python_version()}, numpy {np.__version__}, "
         f"scikit-learn {sklearn.__version__}, {args.covariates} covariates"
     )
+    rows = []
     for n in args.sizes:
+        command = [sys.executable, __file__, "--one", str(n)]
+        command += ["--covariates", str(args.covariates)]
+        runs = []
         for _ in range(args.repeats):
-            command = [sys.executable, __file__, "--one", str(n)]
-            subprocess.run([*command, "--covariates", str(args.covariates)], check=True)
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+            fit, weights, highest, data = json.loads(done.stdout)
+            print(
+                f"{n:>9,} rows: fit {fit:6.2f} s, weights {weights:5.2f} s, peak "
+                f"{highest:.2f} GiB ({data:.2f} GiB with the data alone)",
+                flush=True,
+            )
+            runs.append([fit, weights, highest, data])
+        rows.append([f"{n:,}", *(f"{value:.2f}" for value in np.median(runs, axis=0))])
+    header = ["Rows", "Fit (s)", "Weights (s)", "Peak memory (GiB)",
+              "of which data (GiB)"]  # fmt: skip
+    write_table(args.tables, "propensity", header, rows)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ with its default data loading. Run with
 
     python benchmarks/bench_training.py --threads 1 2
 
-and quote medians and ratios, not single runs.
+and quote medians and ratios, not single runs. The tables are ``training.csv`` and
+``prediction.csv``.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import numpy as np
 import sklearn
 import skorch
 import torch
+from _tables import add_tables_option, median_range, write_table
 from torch import nn
 
 import skmissing
@@ -162,6 +164,7 @@ def peak():
 
 
 def measure(title, X, y, epochs, batch_size, threads, repeats):
+    """Cells of the table of training, and rows predicted per second."""
     torch.set_num_threads(threads)
     times = {"hand": [], "engine": [], "skorch": []}
     whole, memory = [], {}
@@ -199,21 +202,42 @@ def measure(title, X, y, epochs, batch_size, threads, repeats):
         clf.predict_proba(X)
         speeds.append(len(y) / (time.perf_counter() - start))
     print(f"  predict_proba: {statistics.median(speeds):,.0f} rows/s")
+    cells = [median_range(t, 3) for t in times.values()]
+    cells += [median_range(ratios, 2) for ratios in (engine_hand, skorch_engine)]
+    return cells, statistics.median(speeds)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repeats", type=int, default=7)
+    add_tables_option(parser)
     args = parser.parse_args()
     print(
         f"skmissing {skmissing.__version__}, torch {torch.__version__}, skorch "
         f"{skorch.__version__}, scikit-learn {sklearn.__version__}, numpy "
         f"{np.__version__}, Python {platform.python_version()}"
     )
+    data = {
+        "Tabular": ("tabular 20,000 x 32", tabular, 4),
+        "Images": ("images 3,000 x 28 x 28", images, 2),
+    }
+    training, prediction = [], {name: [name] for name in data}
     for threads in args.threads:
-        measure("tabular 20,000 x 32", *tabular(), 4, 128, threads, args.repeats)
-        measure("images 3,000 x 28 x 28", *images(), 2, 128, threads, args.repeats)
+        for name, (title, make, epochs) in data.items():
+            cells, speed = measure(title, *make(), epochs, 128, threads, args.repeats)
+            training.append([f"{name}, {threads}", *cells])
+            prediction[name].append(f"{speed:,.0f}")
+    write_table(
+        args.tables, "training",
+        ["Data, threads", "Hand-written (s)", "Engine (s)", "skorch (s)",
+         "Engine / hand-written", "skorch / engine"],
+        training,
+    )  # fmt: skip
+    speeds = [
+        f"Rows per second, {n} thread" + ("" if n == 1 else "s") for n in args.threads
+    ]
+    write_table(args.tables, "prediction", ["Data", *speeds], prediction.values())
 
 
 if __name__ == "__main__":

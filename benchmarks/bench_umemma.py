@@ -7,6 +7,9 @@ the split and the nets; paired standard errors of differences. Run with
 
     python benchmarks/bench_umemma.py table training faults
     python benchmarks/bench_umemma.py jobs
+
+The tables are ``umemma_halves.csv`` and ``umemma_unbalanced.csv`` (``table``),
+``umemma_training.csv`` and ``umemma_faults.csv``.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import time
 import numpy as np
 import pandas as pd
 import torch
+from _tables import add_tables_option, gap_se, mean_sd, write_table
 from joblib import Parallel, delayed
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -61,6 +65,8 @@ METHODS = {
     "mask-aware ensemble": (UnimodalEnsemble, {}),
 }  # fmt: skip
 CONDITIONS = ["B missing", "A missing", "complete"]
+REFERENCE = "UME-MMA (default phase 2)"
+HEADER = ["Method", "B missing", "A missing", "Complete", "Mean", "To UME-MMA"]
 
 
 def digits(part):
@@ -111,6 +117,17 @@ def show(title, results, reference):
         )
 
 
+def cells(results):
+    """Rows of a table: each condition, their mean, and that against the reference."""
+    base = results[REFERENCE].mean(axis=1)
+    rows = []
+    for name, r in results.items():
+        total = r.mean(axis=1)
+        row = [name, *(mean_sd(column) for column in r.T), mean_sd(total, 2)]
+        rows.append([*row, "" if name == REFERENCE else gap_se(total - base, 2)])
+    return rows
+
+
 def collect(names, part, seeds, keep=1.0):
     return {
         name: np.array([accuracies(name, part, s, keep) for s in range(seeds)])
@@ -118,10 +135,11 @@ def collect(names, part, seeds, keep=1.0):
     }
 
 
-def table(seeds):
-    for part in PARTS:
+def table(seeds, folder):
+    for part, name in zip(PARTS, ("umemma_halves", "umemma_unbalanced")):
         results = collect(METHODS, part, seeds)
-        show(f"{part}: {', '.join(CONDITIONS)}", results, "UME-MMA (default phase 2)")
+        show(f"{part}: {', '.join(CONDITIONS)}", results, REFERENCE)
+        write_table(folder, name, HEADER, cells(results))
         print("  steps of the published ranking, with paired standard errors")
         ranking = ["naive", "multi-task", "only pre-training", "only augmentation",
                    "missing detection", "UME-MMA, 10 epochs at 1e-4"]  # fmt: skip
@@ -131,29 +149,34 @@ def table(seeds):
             print(f"    {low} -> {high}: {gap.mean():+.2f} ({error:.2f})")
 
 
-def training(seeds):
+def training(seeds, folder):
     names = ["naive", "only augmentation", "missing detection",
-             "UME-MMA, 10 epochs at 1e-4", "UME-MMA (default phase 2)",
+             "UME-MMA, 10 epochs at 1e-4", REFERENCE,
              "mask-aware ensemble"]  # fmt: skip
+    rows = []
     for keep in (0.1, 0.2, 0.5, 1.0):
         results = collect(names, "left/right", seeds, keep)
         show(
             f"left/right, {keep:.0%} of the training rows have B: "
             f"{', '.join(CONDITIONS)}",
             results,
-            "UME-MMA (default phase 2)",
+            REFERENCE,
         )
+        # With all rows it is the table of the halves.
+        if keep < 1:
+            rows += [[f"{keep:.0%}", *row] for row in cells(results)]
+    write_table(folder, "umemma_training", ["Rows with B", *HEADER], rows)
 
 
-def faults(seeds):
+def faults(seeds, folder):
     """Accuracy where block B is broken and nobody says so."""
     X, y = digits("left/right")
     tested = {
-        f"UME-MMA, {s}": ("UME-MMA (default phase 2)", {"substitute": s})
+        f"UME-MMA, {s}": (REFERENCE, {"substitute": s})
         for s in ("zero", "mean", "noise")
     }
-    tested["UME-MMA, noise, mean_proba"] = (
-        "UME-MMA (default phase 2)", {"substitute": "noise", "fusion": "mean_proba"}
+    tested["UME-MMA, noise, mean of probabilities"] = (
+        REFERENCE, {"substitute": "noise", "fusion": "mean_proba"}
     )  # fmt: skip
     tested |= {
         f"detection, {s}": ("missing detection", {"substitute": s})
@@ -171,7 +194,7 @@ def faults(seeds):
             "zeros": np.zeros_like(block),
             "mean": np.tile(mean, (len(test), 1)),
             "noise": mean + sd * rng.normal(size=block.shape),
-            "other rows'": block[rng.permutation(len(test))],
+            "other rows": block[rng.permutation(len(test))],
         }
         for name, (method, params) in tested.items():
             clf = fit(method, X[train], y[train], seed, **params)
@@ -189,6 +212,10 @@ def faults(seeds):
     )
     print("\nleft/right, block B broken without notice")
     print(shown.unstack("B is").round(1).to_string())
+    wide = frame.groupby(["method", "B is"])["accuracy"].apply(mean_sd).unstack()
+    wide = wide.loc[list(tested), list(frame["B is"].unique())]
+    header = ["Method", *(name.capitalize() for name in wide)]
+    write_table(folder, "umemma_faults", header, wide.itertuples())
 
 
 def jobs(repeats):
@@ -227,6 +254,7 @@ def main():
     )  # fmt: skip
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=3)
+    add_tables_option(parser)
     args = parser.parse_args()
     print(
         f"skmissing {skmissing.__version__}, torch {torch.__version__}, Python "
@@ -236,7 +264,8 @@ def main():
         if part == "jobs":
             jobs(args.repeats)
         else:
-            {"table": table, "training": training, "faults": faults}[part](args.seeds)
+            run = {"table": table, "training": training, "faults": faults}[part]
+            run(args.seeds, args.tables)
 
 
 if __name__ == "__main__":
