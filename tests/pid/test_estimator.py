@@ -456,7 +456,7 @@ def test_a_modality_called_joint():
         ({}, None, "one", {}, ValueError, "Got one class only in y"),
         ({}, "hidden", None, {}, ValueError, "Got no row with a label and all of"),
         ({}, "half", None, {}, ValueError, r"Got one class only \(1\) in the rows"),
-        ({}, None, None, {"groups": [1, 2]}, ValueError, r"Got groups of shape \(2,\)"),
+        ({}, None, None, {"groups": [1, 2]}, ValueError, r"Got groups of length 2"),
         ({}, None, None, {"sample_weight": [1.0]}, ValueError, "sample_weight"),
         ({"method": "posterior"}, "text", None, {}, ValueError,
          "Got values of dtype .* in the modality 'm0', expected numbers for method="),

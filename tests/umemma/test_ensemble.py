@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from skmissing import MultimodalData, UMEMMAEnsemble
+from skmissing._estimation._rows import LabelledRows
 from skmissing.baselines import FusionClassifier, UnimodalEnsemble
 from skmissing.exceptions import UnobservedModalityWarning
 from skmissing.nn import MLPEncoder, ModuleEncoder
@@ -127,10 +129,10 @@ def test_caching_the_codes_of_frozen_encoders_changes_nothing(monkeypatch):
     cached = UMEMMAEnsemble(**settings).fit(X, y)
     original = _ensemble.train_net
 
-    def uncached(params, *args, frozen, warm, **kwargs):
+    def uncached(*args, warm):
         for p in warm.module.bank.parameters():
             p.requires_grad_(False)
-        return original(params, *args, frozen=(), warm=warm, **kwargs)
+        return original(*args[:-1], replace(args[-1], frozen=()), warm=warm)
 
     monkeypatch.setattr(_ensemble, "train_net", uncached)
     plain = UMEMMAEnsemble(**settings).fit(X, y)
@@ -162,10 +164,10 @@ def test_rows_held_out_for_stopping_are_the_same_in_every_phase(monkeypatch):
     for module in ("skmissing.umemma._ensemble", "skmissing.nn.substitution._unimodal"):
         original = __import__(module, fromlist=["train_net"]).train_net
 
-        def spy(params, data, *args, original=original, **kwargs):
-            seen.append((len(data), kwargs["held_out"]))
-            started.append(kwargs.get("warm"))
-            ended.append(original(params, data, *args, **kwargs))
+        def spy(params, rows, *args, warm, original=original):
+            seen.append((len(rows), args[-1].held_out))
+            started.append(warm)
+            ended.append(original(params, rows, *args, warm=warm))
             return ended[-1]
 
         monkeypatch.setattr(f"{module}.train_net", spy)
@@ -188,9 +190,10 @@ def test_phase_two_is_stopped_by_the_loss_that_it_lowers():
     rows = np.arange(200)
     augment = UMEMMAEnsemble()._augmentation(2)
     expand = _ensemble.hide_some(augment, np.random.RandomState(0))
-    data, labels, weight = expand(X, y, np.ones(200))
-    assert len(data) == len(labels) == len(weight) == 800
-    np.testing.assert_array_equal(labels, np.tile(y, 4))
+    copies = expand(LabelledRows(X, y, np.arange(3), np.ones(200)))
+    data = copies.data
+    assert len(data) == len(copies.y) == len(copies.weight) == 800
+    np.testing.assert_array_equal(copies.y, np.tile(y, 4))
     assert abs(data.present.all(axis=1).mean() - 0.4) < 0.06
     assert data.present.any(axis=1).all()
     np.testing.assert_array_equal(data["m0"][600:], X["m0"][rows])
@@ -201,9 +204,9 @@ def test_the_rows_that_stop_phase_two_are_expanded(monkeypatch):
     sizes = []
 
     def spy(augment, rng):
-        def expand(data, y, weight):
-            sizes.append(len(data))
-            return data, y, weight
+        def expand(rows):
+            sizes.append(len(rows))
+            return rows
 
         return expand
 
