@@ -15,6 +15,7 @@ The tables are ``umemma_halves.csv`` and ``umemma_unbalanced.csv`` (``table``),
 from __future__ import annotations
 
 import argparse
+import itertools
 import platform
 import statistics
 import time
@@ -143,7 +144,7 @@ def table(seeds, folder):
         print("  steps of the published ranking, with paired standard errors")
         ranking = ["naive", "multi-task", "only pre-training", "only augmentation",
                    "missing detection", "UME-MMA, 10 epochs at 1e-4"]  # fmt: skip
-        for low, high in zip(ranking, ranking[1:]):
+        for low, high in itertools.pairwise(ranking):
             gap = results[high].mean(axis=1) - results[low].mean(axis=1)
             error = gap.std(ddof=1) / np.sqrt(len(gap))
             print(f"    {low} -> {high}: {gap.mean():+.2f} ({error:.2f})")

@@ -126,7 +126,9 @@ def test_content_of_missing_integer_blocks_never_matters(settings):
 # -- law 2: a row's prediction depends on that row alone ------------------------------
 
 
-@pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-6), ("float64", 1e-10)])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [("float32", 1e-6), ("float64", 1e-10)]
+)
 def test_rows_are_predicted_on_their_own(settings, dtype, tolerance):
     X, y = make_blocks(n=90, shaped=True, n_modalities=3)
     estimator = settings.make(**({"dtype": dtype} if settings.has_net else {})).fit(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -96,7 +96,7 @@ class FusionClassifier(BaseNetClassifier):
     True
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseNetClassifier._parameter_constraints,
         "fusion": [StrOptions({"early", "late"})],
         "modality_dropout": [Interval(Real, 0, 1, closed="left")],

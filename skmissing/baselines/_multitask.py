@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 from .._utils._sklearn_compat import Interval
 from ..nn._docs import fill_doc
@@ -77,7 +77,7 @@ class MultitaskFusionClassifier(SubstituteNetClassifier):
     (3, 2)
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **SubstituteNetClassifier._parameter_constraints,
         "side_weight": [Interval(Real, 0, None, closed="left")],
     }

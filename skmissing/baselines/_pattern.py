@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -108,7 +108,7 @@ class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
     200
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "estimator": [HasMethods(["fit", "predict_proba"]), None],
         "modalities": [dict, list, tuple, None],
         "training_rows": [StrOptions({"available", "exact"})],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import logsumexp
@@ -83,7 +83,7 @@ class UnimodalEnsemble(BaseNetClassifier):
     ['a', 'b']
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseNetClassifier._parameter_constraints,
         "combination": [StrOptions({"product", "mean"})],
         "head_hidden": ["array-like"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -75,7 +76,7 @@ def _integral(function: Any, std: float) -> float:
     knots = np.unique(np.concatenate([edges - 1.0, edges + 1.0, [0.0]]))
     return sum(
         quad(function, a, b, epsabs=1e-12, epsrel=1e-12)[0]
-        for a, b in zip(knots[:-1], knots[1:])
+        for a, b in itertools.pairwise(knots)
     )
 
 

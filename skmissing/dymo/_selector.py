@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -203,7 +203,7 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
     ['row', 'step', 'modality', 'reward']
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseNetClassifier._parameter_constraints,
         "recovery": [HasMethods(["fit", "transform"]), dict, None],
         "estimator": [HasMethods(["predict_log_proba"]), None],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -140,7 +140,7 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
     ipw 0.76
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "estimator": [HasMethods(["fit", "predict"]), None],
         "propensity": [HasMethods(["fit", "sample_weight"]), None],
         "modalities": [dict, list, tuple, None],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -174,7 +174,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
     x1__0         0.6        0.0
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "estimator": [HasMethods(["fit", "predict_proba"]), None],
         "modalities": [dict, list, tuple, None],
         "covariates": [list, tuple, str, slice, callable, np.ndarray, pd.Index, None],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 
@@ -40,7 +40,7 @@ class NetParameters(_BaseComposition, BaseEstimator):
 
     encoders: Any
 
-    _parameter_constraints: dict[str, list[Any]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "modalities": [dict, list, tuple, None],
         "encoders": [list, tuple, None],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -248,7 +248,7 @@ class PIDEstimator(PIDResults, BaseEstimator):
     exact [0.0, 0.0, 0.31, 0.49]
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "modalities": [dict, list, tuple, None],
         "sources": [list, tuple, str, None],
         "method": [StrOptions({"auto", "exact", "posterior", "coupling"})],

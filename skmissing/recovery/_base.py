@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -71,7 +71,7 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
 
     modalities: Any
     means_: dict[str, np.ndarray]
-    _parameter_constraints: dict[str, list[Any]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "modalities": [dict, list, tuple, None]
     }
 

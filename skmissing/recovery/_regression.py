@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import clone
@@ -97,7 +97,7 @@ class RegressionRecovery(BaseRecovery):
     True
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseRecovery._parameter_constraints,
         "estimator": [HasMethods(["fit", "predict"]), None],
         "n_components": [Interval(Integral, 1, None, closed="left")],

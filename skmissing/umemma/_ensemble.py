@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -145,7 +145,7 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
     ['a', 'b']
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **SubstituteNetClassifier._parameter_constraints,
         "finetune_epochs": [Interval(Integral, 0, None, closed="left"), None],
         "finetune_lr": [Interval(Real, 0, None, closed="neither"), None],

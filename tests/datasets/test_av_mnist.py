@@ -50,7 +50,8 @@ def test_pairs_share_their_digit_and_stay_on_their_side(files):
     for part, n in (("train", 100), ("test", 120)):
         X, y = bunch[f"X_{part}"], bunch[f"y_{part}"]
         image, clip = bunch[f"image_{part}"], bunch[f"clip_{part}"]
-        assert X.names == ["image", "speech"] and X.present.all()
+        assert X.names == ["image", "speech"]
+        assert X.present.all()
         assert {len(X), len(y), len(image), len(clip)} == {n}
         np.testing.assert_array_equal(y, mnist[f"y_{part}"][image])
         np.testing.assert_array_equal(y, fsdd["y"][clip])
@@ -198,7 +199,8 @@ def test_babble_is_made_of_other_training_clips(files):
 def test_the_hard_variant_keeps_the_test_speaker_out(files):
     folder, *_ = files
     bunch = build_av_mnist(folder, variant="hard", test_speaker="bob", n_pairs=100)
-    assert set(bunch.speaker_train) == {"ada"} and set(bunch.speaker_test) == {"bob"}
+    assert set(bunch.speaker_train) == {"ada"}
+    assert set(bunch.speaker_test) == {"bob"}
     assert bunch.n_components == 4
     assert "babble noise at 3 dB; the test clips are those of bob" in bunch.DESCR
     clean = build_av_mnist(
@@ -210,7 +212,8 @@ def test_the_hard_variant_keeps_the_test_speaker_out(files):
     block = bunch.X_train["speech"]
     assert not np.allclose(block[first], block[second])
     easy = build_av_mnist(folder, n_pairs=100)
-    assert easy.n_components == 196 and "as they are" in easy.DESCR
+    assert easy.n_components == 196
+    assert "as they are" in easy.DESCR
 
 
 def test_seeds_and_prefixes(files):

@@ -43,7 +43,7 @@ TABLE = {
 # fmt: on
 
 
-@pytest.mark.parametrize("gate, mechanism", list(TABLE))
+@pytest.mark.parametrize(("gate", "mechanism"), list(TABLE))
 def test_oracle_table(gate, mechanism):
     oracle = make_bitwise(10, gate=gate, mechanism=mechanism, random_state=0).oracle
     expected = {
@@ -101,7 +101,7 @@ def test_propensity_is_the_frequency(mechanism, seed):
 
 
 @pytest.mark.parametrize(
-    "gate, function",
+    ("gate", "function"),
     [("and", np.bitwise_and), ("or", np.bitwise_or), ("xor", np.bitwise_xor)],
 )
 def test_blocks_and_label(gate, function):

@@ -32,13 +32,16 @@ def test_views_are_digits_on_parts_of_their_pictures(files):
     sizes = {"train": 120, "valid": 60, "test": 140}
     for part, n in sizes.items():
         X, y = bunch[f"X_{part}"], bunch[f"y_{part}"]
-        assert X.names == NAMES and X.present.all() and len(X) == len(y) == n
+        assert X.names == NAMES
+        assert X.present.all()
+        assert len(X) == len(y) == n
         source = "train" if part == "train" else "test"
         known = mnist[f"x_{source}"] > 128
         rows = []
         for name, picture in zip(NAMES, pictures):
             block = X[name]
-            assert block.dtype == np.uint8 and block.shape == (n, 3, 28, 28)
+            assert block.dtype == np.uint8
+            assert block.shape == (n, 3, 28, 28)
             # Dark backgrounds: what is bright is under the digit.
             mask = (block > 128).all(axis=1)
             match = (mask[:, None] == known[None]).all(axis=(2, 3))
@@ -55,7 +58,8 @@ def test_views_are_digits_on_parts_of_their_pictures(files):
         assert np.mean(rows[0] == rows[1]) < 0.2
         assert len(set(rows[0].tolist())) == n
     counts = np.bincount(bunch.y_valid)
-    assert (counts == 6).all() and (np.bincount(bunch.y_test) == 14).all()
+    assert (counts == 6).all()
+    assert (np.bincount(bunch.y_test) == 14).all()
     assert "120 training, 60 validation and 140 test rows" in bunch.DESCR
 
 
@@ -79,7 +83,7 @@ def test_rows_repeat_and_begin_alike(files):
 
 def test_bad_input_raises(files, tmp_path):
     folder, mnist, pictures = files
-    with pytest.raises(FileNotFoundError, match="Got no file mnist.npz"):
+    with pytest.raises(FileNotFoundError, match=r"Got no file mnist.npz"):
         build_polymnist(tmp_path)
     with pytest.raises(
         ValueError, match="unknown background 'brick', expected some of"

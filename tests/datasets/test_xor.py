@@ -44,7 +44,7 @@ def test_posterior_formula():
     np.testing.assert_allclose(posterior([-1e3, 1e3]), [0.5, ndtr(2)])
 
 
-@pytest.mark.parametrize("four_quadrants, labels, std", CASES)
+@pytest.mark.parametrize(("four_quadrants", "labels", "std"), CASES)
 def test_analytic_values_against_a_sample(four_quadrants, labels, std):
     n = 200_000
     bunch = make_xor(

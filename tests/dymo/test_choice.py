@@ -156,7 +156,8 @@ def test_a_single_row_decides_nothing(n):
         losses = np.full((2, n), 0.5)
         losses[1, 0] -= np.random.default_rng(seed).uniform(0.01, 0.5)
         option, scores = masked(n=n).choose("ab", list(map(logits_of, losses)))
-        assert option == "a" and scores["b"] < scores["a"]
+        assert option == "a"
+        assert scores["b"] < scores["a"]
 
 
 # -- the estimator --------------------------------------------------------------------
@@ -172,10 +173,13 @@ def test_calibration_is_chosen_on_rows_held_out():
     # Neither on training rows, of which the net knows too much, nor on a few others.
     for few in (DyMoSelector(**SMALL), DyMoSelector(**SMALL, statistics="held_out")):
         few.fit(X[:200], y[:200])
-        assert few.calibration_ == "ratio" and few.calibration_scores_ == {}
-        assert few.min_reward_ == 0.0 and few.min_reward_scores_ == {}
+        assert few.calibration_ == "ratio"
+        assert few.calibration_scores_ == {}
+        assert few.min_reward_ == 0.0
+        assert few.min_reward_scores_ == {}
     fixed = DyMoSelector(**SMALL, calibration=None, statistics="held_out").fit(X, y)
-    assert fixed.calibration_ is None and fixed.calibration_scores_ == {}
+    assert fixed.calibration_ is None
+    assert fixed.calibration_scores_ == {}
     np.testing.assert_array_equal(
         clf.predict_proba(X), clf.predict_proba(X, calibration=clf.calibration_)
     )
@@ -190,11 +194,13 @@ def test_nothing_is_chosen_where_nothing_is_judged():
     for selection in ("all", "none"):
         clf = DyMoSelector(**SMALL, statistics="held_out", selection=selection)
         assert clf.fit(X, y).calibration_scores_ == clf.min_reward_scores_ == {}
-        assert clf.calibration_ == "ratio" and clf.min_reward_ == 0.0
+        assert clf.calibration_ == "ratio"
+        assert clf.min_reward_ == 0.0
     alone = X.select(["m0"])[X.present[:, 0]]
     clf = DyMoSelector(**SMALL, statistics="held_out", validation_fraction=0.3)
     clf.fit(alone, y[X.present[:, 0]])
-    assert clf.min_reward_ == 0.0 and clf.min_reward_scores_ == {}
+    assert clf.min_reward_ == 0.0
+    assert clf.min_reward_scores_ == {}
 
 
 def policies_of(clf, X, y, monkeypatch, take=0):
@@ -222,7 +228,8 @@ def test_the_least_reward_is_chosen_for_the_calibration_in_use(monkeypatch):
     first = [(how, c, 0.0) for c in ("ratio", "log", None)]
     second = [(how, "log", r) for r in (0.0, 0.1, 0.3)]
     assert asked == [first, [*second, ("none", "log", np.inf)]]
-    assert clf.calibration_ == "log" and clf.min_reward_ == 0.1
+    assert clf.calibration_ == "log"
+    assert clf.min_reward_ == 0.1
 
 
 def test_the_calibration_is_chosen_for_the_least_reward_that_is_given(monkeypatch):
@@ -230,7 +237,8 @@ def test_the_calibration_is_chosen_for_the_least_reward_that_is_given(monkeypatc
     clf = DyMoSelector(**SMALL, statistics="held_out", min_reward=0.2)
     asked = policies_of(clf, X, y, monkeypatch)
     assert asked == [[("iterative", c, 0.2) for c in ("ratio", "log", None)]]
-    assert clf.min_reward_ == 0.2 and clf.min_reward_scores_ == {}
+    assert clf.min_reward_ == 0.2
+    assert clf.min_reward_scores_ == {}
 
 
 def test_which_rows_the_least_reward_is_chosen_on(monkeypatch):
@@ -248,7 +256,8 @@ def test_which_rows_the_least_reward_is_chosen_on(monkeypatch):
     clf = DyMoSelector(**{**SMALL, "max_epochs": 1}, statistics="held_out")
     clf.fit(X[order], y[order], groups=np.arange(500) // 2)
     ((labels, groups),) = seen
-    assert len(labels) == 35 and len(np.unique(groups)) < 35
+    assert len(labels) == 35
+    assert len(np.unique(groups)) < 35
     # Drawn: a file may be sorted by class.
     assert (np.diff(labels) < 0).any()
     assert CALIBRATIONS == ("ratio", "log", None)
@@ -293,14 +302,16 @@ def test_noise_is_left_alone_and_what_helps_is_fused():
         lent = {**settings, "estimator": first}
         noise = DyMoSelector(**lent, recovery=Normal()).fit(X[train], y[train])
         mean = DyMoSelector(**lent, recovery=MeanRecovery()).fit(X[train], y[train])
-        assert first.min_reward_ == 0.0 and noise.min_reward_ > 0.0
+        assert first.min_reward_ == 0.0
+        assert noise.min_reward_ > 0.0
         values = [accuracy(first), accuracy(noise), accuracy(mean)]
         gains.append(np.array([*values, accuracy(noise, min_reward=0.0)]) - none)
     good, noise, mean, noise_as_published = np.mean(gains, axis=0)
     assert good > 0.06
     # Noise is as typical as what it stands for: fused, were it not for its answers.
     assert noise_as_published < -0.03
-    assert noise > -0.01 and mean > -0.01
+    assert noise > -0.01
+    assert mean > -0.01
 
 
 def test_the_least_reward_of_a_prediction():
@@ -317,7 +328,8 @@ def test_the_least_reward_of_a_prediction():
     np.testing.assert_array_equal(clf.select(X, min_reward=np.inf), X.present)
     # What was judged can still be seen.
     judged = clf.selection_report(X, min_reward=np.inf)
-    assert len(judged) == (~X.present).sum() and not judged.accepted.any()
+    assert len(judged) == (~X.present).sum()
+    assert not judged.accepted.any()
     bound = np.median(judged.reward[judged.reward > 0])
     report = clf.selection_report(X, min_reward=bound)
     assert report.reward[report.accepted].min() > bound
@@ -325,7 +337,7 @@ def test_the_least_reward_of_a_prediction():
     later = clf.set_params(min_reward=bound).selection_report(X)
     assert later.equals(report)
     for bad in (np.nan, "much", None):
-        with pytest.raises(ValueError, match="Got min_reward=.*, expected 'fitted'"):
+        with pytest.raises(ValueError, match=r"Got min_reward=.*, expected 'fitted'"):
             clf.predict_proba(X, min_reward=bad)
         with pytest.raises(ValueError, match="min_reward"):
             clf.set_params(min_reward=bad).predict_proba(X)

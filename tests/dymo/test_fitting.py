@@ -38,7 +38,8 @@ def test_sets_drawn_are_parts_of_what_rows_have():
     present = pairs_of_modalities()
     y = np.repeat([0, 1, 2], [290, 9, 1])
     sets = overall_subsets(12, DRAWS(0), present, y)
-    assert 40 <= len(sets) <= 64 and len(np.unique(sets, axis=0)) == len(sets)
+    assert 40 <= len(sets) <= 64
+    assert len(np.unique(sets, axis=0)) == len(sets)
     has = (present[None] >= sets[:, None]).all(axis=2)
     assert has.any(axis=1).all()
     # Every class has a part in some set, the one with a single row too.
@@ -53,7 +54,8 @@ def test_many_modalities_with_few_in_each_row():
     loss, log_p = table.score(
         np.eye(3), table.overall, np.tile(three, (3, 1)), 0.1, "empirical"
     )
-    assert np.isfinite(loss).all() and (log_p > np.log(0.05)).all()
+    assert np.isfinite(loss).all()
+    assert (log_p > np.log(0.05)).all()
 
 
 @pytest.mark.parametrize("n_both", [0, 1, 3, 40])
@@ -72,12 +74,14 @@ def test_a_set_with_few_rows_finds_others_possible(n_both):
     rows = Rows(features, y, np.ones(200), present)
     table = StatisticsTable(2, 2, "euclidean", 0.1, 10).fit(rows, rows, DRAWS(0))
     both = table[np.array([True, True])]
-    assert (both.sigma > 0.8).all() and (both.sigma < 1.8).all()
+    assert (both.sigma > 0.8).all()
+    assert (both.sigma < 1.8).all()
     np.testing.assert_allclose(both.prototypes, [[0, 0], [3, 3]], atol=0.6)
     new = 3.0 * y[:, None] + rng.normal(size=(200, 2))
     for ics in ("empirical", "halfnormal"):
         p = np.exp(both.log_plausibility(new, y, "euclidean", ics))
-        assert 0.15 < np.median(p) < 0.75 and np.quantile(p, 0.05) > 1e-4
+        assert 0.15 < np.median(p) < 0.75
+        assert np.quantile(p, 0.05) > 1e-4
     # From as many rows on they speak for themselves.
     strict = StatisticsTable(2, 2, "euclidean", 0.0, 1).fit(rows, rows, DRAWS(0))
     if n_both == 1:
@@ -113,7 +117,8 @@ def test_shares_by_hand():
         np.array([1.0, 2.0, 3.0, 4.0]), np.array([0, 0, 1, 0]),
         np.array([1.0, 2.0, 9.0, 1.0]), 3,
     )  # fmt: skip
-    assert len(found.at) == N_STEPS + 1 and found.at[-1] == 4.0
+    assert len(found.at) == N_STEPS + 1
+    assert found.at[-1] == 4.0
     zero = np.zeros(5, dtype=int)
     shares = found(np.array([0.0, 1.5, 3.0, 4.0, 99.0]), zero)
     np.testing.assert_allclose(shares, [1.0, 0.75, 0.25, 0.0, 0.0])
@@ -187,18 +192,23 @@ def test_rows_held_out_teach_nothing(monkeypatch):
     clf = DyMoSelector(**SMALL, recovery=Spy(), statistics="held_out")
     clf.fit(X, y, sample_weight=weight)
     n_out = chosen[0][0]
-    assert 36 <= n_out <= 44 and len(chosen[0][1]) == n_out
+    assert 36 <= n_out <= 44
+    assert len(chosen[0][1]) == n_out
     assert Spy.seen[0][0] == taken[0][0] == 400 - n_out
     # Weights go along, with the threads that were asked for.
-    assert len(np.unique(Spy.seen[0][1])) == 2 and Spy.seen[0][2] == 1
+    assert len(np.unique(Spy.seen[0][1])) == 2
+    assert Spy.seen[0][2] == 1
     for _, found in taken:
         np.testing.assert_allclose(np.ptp(found), 1 / weight.mean())
-    assert taken[1][0] == n_out and np.ptp(chosen[0][2]) > 0
-    assert len(chosen) == 1 and clf.calibration_ == "log" and clf.min_reward_ == 0.1
+    assert taken[1][0] == n_out
+    assert np.ptp(chosen[0][2]) > 0
+    assert len(chosen) == 1
+    assert clf.calibration_ == "log"
+    assert clf.min_reward_ == 0.1
 
 
 @pytest.mark.parametrize(
-    "statistics, stopping, n, expected",
+    ("statistics", "stopping", "n", "expected"),
     [
         ("auto", False, 999, False),
         ("auto", False, 1000, True),
@@ -264,7 +274,8 @@ def test_all_epochs_are_run_where_rows_are_held_out_without_stopping():
 
     brief = {**SMALL, "max_epochs": 3, "early_stopping": False}
     clf = Net(**brief, n_iter_no_change=1).fit(X, y)
-    assert clf.n_iter_ == 3 and "valid_loss" not in clf.net_.history[-1]
+    assert clf.n_iter_ == 3
+    assert "valid_loss" not in clf.net_.history[-1]
     assert clf.calibration_scores_
     other = Net(**brief, estimator=clf, recovery=MeanRecovery()).fit(X, y)
     assert other.calibration_scores_
@@ -283,7 +294,8 @@ def test_a_group_is_held_out_whole():
 
     Net(**SMALL, statistics="held_out").fit(X, y, groups=groups)
     rows, out = seen[0]
-    assert out.any() and not set(rows[out]) & set(rows[~out])
+    assert out.any()
+    assert not set(rows[out]) & set(rows[~out])
 
 
 # -- what does not fit ----------------------------------------------------------------
@@ -301,7 +313,8 @@ def test_models_and_recoveries_may_know_more_than_a_fold():
         for recovery in (frozen, MeanRecovery(modalities=["m0", "m1", "m2"])):
             other = DyMoSelector(**SMALL, recovery=recovery).fit(fewer, y[y < 2])
             masks = other.select(fewer, selection="all")
-            assert masks[some][:, :2].all() and not masks[:, 2].any()
+            assert masks[some][:, :2].all()
+            assert not masks[:, 2].any()
         proba = model.predict_proba(fewer)[:, :2]
         np.testing.assert_allclose(
             clf.predict_proba(fewer, selection="none")[some],
@@ -316,7 +329,8 @@ def test_a_class_of_weight_zero_is_left_out():
         warnings.simplefilter("error")
         clf = DyMoSelector(**SMALL, class_weight={0: 0.0, 1: 1.0, 2: 1.0}).fit(X, y)
         proba = clf.predict_proba(X)
-    assert np.isfinite(proba).all() and np.isnan(clf.prototypes_[0]).all()
+    assert np.isfinite(proba).all()
+    assert np.isnan(clf.prototypes_[0]).all()
 
 
 def test_a_warm_start_may_change_how_it_trains():
@@ -343,7 +357,7 @@ def test_a_warm_start_may_change_how_it_trains():
 def test_a_recovery_has_to_be_one():
     X, y = make_blocks(n=30)
     for bad in (None, "mean"):
-        with pytest.raises(ValueError, match="recovery .* for the modality 'm0'"):
+        with pytest.raises(ValueError, match=r"recovery .* for the modality 'm0'"):
             DyMoSelector(**SMALL, recovery={"m0": bad}).fit(X, y)
 
 
@@ -392,7 +406,8 @@ def test_a_report_of_nothing_is_a_report():
     X, y = make_blocks(n=60, missing=0.0)
     clf = DyMoSelector(**SMALL).fit(X, y)
     report = clf.selection_report(X)
-    assert len(report) == 0 and report.accepted.dtype == bool
+    assert len(report) == 0
+    assert report.accepted.dtype == bool
     assert len(report[report.accepted].reward) == 0
     some = clf.selection_report(X.hide({"m0": np.arange(60) < 5}))
     assert list(some.columns) == list(report.columns)

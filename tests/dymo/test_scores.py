@@ -52,7 +52,8 @@ def test_rewards_are_the_plain_formulae(seed, calibration):
     alpha = alphas(np.log(p[0]), np.log(p[1]), calibration)
     expected = [alpha_of(a, b, calibration) for a, b in p.T]
     np.testing.assert_allclose(alpha, expected, atol=1e-6)
-    assert (alpha >= 0).all() and (alpha <= 1).all()
+    assert (alpha >= 0).all()
+    assert (alpha <= 1).all()
     out = rewards(-np.log(q[0]), -np.log(q[1]), alpha, "prob")
     np.testing.assert_allclose(out, alpha * q[1] - q[0], atol=1e-12)
     logs = rewards(-np.log(q[0]), -np.log(q[1]), alpha, "logprob")
@@ -91,7 +92,8 @@ def test_classes_without_a_prototype_and_zero_features():
     c = np.array([[1.0, 0.0], [np.nan, np.nan]])
     for metric in METRICS:
         s = similarities(np.array([[0.5, 0.5]]), c, metric)
-        assert np.isfinite(s[0, 0]) and s[0, 1] == -np.inf
+        assert np.isfinite(s[0, 0])
+        assert s[0, 1] == -np.inf
         assert confidence_loss(s) == 0
     np.testing.assert_array_equal(unit_length(np.zeros((1, 2))), np.zeros((1, 2)))
     np.testing.assert_allclose(
@@ -178,7 +180,8 @@ def test_sets_that_no_row_has_fall_back():
     loss, log_p = table.score(
         np.eye(3), table.overall, np.ones((3, 2), dtype=bool), 0.1, "empirical"
     )
-    assert np.isfinite(loss).all() and np.isfinite(log_p).all()
+    assert np.isfinite(loss).all()
+    assert np.isfinite(log_p).all()
 
 
 def test_many_modalities_are_summarised_when_they_are_met():
@@ -202,7 +205,8 @@ def test_many_modalities_are_summarised_when_they_are_met():
     first = table[new]
     assert len(calls) > before
     before = len(calls)
-    assert table[new] is first and len(calls) == before
+    assert table[new] is first
+    assert len(calls) == before
 
 
 def test_empirical_chances_are_ranks_with_a_tail():
@@ -288,7 +292,7 @@ POLICIES = [
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("selection, calibration", POLICIES)
+@pytest.mark.parametrize(("selection", "calibration"), POLICIES)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_selection_is_the_published_loop(seed, selection, calibration, metric):
     forward, fuse, present, rng = random_net(seed, metric=metric)
@@ -349,7 +353,8 @@ def test_selection_is_the_published_loop(seed, selection, calibration, metric):
     k = candidates.sum(axis=1)
     passes = np.sum(calls, axis=0)
     bound = 1 + (k * (k + 1) // 2 if selection == "iterative" else k + 1)
-    assert (passes <= bound).all() and (passes[k == 0] == 1).all()
+    assert (passes <= bound).all()
+    assert (passes[k == 0] == 1).all()
     assert passes.sum() < 0.7 * literal.n_passes
 
 
@@ -457,4 +462,5 @@ def test_masks_are_grouped(n_modalities):
         number += rows
     assert (number == 1).all()
     ((kind, rows),) = _by_kind(masks[:1])
-    assert rows == slice(None) and (kind == masks[0]).all()
+    assert rows == slice(None)
+    assert (kind == masks[0]).all()

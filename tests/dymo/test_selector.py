@@ -167,7 +167,9 @@ def test_the_report_and_the_choice_agree(fitted):
     assert {(r, X.names.index(m)) for r, m in zip(accepted.row, accepted.modality)} == (
         fused
     )
-    assert fused and (accepted.reward > 0).all() and (accepted.alpha <= 1).all()
+    assert fused
+    assert (accepted.reward > 0).all()
+    assert (accepted.alpha <= 1).all()
     # The last label of a row is its prediction.
     last = accepted.groupby("row").label_after.last()
     np.testing.assert_array_equal(last, fitted.predict(X)[last.index])
@@ -331,7 +333,8 @@ def test_sets_for_a_batch_are_shared_and_never_empty(n_modalities):
         present = torch.rand(30, n_modalities) < 0.5
         present[:, 0] |= ~present.any(dim=1)
         parts = module._parts(sets, present).view(len(sets), 30, n_modalities)
-    assert parts.any(dim=2).all() and not (parts & ~present).any()
+    assert parts.any(dim=2).all()
+    assert not (parts & ~present).any()
     whole = (sets[:, None] & present).any(dim=2)
     torch.testing.assert_close(parts[whole], (sets[:, None] & present)[whole])
 
@@ -532,7 +535,7 @@ def test_another_selector_lends_its_net(metric):
         first.predict_proba(complete),
         atol=1e-6,
     )
-    with pytest.raises(ValueError, match="metric='.*', expected the same"):
+    with pytest.raises(ValueError, match=r"metric='.*', expected the same"):
         DyMoSelector(
             metric=METRICS[metric == METRICS[0]], estimator=first
         ).fit(X, y)  # fmt: skip
@@ -554,7 +557,8 @@ def test_a_net_is_lent_to_fewer_classes_and_modalities():
         np.testing.assert_allclose(
             clf.predict_proba(rows, selection="none"), whole, atol=1e-6
         )
-        assert clf.select(rows)[:, [0, 2]].all() and not clf.select(rows)[:, 1].any()
+        assert clf.select(rows)[:, [0, 2]].all()
+        assert not clf.select(rows)[:, 1].any()
 
 
 def test_lent_nets_keep_tokens_and_refuse_other_shapes():
@@ -598,8 +602,10 @@ def test_a_net_that_was_left_training_still_predicts():
 
 
 def test_spreads_are_those_of_rows_held_out_if_they_are_many():
-    assert enough_held_out("auto", 150, 3) and not enough_held_out("auto", 149, 3)
-    assert enough_held_out("held_out", 1, 3) and not enough_held_out("held_out", 0, 3)
+    assert enough_held_out("auto", 150, 3)
+    assert not enough_held_out("auto", 149, 3)
+    assert enough_held_out("held_out", 1, 3)
+    assert not enough_held_out("held_out", 0, 3)
     assert not enough_held_out("training", 1000, 3)
     X, y = make_blocks(n=120, n_modalities=2)
     held, own = (
@@ -626,7 +632,8 @@ def test_a_modality_never_seen_is_never_fused():
     masks = clf.select(X, selection="all")
     # Rows with nothing else have nothing to be recovered from.
     some = X.present[:, [0, 2]].any(axis=1)
-    assert masks[some][:, [0, 2]].all() and not masks[~some].any()
+    assert masks[some][:, [0, 2]].all()
+    assert not masks[~some].any()
     assert not masks[:, 1].any()
 
 

@@ -106,7 +106,8 @@ def test_overlap_is_shares_of_each_group_in_common_bins():
         "observed (3 rows)",
         "missing (2 rows)",
     ]
-    assert display.errorbar_ is None and display.diagonal_ is None
+    assert display.errorbar_ is None
+    assert display.diagonal_ is None
     assert display.figure_ is display.ax_.figure
 
 
@@ -144,9 +145,10 @@ def test_calibration_by_hand():
     assert_allclose(line.get_ydata(), [0.3, 0.8])
     error = np.sqrt([0.3 * 0.7 / 10, 0.8 * 0.2 / 10])
     ends = np.array([segment[:, 1] for segment in bars.get_segments()])
-    assert_allclose(ends, np.c_[[0.3, 0.8] - error, [0.3, 0.8] + error])
+    assert_allclose(ends, np.c_[[0.3, 0.8] - error, [0.3, 0.8, *error]])
     assert_array_equal(display.diagonal_.get_xydata(), [[0, 0], [1, 1]])
-    assert display.bars_observed_ is None and display.low_region_ is None
+    assert display.bars_observed_ is None
+    assert display.low_region_ is None
     assert legend_of(display) == ["perfectly calibrated", "mine"]
 
 
@@ -247,7 +249,8 @@ def test_balance_is_sorted_and_drawn_from_the_top(heart):
     assert_array_equal(joints, np.c_[one.smd_before, one.smd_after])
     assert [line.get_xdata()[0] for line in one.bounds_] == [-0.1, 0.1]
     # Hollow before, filled after, the first row on top.
-    assert not len(one.before_.get_facecolor()) and len(one.after_.get_facecolor())
+    assert not len(one.before_.get_facecolor())
+    assert len(one.after_.get_facecolor())
     bottom, top = one.ax_.get_ylim()
     assert top < bottom
     other = BalanceDisplay.from_predictions(weighter.balance(X), required="imaging")
@@ -267,9 +270,12 @@ def test_what_the_balance_plot_leaves_out_is_told():
     text = display.ax_.get_xlabel()
     assert "(1 more: up to 0.10 before, 0.25 after weighting)" in text
     label, short = rows_on_axis(display)
-    assert len(label) == 40 and "…" in label and short == "c"
+    assert len(label) == 40
+    assert "…" in label
+    assert short == "c"
     whole = BalanceDisplay.from_predictions(table, max_features=None)
-    assert len(whole.feature_names) == 3 and "more" not in whole.ax_.get_xlabel()
+    assert len(whole.feature_names) == 3
+    assert "more" not in whole.ax_.get_xlabel()
 
 
 def test_balance_of_one_set_and_with_weights(bits):
@@ -323,7 +329,8 @@ def test_utilities_are_those_of_the_table(utilities, quantity):
 
 def test_areas_have_no_doubly_robust_estimate(utilities):
     display = UtilityDisplay.from_predictions(utilities)
-    assert display.metric == "roc_auc" and display.ax_.get_xlabel() == "Gain in ROC AUC"
+    assert display.metric == "roc_auc"
+    assert display.ax_.get_xlabel() == "Gain in ROC AUC"
     assert list(display.points_) == legend_of(display) == ["biased", "corrected"]
     assert np.isnan(display.estimates[:, 2]).all()
 
@@ -356,7 +363,8 @@ def test_utility_from_estimator_and_from_predictions_agree(bits, utilities):
 def test_without_resamples_there_are_points_alone(utilities):
     ends = [c for c in utilities if c.endswith(("low", "high"))]
     display = UtilityDisplay.from_predictions(utilities.assign(**dict.fromkeys(ends)))
-    assert display.intervals_ == {} and list(display.points_) == COLUMNS[:2]
+    assert display.intervals_ == {}
+    assert list(display.points_) == COLUMNS[:2]
 
 
 def test_an_interval_need_not_hold_its_estimate(utilities):
@@ -397,7 +405,8 @@ def test_bounds_are_drawn_against_the_odds_ratio():
         here = corners[corners[:, 0] == ratio, 1]
         assert_allclose([here.min(), here.max()], [low, high])
     assert display.ax_.get_xscale() == "log"
-    assert display.threshold_line_ is None and display.tipping_point_ is None
+    assert display.threshold_line_ is None
+    assert display.tipping_point_ is None
 
 
 def test_grid_without_1_keeps_the_estimate():
@@ -500,7 +509,8 @@ def test_plotting_twice_on_given_axes(bits, utilities, layout):
         assert display.plot(ax) is display
         once = legend_of(display)
         assert display.plot(ax=ax, name=None) is display
-        assert display.ax_ is ax is not first and display.figure_ is figure
+        assert display.ax_ is ax is not first
+        assert display.figure_ is figure
         # What is drawn twice is listed once.
         assert legend_of(display) == once
         figure.canvas.draw()
@@ -611,7 +621,7 @@ def test_errors_of_propensities(observed, propensity, options, message):
 def test_errors_of_weighters(heart, bits, display):
     weighter, X = heart
     for required in (None, "imagining", ["imaging", "exercise"]):
-        with pytest.raises(ValueError, match="Got required=.*, expected one of"):
+        with pytest.raises(ValueError, match=r"Got required=.*, expected one of"):
             display.from_estimator(weighter, X, required=required)
     with pytest.raises(ValueError, match="Got required='x1', expected one of"):
         display.from_estimator(bits[2], bits[0], required="x1")
@@ -641,7 +651,9 @@ def test_errors_of_balance_tables(heart):
 
 
 def test_errors_of_utilities(utilities):
-    with pytest.raises(ValueError, match="Got metric='f1', expected one of .*accuracy"):
+    with pytest.raises(
+        ValueError, match=r"Got metric='f1', expected one of .*accuracy"
+    ):
         UtilityDisplay.from_predictions(utilities, "f1")
     with pytest.raises(ValueError, match="Got quantity='loss', expected one of"):
         UtilityDisplay.from_predictions(utilities, quantity="loss")

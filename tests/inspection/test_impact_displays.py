@@ -48,7 +48,8 @@ def test_lines_are_shares_of_rows(fitted):
     for line, v in ((hidden, part.v_missing), (there, part.v_complete.dropna())):
         at, share = line.get_data()
         assert line.get_drawstyle() == "steps-post"
-        assert share[0] == 0 and share[-1] == share[-2] == 1
+        assert share[0] == 0
+        assert share[-1] == share[-2] == 1
         for value in (0.0, v.median(), v.max()):
             # What the step line shows at a value is the share up to it.
             shown = share[np.searchsorted(at, value, side="right") - 1]
@@ -157,7 +158,7 @@ def test_a_row_without_a_covariate_has_no_point(fitted):
     assert len(display.points_["x_m"].get_offsets()) == 28
 
 
-@pytest.mark.parametrize("change, match", [
+@pytest.mark.parametrize(("change", "match"), [
     ({"quantity": "mean"}, "Got quantity='mean', expected one of"),
     ({"covariate": np.arange(39)}, r"shape \(39,\), expected a value for each of 40"),
     ({"covariate": np.arange(80).reshape(40, 2)}, r"Got a covariate of shape \(40, 2"),
@@ -235,7 +236,9 @@ def test_bars_refuse(fitted):
         make(table.drop(columns="weight"))
     with pytest.raises(ValueError, match="without rows"):
         make(table[:0])
-    with pytest.raises(ValueError, match="Got the label .* in the table, expected one"):
+    with pytest.raises(
+        ValueError, match=r"Got the label .* in the table, expected one"
+    ):
         make(table, labels=["none of these"])
     with pytest.raises(ValueError, match="Got a row with a label twice"):
         make(pd.concat([table, table]))
@@ -256,5 +259,6 @@ def test_own_axes(fitted):
     _, axes = plt.subplots(1, 2)
     a = ImpactDisplay.from_estimator(clf, X, modality="x_m", ax=axes[0])
     b = PlausibleLabelsDisplay.from_estimator(clf, X[:2], method="argmax", ax=axes[1])
-    assert a.ax_ is axes[0] and b.ax_ is axes[1]
+    assert a.ax_ is axes[0]
+    assert b.ax_ is axes[1]
     assert a.figure_ is b.figure_ is axes[0].figure

@@ -65,7 +65,8 @@ def test_dots_are_the_scores_of_the_table(fitted):
     assert display.ax_.get_xlabel() == "Score"
     bottom, top = display.ax_.get_ylim()
     assert top < bottom
-    assert not display.bands_ and not display.lines_
+    assert not display.bands_
+    assert not display.lines_
     assert display.figure_ is display.ax_.figure
 
 
@@ -120,7 +121,8 @@ def test_one_repeat_has_no_band(fitted):
     display = PatternScoreDisplay.from_estimator(
         models, X, y, kind="rate", n_repeats=1, random_state=0
     )
-    assert not display.bands_ and len(display.lines_) == 2
+    assert not display.bands_
+    assert len(display.lines_) == 2
 
 
 def test_tables_of_several_seeds_are_repeats(fitted):
@@ -171,7 +173,8 @@ def test_axes_of_ones_own_and_drawing_again(fitted):
     display = PatternScoreDisplay.from_estimator(models, X, y, ax=ax)
     assert display.ax_ is ax
     again = display.plot(name="twice")
-    assert again is display and display.ax_ is not ax
+    assert again is display
+    assert display.ax_ is not ax
     assert display.ax_.get_legend().get_title().get_text() == "twice"
 
 

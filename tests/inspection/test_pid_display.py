@@ -108,7 +108,8 @@ def test_bars_are_the_figures_of_the_estimators(bits):
     ]
     assert display.ax_.get_xlabel() == "Information about the label y (bits)"
     bottom, top = display.ax_.get_ylim()
-    assert top < bottom and display.figure_ is display.ax_.figure
+    assert top < bottom
+    assert display.figure_ is display.ax_.figure
     assert display.estimators_ == {"observed": plain, "weighted": weighted}
 
 
@@ -209,7 +210,8 @@ def test_a_single_source_has_one_part(bits):
     pid = PIDEstimator(sources=["x1"], n_bootstraps=3, random_state=0).fit(X, y)
     display = PIDDisplay.from_estimator(pid)
     assert list(display.bars_) == ["unique_first"]
-    assert legend_of(display) == ["unique to x1"] and labels_of(display) == ["x1"]
+    assert legend_of(display) == ["unique to x1"]
+    assert labels_of(display) == ["x1"]
     assert_allclose(widths(display.bars_["unique_first"]), pid.unique_["x1"])
     assert np.isnan(display.parts[0, 1:]).all()
 
@@ -275,7 +277,8 @@ def test_plotting_twice_on_given_axes(bits, noise, layout):
         assert display.plot(ax) is display
         once = legend_of(display)
         assert display.plot(ax=ax) is display
-        assert display.ax_ is ax is not first and display.figure_ is figure
+        assert display.ax_ is ax is not first
+        assert display.figure_ is figure
         assert legend_of(display) == once
         figure.canvas.draw()
     assert display.ax_.get_legend().get_title().get_text() == "first try"

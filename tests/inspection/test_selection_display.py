@@ -53,7 +53,8 @@ def test_rates_count_every_candidate_once():
     assert_allclose(widths(display.bars_["fused"]), [3 / 4, 1 / 2])
     assert display.ax_.get_xlim() == (0, 1)
     labels = [t.get_text() for t in display.ax_.get_yticklabels()]
-    assert labels == ["b", "c"] and display.ax_.yaxis_inverted()
+    assert labels == ["b", "c"]
+    assert display.ax_.yaxis_inverted()
     assert display.ax_.get_legend() is None
 
 
@@ -66,7 +67,8 @@ def test_flips_are_told_apart_by_the_truth():
     assert_allclose(widths(display.bars_["right to wrong"]), [1 / 3, 0])
     assert_allclose(widths(display.bars_["wrong to wrong"]), [0, 1])
     legend = display.ax_.get_legend()
-    assert legend.get_title().get_text() == "Label" and len(legend.get_texts()) == 3
+    assert legend.get_title().get_text() == "Label"
+    assert len(legend.get_texts()) == 3
     without = SelectionDisplay.from_predictions(REPORT, kind="flips")
     assert without.table_.changed.tolist() == [2, 1]
     assert_allclose(widths(without.bars_["changed"]), [2 / 3, 1])

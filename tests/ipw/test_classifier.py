@@ -166,7 +166,8 @@ def test_what_the_inner_estimator_gets():
     assert list(X.columns) == names
     # A missing feature is no missing modality: it gets its (weighted) training mean.
     here = heart.data[heart.modalities["imaging"]].notna().any(axis=1)
-    assert len(X) == here.sum() and not X.isna().any().any()
+    assert len(X) == here.sum()
+    assert not X.isna().any().any()
     raw = heart.data.loc[here, names].reset_index(drop=True)
     gone = raw["imaging__ca"].isna()
     assert gone.any()
@@ -270,7 +271,9 @@ def test_errors(bits):
         fit(TREE).fit(X.hide("x2"), y)
     with pytest.raises(ValueError, match="Got no row with a label and all"):
         fit(TREE, weighting="none").fit(X.hide("x2"), y)
-    with pytest.raises(ValueError, match="Got one class only .* in the rows that have"):
+    with pytest.raises(
+        ValueError, match=r"Got one class only .* in the rows that have"
+    ):
         fit(TREE).fit(X.hide({"x2": y == 1}), y)
     with pytest.raises(TypeError, match="Got weights for KNeighborsClassifier"):
         fit(KNeighborsClassifier()).fit(X, y)
@@ -281,7 +284,7 @@ def test_errors(bits):
     text = MultimodalData(
         {**X.blocks, "site": np.array(["a", "b"] * 100)},
     )
-    with pytest.raises(ValueError, match="Got values of dtype .* the modality 'site'"):
+    with pytest.raises(ValueError, match=r"Got values of dtype .* the modality 'site'"):
         fit(TREE).fit(text, y)
     clf = fit(TREE, use=["x1"]).fit(text, y)
     # Nothing is missing here, so that the site has nothing to explain.
@@ -332,7 +335,7 @@ def test_corrected_accuracy_is_that_of_the_population_over_seeds():
 
 
 @pytest.mark.parametrize(
-    "metric, by_hand",
+    ("metric", "by_hand"),
     [
         ("roc_auc", lambda y, p, d, w: roc_auc_score(y, p, sample_weight=w)),
         ("neg_log_loss", lambda y, p, d, w: -log_loss(y, p, sample_weight=w)),
@@ -457,7 +460,7 @@ def test_scorer_errors(bits):
     with pytest.raises(ValueError, match="with weighting='none'"):
         make_ipw_scorer("accuracy")(plain, X, y)
     nothing = X.hide("x2")
-    with pytest.raises(ValueError, match="Got no row with a label and all of .*'x2'"):
+    with pytest.raises(ValueError, match=r"Got no row with a label and all of .*'x2'"):
         both(clf, nothing, y)
 
 
@@ -504,7 +507,8 @@ def test_every_fold_has_its_share(grouped):
     counts = np.array([usable[t].sum() for t in tests])
     missing = np.array([np.isnan(y[t]).sum() for t in tests])
     slack = 6 if grouped else 3
-    assert np.ptp(counts) <= slack and np.ptp(missing) <= slack
+    assert np.ptp(counts) <= slack
+    assert np.ptp(missing) <= slack
     np.testing.assert_array_equal(np.sort(np.concatenate(tests)), np.arange(400))
     again = [t for _, t in cv.split(X, y, groups)]
     assert all((a == b).all() for a, b in zip(tests, again))
@@ -517,7 +521,7 @@ def test_folds_without_anything_to_score_are_refused():
         list(ObservedStratifiedKFold(5).split(X, y))
     assert len(list(ObservedStratifiedKFold(3).split(X, y))) == 3
     groups = np.r_[0, 0, 0, np.arange(1, 18)]
-    with pytest.raises(ValueError, match="in fold ., expected at least one"):
+    with pytest.raises(ValueError, match=r"in fold ., expected at least one"):
         list(ObservedStratifiedKFold(3).split(X, y, groups))
     with pytest.raises(ValueError, match="Got n_splits=1"):
         ObservedStratifiedKFold(1)

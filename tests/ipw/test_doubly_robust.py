@@ -57,7 +57,7 @@ def test_models_of_the_loss_obey_weights(fit):
 
 
 @pytest.mark.parametrize(
-    "propensity, right_outcome, off",
+    ("propensity", "right_outcome", "off"),
     [
         ("right", True, 0),
         ("right", False, 0),
@@ -99,7 +99,7 @@ def test_propensities_of_one_leave_the_word_to_the_models(first):
 
 
 @pytest.mark.parametrize(
-    "classifier, outcome_model",
+    ("classifier", "outcome_model"),
     [
         (DecisionTreeClassifier(max_depth=1), DummyRegressor()),
         (DummyClassifier(), None),
@@ -130,7 +130,8 @@ def test_either_model_suffices_from_end_to_end(classifier, outcome_model):
         for name, parts in errors.items():
             parts.append(table[name] - truth)
     bias = {name: np.mean(parts, axis=0) for name, parts in errors.items()}
-    assert (bias["biased"][0] > 0.04) and (np.abs(bias["biased"]) > 0.02).all()
+    assert bias["biased"][0] > 0.04
+    assert (np.abs(bias["biased"]) > 0.02).all()
     if outcome_model is None:
         # The weights say nothing.
         assert (np.abs(bias["corrected"]) > 0.7 * np.abs(bias["biased"])).all()
@@ -280,7 +281,8 @@ def test_a_purged_splitter_is_obeyed(small):
     )  # fmt: skip
     # Models without two folds lack what either of the two leaves out.
     ends = [np.intersect1d(*[list(cv.split())[k][0] for k in p]) for p in [(0, 1)]]
-    assert len(ends[0]) in sizes and max(sizes) < 385
+    assert len(ends[0]) in sizes
+    assert max(sizes) < 385
     _, scores = run(small, cv=cv, return_scores=True, subsets=["a"])
     for (train, _), ours in zip(cv.split(), scores.models[("a",), "none"]):
         assert len(train) < 385

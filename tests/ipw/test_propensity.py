@@ -296,7 +296,7 @@ def test_clip_by_a_quantile_of_the_weights(stabilized):
 @pytest.mark.parametrize("clip", [(0.5, 0.5), (-0.1, 1), (0.1, 2), 0.3, 1.0, 7, (0.1,)])
 def test_bad_clip(clip):
     X, _ = make_bitwise(50, return_X_y=True, random_state=0)
-    with pytest.raises(ValueError, match="Got clip=.*expected None, a pair"):
+    with pytest.raises(ValueError, match=r"Got clip=.*expected None, a pair"):
         PropensityWeighter(clip=clip).fit(X)
 
 
@@ -335,7 +335,7 @@ def test_propensities_of_exactly_0_and_1():
         weighter.transform(X)
     with pytest.raises(ValueError, match="Got a propensity of nan from Fixed"):
         PropensityWeighter(Fixed(low=np.nan)).fit(X)
-    with pytest.raises(ValueError, match="Got a propensity of 1.5 from Fixed"):
+    with pytest.raises(ValueError, match=r"Got a propensity of 1.5 from Fixed"):
         PropensityWeighter(Fixed(low=1.5)).fit(X)
 
 
@@ -434,7 +434,8 @@ def test_rare_missingness_survives_cross_fitting():
     X, _ = make_bitwise(100, return_X_y=True, random_state=0)
     X = X.hide({"x2": np.arange(100) == 3})
     p = PropensityWeighter(cv=5, random_state=0).fit(X).propensity_
-    assert np.isfinite(p).all() and p.min() > 0.5
+    assert np.isfinite(p).all()
+    assert p.min() > 0.5
 
 
 # -- the default model -----------------------------------------------------------------
@@ -667,7 +668,7 @@ def test_balance_by_hand():
     )
 
 
-@pytest.mark.parametrize("mechanism, left", [("mar", 0.0), ("mnar", 0.3)])
+@pytest.mark.parametrize(("mechanism", "left"), [("mar", 0.0), ("mnar", 0.3)])
 def test_weights_balance_what_drives_mar_and_not_what_drives_mnar(mechanism, left):
     differences = []
     for seed in range(5):

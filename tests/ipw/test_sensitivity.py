@@ -58,8 +58,10 @@ def test_at_one_the_bounds_are_the_weighted_mean_and_then_they_widen():
     table = sensitivity_bounds(v, p, odds_ratios=grid, sample_weight=s)
     mean = np.average(v, weights=s / p)
     np.testing.assert_allclose(table.loc[1.0], mean, rtol=1e-12)
-    assert (np.diff(table["lower"]) < 0).all() and (np.diff(table["upper"]) > 0).all()
-    assert table["lower"].min() >= v.min() and table["upper"].max() <= v.max()
+    assert (np.diff(table["lower"]) < 0).all()
+    assert (np.diff(table["upper"]) > 0).all()
+    assert table["lower"].min() >= v.min()
+    assert table["upper"].max() <= v.max()
     same = sensitivity_bounds(v, p, odds_ratios=grid, sample_weight=7 * s)
     np.testing.assert_allclose(same, table, rtol=1e-12)
     # Sure to be observed: nothing to be wrong about.
@@ -132,13 +134,15 @@ def test_bootstrap_interval():
 
 def test_errors():
     ok = np.full(3, 0.5)
-    with pytest.raises(ValueError, match="Got values of shape .* expected two vectors"):
+    with pytest.raises(
+        ValueError, match=r"Got values of shape .* expected two vectors"
+    ):
         sensitivity_bounds(ok, ok[:2])
     with pytest.raises(ValueError, match="Got 1 values that are not finite"):
         sensitivity_bounds([1, np.nan, 0], ok)
-    with pytest.raises(ValueError, match="Got a propensity of 0.0, expected"):
+    with pytest.raises(ValueError, match=r"Got a propensity of 0.0, expected"):
         tipping_odds_ratio([1, 1, 1], [0.5, 0.0, 1.0])
-    with pytest.raises(ValueError, match="Got odds_ratios=.*expected finite numbers"):
+    with pytest.raises(ValueError, match=r"Got odds_ratios=.*expected finite numbers"):
         sensitivity_bounds(ok, ok, odds_ratios=[0.5])
     with pytest.raises(ValueError, match="Got odds_ratios"):
         sensitivity_bounds(ok, ok, odds_ratios=[])

@@ -297,7 +297,8 @@ def test_folds_are_shared_and_scores_can_be_had(mixed):
     assert len(rows) == gain.n_observed
     assert set(rows.score.unique()) <= {-1.0, 0.0, 1.0}
     value = scores.rows("neg_log_loss", "a")
-    assert (value.propensity == 1).all() and len(value) == len(y)
+    assert (value.propensity == 1).all()
+    assert len(value) == len(y)
     tip = gain.tipping_odds_ratio
     if np.isfinite(tip) and tip > 1:
         bound = sensitivity_bounds(rows.score, rows.propensity, odds_ratios=[tip])
@@ -568,7 +569,8 @@ def test_errors(mixed):
         **{**options, "n_bootstraps": 3},
     )  # fmt: skip
     assert table.corrected.notna().tolist() == [True, True, False]
-    assert table.n_observed.iloc[2] == 0 and table.std_error.isna().iloc[2]
+    assert table.n_observed.iloc[2] == 0
+    assert table.std_error.isna().iloc[2]
 
 
 def test_splitters_of_scikit_learn_and_ours(mixed):
@@ -591,7 +593,9 @@ def test_warnings_come_once_and_the_bar_shows(mixed, capsys):
         propensity=QUICK, verbose=1, random_state=0,
     )  # fmt: skip
     out, err = capsys.readouterr()
-    assert not out and "models" in err and "resamples" in err
+    assert not out
+    assert "models" in err
+    assert "resamples" in err
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         modality_utility(
@@ -737,7 +741,8 @@ def test_intervals_stay_inside_the_metric():
         KNeighborsClassifier(3), pd.DataFrame({"a__0": x}), y, n_bootstraps=60,
         random_state=0, scoring=["accuracy", "roc_auc", "neg_brier_score"],
     )  # fmt: skip
-    assert (table.high <= [1, 1, 0]).all() and (table.low < table.corrected).all()
+    assert (table.high <= [1, 1, 0]).all()
+    assert (table.low < table.corrected).all()
     assert (table.high > table.corrected).all()
 
 
@@ -749,7 +754,9 @@ def test_folds_hardly_matter_for_a_few_parameters():
     tight = modality_utility(LINEAR, X, y, fold_dependence=False, **options)
     # The area of both bits is 1 in every resample.
     ratio = (wide.std_error / tight.std_error).dropna()
-    assert len(ratio) == 5 and (ratio >= 1).all() and (ratio < 1.1).all()
+    assert len(ratio) == 5
+    assert (ratio >= 1).all()
+    assert (ratio < 1.1).all()
     pd.testing.assert_series_equal(wide.corrected, tight.corrected)
     assert (wide.dr_std_error.dropna() >= tight.dr_std_error.dropna()).all()
 

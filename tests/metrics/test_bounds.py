@@ -65,7 +65,8 @@ def test_bounds_are_ordered_increasing_and_tighter_than_the_published_ones(n_cla
     assert (np.diff(tight, axis=0) > 0).all()
     assert (tight[:, 0] >= paper[:, 0] - 1e-12).all()
     assert (tight[:, 1] <= paper[:, 1] + 1e-12).all()
-    assert (paper >= 0).all() and (paper <= 1 - 1 / n_classes).all()
+    assert (paper >= 0).all()
+    assert (paper <= 1 - 1 / n_classes).all()
     np.testing.assert_allclose(tight[[0, -1]].T, [[0, 1 - 1 / n_classes]] * 2)
     if n_classes == 2:
         # Why the exact inequality is needed.
@@ -102,7 +103,7 @@ def test_a_log_loss_may_exceed_what_entropies_can_be():
     assert bayes_error_bounds(np.log(7) + 0.4, 7) == limit
     assert bayes_error_bounds(-1e-17, 3) == (0.0, 0.0)
     assert mse_gap_bound(-1e-17) == 0.0
-    with pytest.raises(ValueError, match="Got cmi=-0.01, .* found no gain"):
+    with pytest.raises(ValueError, match=r"Got cmi=-0.01, .* found no gain"):
         mse_gap_bound(-0.01)
 
 

@@ -131,7 +131,8 @@ def test_wider_intervals_for_more_confidence():
         for c in (0.5, 0.9, 0.99)
     ]
     widths = [r.high - r.low for r in ends]
-    assert widths == sorted(widths) and widths[0] < widths[-1]
+    assert widths == sorted(widths)
+    assert widths[0] < widths[-1]
     assert [r.confidence for r in ends] == [0.5, 0.9, 0.99]
 
 

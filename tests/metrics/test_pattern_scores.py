@@ -69,7 +69,8 @@ def test_the_rows_of_a_pattern_and_what_is_hidden_from_them():
     expected = ["a + b + c", "a + b", "a + c", "b + c", "a", "b", "c"]
     assert table.pattern.tolist() == expected
     assert table.n_missing.tolist() == [0, 1, 1, 1, 2, 2, 2]
-    assert set(table.estimator) == {"Recorder"} and set(table.metric) == {"score"}
+    assert set(table.estimator) == {"Recorder"}
+    assert set(table.metric) == {"score"}
     for line, (asked, labels, weights) in zip(table.itertuples(), model.asked):
         names = line.pattern.split(" + ")
         kept = np.array([name in names for name in X.names])
@@ -249,7 +250,8 @@ def test_gaps_of_a_higher_rate_contain_those_of_a_lower_one():
         drawn = present[5 * repeat : 5 * repeat + 5]
         np.testing.assert_array_equal(drawn[0], X.present)
         for less, more in zip(drawn[1:], drawn[:-1]):
-            assert (less <= more).all() and (less < more).any()
+            assert (less <= more).all()
+            assert (less < more).any()
         # Never all of it, and at a rate of 1 nothing but one block.
         assert all(mask.any(axis=1).all() for mask in drawn)
         assert (drawn[-1].sum(axis=1) == 1).all()
@@ -293,7 +295,8 @@ def test_rows_that_lack_everything_stay_as_they_are():
         warnings.simplefilter("ignore")
         clf.fit(X, y)
     table, (present,) = asked_of([0.5], X, y, n_repeats=1)
-    assert not present[:5].any() and present[5:].any(axis=1).all()
+    assert not present[:5].any()
+    assert present[5:].any(axis=1).all()
     # Without a warning each: these rows are part of the question.
     score_by_rate(clf, X, y, rates=[0.5], n_repeats=1, random_state=0)
     assert table.n_rows[0] == 240
@@ -342,7 +345,7 @@ def test_errors_of_patterns():
     X, y = data()
     for bad in (["z"], [()], [("a", "z")]):
         with pytest.raises(
-            ValueError, match="Got the pattern .*expected names of some"
+            ValueError, match=r"Got the pattern .*expected names of some"
         ):
             score_by_pattern(Recorder(), X, y, patterns=bad)
     with pytest.raises(ValueError, match="Got no pattern, expected at least one"):
@@ -354,7 +357,7 @@ def test_errors_of_patterns():
 def test_errors_of_rates():
     X, y = data()
     for bad in (-0.1, 1.1, np.nan, "0.5"):
-        with pytest.raises(ValueError, match="Got the rate .*expected numbers from 0"):
+        with pytest.raises(ValueError, match=r"Got the rate .*expected numbers from 0"):
             score_by_rate(Recorder(), X, y, rates=[0.0, bad])
     with pytest.raises(ValueError, match="Got no rate, expected at least one"):
         score_by_rate(Recorder(), X, y, rates=[])
@@ -362,7 +365,7 @@ def test_errors_of_rates():
         with pytest.raises(ValueError, match="Got n_repeats="):
             score_by_rate(Recorder(), X, y, n_repeats=bad)
     for bad in ("z", [], ["a", "z"]):
-        with pytest.raises(ValueError, match="Got hide=.*expected some of the"):
+        with pytest.raises(ValueError, match=r"Got hide=.*expected some of the"):
             score_by_rate(Recorder(), X, y, hide=bad)
 
 
@@ -418,7 +421,7 @@ def test_a_table_of_one_modality_is_refused():
     X, y = two_column_frame()
     forest = LogisticRegression().fit(X, y)
     for score in (score_by_pattern, score_by_rate):
-        with pytest.raises(ValueError, match="single modality 'x' in score_by_.*pass"):
+        with pytest.raises(ValueError, match=r"single modality 'x' in score_by_.*pass"):
             score(forest, X, y)
     with pytest.raises(TypeError, match="Got a list of estimators, expected one, or"):
         score_by_pattern([forest], X, y, modalities=MODALITIES)

@@ -38,7 +38,8 @@ def test_apply_keeps_dtypes_that_can_hold_a_gap_and_covariates():
     out = result.apply(frame)
     gone = result.mask[:, 0]
     assert 0 < gone.sum() < 6
-    assert out.index.equals(frame.index) and out.columns.equals(frame.columns)
+    assert out.index.equals(frame.index)
+    assert out.columns.equals(frame.columns)
     assert out[gone].drop(columns=["site", "full"]).isna().all().all()
     assert out["n"].dtype == out["flag"].dtype == np.float64
     for name in ("f", "kind", "opt", "site", "full"):
@@ -51,7 +52,7 @@ def test_apply_keeps_dtypes_that_can_hold_a_gap_and_covariates():
 
 
 @pytest.mark.parametrize(
-    "dtype, expected",
+    ("dtype", "expected"),
     [(np.float32, np.float32), (np.int64, np.float64), (bool, np.float64)],
 )
 def test_apply_to_arrays(dtype, expected):
@@ -68,13 +69,15 @@ def test_apply_to_objects_multiindex_and_lists():
     X = np.array([[1, "a"], [2, "b"], [3, "c"]], dtype=object)
     modalities = {"n": [0], "t": [1]}
     out = simulate_missing(X, rate={"t": 1.0}, modalities=modalities).apply(X)
-    assert out[:, 0].tolist() == [1, 2, 3] and pd.isna(out[:, 1]).all()
+    assert out[:, 0].tolist() == [1, 2, 3]
+    assert pd.isna(out[:, 1]).all()
     frame = pd.DataFrame(
         np.ones((3, 3)),
         columns=pd.MultiIndex.from_tuples([("p", 1), ("p", 2), ("q", 1)]),
     )
     out = simulate_missing(frame, rate={"p": 1.0}).apply(frame)
-    assert out["p"].isna().all().all() and out["q"].notna().all().all()
+    assert out["p"].isna().all().all()
+    assert out["q"].notna().all().all()
     assert isinstance(out.columns, pd.MultiIndex)
     rows = [[1.0, 2.0], [3.0, 4.0]]
     assert np.isnan(simulate_missing(rows, rate=1.0).apply(rows)).all()
@@ -115,7 +118,7 @@ NAN_AGE = pd.DataFrame({"age": [1.0, np.nan, 2.0], "x": [1.0, 2.0, 3.0]})
 
 
 @pytest.mark.parametrize(
-    "options, message",
+    ("options", "message"),
     [
         ({"mechanism": "MAR"}, "Got mechanism='MAR', expected 'mcar'"),
         ({"rate": 1.5}, "Got rate=1.5 for the modality 'a', expected a number between"),

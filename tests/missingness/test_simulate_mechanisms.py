@@ -272,6 +272,7 @@ def test_three_forms_agree_and_apply_returns_the_same_kind():
     np.testing.assert_array_equal(tables[0], tables[1].to_numpy())
     np.testing.assert_array_equal(tables[0], tables[2].to_frame().to_numpy())
     np.testing.assert_array_equal(tables[2].present, ~results[2].mask)
-    assert not np.isnan(array).any() and not frame.isna().any().any()
+    assert not np.isnan(array).any()
+    assert not frame.isna().any().any()
     # A result of one form applies to another.
     np.testing.assert_array_equal(results[0].apply(data).present, tables[2].present)

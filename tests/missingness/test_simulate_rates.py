@@ -75,7 +75,8 @@ def test_propensity_is_calibrated(mechanism, keep_one):
     p = result.propensity
     z = (count - 200 * p) / np.sqrt(200 * np.maximum(p * (1 - p), 1e-12))
     sure = (p == 0) | (p == 1)
-    assert (count[p == 0] == 0).all() and (count[p == 1] == 200).all()
+    assert (count[p == 0] == 0).all()
+    assert (count[p == 1] == 200).all()
     # Standardised counts: mean 0 and variance 1 over thousands of cells.
     assert abs(z[~sure].mean()) < 0.06
     assert abs(z[~sure].var() - 1) < 0.08

@@ -41,7 +41,7 @@ LABS = {"labs": ["na", "k"], "ecg": ["e0", "e1"]}
 
 
 @pytest.mark.parametrize(
-    "columns, expected",
+    ("columns", "expected"),
     [
         (["na", "k"], ["na", "k"]),
         (["k", "na"], ["k", "na"]),
@@ -71,7 +71,7 @@ def test_selectors_of_a_frame(columns, expected, wrap):
 
 
 @pytest.mark.parametrize(
-    "columns, expected",
+    ("columns", "expected"),
     [
         (0, [0]),
         ([3, 1], [3, 1]),
@@ -100,7 +100,8 @@ def test_shapes():
     assert reader.modality_shapes_in_ == {"image": (3, 2, 2)}
     assert repr(image) == "Modality(slice(0, 12, None), shape=(3, 2, 2))"
     assert image == Modality(slice(0, 12), shape=[3, 2, 2])
-    assert image != Modality(slice(0, 12)) and image != "image"
+    assert image != Modality(slice(0, 12))
+    assert image != "image"
 
 
 def test_pairs_in_place_of_a_mapping():
@@ -198,12 +199,13 @@ def test_fit_on_one_form_and_read_another():
 def test_some_blocks_of_a_container():
     X = MultimodalData({"a": np.eye(3), "b": np.eye(3), "c": np.eye(3)})
     reader = Reader(["c", "a"]).fit(X)
-    assert reader.data_.names == ["c", "a"] and reader.n_features_in_ == 3
+    assert reader.data_.names == ["c", "a"]
+    assert reader.n_features_in_ == 3
     assert reader.read(X).names == ["c", "a"]
 
 
 @pytest.mark.parametrize(
-    "modalities, message",
+    ("modalities", "message"),
     [
         ({"a": ["na", "k"], "b": ["k"]}, "column 'k' in the modalities 'a' and 'b'"),
         ({"a": ["na", "zz"]}, r"unknown columns \['na', 'zz'\] for the modality 'a'"),
@@ -237,7 +239,7 @@ def test_columns_of_the_same_name():
 
 
 @pytest.mark.parametrize(
-    "modalities, message",
+    ("modalities", "message"),
     [
         (["a", "a"], "modality 'a' twice in modalities"),
         (["z"], "unknown modality 'z' in modalities, expected some of the block"),
@@ -261,7 +263,7 @@ class OtherFrame:
 
 
 @pytest.mark.parametrize(
-    "X, error, message",
+    ("X", "error", "message"),
     [
         (OtherFrame(), TypeError, "OtherFrame, expected a 2-D array, a pandas Data"),
         ({"a": np.eye(2)}, TypeError, r"make one with MultimodalData\(X\)"),

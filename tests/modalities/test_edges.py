@@ -30,7 +30,7 @@ def test_another_layout_of_the_same_size_is_refused(shapes):
     rng = np.random.default_rng(0)
     fit, new = (MultimodalData({"m": rng.normal(size=(20, *s))}) for s in shapes)
     clf = PatternClassifier().fit(fit, y)
-    with pytest.raises(ValueError, match="Got shape .* 'm', expected .* as in fit"):
+    with pytest.raises(ValueError, match=r"Got shape .* 'm', expected .* as in fit"):
         clf.predict(new)
     assert clf.predict(fit.to_frame()).shape == (20,)
 
@@ -85,7 +85,7 @@ def test_names_that_columns_could_not_give_back(name):
 
 @pytest.mark.parametrize("shape", [4, (2.7, 2), (-2, -2), (), "ab"])
 def test_bad_shapes_of_a_modality(shape):
-    with pytest.raises(ValueError, match="Got shape=.* for a Modality, expected"):
+    with pytest.raises(ValueError, match=r"Got shape=.* for a Modality, expected"):
         Modality([0, 1, 2, 3], shape=shape)
 
 
@@ -108,8 +108,10 @@ def test_blocks_of_unusual_types():
             "large": np.full((4, 1), 2**63 + 5, dtype=np.uint64),
         }
     )
-    assert X["big"].dtype.isnative and (X["big"] == values).all()
-    assert np.isnan(X["masked"][1, 1]) and X.present.all()
+    assert X["big"].dtype.isnative
+    assert (X["big"] == values).all()
+    assert np.isnan(X["masked"][1, 1])
+    assert X.present.all()
     assert (X["half"] == values).all()
     assert X["large"].dtype == np.float64
     mask = pd.DataFrame({"b": [True, False], "a": [True, True]})

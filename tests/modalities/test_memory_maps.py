@@ -58,7 +58,8 @@ def test_splits_and_masks_read_nothing(on_disk, rows_read):
     y = np.arange(N) % 2
     train, test, *_ = train_test_split(X, y, random_state=0, stratify=y)
     small = test.hide({"memory": np.ones(len(test), bool)}).select("disk")[::5][:20]
-    assert isinstance(train["disk"], RowView) and isinstance(small["disk"], RowView)
+    assert isinstance(train["disk"], RowView)
+    assert isinstance(small["disk"], RowView)
     assert train["disk"].base is X["disk"].base
     assert rows_read == []
     rows = test["memory"][::5][:20, 0]

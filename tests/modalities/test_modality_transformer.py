@@ -67,7 +67,9 @@ def forms():
     ]
 
 
-@pytest.mark.parametrize("X, modalities", forms(), ids=["frame", "array", "container"])
+@pytest.mark.parametrize(
+    ("X", "modalities"), forms(), ids=["frame", "array", "container"]
+)
 def test_inner_never_sees_missing_rows_and_kind_is_kept(X, modalities):
     frame, y = make_frame()
     transformer = ModalityTransformer([("labs", Spy())], modalities=modalities)
@@ -106,7 +108,8 @@ def test_names_index_and_width_of_the_output():
     assert transformer.modality_names_out_ == ["ecg"]
     # Also where no row has the modality, and for one that does not name its output.
     none = transformer.transform(frame.assign(ecg__0=nan, ecg__1=nan))
-    assert none.columns.tolist() == ["ecg__pca0"] and none.isna().all().all()
+    assert none.columns.tolist() == ["ecg__pca0"]
+    assert none.isna().all().all()
     plain = ModalityTransformer([("ecg", Spy())]).fit(frame)
     expected = ["labs__na", "labs__k", "ecg__0", "ecg__1"]
     for X in (frame, frame.assign(ecg__0=nan, ecg__1=nan)):
@@ -139,7 +142,8 @@ def test_one_hot_of_text_and_the_missing_category():
         "ward__floor_1",
         "ward__floor_nan",
     ]
-    assert out.iloc[1, :4].isna().all() and out.iloc[2, 3] == 1.0
+    assert out.iloc[1, :4].isna().all()
+    assert out.iloc[2, 3] == 1.0
     # Outside, the missing block would have become a category, no longer missing.
     plain = OneHotEncoder(sparse_output=False).fit(X[["ward__name"]])
     assert plain.get_feature_names_out()[-1] == "ward__name_nan"
@@ -154,7 +158,8 @@ def test_sparse_integer_and_text_output():
     np.testing.assert_array_equal(out.iloc[:, 0], [1.0, nan, 0.0])
     upper = FunctionTransformer(lambda T: np.char.upper(np.asarray(T).astype(str)))
     out = ModalityTransformer([("w", upper)]).fit_transform(X)
-    assert out.iloc[0, 0] == "U" and pd.isna(out.iloc[1, 0])
+    assert out.iloc[0, 0] == "U"
+    assert pd.isna(out.iloc[1, 0])
     whole = ModalityTransformer([("w", codes)]).fit_transform(X.iloc[[0, 2]])
     assert whole.iloc[:, 0].tolist() == [1, 0]
 
@@ -244,7 +249,9 @@ class ToFrame(TransformerMixin, BaseEstimator):
         return X.to_frame()
 
 
-@pytest.mark.parametrize("X, modalities", forms(), ids=["frame", "array", "container"])
+@pytest.mark.parametrize(
+    ("X", "modalities"), forms(), ids=["frame", "array", "container"]
+)
 def test_global_output_setting_is_not_in_the_way(X, modalities):
     transformer = ModalityTransformer(
         [("ecg", StandardScaler())], modalities=modalities
@@ -271,7 +278,7 @@ def test_fit_on_one_form_and_transform_another():
 
 
 @pytest.mark.parametrize(
-    "parameters, error, message",
+    ("parameters", "error", "message"),
     [
         ({"transformers": [("z", PCA())]}, ValueError, "transformer for 'z', expected"),
         (

@@ -24,7 +24,8 @@ def make_data():
 
 def test_presence_is_inferred_from_nan_for_floats_only():
     X = make_data()
-    assert X.shape == (4, 3) and len(X) == 4
+    assert X.shape == (4, 3)
+    assert len(X) == 4
     assert X.names == ["labs", "image", "text"]
     assert X.present[:, 0].tolist() == [True, False, True, True]
     assert X.present[:, 1:].all()
@@ -55,7 +56,8 @@ def test_torch_tensors_and_frames_are_blocks():
             "s": pd.Series([1.0, nan, 2.0]),
         }
     )
-    assert X["t"].dtype == np.float32 and X.block_shapes["s"] == (1,)
+    assert X["t"].dtype == np.float32
+    assert X.block_shapes["s"] == (1,)
     assert X.present[:, 2].tolist() == [True, False, True]
 
 
@@ -83,16 +85,19 @@ def test_nullable_columns_without_gaps_keep_their_kind():
 def test_repr_and_html():
     X = make_data()
     assert repr(X).splitlines()[0] == "MultimodalData of 4 rows, 3 modalities"
-    assert "25.0% missing" in repr(X) and "(1, 4, 4)" in repr(X)
+    assert "25.0% missing" in repr(X)
+    assert "(1, 4, 4)" in repr(X)
     html = X._repr_html_()
-    assert html.startswith("<table>") and "uint8" in html
+    assert html.startswith("<table>")
+    assert "uint8" in html
     assert "a&lt;b" in MultimodalData({"a<b": [1.0]})._repr_html_()
     empty = X[:0]
-    assert len(empty) == 0 and "0 rows" in repr(empty)
+    assert len(empty) == 0
+    assert "0 rows" in repr(empty)
 
 
 @pytest.mark.parametrize(
-    "key, rows",
+    ("key", "rows"),
     [
         (2, [2]),
         (-1, [3]),
@@ -115,7 +120,8 @@ def test_repr_and_html():
 def test_indexing_rows(key, rows):
     X = make_data()
     part = X[key]
-    assert isinstance(part, MultimodalData) and part.shape == (len(rows), 3)
+    assert isinstance(part, MultimodalData)
+    assert part.shape == (len(rows), 3)
     np.testing.assert_array_equal(part.present, X.present[rows])
     for name in X.names:
         np.testing.assert_array_equal(part[name], X[name][rows])
@@ -123,7 +129,7 @@ def test_indexing_rows(key, rows):
 
 
 @pytest.mark.parametrize(
-    "key, error, message",
+    ("key", "error", "message"),
     [
         (4, IndexError, "row 4 is out of bounds for 4 rows"),
         (-5, IndexError, "row -5 is out of bounds"),
@@ -162,7 +168,7 @@ def test_select_and_hide():
 
 
 @pytest.mark.parametrize(
-    "call, error, message",
+    ("call", "error", "message"),
     [
         (lambda X: X.select([]), ValueError, "distinct names of at least one"),
         (lambda X: X.select(["labs", "labs"]), ValueError, "distinct names"),
@@ -214,7 +220,7 @@ def test_pickles(roundtrip, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "blocks, error, message",
+    ("blocks", "error", "message"),
     [
         ({}, TypeError, "expected a non-empty mapping"),
         ([np.zeros(3)], TypeError, "Got blocks=list"),
@@ -239,7 +245,7 @@ def test_bad_blocks(blocks, error, message):
 
 
 @pytest.mark.parametrize(
-    "present, message",
+    ("present", "message"),
     [
         (np.ones((2, 1), bool), r"present of shape \(2, 1\) and dtype bool"),
         (np.ones(3, bool), r"expected a boolean mask of shape \(3, 1\)"),

@@ -182,7 +182,8 @@ def test_curves(data):
     sizes, _, test = learning_curve(
         NearestMean(), X, y, cv=2, train_sizes=[0.5, 1.0], shuffle=True, random_state=0
     )
-    assert sizes.tolist() == [30, 60] and test.shape == (2, 2)
+    assert sizes.tolist() == [30, 60]
+    assert test.shape == (2, 2)
     _, test = validation_curve(
         NearestMean(), X, y, param_name="scale", param_range=[0.1, 1.0], cv=2
     )

@@ -19,7 +19,7 @@ def small(**params):
 
 
 @pytest.mark.parametrize(
-    "encoder, shape",
+    ("encoder", "shape"),
     [(MLPEncoder, (4,)), (ConvEncoder, (1, 6, 6)), (SequenceEncoder, (5, 2))],
 )
 def test_unscaled_integers(encoder, shape):
@@ -69,7 +69,7 @@ def test_warm_start_with_another_net_is_refused(change):
     X, y = make_blocks(n=30)
     clf = small(warm_start=True).fit(X, y)
     with pytest.raises(
-        ValueError, match="with warm_start=True, expected .* former fit"
+        ValueError, match=r"with warm_start=True, expected .* former fit"
     ):
         clf.set_params(**change).fit(X, y)
 
@@ -86,7 +86,7 @@ def test_warm_start_without_a_usable_row_is_refused():
 def test_values_beyond_float32_raise_and_float64_takes_them(kind):
     X, y = make_blocks(n=30, missing=0.0)
     huge = MultimodalData({**X.blocks, "m0": np.full((30, 3), 1e39)})
-    with pytest.raises(ValueError, match="'m0', expected less than 3.4e.38"):
+    with pytest.raises(ValueError, match=r"'m0', expected less than 3.4e.38"):
         kind(**NET).fit(X, y).predict_proba(huge)
     out = kind(**NET, dtype="float64").fit(X, y).predict_proba(huge)
     assert np.isfinite(out).all()
@@ -99,7 +99,8 @@ def test_common_callbacks_of_skorch(tmp_path):
         early_stopping=True,
     ).fit(X, y)
     scores = clf.net_.history[:, "valid_acc"]
-    assert all(0 <= s <= 1 for s in scores) and max(scores) > 0.5
+    assert all(0 <= s <= 1 for s in scores)
+    assert max(scores) > 0.5
     small(callbacks=[Checkpoint(monitor=None, dirname=str(tmp_path))]).fit(X, y)
     assert (tmp_path / "params.pt").exists()
 
@@ -107,7 +108,7 @@ def test_common_callbacks_of_skorch(tmp_path):
 @pytest.mark.parametrize("factor", [-1.0, np.inf, np.nan, "many"])
 def test_bad_class_weights_raise(factor):
     X, y = make_blocks(n=30)
-    with pytest.raises(ValueError, match="Got class_weight=.* for 0, expected"):
+    with pytest.raises(ValueError, match=r"Got class_weight=.* for 0, expected"):
         small(class_weight={0: factor}).fit(X, y)
 
 

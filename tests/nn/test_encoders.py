@@ -24,7 +24,7 @@ def small(**params):
 
 
 @pytest.mark.parametrize(
-    "shape, kind",
+    ("shape", "kind"),
     [
         ((5,), MLPEncoder),
         ((3, 8, 9), ConvEncoder),
@@ -235,7 +235,7 @@ def test_batch_norm_survives_a_batch_with_one_present_row():
 
 
 @pytest.mark.parametrize(
-    "encoders, message",
+    ("encoders", "message"),
     [
         ([("lr", MLPEncoder())], "encoder named 'lr', expected .* parameter 'lr'"),
         ([("m0__x", MLPEncoder())], "encoder named 'm0__x' for FusionClassifier"),

@@ -94,7 +94,7 @@ def test_early_stopping_restores_the_best_weights():
         assert torch.equal(value, kept[best][name])
 
 
-@pytest.mark.parametrize("n, expected", [(999, False), (1000, True)])
+@pytest.mark.parametrize(("n", "expected"), [(999, False), (1000, True)])
 def test_early_stopping_auto_needs_a_thousand_rows(n, expected):
     X, y = make_blocks(n=n)
     clf = small(max_epochs=1).fit(X, y)
@@ -113,7 +113,8 @@ def test_groups_stay_together_and_classes_are_spread():
         train, valid = split_validation(y, None, 0.1, np.random.RandomState(seed))
         counts = np.bincount(y[valid], minlength=3)
         assert len(valid) == 10
-        assert counts[0] in (6, 7, 8) and counts[1] in (2, 3, 4)
+        assert counts[0] in (6, 7, 8)
+        assert counts[1] in (2, 3, 4)
     X, y = make_blocks(n=40)
     with pytest.raises(ValueError, match="Got a single group"):
         small(early_stopping=True).fit(X, y, groups=np.zeros(40))
@@ -200,10 +201,12 @@ def test_progress_bar_only_on_request(capsys):
     X, y = make_blocks(n=40)
     small().fit(X, y)
     out = capsys.readouterr()
-    assert out.out == "" and out.err == ""
+    assert out.out == ""
+    assert out.err == ""
     small(verbose=1).fit(X, y)
     out = capsys.readouterr()
-    assert out.out == "" and "FusionClassifier: 100%" in out.err
+    assert out.out == ""
+    assert "FusionClassifier: 100%" in out.err
 
 
 # -- threads and devices --------------------------------------------------------------
@@ -280,7 +283,8 @@ def test_memory_maps_are_read_batch_by_batch(tmp_path, monkeypatch):
     monkeypatch.setattr(RowView, "take", watch)
     mapped = small().fit(on_disk[np.arange(200)], y)
     in_training = [n for n in largest if n != 200]
-    assert in_training and max(in_training) <= 50
+    assert in_training
+    assert max(in_training) <= 50
     np.testing.assert_allclose(
         reference.predict_proba(X), mapped.predict_proba(on_disk), atol=1e-6
     )

@@ -97,11 +97,13 @@ def test_lists_give_up_where_states_are_merged_or_rounding_is_in_the_way():
     same = np.array([[0.1, 0.2, 0.2], [0.1, 0.2, 0.2]])
     assert tiny_minimum(same, same) is None
     result = minimum_information(same, same)
-    assert result.value < 1e-15 and result.duality_gap < 1e-14
+    assert result.value < 1e-15
+    assert result.duality_gap < 1e-14
     off = np.array([[0.25, 0.2 + 1e-12], [0.3, 0.25]])
     given = tiny_minimum(np.array([[0.25, 0.2], [0.3, 0.25]]), off)
     # Totals that differ are taken from the first, and the difference is reported.
-    assert given is not None and 1e-13 < given[4] < 1e-11
+    assert given is not None
+    assert 1e-13 < given[4] < 1e-11
 
 
 def test_lists_give_up_on_potentials_that_are_not_feasible(monkeypatch):

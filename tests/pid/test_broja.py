@@ -59,7 +59,8 @@ def check(result, P, gap=1e-9):
     assert joint == pytest.approx(information(P), abs=1e-12)
     assert 0 <= result.duality_gap <= gap
     Q = result.coupling
-    assert Q.shape == P.shape and (Q >= 0).all()
+    assert Q.shape == P.shape
+    assert (Q >= 0).all()
     violation = max(
         np.abs(Q.sum(axis=axis) - P.sum(axis=axis)).max() for axis in (1, 2)
     )
@@ -101,7 +102,7 @@ GATES = [
 ]
 
 
-@pytest.mark.parametrize("function, p1, p2, u1, u2, r, s", GATES)
+@pytest.mark.parametrize(("function", "p1", "p2", "u1", "u2", "r", "s"), GATES)
 def test_gates_with_biased_inputs(function, p1, p2, u1, u2, r, s):
     P = gate(function, p1, p2)
     result = broja(P)
@@ -150,7 +151,7 @@ REFERENCE = [
 ]
 
 
-@pytest.mark.parametrize("shape, seed, expected", REFERENCE)
+@pytest.mark.parametrize(("shape", "seed", "expected"), REFERENCE)
 def test_values_that_other_solvers_agree_on(shape, seed, expected):
     P = dirichlet(shape, seed=seed).transpose(2, 0, 1)
     result = broja(P)
@@ -177,10 +178,11 @@ def test_binary_target_and_many_states(seed):
     P = dirichlet((2, 200, 200), 0.1, seed)
     result = broja(P)
     check(result, P)
-    assert result.duality_gap < 1e-12 and result.n_iter < 25
+    assert result.duality_gap < 1e-12
+    assert result.n_iter < 25
 
 
-@pytest.mark.parametrize("shape, rows", [((6, 5, 3), 60), ((2, 20, 20), 60)])
+@pytest.mark.parametrize(("shape", "rows"), [((6, 5, 3), 60), ((2, 20, 20), 60)])
 def test_sparse_counts(shape, rows):
     for seed in range(8):
         rng = np.random.default_rng(seed)
@@ -285,7 +287,7 @@ def test_result_is_frozen_and_plain():
 
 
 @pytest.mark.parametrize(
-    "P, error, message",
+    ("P", "error", "message"),
     [
         (np.ones((2, 2)), ValueError, r"Got P with shape \(2, 2\), expected three"),
         (np.ones((0, 2, 2)), ValueError, r"Got P with shape \(0, 2, 2\), expected at"),
@@ -304,7 +306,7 @@ def test_bad_tables(P, error, message):
 
 
 @pytest.mark.parametrize(
-    "parameters, error, message",
+    ("parameters", "error", "message"),
     [
         ({"tol": 0}, ValueError, "Got tol=0, expected a positive number"),
         ({"tol": np.nan}, ValueError, "Got tol=nan, expected a positive"),

@@ -181,7 +181,8 @@ def test_a_source_that_is_a_noisy_version_of_the_other():
         noisy = T[:, :, None] * channel
         result = broja(noisy)
         check(result, noisy)
-        assert result.unique[1] < 1e-11 and result.synergistic < 1e-11
+        assert result.unique[1] < 1e-11
+        assert result.synergistic < 1e-11
 
 
 def test_independent_pairs_add():
@@ -375,7 +376,9 @@ def test_threads_are_restored_and_do_not_matter():
         same(other, result)
 
 
-@pytest.mark.parametrize("shape, concentration", [((2, 2, 2), 0.1), ((4, 3, 3), 0.03)])
+@pytest.mark.parametrize(
+    ("shape", "concentration"), [((2, 2, 2), 0.1), ((4, 3, 3), 0.03)]
+)
 def test_small_tables_of_uneven_entries(shape, concentration):
     for seed in range(80):
         P = dirichlet(shape, concentration, seed)
@@ -400,7 +403,8 @@ def test_a_breakdown_ends_in_valid_bounds():
         P /= P.sum()
         result = minimum_information(P.sum(axis=2), P.sum(axis=1))
         assert result.marginal_violation < 1e-14
-        assert np.isfinite(result.value) and result.duality_gap >= 0
+        assert np.isfinite(result.value)
+        assert result.duality_gap >= 0
         entries = result.coupling
         assert (entries >= 0).all()
         assert information(entries) == pytest.approx(result.value, abs=1e-12)

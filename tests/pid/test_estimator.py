@@ -67,7 +67,8 @@ def test_gates_under_missingness(gate):
         biased = PIDEstimator().fit(bunch.data, bunch.target)
         for pid in (corrected, known, biased):
             assert pid.method_ == "exact"
-            assert pid.duality_gap_ <= 1e-9 and pid.marginal_violation_ <= 1e-9
+            assert pid.duality_gap_ <= 1e-9
+            assert pid.marginal_violation_ <= 1e-9
             check_sums(pid)
         errors["corrected"].append(figures(corrected) - oracle(bunch, "true"))
         errors["known"].append(figures(known) - oracle(bunch, "true"))
@@ -167,7 +168,8 @@ def test_one_source():
         "unique", "redundant", "synergistic", "mutual_information",
         "mutual_information",
     ]  # fmt: skip
-    assert (frame["first"] == "m1").all() and (frame["second"] == "").all()
+    assert (frame["first"] == "m1").all()
+    assert (frame["second"] == "").all()
 
 
 def test_nats_differ_by_the_logarithm_of_two():
@@ -326,10 +328,12 @@ def test_constant_and_copied_sources():
     m1 = X["m1"]
     constant = MultimodalData({"a": m1, "b": np.zeros(len(y))})
     u1, u2, r, s, info, _, _ = figures(PIDEstimator(method="exact").fit(constant, y))
-    assert u1 == pytest.approx(info) and max(u2, r, s) < 1e-12
+    assert u1 == pytest.approx(info)
+    assert max(u2, r, s) < 1e-12
     copied = MultimodalData({"a": m1, "b": 1 - m1})
     u1, u2, r, s, info, _, _ = figures(PIDEstimator(method="exact").fit(copied, y))
-    assert r == pytest.approx(info) and max(u1, u2, s) < 1e-9
+    assert r == pytest.approx(info)
+    assert max(u1, u2, s) < 1e-9
 
 
 # -- score ----------------------------------------------------------------------------
@@ -448,7 +452,7 @@ def test_a_modality_called_joint():
 
 
 @pytest.mark.parametrize(
-    "params, X, y, fit, error, match",
+    ("params", "X", "y", "fit", "error", "match"),
     [
         ({}, None, "none", {}, ValueError, "requires y to be passed"),
         ({}, None, "short", {}, ValueError, "Got y of length 3, expected 400"),

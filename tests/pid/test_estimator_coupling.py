@@ -183,7 +183,8 @@ def test_the_gap_holds_the_true_minimum(shape):
             assert least - found.lower < 0.01
             assert found.violation < 1e-15
         rough = enclose(first, second, Q, bound=False)
-        assert np.isnan(rough.lower) and rough.upper == found.upper
+        assert np.isnan(rough.lower)
+        assert rough.upper == found.upper
 
 
 def test_the_gap_of_an_estimate_is_honest(monkeypatch):
@@ -207,7 +208,8 @@ def test_the_gap_of_an_estimate_is_honest(monkeypatch):
     truth = minimum_information(a.table, b.table).value
     estimate = figures(pid)[[0, 5]].sum()
     assert estimate - pid.duality_gap_ <= truth <= estimate + 1e-9
-    assert estimate - truth < 0.003 and pid.duality_gap_ < 0.01
+    assert estimate - truth < 0.003
+    assert pid.duality_gap_ < 0.01
 
 
 def test_warns_of_a_wide_gap(monkeypatch):
@@ -294,7 +296,8 @@ def test_dealing_uses_all_mass_evenly(n_problems):
     assert len(dealt) == n_problems
     whole, middles = np.zeros(900), []
     for points, share in dealt:
-        assert share.sum() == pytest.approx(1.0) and (share > 0).all()
+        assert share.sum() == pytest.approx(1.0)
+        assert (share > 0).all()
         assert len(np.unique(points)) == len(points)
         whole[points] += share / n_problems
         middles.append(points @ share)
@@ -352,7 +355,8 @@ def test_the_best_restart_on_held_out_problems_is_kept(monkeypatch):
     assert net is calls[int(objectives.argmin())][1]
     assert len(np.unique(objectives)) == len(calls) == 3
     for _, _, train_on, held_out in calls:
-        assert len(train_on) == 3 and len(held_out) == 3
+        assert len(train_on) == 3
+        assert len(held_out) == 3
         assert not {id(p) for p in train_on} & {id(p) for p in held_out}
     learn_coupling(problems[:1], 0)
     assert calls[-1][2] == calls[-1][3] == problems[:1]
@@ -420,7 +424,8 @@ def test_several_and_single_sources(quick):
     X = MultimodalData({**X.blocks, "c": X["a"] + X["b"]})
     pid = fit(X, y)
     assert list(pid.unique_) == list(pid.redundant_) == ["a", "b", "c"]
-    assert np.isfinite(figures(pid)).all() and np.isfinite(pid.duality_gap_)
+    assert np.isfinite(figures(pid)).all()
+    assert np.isfinite(pid.duality_gap_)
     one = fit(X, y, sources=["a"])
     info = one.held_out_information_["joint"]
     assert one.unique_ == {"a": pytest.approx(max(info, 0))}
@@ -441,7 +446,8 @@ def test_resamples_keep_the_nets(quick, monkeypatch):
     assert len(calls) == 1
     frame = pid.to_frame()
     assert np.isfinite(pid.bootstrap_distribution_).all()
-    assert (frame["lower"] <= frame["upper"]).all() and frame["std"].max() > 0.01
+    assert (frame["lower"] <= frame["upper"]).all()
+    assert frame["std"].max() > 0.01
     rare = np.where(np.arange(len(y)) < 2, 2, y)
     rare = fit(X, rare, n_bootstraps=6, cv=2)
     assert np.isfinite(rare.bootstrap_distribution_).all()
@@ -451,7 +457,8 @@ def test_constant_and_noisy_sources(quick):
     X, y, _ = small()
     flat = MultimodalData({"a": X["a"], "b": np.ones((len(y), 1))})
     u1, u2, r, _, one, two, _ = figures(fit(flat, y))
-    assert u1 == pytest.approx(one, abs=1e-6) and max(abs(u2), abs(r), two) < 1e-6
+    assert u1 == pytest.approx(one, abs=1e-6)
+    assert max(abs(u2), abs(r), two) < 1e-6
 
 
 def test_same_result_and_no_global_state(quick):

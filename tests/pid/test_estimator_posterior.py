@@ -43,7 +43,7 @@ def draw_classes(seed, n=600, n_classes=3, shift=0.7):
 
 
 @pytest.mark.parametrize(
-    "n_classes, n_seeds", [pytest.param(2, 20, marks=pytest.mark.slow), (3, 8)]
+    ("n_classes", "n_seeds"), [pytest.param(2, 20, marks=pytest.mark.slow), (3, 8)]
 )
 def test_noise_has_no_information(n_classes, n_seeds):
     rows, shares = [], []
@@ -54,7 +54,8 @@ def test_noise_has_no_information(n_classes, n_seeds):
         rows.append(figures(pid))
         shares.append(pid.held_out_information_["a"])
     mean = np.mean(rows, axis=0)
-    assert abs(mean[-1]) < 0.02 and abs(np.mean(shares)) < 0.02
+    assert abs(mean[-1]) < 0.02
+    assert abs(np.mean(shares)) < 0.02
     assert np.abs(mean).max() < 0.02
     # Estimates out of fold are not above zero by choice of the best penalty.
     assert mean[-1] < 0.001
@@ -121,7 +122,8 @@ def test_continuous_sources_with_known_parts():
     for seed in range(5):
         X, y = draw_mixture(seed)
         pid = PIDEstimator(**NOISE, estimator=SPLINES).fit(X, y)
-        assert pid.method_ == "posterior" and pid.duality_gap_ < 1e-9
+        assert pid.method_ == "posterior"
+        assert pid.duality_gap_ < 1e-9
         rows.append(figures(pid)[:4])
         # An invertible transform changes nothing but Monte Carlo error.
         bent = MultimodalData({"a": np.sinh(X["a"]), "b": 1 / (1 + np.exp(X["b"]))})
@@ -191,7 +193,8 @@ def test_synergy_below_zero_is_raised_and_kept_as_raw():
     assert raw.iloc[:4].sum() == pytest.approx(raw.iloc[-1], abs=1e-8)
     # The joint term is no plug-in term and is left as it is.
     corrected = frame["corrected"]
-    assert corrected.iloc[-1] == raw.iloc[-1] and corrected.iloc[-2] < raw.iloc[-2]
+    assert corrected.iloc[-1] == raw.iloc[-1]
+    assert corrected.iloc[-2] < raw.iloc[-2]
 
 
 def test_several_and_single_sources():
@@ -204,7 +207,8 @@ def test_several_and_single_sources():
     np.testing.assert_allclose(row, figures(pair, "value"), atol=1e-8)
     one = PIDEstimator(**NOISE, sources=["a"]).fit(X, y)
     info = one.held_out_information_["joint"]
-    assert one.unique_ == {"a": pytest.approx(info)} and info > 0.1
+    assert one.unique_ == {"a": pytest.approx(info)}
+    assert info > 0.1
     assert one.mutual_information_ == pytest.approx({"a": info, "joint": info})
     assert (one.redundant_, one.synergistic_) == (0, 0)
 
@@ -240,10 +244,13 @@ def test_temperature_ignores_the_own_fold():
     w = np.full(600, 1 / 600)
     a = calibrate(ratio, folds, codes, w, prior)
     # For fold 2 the others speak, and they agree; for 0 and 1 they contradict.
-    assert a[2] > 0.3 and a[0] < 0.15 and a[1] < 0.15
+    assert a[2] > 0.3
+    assert a[0] < 0.15
+    assert a[1] < 0.15
     flipped = np.where(folds == 2, 1 - codes, codes)
     assert calibrate(ratio, folds, flipped, w, prior)[2] == a[2]
-    assert EXPONENTS[-1] > 1.0 and EXPONENTS[0] == 0
+    assert EXPONENTS[-1] > 1.0
+    assert EXPONENTS[0] == 0
 
 
 def test_a_forest_of_certain_trees_stays_finite():
@@ -270,7 +277,8 @@ def test_penalty_is_chosen_without_the_fold(n_folds):
         assert changed.choose(k) == chosen[k]
     strong = PenaltySearch(X, (X[:, 0] > 0).astype(int), w, folds, None, 0).choose(0)
     noise = PenaltySearch(X, np.arange(360) // 2 % 2, w, folds, None, 0).choose(0)
-    assert strong < 1e-3 and noise >= 1e-1
+    assert strong < 1e-3
+    assert noise >= 1e-1
     assert base.choose(None) in ALPHAS
 
 
@@ -331,7 +339,8 @@ def test_clusters_do_not_depend_on_the_order_of_rows():
     assert (np.unique(np.c_[states[again], repeated], axis=0).shape[0]) == 10
     corners = np.log(np.repeat(np.eye(3) * 0.9 + 1 / 30, 20, axis=0))
     apart = quantise(corners, np.ones(60), 10).reshape(3, 20)
-    assert len(np.unique(apart)) == 3 and np.ptp(apart, axis=1).max() == 0
+    assert len(np.unique(apart)) == 3
+    assert np.ptp(apart, axis=1).max() == 0
 
 
 # -- folds, groups, estimators --------------------------------------------------------
@@ -393,12 +402,15 @@ def test_all_sources_share_one_joint_information():
     raised = [pair["value"].iloc[-1] - pair["raw"].iloc[-1] for _, pair in pairs]
     joint = pid.mutual_information_["joint"]
     # Raised above the estimate, and not by the same pair that comes first.
-    assert len(raised) == 4 and min(raised) > 0
+    assert len(raised) == 4
+    assert min(raised) > 0
     least = [pair["value"].iloc[[0, 5]].sum() for _, pair in pairs]
-    assert joint == pytest.approx(max(least)) and least[0] < joint - 1e-3
+    assert joint == pytest.approx(max(least))
+    assert least[0] < joint - 1e-3
     for name, pair in pairs:
         value = pair["value"].to_numpy()
-        assert value[6] == joint and (value >= 0).all()
+        assert value[6] == joint
+        assert (value >= 0).all()
         total = pid.unique_[name] + value[1] + pid.redundant_[name]
         assert total + pid.synergistic_[name] == pytest.approx(joint, abs=1e-8)
         assert value[0] + value[2] == pytest.approx(value[4], abs=1e-8)
@@ -476,7 +488,8 @@ def test_penalty_of_wide_tables(monkeypatch, n_folds):
     assert sum(alpha == ALPHAS[-1] for alpha, _ in fits) == n_paths
     assert len(fits) <= 6 * n_paths
     assert min(alpha for alpha, _ in fits) > ALPHAS[0]
-    assert search.choose(None) in ALPHAS and set(chosen) <= {1e-2, 1e-1, 1.0}
+    assert search.choose(None) in ALPHAS
+    assert set(chosen) <= {1e-2, 1e-1, 1.0}
     for k in range(0, n_folds, 3):
         other = np.where(folds == k, (y + 1) % 3, y)
         changed = PenaltySearch(X, other, w, folds, None, 0)
@@ -506,7 +519,8 @@ def test_missing_features_and_rare_classes():
     y[5] = 3
     y[7] = None
     pid = PIDEstimator(**NOISE).fit(X, y)
-    assert pid.n_used_ == 299 and len(pid.classes_) == 4
+    assert pid.n_used_ == 299
+    assert len(pid.classes_) == 4
     assert np.isfinite(figures(pid)).all()
     two = PIDEstimator(**NOISE, cv=2).fit(X, y)
     assert np.isfinite(figures(two)).all()

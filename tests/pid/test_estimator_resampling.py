@@ -159,7 +159,8 @@ def test_bootstrap_refits_the_propensity(monkeypatch):
     pid = PIDEstimator(**settings)
     w = np.random.default_rng(0).uniform(0.5, 2, size=1000)
     pid.fit(bunch.data, bunch.target, sample_weight=w)
-    assert len(calls) == 4 and all(refit for _, refit in calls)
+    assert len(calls) == 4
+    assert all(refit for _, refit in calls)
     for base, _ in calls:
         counts = base / w
         np.testing.assert_allclose(counts, np.round(counts), atol=1e-12)
@@ -209,4 +210,5 @@ def test_several_pairs_and_single_sources():
     assert one.bootstrap_distribution_.shape == (3, len(one.to_frame())) == (3, 5)
     assert one.to_frame()["p_value"].iloc[0] == 1 / 5
     plain = PIDEstimator(method="exact").fit(X, y)
-    assert plain.null_distribution_ is None and plain.bootstrap_distribution_ is None
+    assert plain.null_distribution_ is None
+    assert plain.bootstrap_distribution_ is None

@@ -34,7 +34,7 @@ def fit_xor(seed, weight, classifier_input):
 
 
 @pytest.mark.parametrize(
-    "seed, classifier_input",
+    ("seed", "classifier_input"),
     [(1, "present"), pytest.param(0, "core", marks=pytest.mark.slow)],
 )
 def test_xor(seed, classifier_input):
@@ -127,7 +127,9 @@ def test_halves_of_digits():
             log_loss(clf, hidden, y_test) - log_loss(clf, X_test, y_test),
         ])  # fmt: skip
     missing, complete, nll_missing, nll_complete, v, told = np.mean(figures, axis=0)
-    assert missing > -0.02 and complete > -0.02
-    assert nll_missing < 0.05 and nll_complete < 0.05
+    assert missing > -0.02
+    assert complete > -0.02
+    assert nll_missing < 0.05
+    assert nll_complete < 0.05
     assert v < 0.7
     assert told > 0.1

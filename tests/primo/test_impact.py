@@ -138,7 +138,7 @@ def test_clusters_of_two_futures_are_summed_by_label():
 def test_bad_input(fitted):
     clf, X, _ = fitted
     for modality in (None, ["m0", "m1"], 3):
-        with pytest.raises(ValueError, match="Got modality=.*, expected one of"):
+        with pytest.raises(ValueError, match=r"Got modality=.*, expected one of"):
             clf.acquisition_order(X, modality)
     with pytest.raises(ValueError, match="Got modality=3, expected some of"):
         clf.predictive_impact(X, modality=3)

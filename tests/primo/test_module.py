@@ -173,7 +173,8 @@ def test_summaries_by_hand():
     expected = entropy(mean) - entropy(proba).mean(axis=1)
     np.testing.assert_allclose(out[:, 2], expected, atol=1e-12)
     np.testing.assert_allclose(out[:, 3:], mean)
-    assert out[3, 0] == 0.0 and out[3, 2] == 0.0
+    assert out[3, 0] == 0.0
+    assert out[3, 2] == 0.0
     # V never exceeds 1 - sum p^2.
     assert (out[:, 0] <= 1 - (mean**2).sum(axis=1) + 1e-12).all()
 

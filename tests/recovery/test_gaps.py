@@ -25,7 +25,7 @@ def gappy(seed=0, n=400, share=0.5):
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
-    "recovery, off",
+    ("recovery", "off"),
     [
         (RegressionRecovery(alpha=1e-4), 0.03),
         (RegressionRecovery(LinearRegression()), 1e-9),
@@ -162,5 +162,6 @@ def test_the_end_of_a_series_is_no_gap():
     X = MultimodalData({"a": a, "series": series})
     for recovery in (RegressionRecovery(), NeighborRecovery(), MeanRecovery()):
         out = recovery.fit(X).recover(X.hide("series"))["series"]
-        assert out.shape == series.shape and np.isfinite(out).all()
+        assert out.shape == series.shape
+        assert np.isfinite(out).all()
     assert not RegressionRecovery().fit(X)._gappy

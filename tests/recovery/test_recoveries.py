@@ -70,7 +70,8 @@ def test_present_blocks_stay_and_missing_ones_are_filled(recovery):
     X, _ = make_blocks(n=50, n_modalities=3, shaped=True)
     out = recovery.fit(X).transform(X)
     assert isinstance(out, MultimodalData)
-    assert out.names == X.names and out.block_shapes == X.block_shapes
+    assert out.names == X.names
+    assert out.block_shapes == X.block_shapes
     assert out.present.all()
     for m, name in enumerate(X.names):
         here = X.present[:, m]
@@ -159,7 +160,8 @@ def test_frames_keep_their_other_columns_index_and_types(recovery):
     assert list(out.columns) == list(frame.columns)
     assert out.index.equals(frame.index)
     assert out["site"].equals(frame["site"])
-    assert out["m0__0"].dtype == np.float32 and out["m1__0"].dtype == np.float64
+    assert out["m0__0"].dtype == np.float32
+    assert out["m1__0"].dtype == np.float64
     assert not out.isna().any().any()
     assert list(recovery.get_feature_names_out()) == list(frame.columns)
     # Levels of a MultiIndex are matched by label, in any order.
@@ -184,7 +186,8 @@ def test_integers_become_floats_only_where_something_is_missing(recovery):
     )
     half = X.hide({"b": np.arange(40) % 2 == 0})
     out = recovery.fit(half).transform(half)
-    assert out["a"].dtype == X["a"].dtype and out["b"].dtype == np.float64
+    assert out["a"].dtype == X["a"].dtype
+    assert out["b"].dtype == np.float64
     np.testing.assert_array_equal(out["b"][1::2], X["b"][1::2])
     assert recovery.transform(X)["b"].dtype == np.uint8
 
@@ -194,7 +197,8 @@ def test_a_modality_never_seen_stays_missing(recovery):
     with pytest.warns(UnobservedModalityWarning, match="'m2'"):
         recovery.fit(X.hide("m2"))
     out = quiet(recovery.transform, X.hide("m2"))
-    assert out.present[:, :2].all() and not out.present[:, 2].any()
+    assert out.present[:, :2].all()
+    assert not out.present[:, 2].any()
 
 
 def test_weight_zero_is_absent_and_pickles_agree(recovery):
@@ -362,7 +366,7 @@ def test_regressors_of_a_single_target():
     assert np.corrcoef(out[:, 0], X["c"][:, 0])[0, 1] > 0.9
 
 
-@pytest.mark.parametrize("n, p", [(30, 80), (80, 30), (40, 40)])
+@pytest.mark.parametrize(("n", "p"), [(30, 80), (80, 30), (40, 40)])
 def test_components_are_those_of_the_decomposition(n, p):
     from skmissing.recovery._low_rank import fit_components
 

@@ -36,7 +36,8 @@ def test_blocks_of_any_shape_are_filled_row_by_row(small):
     X, _ = make_blocks(n=60, n_modalities=3, shaped=True)
     fitted = small.fit(X[:40])
     out = fitted.transform(X)
-    assert out.present.all() and out.block_shapes == X.block_shapes
+    assert out.present.all()
+    assert out.block_shapes == X.block_shapes
     for m, name in enumerate(X.names):
         here = X.present[:, m]
         np.testing.assert_array_equal(out[name][here], X[name][here])
@@ -218,7 +219,8 @@ def test_parts_are_drawn_evenly():
         torch.manual_seed(0)
         part = random_part(present, shared=False)
         assert (random_part(present[::2], shared=True).unique(dim=0)).shape[0] == 1
-    assert not (part & ~present).any() and part.any(dim=1).all()
+    assert not (part & ~present).any()
+    assert part.any(dim=1).all()
     code = (part * torch.tensor([1, 2, 4])).sum(dim=1)
     three = torch.bincount(code[::2], minlength=8)[1:] / 7000
     np.testing.assert_allclose(three, 1 / 7, atol=0.02)
@@ -241,7 +243,7 @@ def test_early_stopping_and_bad_parameters():
     with pytest.raises(ValueError, match="fusion"):
         MultimodalVAE(fusion="sum").fit(X)
     frozen = ModuleEncoder(torch.nn.Linear(3, 2), out_features=2, frozen=True)
-    with pytest.raises(ValueError, match="Got a frozen encoder .* 'm0'"):
+    with pytest.raises(ValueError, match=r"Got a frozen encoder .* 'm0'"):
         MultimodalVAE(**SMALL, encoders=[("m0", frozen)]).fit(X)
     with pytest.raises(ValueError, match="Got n_draws=0, expected a positive integer"):
         MultimodalVAE(**SMALL).fit(X).sample(X, 0)

@@ -328,7 +328,7 @@ def test_an_encoder_listed_for_what_is_handed_in():
     slow = ModuleEncoder(nn.Linear(3, 8), 8, lr_factor=0.01)
     assert moved() == 0.0
     assert 0 < moved(encoders=[("m0", slow)]) < 0.05 * moved(encoders=[("m0", free)])
-    with pytest.raises(ValueError, match="(?s)Got the encoder MLP.* expected the s"):
+    with pytest.raises(ValueError, match=r"(?s)Got the encoder MLP.* expected the s"):
         moved(encoders=[("m0", MLPEncoder(hidden=(7,)))])
 
 

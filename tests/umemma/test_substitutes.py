@@ -116,7 +116,8 @@ def test_a_series_of_substitutes_has_all_its_steps_in_training_too():
     clf = UMEMMAEnsemble(**SMALL, substitute="mean", dtype="float64").fit(X, y)
     module = clf.net_.module_
     batch = clf._fitted.store(X, y, np.ones(60)).batch(torch.arange(60))
-    assert "m1" in batch.lengths and len(batch.index["m1"]) < 60
+    assert "m1" in batch.lengths
+    assert len(batch.index["m1"]) < 60
     for encoder in module.bank.encoders:
         for part in encoder.modules():
             if isinstance(part, nn.Dropout):
@@ -142,7 +143,7 @@ def test_integers_that_an_encoder_takes_as_they_are_are_replaced_by_zeros_only()
     )
     for kind in ("mean", "noise"):
         with pytest.raises(
-            ValueError, match="'text' of integers .*expected substitute"
+            ValueError, match=r"'text' of integers .*expected substitute"
         ):
             UMEMMAEnsemble(**SMALL, encoders=encoders, substitute=kind).fit(X, y)
     mixed = UMEMMAEnsemble(**SMALL, encoders=encoders, substitute={"m1": "mean"})
@@ -247,5 +248,6 @@ def test_where_all_heads_say_missing_all_are_asked():
         for head in clf.net_.module_.heads:
             head[-1].bias[3] += 100.0
     proba = clf.predict_proba(X)
-    assert np.isfinite(proba).all() and np.ptp(proba) > 0.1
+    assert np.isfinite(proba).all()
+    assert np.ptp(proba) > 0.1
     np.testing.assert_allclose(proba.sum(axis=1), 1.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -47,7 +47,7 @@ class ModuleEncoder(Encoder):
 
     keeps_integers = True
 
-    _parameter_constraints: dict[str, list[Any]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "module": [callable],
         "out_features": [Interval(Integral, 1, None, closed="left")],
         "frozen": ["boolean"],

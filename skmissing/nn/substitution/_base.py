@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from torch import nn
@@ -29,7 +29,7 @@ class SubstituteNetClassifier(BaseNetClassifier):
     Subclasses that train such a net from scratch define :meth:`_module`.
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseNetClassifier._parameter_constraints,
         "fusion": [StrOptions({"mean_logits", "sum_logits", "mean_proba"})],
         "substitute": [StrOptions(set(SUBSTITUTES)), dict],

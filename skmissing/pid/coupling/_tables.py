@@ -185,12 +185,26 @@ def _assemble(figures: np.ndarray, joint: float, swap: bool) -> Parts:
     value = max(min(least, one + two), one, two)
     return Parts(
         raw=np.array(
-            [least - two, least - one, one + two - least, joint - least, one, two]
-            + [joint]
+            [
+                least - two,
+                least - one,
+                one + two - least,
+                joint - least,
+                one,
+                two,
+                joint,
+            ]
         ),
         value=np.array(
-            [value - two, value - one, one + two - value, raised - value, one, two]
-            + [raised]
+            [
+                value - two,
+                value - one,
+                one + two - value,
+                raised - value,
+                one,
+                two,
+                raised,
+            ]
         ),
         duality_gap=float(gap),
         marginal_violation=float(violation),

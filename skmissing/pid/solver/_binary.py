@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -210,7 +211,7 @@ def solve(
     """
     one, two = Source(first), Source(second)
     vertices = _hull(one.points, two.points)
-    edges = [(v[0] - u[0], v[1] - u[1]) for u, v in zip(vertices, vertices[1:])]
+    edges = [(v[0] - u[0], v[1] - u[1]) for u, v in itertools.pairwise(vertices)]
     alpha, beta = _steps(edges, vertices)
     one.serve([v[2] for v in vertices], edges, alpha)
     two.serve([v[3] for v in vertices], edges, beta)
