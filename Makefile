@@ -13,7 +13,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRA
 help:
 	@echo "make demo   install and run the full story on real data"
 	@echo "make test   install and run the tests"
-	@echo "make lint   ruff and mypy"
+	@echo "make lint   ruff, mypy, layers of imports, spelling"
 	@echo "make docs   build the documentation, gallery included"
 	@echo "make clean  remove the environment and everything built"
 
@@ -47,6 +47,8 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/codespell
 
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
