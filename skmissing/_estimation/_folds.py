@@ -61,8 +61,7 @@ def assign_folds(
     n_groups = len(np.unique(groups))
     if n_groups < n_folds:
         raise ValueError(
-            f"Got {n_groups} groups, expected at least {n_folds}, the number of "
-            "folds."
+            f"Got {n_groups} groups, expected at least {n_folds}, the number of folds."
         )
     size = np.bincount(strata)
     # scikit-learn refuses strata smaller than the number of folds.

@@ -11,8 +11,8 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from .._utils._restore import restore_on_error
 from .._utils._named_parts import NamedParts, named_pairs
+from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import _check_feature_names_in
 from ._column_values import column_label
 from ._multimodal_data import MultimodalData
