@@ -12,7 +12,11 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import (
+    check_fit_idempotent,
+    check_sample_weight_equivalence_on_dense_data,
+    parametrize_with_checks,
+)
 
 from skmissing import IPWMultimodalClassifier, Modality, MultimodalData
 from skmissing.exceptions import EmptyRowWarning, UnobservedModalityWarning
@@ -44,6 +48,12 @@ def test_every_public_estimator_is_in_the_table():
 @parametrize_with_checks([s.make_deterministic() for s in INIT_PARAMS.values()])
 def test_sklearn_checks(estimator, check):
     check(estimator)
+
+
+def test_sklearn_checks_of_a_tuned_decomposition():
+    pid = INIT_PARAMS["PIDEstimator"].make()
+    check_fit_idempotent("PIDEstimator", pid)
+    check_sample_weight_equivalence_on_dense_data("PIDEstimator", pid)
 
 
 # These two share all that mini-batches touch with UMEMMAEnsemble.
