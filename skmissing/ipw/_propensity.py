@@ -170,8 +170,9 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
     >>> weighter.transform(X)[:4].round(2).ravel().tolist()
     [0.62, 0.62, 0.0, 0.62]
     >>> weighter.balance(X).round(2)[["smd_before", "smd_after"]]
-           smd_before  smd_after
-    x1__0         0.6        0.0
+                    smd_before  smd_after
+    required
+    x1+x2    x1__0         0.6        0.0
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
