@@ -530,7 +530,13 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         scale, mean = self._table.scale_, self._table.mean_
         return self._stack(
             balance_table(
-                read.design, scale, mean, base, base * here, base * w[:, i], names
+                read.design,
+                scale,
+                mean,
+                base,
+                before=base * here,
+                after=base * w[:, i],
+                names=names,
             ).set_axis(self.covariate_names_, axis=0)
             for i, (names, here) in enumerate(zip(self.required_, read.observed.T))
         )
@@ -612,7 +618,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         names = ["+".join(r) for r in self.required_]
         return pd.concat(dict(zip(names, parts)), names=["required"])
 
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:  # noqa: ARG002
         """Names of the output columns.
 
         Parameters
