@@ -729,7 +729,7 @@ class Others:
     def PropensityDisplay() -> Entries:
         make, curve = draw.PropensityDisplay, kw(kind="calibration")
         fitted = PropensityWeighter(LINEAR, **FORMS).fit(S.X)
-        rows = fitted.observed_, fitted.propensity_
+        rows = fitted.observed_[:, 0], fitted.propensity_[:, 0]
         return displays(
             overlap=make.from_estimator(fitted, S.X, n_bins=7),
             calibration=make.from_estimator(fitted, S.X, n_bins=4, **curve),
