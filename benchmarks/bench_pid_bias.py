@@ -30,7 +30,7 @@ from skmissing.datasets import make_bitwise
 from skmissing.pid import broja
 from skmissing.pid._broja import table_information
 from skmissing.pid._decomposition import count_table, first_order_bias
-from skmissing.pid.solver._union_information import minimum_information
+from skmissing.pid.solver import union_information
 
 
 def informations(y, i, j, w, shape):
@@ -38,7 +38,7 @@ def informations(y, i, j, w, shape):
     K, _, n2 = shape
     first, second = (count_table(y, s, w, K) for s in (i, j))
     joint = count_table(y, i * n2 + j, w, K)
-    least = minimum_information(first, second).value
+    least = union_information(first, second).value
     one, two, both = map(table_information, (first, second, joint))
     least = max(min(least, one + two, both), one, two)
     n = w.sum() ** 2 / (w @ w)

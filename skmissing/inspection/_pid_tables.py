@@ -16,23 +16,7 @@ COLUMNS = ("value", "raw")
 
 
 def read_pairs(frame: Any) -> dict[tuple[str, str], np.ndarray]:
-    """Take the parts from a table.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        As ``PIDEstimator.to_frame`` returns it, or all rows of some of its pairs.
-
-    Returns
-    -------
-    dict of pair to ndarray of shape (4, 4)
-        Parts by value, raw, lower and upper; NaN where there is none.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For anything else.
-    """
+    """Take the parts from a table."""
     if not isinstance(frame, pd.DataFrame):
         raise TypeError(
             f"Got a {type(frame).__name__}, expected the DataFrame of "
@@ -74,23 +58,7 @@ def read_pairs(frame: Any) -> dict[tuple[str, str], np.ndarray]:
 
 
 def unit_of(tables: dict[str, Any]) -> str:
-    """Find the unit that tables say they have.
-
-    Parameters
-    ----------
-    tables : dict of str to DataFrame
-        As ``PIDEstimator.to_frame`` returns them, or parts of such.
-
-    Returns
-    -------
-    {"bits", "nats"}
-        Bits where no table says anything.
-
-    Raises
-    ------
-    ValueError
-        For tables of different units.
-    """
+    """Find the unit that tables say they have."""
     told = [getattr(table, "attrs", {}).get("unit") for table in tables.values()]
     units = list(dict.fromkeys(unit for unit in told if unit is not None))
     if len(units) > 1:
@@ -101,22 +69,7 @@ def unit_of(tables: dict[str, Any]) -> str:
 def label_bars(
     pairs: np.ndarray, names: np.ndarray
 ) -> tuple[list[str], dict[str, str]]:
-    """Find texts that tell bars and parts apart by the names of sources.
-
-    Parameters
-    ----------
-    pairs : ndarray of str of shape (n_bars, 2)
-        The two sources of each bar.
-    names : ndarray of str of shape (n_bars,)
-        The estimate that each bar shows.
-
-    Returns
-    -------
-    labels : list of str
-        Beside each bar.
-    legend : dict of str to str
-        For each part.
-    """
+    """Find texts that tell bars and parts apart by the names of sources."""
     legend = {"redundant": "redundant", "synergistic": "synergistic"}
     different = list(dict.fromkeys(map(tuple, pairs)))
     if len(different) == 1:

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import rel_entr
 
 from ..exceptions import UncertifiedWarning
-from .solver._union_information import minimum_information
+from .solver import union_information
 
 LN2 = math.log(2.0)
 
@@ -192,7 +192,7 @@ def broja(P: Any, *, tol: float = 1e-9, max_iter: int = 200) -> BrojaResult:
 
     K, n1, n2 = table.shape
     first, second = table.sum(axis=2), table.sum(axis=1)
-    least = minimum_information(first, second, tol=float(tol), max_iter=int(max_iter))
+    least = union_information(first, second, tol=float(tol), max_iter=int(max_iter))
     if not least.duality_gap <= tol:
         warnings.warn(
             f"Got a duality gap of {least.duality_gap:.2g} bit after {least.n_iter} "

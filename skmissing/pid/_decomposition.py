@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ._broja import table_information
-from .solver._union_information import minimum_information
+from .solver import union_information
 
 # Terms of one pair, in the order of every array of figures.
 TERMS = (
@@ -43,20 +43,8 @@ class Parts:
 
 
 def decompose(first: np.ndarray, second: np.ndarray, joint: float) -> Parts:
-    """Decompose the information in two tables.
-
-    Parameters
-    ----------
-    first, second : ndarray of shape (K, n1) and (K, n2)
-        Joint probabilities of class and state.
-    joint : float
-        Estimated information of both sources, bits.
-
-    Returns
-    -------
-    Parts
-    """
-    least = minimum_information(first, second)
+    """Decompose the information in two tables."""
+    least = union_information(first, second)
     one, two = table_information(first), table_information(second)
     # The same interval as in broja: rounding may not make a part negative.
     value = max(min(least.value, one + two), one, two)
@@ -71,39 +59,14 @@ def decompose(first: np.ndarray, second: np.ndarray, joint: float) -> Parts:
 
 
 def least_information(first: np.ndarray, second: np.ndarray) -> float:
-    """Smallest joint information that two tables allow, to about 1e-10 bit.
-
-    Parameters
-    ----------
-    first, second : ndarray of shape (K, n1) and (K, n2)
-        Joint probabilities of class and state.
-
-    Returns
-    -------
-    float
-        Bits, within the interval that holds it in theory.
-    """
-    found = minimum_information(first, second, goal=ROUGH_GOAL).value
+    """Smallest joint information that two tables allow, to about 1e-10 bit."""
+    found = union_information(first, second, goal=ROUGH_GOAL).value
     one, two = table_information(first), table_information(second)
     return max(min(found, one + two), one, two)
 
 
 def correct(raw: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """Figures less the bias of the informations that they are made of.
-
-    Parameters
-    ----------
-    raw : ndarray of shape (n_pairs, 7)
-        Figures in the order of :data:`TERMS`, bits.
-    bias : ndarray of shape (n_pairs, 4)
-        Bias of the information of the first source, of the second, of both, and of the
-        smallest one that both allow.
-
-    Returns
-    -------
-    ndarray of shape (n_pairs, 7)
-        The parts still add up to the informations.
-    """
+    """Figures less the bias of the informations that they are made of."""
     one, two, joint = (raw[:, 4:] - bias[:, :3]).T
     least = raw[:, 0] + raw[:, 5] - bias[:, 3]
     parts = [least - two, least - one, one + two - least, joint - least]
@@ -111,18 +74,7 @@ def correct(raw: np.ndarray, bias: np.ndarray) -> np.ndarray:
 
 
 def single(information: float) -> Parts:
-    """Decompose the information of a source that has no second one beside it.
-
-    Parameters
-    ----------
-    information : float
-        Estimate, bits.
-
-    Returns
-    -------
-    Parts
-        With all of it unique.
-    """
+    """Decompose the information of a source that has no second one beside it."""
     raised = max(information, 0.0)
     raw, value = (
         np.array([x, 0.0, 0.0, 0.0, x, 0.0, x]) for x in (information, raised)
@@ -131,20 +83,7 @@ def single(information: float) -> Parts:
 
 
 def share_joint(parts: list[Parts]) -> list[Parts]:
-    """Give all pairs the same joint information.
-
-    Parameters
-    ----------
-    parts : list of Parts
-        Of pairs that together are the same sources each time.
-
-    Returns
-    -------
-    list of Parts
-        With the largest of their joint informations as that of all: an estimate that
-        lies below the smallest joint information which one of the pairs allows lies
-        below it whichever pair is looked at.
-    """
+    """Give all pairs the same joint information."""
     joint = max(float(p.value[6]) for p in parts)
     out = []
     for p in parts:
@@ -158,22 +97,7 @@ def share_joint(parts: list[Parts]) -> list[Parts]:
 def count_table(
     codes: np.ndarray, states: np.ndarray, weight: np.ndarray, n_classes: int
 ) -> np.ndarray:
-    """Weighted shares of class and state.
-
-    Parameters
-    ----------
-    codes, states : ndarray of int of shape (n,)
-        Class and state of each row.
-    weight : ndarray of shape (n,)
-        Not negative.
-    n_classes : int
-        Number of classes.
-
-    Returns
-    -------
-    ndarray of shape (n_classes, n_states)
-        Sums to 1.
-    """
+    """Weighted shares of class and state."""
     width = int(states.max()) + 1
     table = np.bincount(codes * width + states, weight, minlength=n_classes * width)
     return table.reshape(n_classes, width) / weight.sum()
@@ -182,20 +106,6 @@ def count_table(
 def first_order_bias(table: np.ndarray, n: float) -> float:
     """Bias of the plug-in information of a table, by Miller and Madow.
 
-    Parameters
-    ----------
-    table : ndarray of shape (K, n_states)
-        Shares of class and state.
-    n : float
-        Effective number of rows behind them.
-
-    Returns
-    -------
-    float
-        In bits; to be subtracted.
-
-    Notes
-    -----
     A plug-in entropy over m occupied cells is ``(m - 1) / (2 n)`` nats too low, and
     the information is the entropy of the class plus that of the state less that of
     the pair.

@@ -23,18 +23,7 @@ ROWS_PER_CELL = 10.0
 
 
 def state_codes(blocks: list[np.ndarray]) -> np.ndarray:
-    """Number the distinct rows of some blocks.
-
-    Parameters
-    ----------
-    blocks : list of array of shape (n, ...)
-        Of any type; missing features are a level of their own.
-
-    Returns
-    -------
-    ndarray of int of shape (n,)
-        From 0, without gaps.
-    """
+    """Number the distinct rows of some blocks."""
     n = len(blocks[0])
     codes, size = np.zeros(n, dtype=np.int64), min(n, 1)
     for block in blocks:
@@ -51,44 +40,13 @@ def state_codes(blocks: list[np.ndarray]) -> np.ndarray:
 
 
 def source_states(data: MultimodalData, source: Source) -> np.ndarray:
-    """States of a source that may consist of several modalities.
-
-    Parameters
-    ----------
-    data : MultimodalData of n rows
-        Rows that have all of it.
-    source : tuple of str
-        Modalities.
-
-    Returns
-    -------
-    ndarray of int of shape (n,)
-    """
+    """States of a source that may consist of several modalities."""
     blocks = data.blocks
     return state_codes([np.asarray(blocks[name]) for name in source])
 
 
 def choose_method(method: str, used: UsedRows, joint: Source) -> str:
-    """Settle what "auto" stands for.
-
-    Parameters
-    ----------
-    method : {"auto", "exact", "posterior", "coupling"}
-        The parameter.
-    used : UsedRows
-        The rows.
-    joint : tuple of str
-        All modalities of all sources.
-
-    Returns
-    -------
-    {"exact", "posterior", "coupling"}
-
-    Raises
-    ------
-    ValueError
-        For "posterior" or "coupling" with a modality that is not numeric.
-    """
+    """Settle what "auto" stands for."""
     kinds = {name: used.data[name].dtype.kind for name in joint}
     words = [name for name, kind in kinds.items() if kind not in "fiub"]
     if method in ("posterior", "coupling") and words:
@@ -108,22 +66,7 @@ def choose_method(method: str, used: UsedRows, joint: Source) -> str:
 
 
 class DiscreteTables:
-    """Plug-in decomposition of discrete sources.
-
-    Parameters
-    ----------
-    data : MultimodalData of n rows
-        The rows used.
-    pairs : list of pairs of sources
-        What to decompose; the second source of a pair may be empty.
-    n_classes : int
-        Number of classes.
-
-    Attributes
-    ----------
-    states_ : dict of source to ndarray of int of shape (n,)
-        State of each row, for every source and union.
-    """
+    """Plug-in decomposition of discrete sources."""
 
     def __init__(self, data: MultimodalData, pairs: list[Pair], n_classes: int) -> None:
         self.pairs = pairs
@@ -135,19 +78,7 @@ class DiscreteTables:
                     self.states_[source] = source_states(data, source)
 
     def evaluate(self, codes: np.ndarray, weight: np.ndarray) -> list[Parts]:
-        """Decompose every pair.
-
-        Parameters
-        ----------
-        codes : ndarray of int of shape (n,)
-            Class of each row.
-        weight : ndarray of shape (n,)
-            Weight of each row, 0 where it is not drawn.
-
-        Returns
-        -------
-        list of Parts
-        """
+        """Decompose every pair."""
         out = []
         for first, second in self.pairs:
             joint = table_information(
@@ -161,20 +92,7 @@ class DiscreteTables:
         return out
 
     def bias(self, codes: np.ndarray, weight: np.ndarray, n: float) -> np.ndarray:
-        """First-order bias of the three informations of every pair.
-
-        Parameters
-        ----------
-        codes, weight : ndarray of shape (n,)
-            As in :meth:`evaluate`.
-        n : float
-            Effective number of rows.
-
-        Returns
-        -------
-        ndarray of shape (n_pairs, 3)
-            Bits; 0 for an empty source.
-        """
+        """First-order bias of the three informations of every pair."""
         return np.array(
             [
                 [
@@ -186,18 +104,7 @@ class DiscreteTables:
         )
 
     def least(self, codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """Smallest joint information of every pair of two sources.
-
-        Parameters
-        ----------
-        codes, weight : ndarray of shape (n,)
-            As in :meth:`evaluate`.
-
-        Returns
-        -------
-        ndarray of shape (n_pairs,)
-            Bits.
-        """
+        """Smallest joint information of every pair of two sources."""
         return np.array(
             [
                 least_information(*(self._table(s, codes, weight) for s in pair))
@@ -212,21 +119,7 @@ class DiscreteTables:
 
 
 class StatePosterior:
-    """Class shares of every joint state, to score other rows with.
-
-    Parameters
-    ----------
-    data : MultimodalData of n rows
-        The rows used.
-    source : tuple of str
-        All modalities of all sources.
-    codes : ndarray of int of shape (n,)
-        Class of each row.
-    weight : ndarray of shape (n,)
-        Weight of each row, of any scale.
-    prior : ndarray of shape (n_classes,)
-        Share of each class.
-    """
+    """Class shares of every joint state, to score other rows with."""
 
     def __init__(
         self,
@@ -249,17 +142,7 @@ class StatePosterior:
         )
 
     def log_ratio(self, data: MultimodalData) -> np.ndarray:
-        """Logarithm of posterior over prior, 0 for states never seen.
-
-        Parameters
-        ----------
-        data : MultimodalData of n rows
-            Any rows that have all modalities.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-        """
+        """Logarithm of posterior over prior, 0 for states never seen."""
         known = len(self._log_ratio)
         blocks = data.blocks
         joined = state_codes(

@@ -23,26 +23,7 @@ MAX_BINS = 40
 
 
 class PosteriorTables:
-    """Calibrates, quantises and decomposes held-out posteriors.
-
-    Parameters
-    ----------
-    log_ratio : dict of source to ndarray of shape (n, n_classes)
-        Logarithm of held-out posterior over prior, for every source and union.
-    folds : ndarray of int of shape (n,)
-        Fold of each row.
-    pairs : list of pairs of sources
-        What to decompose; the second source of a pair may be empty.
-    n_bins : int or "auto"
-        States of each source.
-
-    Attributes
-    ----------
-    held_out_ : dict of source to float
-        Held-out information of the last evaluation, bits.
-    n_bins_ : dict of source to int
-        States of each source in the last evaluation.
-    """
+    """Calibrates, quantises and decomposes held-out posteriors."""
 
     def __init__(
         self,
@@ -56,19 +37,7 @@ class PosteriorTables:
         self.n_classes = next(iter(log_ratio.values())).shape[1]
 
     def evaluate(self, codes: np.ndarray, weight: np.ndarray) -> list[Parts]:
-        """Decompose every pair.
-
-        Parameters
-        ----------
-        codes : ndarray of int of shape (n,)
-            Class of each row.
-        weight : ndarray of shape (n,)
-            Weight of each row, 0 where it is not drawn.
-
-        Returns
-        -------
-        list of Parts
-        """
+        """Decompose every pair."""
         weight = weight / weight.sum()
         prior = np.bincount(codes, weight, minlength=self.n_classes)
         self.held_out_: dict[Source, float] = {}
@@ -98,18 +67,7 @@ class PosteriorTables:
         return out
 
     def least(self, codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """Smallest joint information of every pair, in the bins of the last evaluation.
-
-        Parameters
-        ----------
-        codes, weight : ndarray of shape (n,)
-            As in :meth:`evaluate`.
-
-        Returns
-        -------
-        ndarray of shape (n_pairs,)
-            Bits.
-        """
+        """Smallest joint information of every pair, in the bins of the last evaluation."""
         return np.array(
             [
                 least_information(
@@ -138,20 +96,7 @@ class PosteriorTables:
         return int(np.clip(np.ceil(size), 2, MAX_BINS))
 
     def bias(self, codes: np.ndarray, weight: np.ndarray, n: float) -> np.ndarray:
-        """First-order bias of the informations of each source in the last evaluation.
-
-        Parameters
-        ----------
-        codes, weight : ndarray of shape (n,)
-            Not used: the tables are those of the last evaluation.
-        n : float
-            Effective number of rows.
-
-        Returns
-        -------
-        ndarray of shape (n_pairs, 3)
-            Bits; 0 for the joint information, which is held-out and not plug-in.
-        """
+        """First-order bias of the informations of each source in the last evaluation."""
         out = np.zeros((len(self.pairs), 3))
         for i, pair in enumerate(self.pairs):
             if pair[1]:
@@ -166,26 +111,7 @@ def posterior_of(
     weight: np.ndarray,
     prior: np.ndarray,
 ) -> tuple[np.ndarray, float]:
-    """Calibrated posterior of each row, and the information that it shows.
-
-    Parameters
-    ----------
-    ratio : ndarray of shape (n, K)
-        Logarithm of held-out posterior over prior.
-    folds, codes : ndarray of int of shape (n,)
-        Folds and classes.
-    weight : ndarray of shape (n,)
-        Weights, which sum to 1.
-    prior : ndarray of shape (K,)
-        Class shares.
-
-    Returns
-    -------
-    log_posterior : ndarray of shape (n, K)
-        ``-inf`` for classes without weight.
-    information : float
-        Held-out information, nats.
-    """
+    """Calibrated posterior of each row, and the information that it shows."""
     with np.errstate(divide="ignore"):
         log_prior = np.log(prior)
     exponent = calibrate(ratio, folds, codes, weight, log_prior)
@@ -198,21 +124,7 @@ def posterior_of(
 def tilt(
     ratio: np.ndarray, exponent: np.ndarray | float, log_prior: np.ndarray
 ) -> np.ndarray:
-    """Logarithm of the posterior that is prior times ratio to the exponent.
-
-    Parameters
-    ----------
-    ratio : ndarray of shape (n, K)
-        Logarithm of posterior over prior.
-    exponent : float or ndarray of shape (n, 1)
-        Inverse temperature.
-    log_prior : ndarray of shape (K,)
-        Logarithm of the prior, ``-inf`` where a class has no weight.
-
-    Returns
-    -------
-    ndarray of shape (n, K)
-    """
+    """Logarithm of the posterior that is prior times ratio to the exponent."""
     return log_softmax(log_prior + exponent * ratio, axis=1)
 
 
@@ -223,26 +135,7 @@ def calibrate(
     weight: np.ndarray,
     log_prior: np.ndarray,
 ) -> np.ndarray:
-    """Temperature of each fold, chosen by log-loss on the held-out rows of the others.
-
-    Parameters
-    ----------
-    ratio : ndarray of shape (n, K)
-        Logarithm of held-out posterior over prior.
-    folds : ndarray of int of shape (n,)
-        Folds.
-    codes : ndarray of int of shape (n,)
-        Classes.
-    weight : ndarray of shape (n,)
-        Weights.
-    log_prior : ndarray of shape (K,)
-        Logarithm of the prior.
-
-    Returns
-    -------
-    ndarray of shape (n_folds,)
-        One of :data:`EXPONENTS` each.
-    """
+    """Temperature of each fold, chosen by log-loss on the held-out rows of the others."""
     n_folds = int(folds.max()) + 1
     here = weight > 0
     if not here.all():
@@ -265,22 +158,7 @@ def calibrate(
 
 
 def quantise(log_posterior: np.ndarray, weight: np.ndarray, n_bins: int) -> np.ndarray:
-    """States of about equal weight (two classes), or clusters (more).
-
-    Parameters
-    ----------
-    log_posterior : ndarray of shape (n, K)
-        Logarithm of held-out posteriors.
-    weight : ndarray of shape (n,)
-        Weights.
-    n_bins : int
-        Largest number of states.
-
-    Returns
-    -------
-    ndarray of int of shape (n,)
-        From 0, without gaps.
-    """
+    """States of about equal weight (two classes), or clusters (more)."""
     if log_posterior.shape[1] == 2:
         states = _equal_weight(
             log_posterior[:, 1] - log_posterior[:, 0], weight, n_bins

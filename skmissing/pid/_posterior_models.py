@@ -21,29 +21,7 @@ from ._sources import Source
 
 
 class SourceModel:
-    """Posterior model of one source.
-
-    Parameters
-    ----------
-    estimator : classifier or None
-        Template; None takes the default.
-    source : tuple of str
-        Modalities that it sees.
-    data : MultimodalData of n rows
-        The rows used.
-    codes : ndarray of int of shape (n,)
-        Classes.
-    weight : ndarray of shape (n,)
-        Positive, with mean 1.
-    folds : ndarray of int of shape (n,)
-        Folds.
-    groups : ndarray of shape (n,) or None
-        Groups.
-    seed : int
-        Of models and inner folds.
-    trains : ndarray of bool of shape (n_folds, n) or None
-        Training rows of each fold; None stands for all rows of the other folds.
-    """
+    """Posterior model of one source."""
 
     def __init__(
         self,
@@ -82,12 +60,7 @@ class SourceModel:
             )
 
     def cross_fit(self) -> np.ndarray:
-        """Logarithm of posterior over prior by models that have not seen the row.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-        """
+        """Logarithm of posterior over prior by models that have not seen the row."""
         out = np.zeros((len(self._codes), self._n_classes))
         for k in range(int(self._folds.max()) + 1):
             test = self._folds == k
@@ -96,13 +69,7 @@ class SourceModel:
         return out
 
     def finish(self) -> Any:
-        """Fit on all rows, and let the training data go.
-
-        Returns
-        -------
-        callable
-            From MultimodalData to the logarithm of posterior over prior.
-        """
+        """Fit on all rows, and let the training data go."""
         return self._fit(np.ones(len(self._codes), dtype=bool), None)
 
     def _fit(self, train: np.ndarray, k: int | None) -> FittedSource:
@@ -135,21 +102,7 @@ class SourceModel:
 
 
 class FittedSource:
-    """A fitted posterior model, as the logarithm of posterior over prior.
-
-    Parameters
-    ----------
-    source : tuple of str
-        Modalities that the model sees.
-    model : classifier or None
-        None where the rows showed one class only: nothing is known then.
-    flat : FlatTable or None
-        None for models that take blocks.
-    prior : ndarray of shape (n_classes,)
-        Of the training rows.
-    n_rows : int
-        Number of training rows.
-    """
+    """A fitted posterior model, as the logarithm of posterior over prior."""
 
     def __init__(
         self,
@@ -163,18 +116,7 @@ class FittedSource:
         self.prior, self.n_rows = prior, n_rows
 
     def __call__(self, data: MultimodalData) -> np.ndarray:
-        """Read some rows.
-
-        Parameters
-        ----------
-        data : MultimodalData of n rows
-            Rows that have the source.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-            0 for classes that the training rows did not show.
-        """
+        """Read some rows."""
         out = np.zeros((len(data), len(self.prior)))
         if self.model is None or not len(data):
             return out
@@ -201,15 +143,7 @@ class FittedSource:
 
 
 class TiltedSource:
-    """A fitted posterior model with its temperature.
-
-    Parameters
-    ----------
-    model : FittedSource
-        The model.
-    exponent : float
-        Power to which posterior over prior is raised.
-    """
+    """A fitted posterior model with its temperature."""
 
     def __init__(self, model: FittedSource, exponent: float) -> None:
         self.model, self.exponent = model, exponent

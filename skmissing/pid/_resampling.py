@@ -29,25 +29,7 @@ def permute(
     n_permutations: int,
     rng: np.random.RandomState,
 ) -> np.ndarray:
-    """Figures after the labels were shuffled among the used rows.
-
-    Parameters
-    ----------
-    tables : object with ``evaluate``
-        Fitted.
-    used : UsedRows
-        Labels and weights.
-    folds : ndarray of int of shape (n,) or None
-        Labels stay in their fold, so that held-out posteriors stay held-out.
-    n_permutations : int
-        How many.
-    rng : RandomState
-        Shuffles.
-
-    Returns
-    -------
-    ndarray of shape (n_permutations, 7 n_pairs)
-    """
+    """Figures after the labels were shuffled among the used rows."""
     strata = np.zeros(len(used.codes), dtype=np.intp) if folds is None else folds
     members = [np.flatnonzero(strata == k) for k in np.unique(strata)]
     out = []
@@ -67,25 +49,7 @@ def bootstrap(
     n_bootstraps: int,
     rng: np.random.RandomState,
 ) -> np.ndarray:
-    """Figures of resampled rows, with the propensities fitted anew.
-
-    Parameters
-    ----------
-    tables : object with ``evaluate``
-        Fitted; posteriors of the rows stay as they are.
-    used : UsedRows
-        Labels, weights, groups, and the fitted model of missingness.
-    X, y : object
-        As the user gave them.
-    n_bootstraps : int
-        How many.
-    rng : RandomState
-        Draws rows, observed and unobserved ones, or whole groups.
-
-    Returns
-    -------
-    ndarray of shape (n_bootstraps, 7 n_pairs)
-    """
+    """Figures of resampled rows, with the propensities fitted anew."""
     frozen = used.weighter and used.weighter.frozen(X, y, used.base)
     out: list[np.ndarray] = []
     while len(out) < n_bootstraps:
@@ -104,19 +68,7 @@ def bootstrap(
 
 
 def p_values(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
-    """Share of shuffles that reach the observed figures, the observed one included.
-
-    Parameters
-    ----------
-    observed : ndarray of shape (m,)
-        Figures.
-    null : ndarray of shape (n_permutations, m)
-        The same after shuffling.
-
-    Returns
-    -------
-    ndarray of shape (m,)
-    """
+    """Share of shuffles that reach the observed figures, the observed one included."""
     # Figures that are equal but for rounding count as reached.
     reached = null >= observed - 1e-12
     return (1.0 + reached.sum(axis=0)) / (1.0 + len(null))
@@ -127,22 +79,6 @@ def intervals(
 ) -> np.ndarray:
     """Bias-corrected intervals that hold 90% of the resamples.
 
-    Parameters
-    ----------
-    observed : ndarray of shape (m,)
-        Figures.
-    drawn : ndarray of shape (n_bootstraps, m)
-        The same of resamples.
-    largest : float, default=inf
-        What no figure of a population can exceed.
-
-    Returns
-    -------
-    ndarray of shape (2, m)
-        Lower and upper ends, from 0 to ``largest``.
-
-    Notes
-    -----
     A resample is biased as against the data by about as much as the data are as
     against the population: plug-in figures grow each time. The quantiles of the
     resamples are therefore moved down by twice the difference of their mean and the
@@ -158,23 +94,7 @@ N_HALVINGS = 4
 
 
 def plug_in_bias(tables: Any, used: UsedRows, parts: list[Parts]) -> np.ndarray:
-    """Bias of what the parts of every pair are made of.
-
-    Parameters
-    ----------
-    tables : object with ``bias`` and ``least``
-        Evaluated with all rows.
-    used : UsedRows
-        Labels, weights and groups.
-    parts : list of Parts
-        Of all rows, one per pair.
-
-    Returns
-    -------
-    ndarray of shape (n_pairs, 4)
-        Of the information of the first source, of the second, of both, and of the
-        smallest one that both allow; bits.
-    """
+    """Bias of what the parts of every pair are made of."""
     first_order = tables.bias(used.codes, used.weight, used.effective_sample_size)
     single = np.array([not second for _, second in tables.pairs])
     # All figures of a single source are its information.
@@ -189,23 +109,6 @@ def plug_in_bias(tables: Any, used: UsedRows, parts: list[Parts]) -> np.ndarray:
 def half_sample_growth(tables: Any, used: UsedRows, whole: np.ndarray) -> np.ndarray:
     """How much larger the least joint information is in half of the rows.
 
-    Parameters
-    ----------
-    tables : object with ``least``
-        Evaluated with all rows.
-    used : UsedRows
-        Labels, weights and groups; rows of a group stay together.
-    whole : ndarray of shape (n_pairs,)
-        The least joint information in all rows, bits.
-
-    Returns
-    -------
-    ndarray of shape (n_pairs,)
-        Bits; an estimate of the bias with all rows, to be subtracted. NaN for fewer
-        than two rows or groups.
-
-    Notes
-    -----
     A bias that falls as 1 / n is twice as large in half of the rows as in all of them,
     so that the difference is what remains with all. Where both unique parts are near 0
     the least information is about the larger one of two nearly equal informations,

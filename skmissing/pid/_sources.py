@@ -19,24 +19,7 @@ Pair = tuple[Source, Source]
 
 
 def resolve_sources(sources: Any, names: Sequence[str]) -> list[Source]:
-    """Check the parameter ``sources``.
-
-    Parameters
-    ----------
-    sources : sequence of str or of sequences of str, or None
-        As the user gave it.
-    names : sequence of str
-        Modalities of X.
-
-    Returns
-    -------
-    list of tuple of str
-
-    Raises
-    ------
-    ValueError
-        For unknown or repeated names.
-    """
+    """Check the parameter ``sources``."""
     found: list[Source]
     if sources is None:
         found = [(name,) for name in names]
@@ -67,49 +50,17 @@ def resolve_sources(sources: Any, names: Sequence[str]) -> list[Source]:
 
 
 def source_name(source: Source) -> str:
-    """What a source is called in results.
-
-    Parameters
-    ----------
-    source : tuple of str
-        Modalities.
-
-    Returns
-    -------
-    str
-    """
+    """What a source is called in results."""
     return "+".join(source)
 
 
 def union(pair: Pair) -> Source:
-    """All modalities of a pair, in an order that all pairs share.
-
-    Parameters
-    ----------
-    pair : pair of sources
-        The second one may be empty.
-
-    Returns
-    -------
-    tuple of str
-    """
+    """All modalities of a pair, in an order that all pairs share."""
     return tuple(sorted(pair[0] + pair[1]))
 
 
 def make_pairs(sources: list[Source]) -> list[Pair]:
-    """Pairs to decompose: one source against the others.
-
-    Parameters
-    ----------
-    sources : list of tuple of str
-        At least one.
-
-    Returns
-    -------
-    list of pairs
-        One for up to two sources, with an empty second one for a single source; else
-        one for each source.
-    """
+    """Pairs to decompose: one source against the others."""
     if len(sources) <= 2:
         return [(sources[0], sources[1] if len(sources) == 2 else ())]
     return [
@@ -172,27 +123,7 @@ def check_used_rows(
     groups: Any,
     names: list[str],
 ) -> UsedRows:
-    """Find and weigh the rows that have every source and a label.
-
-    Parameters
-    ----------
-    estimator : PIDEstimator
-        Its ``propensity`` and ``modalities`` are read.
-    X : {array, DataFrame, MultimodalData} with n_samples rows
-        As the user gave it.
-    data : MultimodalData of n_samples rows
-        The blocks of X.
-    y : array of shape (n_samples,)
-        Labels, some of which may be missing.
-    sample_weight, groups : array of shape (n_samples,) or None
-        As the user gave them.
-    names : list of str
-        Modalities of all sources.
-
-    Returns
-    -------
-    UsedRows
-    """
+    """Find and weigh the rows that have every source and a label."""
     rows = check_partial_rows(estimator, data, y, sample_weight, groups)
     used = observed_rows(data, names) & rows.labelled
     if not used.any():

@@ -407,12 +407,12 @@ def test_pickle_and_clone():
 
 
 def test_warns_of_an_uncertified_solution(monkeypatch):
-    solve = _parts.minimum_information
+    solve = _parts.union_information
 
     def loose(A, B, **options):
         return solve(A, B, **options)._replace(duality_gap=2e-6)
 
-    monkeypatch.setattr(_parts, "minimum_information", loose)
+    monkeypatch.setattr(_parts, "union_information", loose)
     X, y = discrete()
     with pytest.warns(UncertifiedWarning, match="Got a duality gap of 2e-06 bit"):
         pid = PIDEstimator(method="exact").fit(X, y)

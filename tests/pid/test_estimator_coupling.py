@@ -30,7 +30,7 @@ from skmissing.pid.coupling._support import (
     merge_rows,
     rake,
 )
-from skmissing.pid.solver._union_information import minimum_information
+from skmissing.pid.solver import union_information
 
 # XOR needs the product of the bits.
 PRODUCTS = make_pipeline(
@@ -155,7 +155,7 @@ def test_many_problems_stand_for_all_rows():
     ]
     problems = make_problems(*points, total, np.random.RandomState(0))
     assert len(problems) == 40
-    least = [minimum_information(a.table, b.table).value for a, b in problems[::8]]
+    least = [union_information(a.table, b.table).value for a, b in problems[::8]]
     # The parts of the population: 0.0385 + 0.0832 + 0.1546.
     assert np.mean(least) == pytest.approx(0.2763, abs=0.005)
     assert np.std(least) < 0.002
@@ -169,7 +169,7 @@ def test_the_gap_holds_the_true_minimum(shape):
     """From good couplings and from bad ones."""
     for seed in range(3):
         first, second = random_marginals(seed, shape, 0.5)
-        truth = minimum_information(first, second)
+        truth = union_information(first, second)
         total = first.sum(axis=1)
         entropy = -(total @ np.log(total))
         apart = first[:, :, None] * second[:, None, :] / total[:, None, None]
@@ -205,7 +205,7 @@ def test_the_gap_of_an_estimate_is_honest(monkeypatch):
     pid = PIDEstimator(method="coupling", estimator=curved, cv=3, random_state=0)
     pid.fit(X, y)
     ((a, b),) = seen
-    truth = minimum_information(a.table, b.table).value
+    truth = union_information(a.table, b.table).value
     estimate = figures(pid)[[0, 5]].sum()
     assert estimate - pid.duality_gap_ <= truth <= estimate + 1e-9
     assert estimate - truth < 0.003
@@ -266,7 +266,7 @@ def test_slope_is_the_derivative_through_the_scaling(shape):
 
 def test_slope_vanishes_at_the_minimum():
     first, second = random_marginals(3, (2, 4, 4))
-    least = minimum_information(first, second)
+    least = union_information(first, second)
     assert np.abs(slope(least.coupling + 1e-300).kernel).max() < 1e-6
 
 

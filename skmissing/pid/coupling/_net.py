@@ -32,15 +32,6 @@ Problem = tuple[Marginal, Marginal]
 class PairNet(nn.Module):
     """Kernel of a pair of sources: for each class an inner product of two nets.
 
-    Parameters
-    ----------
-    n_inputs : pair of int
-        Inputs of each source.
-    n_classes : int
-        K.
-
-    Notes
-    -----
     The kernel of class y is ``scale_y <f1(x1)_y, f2(x2)_y>`` with vectors of ``RANK``
     entries. Additive terms of either source would be absorbed by the scaling to the
     marginals, hence the scale is all that the class has of its own. Nothing is
@@ -63,17 +54,7 @@ class PairNet(nn.Module):
         self.log_scale = nn.Parameter(torch.zeros(n_classes))
 
     def forward(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-        """Logarithm of the unscaled coupling.
-
-        Parameters
-        ----------
-        first, second : Tensor of shape (n1, n_inputs) and (n2, n_inputs)
-            Inputs.
-
-        Returns
-        -------
-        Tensor of shape (K, n1, n2)
-        """
+        """Logarithm of the unscaled coupling."""
         a, b = (
             net(x).view(len(x), self.n_classes, RANK).transpose(0, 1)
             for net, x in zip(self.sides, (first, second))
@@ -89,22 +70,7 @@ def kernel_of(net: PairNet, problem: Problem) -> np.ndarray:
 
 
 def learn_coupling(problems: list[Problem], seed: int) -> tuple[PairNet, np.ndarray]:
-    """Fit the nets of a pair, several times, and keep the best.
-
-    Parameters
-    ----------
-    problems : list of (Marginal, Marginal)
-        All of them; some are learned from, others choose among the fits.
-    seed : int
-        Of the initial weights.
-
-    Returns
-    -------
-    net : PairNet
-        With the smallest mean objective on the problems that choose.
-    objectives : ndarray of shape (N_RESTARTS,)
-        That of each restart, nats.
-    """
+    """Fit the nets of a pair, several times, and keep the best."""
     n_held_out = min(N_HELD_OUT, len(problems) // 2)
     # A single problem holds every row there is: nothing is left to generalise to.
     held_out = problems[:n_held_out] or problems

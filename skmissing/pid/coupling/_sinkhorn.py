@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import minimize
 
-from ..solver._certificate import certify, negative_entropy, repair
+from ..solver import certify, negative_entropy, repair
 
 # Rounds between two returns to log space, where scaling factors can neither overflow
 # nor vanish.
@@ -25,18 +25,7 @@ ASCENT_STEPS = 40
 
 
 class Scaled(NamedTuple):
-    """A coupling with (nearly) the wanted marginals.
-
-    Attributes
-    ----------
-    coupling : ndarray of shape (K, n1, n2)
-        ``exp(kernel + f + g)``.
-    f, g : ndarray of shape (K, n1) and (K, n2)
-        Logarithms of its scaling factors.
-    violation : float
-        Sum of absolute differences of the marginals of the first source; those of the
-        second one are exact.
-    """
+    """A coupling with (nearly) the wanted marginals."""
 
     coupling: np.ndarray
     f: np.ndarray
@@ -55,25 +44,6 @@ def sinkhorn(
 ) -> Scaled:
     """Scale each class to its marginals.
 
-    Parameters
-    ----------
-    kernel : ndarray of shape (K, n1, n2)
-        Logarithm of the coupling before scaling.
-    first, second : ndarray of shape (K, n1) and (K, n2)
-        Positive marginals of equal class totals.
-    g : ndarray of shape (K, n2) or None
-        Where to start.
-    tol : float
-        Violation at which to stop.
-    max_rounds : int
-        Largest number of rounds.
-
-    Returns
-    -------
-    Scaled
-
-    Notes
-    -----
     Sinkhorn's algorithm in log space, stabilised: a round in log space, then some on
     the kernel that has the potentials in it, by matrix products, which are an order of
     magnitude faster; their factors then join the potentials.
@@ -125,15 +95,7 @@ def objective(coupling: np.ndarray) -> float:
 
 
 class Slope(NamedTuple):
-    """Derivative of the objective.
-
-    Attributes
-    ----------
-    kernel : ndarray of shape (K, n1, n2)
-        With respect to the kernel, through the scaling.
-    L, M : ndarray of shape (K, n1) and (K, n2)
-        Adjoint variables of the marginals, an estimate of the dual potentials.
-    """
+    """Derivative of the objective."""
 
     kernel: np.ndarray
     L: np.ndarray
@@ -143,17 +105,6 @@ class Slope(NamedTuple):
 def slope(coupling: np.ndarray) -> Slope:
     """Differentiate the objective at the fixed point of the scaling.
 
-    Parameters
-    ----------
-    coupling : ndarray of shape (K, n1, n2)
-        A scaled kernel.
-
-    Returns
-    -------
-    Slope
-
-    Notes
-    -----
     A change ``d`` of the kernel changes the coupling by ``Q (d + df + dg)``, with
     ``df, dg`` such that no marginal changes. The objective has the derivative
     ``G = log Q(y | x1, x2)`` with respect to Q, so that its change is
@@ -197,16 +148,7 @@ def _additive(
 
 
 class Certified(NamedTuple):
-    """Enclosure of the smallest information of a pair of marginals.
-
-    Attributes
-    ----------
-    lower, upper : float
-        Of ``-H_Q(Y | X1, X2)``, nats; ``upper`` is attained by the coupling after its
-        marginals were made exact.
-    violation : float
-        Largest error of a marginal of that coupling.
-    """
+    """Enclosure of the smallest information of a pair of marginals."""
 
     lower: float
     upper: float
@@ -218,21 +160,6 @@ def enclose(
 ) -> Certified:
     """Bound the minimum from both sides, starting from a coupling near it.
 
-    Parameters
-    ----------
-    first, second : ndarray of shape (K, n1) and (K, n2)
-        Marginals.
-    coupling : ndarray of shape (K, n1, n2)
-        Of any quality.
-    bound : bool, default=True
-        Whether to look for the lower bound, which takes most of the time; NaN if not.
-
-    Returns
-    -------
-    Certified
-
-    Notes
-    -----
     All potentials give a lower bound. Those of :func:`slope` fit where the coupling has
     mass; a few steps of dual ascent, in which the maximum over cells is smooth, mend
     them where it has none.
@@ -257,20 +184,7 @@ def enclose(
 def ascend(
     first: np.ndarray, second: np.ndarray, L: np.ndarray, M: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Raise the lower bound that potentials prove.
-
-    Parameters
-    ----------
-    first, second : ndarray of shape (K, n1) and (K, n2)
-        Marginals.
-    L, M : ndarray of shape (K, n1) and (K, n2)
-        Potentials.
-
-    Returns
-    -------
-    L, M : ndarray
-        Better ones.
-    """
+    """Raise the lower bound that potentials prove."""
     shape, cut = (len(first), first.shape[1] + second.shape[1]), first.shape[1]
     mass = first.sum(axis=0)
     share = np.log(second.sum(axis=0))

@@ -65,24 +65,6 @@ def merge_rows(
 ) -> Points:
     """Merge rows that agree in everything, and put them in order.
 
-    Parameters
-    ----------
-    features : ndarray of shape (n, n_features)
-        Standardised features.
-    log_posterior : ndarray of shape (n, K)
-        Calibrated.
-    weight : ndarray of shape (n,)
-        Not negative.
-    live : ndarray of int
-        Classes with weight.
-
-    Returns
-    -------
-    Points
-        Posteriors of the live classes.
-
-    Notes
-    -----
     The nets see the features and the log-odds: the best coupling is a function of the
     posteriors, which are sufficient statistics, and need not be found in the features.
     """
@@ -114,22 +96,6 @@ def deal(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Deal ordered points out so that every problem stands for all of them.
 
-    Parameters
-    ----------
-    mass : ndarray of shape (n_points,)
-        Shares that sum to 1.
-    n_problems : int
-        Number of problems.
-    rng : RandomState
-        Which part of a layer goes to which problem.
-
-    Returns
-    -------
-    list of (ndarray of int, ndarray)
-        Points of each problem and their masses, which sum to 1.
-
-    Notes
-    -----
     The order is cut into layers of equal mass and each layer into one part of equal
     mass for each problem; a point on a cut is shared. So all mass is used, problems
     have equal mass whatever the weights are, and their marginals differ by much less
@@ -159,21 +125,6 @@ def deal(
 def rake(log_posterior: np.ndarray, mass: np.ndarray, total: np.ndarray) -> np.ndarray:
     """Joint probabilities with given masses and class totals.
 
-    Parameters
-    ----------
-    log_posterior : ndarray of shape (n, K)
-        Finite.
-    mass : ndarray of shape (n,)
-        Sums to 1.
-    total : ndarray of shape (K,)
-        Positive, sums to 1.
-
-    Returns
-    -------
-    ndarray of shape (K, n)
-
-    Notes
-    -----
     Among all tables of these marginals the one that is nearest to ``mass * posterior``
     in the Kullback-Leibler divergence: the posteriors times one factor per class,
     normalised. Two different models disagree on the class totals; unless they are made
@@ -215,22 +166,6 @@ def make_problems(
 ) -> list[tuple[Marginal, Marginal]]:
     """Problems that together use every row of both sources.
 
-    Parameters
-    ----------
-    first, second : Points
-        The sources.
-    total : ndarray of shape (K,)
-        Class shares.
-    rng : RandomState
-        Deals.
-
-    Returns
-    -------
-    list of (Marginal, Marginal)
-        A single one where both sources have few points.
-
-    Notes
-    -----
     A coupling sees its sources only through their marginals with the label: which row
     of one source came with which row of the other does not matter. So each source is
     dealt out by itself.

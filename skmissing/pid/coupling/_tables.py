@@ -20,30 +20,7 @@ TOLERANCE, MAX_ROUNDS = 1e-10, 1000
 
 
 class CouplingTables:
-    """Calibrates held-out posteriors and couples the sources they belong to.
-
-    Parameters
-    ----------
-    log_ratio : dict of source to ndarray of shape (n, n_classes)
-        Logarithm of held-out posterior over prior, for every source and union.
-    folds : ndarray of int of shape (n,)
-        Fold of each row.
-    pairs : list of pairs of sources
-        What to decompose; the second source of a pair may be empty.
-    data : MultimodalData of n rows
-        The rows used.
-    weight : ndarray of shape (n,)
-        Their weights, for the scale of features.
-    seed : int
-        Of nets and deals.
-
-    Attributes
-    ----------
-    held_out_ : dict of source to float
-        Held-out information of the last evaluation, bits.
-    n_bins_ : dict of source to int
-        Distinct rows of each source in the last evaluation.
-    """
+    """Calibrates held-out posteriors and couples the sources they belong to."""
 
     def __init__(
         self,
@@ -63,20 +40,7 @@ class CouplingTables:
         self._nets: dict[Pair, Any] = {}
 
     def evaluate(self, codes: np.ndarray, weight: np.ndarray) -> list[Parts]:
-        """Decompose every pair.
-
-        Parameters
-        ----------
-        codes : ndarray of int of shape (n,)
-            Class of each row.
-        weight : ndarray of shape (n,)
-            Weight of each row, 0 where it is not drawn.
-
-        Returns
-        -------
-        list of Parts
-            With a certified gap in the first evaluation, and NaN for it in later ones.
-        """
+        """Decompose every pair."""
         weight = weight / weight.sum()
         total = np.bincount(codes, weight, minlength=self.n_classes)
         # Classes that a resample lacks have no coupling.
@@ -108,33 +72,11 @@ class CouplingTables:
         return out
 
     def bias(self, codes: np.ndarray, weight: np.ndarray, n: float) -> np.ndarray:
-        """No correction: informations of posteriors are no plug-in figures of a table.
-
-        Parameters
-        ----------
-        codes, weight, n : object
-            Not used.
-
-        Returns
-        -------
-        ndarray of shape (n_pairs, 3)
-            Zeros.
-        """
+        """No correction: informations of posteriors are no plug-in figures of a table."""
         return np.zeros((len(self.pairs), 3))
 
     def least(self, codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """Nothing to extrapolate from, as nets would have to learn from every half.
-
-        Parameters
-        ----------
-        codes, weight : object
-            Not used.
-
-        Returns
-        -------
-        ndarray of shape (n_pairs,)
-            NaN.
-        """
+        """Nothing to extrapolate from, as nets would have to learn from every half."""
         return np.full(len(self.pairs), np.nan)
 
     def _couple(
@@ -212,22 +154,7 @@ def _assemble(figures: np.ndarray, joint: float, swap: bool) -> Parts:
 
 
 def standardise(data: MultimodalData, source: Source, weight: np.ndarray) -> np.ndarray:
-    """Features of a source with mean 0 and variance 1.
-
-    Parameters
-    ----------
-    data : MultimodalData of n rows
-        Rows that have the source.
-    source : tuple of str
-        Modalities.
-    weight : ndarray of shape (n,)
-        Positive.
-
-    Returns
-    -------
-    ndarray of shape (n, n_features)
-        Without NaN, and without features that are constant.
-    """
+    """Features of a source with mean 0 and variance 1."""
     table = FlatTable(list(source), keep_nan=False).fit(data, weight).transform(data)
     mean = np.average(table, axis=0, weights=weight)
     spread = np.sqrt(np.average((table - mean) ** 2, axis=0, weights=weight))
