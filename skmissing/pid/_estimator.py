@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,28 +12,26 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._estimation._folds import cross_fit_folds, observed_rows
 from .._estimation._partial_labels import known_labels, labels_of
-from .._estimation._rows import check_weights
+from .._estimation._rows import LabelledRows, check_weights
 from .._utils._random import draw_seed, local_random_state
 from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_context
 from ..ipw._propensity import PropensityWeighter
 from ..modalities._validation import check_multimodal
-from ._decomposition import Parts
 from ._discrete import DiscreteTables, StatePosterior, choose_method
 from ._posterior import PosteriorTables, calibrate, tilt
 from ._posterior_models import SourceModel, TiltedSource
-from ._resampling import bootstrap, permute, plug_in_bias
-from ._results import PIDResults
+from ._resampling import Repeats, Tables, bootstrap, permute, plug_in_bias
+from ._results import Distributions, MethodFit, PIDResults
 from ._sources import (
+    CompleteCases,
     Pair,
-    Source,
-    UsedRows,
-    check_used_rows,
+    find_complete_cases,
     make_pairs,
     resolve_sources,
     union,
 )
-from .coupling._tables import CouplingTables
+from .coupling import CouplingTables
 
 
 class PIDEstimator(PIDResults, BaseEstimator):
@@ -259,6 +256,9 @@ class PIDEstimator(PIDResults, BaseEstimator):
         "unit": [StrOptions({"bits", "nats"})],
         "n_bootstraps": [Interval(Integral, 0, None, closed="left")],
         "n_permutations": [Interval(Integral, 0, None, closed="left")],
+        "confidence_level": [Interval(Real, 0, 1, closed="neither")],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
 
@@ -275,6 +275,9 @@ class PIDEstimator(PIDResults, BaseEstimator):
         unit: str = "bits",
         n_bootstraps: int = 0,
         n_permutations: int = 0,
+        confidence_level: float = 0.9,
+        n_jobs: int | None = None,
+        verbose: int = 0,
         random_state: Any = None,
     ) -> None:
         self.modalities = modalities
@@ -287,6 +290,9 @@ class PIDEstimator(PIDResults, BaseEstimator):
         self.unit = unit
         self.n_bootstraps = n_bootstraps
         self.n_permutations = n_permutations
+        self.confidence_level = confidence_level
+        self.n_jobs = n_jobs
+        self.verbose = verbose
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
@@ -320,30 +326,36 @@ class PIDEstimator(PIDResults, BaseEstimator):
                 "take method='posterior' for p-values."
             )
         names = [name for source in self.sources_ for name in source]
-        used = check_used_rows(self, X, data, y, sample_weight, groups, names)
+        cases = find_complete_cases(
+            self, X, data, names, y=y, sample_weight=sample_weight, groups=groups
+        )
         rng = local_random_state(self.random_state)
+        rows = cases.rows
         self._pairs = make_pairs(self.sources_)
         self._joint = union(self._pairs[0])
-        self.classes_ = used.classes
-        self._log_prior = np.log(used.prior)
-        self.propensity_ = used.weighter
-        self.n_used_ = len(used.rows)
-        self.effective_sample_size_ = used.effective_sample_size
-        self.method_ = choose_method(self.method, used, self._joint)
+        self.classes_ = rows.classes
+        self._log_prior = np.log(rows.prior)
+        self.propensity_ = cases.weighter
+        self.n_used_ = len(rows)
+        self.effective_sample_size_ = rows.ess
+        self.method_ = choose_method(self.method, rows, self._joint)
         if self.method_ == "exact":
-            found = fit_exact(used, self._pairs)
+            fit = fit_exact(rows, self._pairs)
         else:
-            found = fit_posterior(self, used, self._pairs, rng)
-        self._log_ratio = found.log_ratio
-        self._held_out, self._sizes = found.held_out, found.sizes
-        tables = found.tables
-        bias = plug_in_bias(tables, used, found.parts)
+            fit = fit_posterior(self, cases, self._pairs, rng)
+        self._log_ratio = fit.log_ratio
+        bias = plug_in_bias(self._pairs, rows, fit.found)
         null = drawn = None
         if self.n_permutations:
-            null = permute(tables, used, found.folds, self.n_permutations, rng)
+            repeats = Repeats(self.n_permutations, self.n_jobs, self.verbose)
+            null = permute(fit.tables, rows, fit.folds, repeats, rng)
         if self.n_bootstraps:
-            drawn = bootstrap(tables, used, X, y, self.n_bootstraps, rng)
-        self._store(found.parts, bias, null, drawn)
+            frozen = None
+            if cases.weighter is not None:
+                frozen = cases.weighter.frozen(X, y, cases.all_rows.weight)
+            repeats = Repeats(self.n_bootstraps, self.n_jobs, self.verbose)
+            drawn = bootstrap(fit.tables, cases, frozen, repeats, rng)
+        self._store(fit, bias, Distributions(null, drawn))
         return self
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
@@ -361,9 +373,10 @@ class PIDEstimator(PIDResults, BaseEstimator):
         Returns
         -------
         float
-            Mean of :math:`\\log_2 (q(y) / p(y))` in bits, with the joint posterior q
-            and the class shares p of ``fit``: at most the joint information in
-            expectation, and negative for a model that is worse than none.
+            Mean of :math:`\\log (q(y) / p(y))` in the unit of the estimator, with the
+            joint posterior q and the class shares p of ``fit``: at most the joint
+            information in expectation, and negative for a model that is worse than
+            none.
         """
         check_is_fitted(self)
         data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
@@ -387,7 +400,8 @@ class PIDEstimator(PIDResults, BaseEstimator):
             )
         posterior = tilt(self._log_ratio(data[rows]), 1.0, self._log_prior)
         gain = posterior[np.arange(len(codes)), codes] - self._log_prior[codes]
-        return float(weight[rows] @ gain / weight[rows].sum() / np.log(2.0))
+        nats = weight[rows] @ gain / weight[rows].sum()
+        return float(nats if self.unit == "nats" else nats / np.log(2.0))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -397,113 +411,48 @@ class PIDEstimator(PIDResults, BaseEstimator):
         return tags
 
 
-@dataclass
-class Found:
-    """What a method found out.
-
-    Attributes
-    ----------
-    tables : DiscreteTables, PosteriorTables or CouplingTables
-        Repeats the cheap steps for other labels or weights.
-    parts : list of Parts
-        One per pair.
-    folds : ndarray of int of shape (n,) or None
-        Fold of each used row.
-    log_ratio : callable
-        From MultimodalData to the logarithm of posterior over prior, given all sources.
-    held_out : dict of source to float
-        Held-out information, bits.
-    sizes : dict of source to int
-        States.
-    """
-
-    tables: DiscreteTables | PosteriorTables | CouplingTables
-    parts: list[Parts]
-    folds: np.ndarray | None
-    log_ratio: Any
-    held_out: dict[Source, float]
-    sizes: dict[Source, int]
-
-
-def fit_exact(used: UsedRows, pairs: list[Pair]) -> Found:
-    """Count distinct rows.
-
-    Parameters
-    ----------
-    used : UsedRows
-        The rows.
-    pairs : list of pairs of sources
-        What to decompose.
-
-    Returns
-    -------
-    Found
-    """
-    tables = DiscreteTables(used.data, pairs, len(used.classes))
-    posterior = StatePosterior(
-        used.data, union(pairs[0]), used.codes, used.weight, used.prior
-    )
-    return Found(
+def fit_exact(rows: LabelledRows, pairs: list[Pair]) -> MethodFit:
+    """Count distinct rows."""
+    tables = DiscreteTables(rows.data, pairs, len(rows.classes))
+    return MethodFit(
         tables=tables,
-        parts=tables.evaluate(used.codes, used.weight),
+        found=tables.evaluate(rows.y, rows.weight),
         folds=None,
-        log_ratio=posterior.log_ratio,
-        held_out={},
-        sizes={s: int(v.max()) + 1 for s, v in tables.states_.items()},
+        log_ratio=StatePosterior(rows, union(pairs[0])),
     )
 
 
 def fit_posterior(
-    estimator: Any, used: UsedRows, pairs: list[Pair], rng: np.random.RandomState
-) -> Found:
-    """Cross-fit posteriors, and decompose through bins or couplings of them.
-
-    Parameters
-    ----------
-    estimator : PIDEstimator
-        Its ``estimator``, ``cv``, ``n_bins`` and ``method_`` are read.
-    used : UsedRows
-        The rows.
-    pairs : list of pairs of sources
-        What to decompose.
-    rng : RandomState
-        Draws folds and the seed of everything else.
-
-    Returns
-    -------
-    Found
-    """
-    groups = None if used.groups is None else used.groups[used.rows]
-    folds, trains = cross_fit_folds(
-        estimator.cv, used.codes, used.rows, used.groups, len(used.base), rng
+    estimator: Any, cases: CompleteCases, pairs: list[Pair], rng: np.random.RandomState
+) -> MethodFit:
+    """Cross-fit posteriors, and decompose through bins or couplings of them."""
+    rows, all_rows = cases.rows, cases.all_rows
+    folds = cross_fit_folds(
+        estimator.cv, rows.y, cases.index, all_rows.groups, len(all_rows), rng
     )
     seed = draw_seed(rng)
     joint = union(pairs[0])
     wanted = [s for pair in pairs if pair[1] for s in pair]
     log_ratio = {}
     for source in dict.fromkeys([*wanted, joint]):
-        model = SourceModel(
-            estimator.estimator, source, used.data, used.codes, used.weight, folds,
-            groups, seed, trains,
-        )  # fmt: skip
+        model = SourceModel(estimator.estimator, source, rows, folds, seed)
         log_ratio[source] = model.cross_fit()
     # The last one is the joint model.
-    finished = model.finish()
-    tables: PosteriorTables | CouplingTables
+    joint_model = model.fit_all()
+    tables: Tables
     if estimator.method_ == "coupling":
-        tables = CouplingTables(log_ratio, folds, pairs, used.data, used.weight, seed)
+        tables = CouplingTables(log_ratio, folds.fold, pairs, rows, seed)
+        found = tables.evaluate(rows.y, rows.weight, certify=True)
     else:
-        tables = PosteriorTables(log_ratio, folds, pairs, estimator.n_bins)
-    parts = tables.evaluate(used.codes, used.weight)
-    # Nothing of these rows is scored with it, so all of them choose it.
+        tables = PosteriorTables(log_ratio, folds.fold, pairs, estimator.n_bins)
+        found = tables.evaluate(rows.y, rows.weight)
+    # No score of these rows depends on it, so all of them choose it.
     exponent = calibrate(
-        log_ratio[joint], folds, used.codes, used.weight, np.log(used.prior)
+        log_ratio[joint], folds.fold, rows.y, rows.weight, np.log(rows.prior)
     )
-    return Found(
+    return MethodFit(
         tables=tables,
-        parts=parts,
-        folds=folds,
-        log_ratio=TiltedSource(finished, float(exponent.mean())),
-        held_out=tables.held_out_,
-        sizes=tables.n_bins_,
+        found=found,
+        folds=folds.fold,
+        log_ratio=TiltedSource(joint_model, float(exponent.mean())),
     )

@@ -1,6 +1,6 @@
 """Couplings with given marginals: scaling, its derivative, and a bound from below.
 
-Arrays of one problem have the classes in front here: kernels and couplings (K, n1, n2),
+Arrays of one problem have the classes in front: kernels and couplings (K, n1, n2),
 marginals (K, n1) and (K, n2). Everything is in nats.
 """
 
@@ -25,7 +25,11 @@ ASCENT_STEPS = 40
 
 
 class Scaled(NamedTuple):
-    """A coupling with (nearly) the wanted marginals."""
+    """A coupling ``exp(kernel + f + g)`` with (nearly) the wanted marginals.
+
+    Those of the second source are exact; ``violation`` is the sum of absolute
+    differences of those of the first.
+    """
 
     coupling: np.ndarray
     f: np.ndarray
@@ -95,7 +99,10 @@ def objective(coupling: np.ndarray) -> float:
 
 
 class Slope(NamedTuple):
-    """Derivative of the objective."""
+    """Derivative of the objective by the kernel, and adjoint variables L and M.
+
+    The latter belong to the marginals, and estimate the dual potentials.
+    """
 
     kernel: np.ndarray
     L: np.ndarray
@@ -147,8 +154,11 @@ def _additive(
     return inverse * (right1 - (q @ M[:, :, None])[:, :, 0]), M
 
 
-class Certified(NamedTuple):
-    """Enclosure of the smallest information of a pair of marginals."""
+class Enclosure(NamedTuple):
+    """Bounds of the minimum of ``-H_Q(Y | X1, X2)``, and error of the worst marginal.
+
+    ``upper`` is attained by the coupling after its marginals were made exact.
+    """
 
     lower: float
     upper: float
@@ -157,8 +167,8 @@ class Certified(NamedTuple):
 
 def enclose(
     first: np.ndarray, second: np.ndarray, coupling: np.ndarray, *, bound: bool = True
-) -> Certified:
-    """Bound the minimum from both sides, starting from a coupling near it.
+) -> Enclosure:
+    """Bound the minimum from both sides; without ``bound`` the lower one is NaN.
 
     All potentials give a lower bound. Those of :func:`slope` fit where the coupling has
     mass; a few steps of dual ascent, in which the maximum over cells is smooth, mend
@@ -170,7 +180,8 @@ def enclose(
     if bound:
         start = slope(coupling)
         L, M = ascend(first, second, start.L, start.M)
-        lower, upper, exact, _ = certify(A, second, np.ascontiguousarray(L.T), M, Q)
+        bounds = certify(A, second, np.ascontiguousarray(L.T), M, Q)
+        lower, upper, exact = bounds.lower, bounds.upper, bounds.coupling
     else:
         exact = repair(A, second, Q)
         upper = negative_entropy(exact)
@@ -178,7 +189,7 @@ def enclose(
         float(np.abs(exact.sum(axis=2) - A).max()),
         float(np.abs(exact.sum(axis=0) - second).max()),
     )
-    return Certified(lower, upper, violation)
+    return Enclosure(lower, upper, violation)
 
 
 def ascend(
