@@ -103,7 +103,7 @@ GATES = [
 
 
 @pytest.mark.parametrize(("function", "p1", "p2", "u1", "u2", "r", "s"), GATES)
-def test_gates_with_biased_inputs(function, p1, p2, u1, u2, r, s):
+def test_gates_with_biased_inputs(function, p1, p2, *, u1, u2, r, s):
     P = gate(function, p1, p2)
     result = broja(P)
     check(result, P)
