@@ -59,8 +59,8 @@ class PIDEstimator(PIDResults, BaseEstimator):
         or if the number of distinct joint rows times the number of classes less one is
         at most a tenth of the effective number of rows; else "posterior".
     estimator : classifier, default=None
-        With ``predict_proba``, not for "exact". One clone learns the posterior of
-        each source, one that of all together. None: a logistic regression on
+        A template with ``predict_proba``, not for "exact". One clone learns the
+        posterior of each source, one that of all together. None: a logistic regression on
         standardised features whose ridge penalty has the smallest held-out log-loss;
         for sources with an image or a series a
         :class:`~skmissing.baselines.FusionClassifier`.
@@ -69,18 +69,24 @@ class PIDEstimator(PIDResults, BaseEstimator):
         more rows and for more informative sources, from 2 to 40. For "posterior" only.
     cv : int, splitter or iterable, default=5
         Folds, not for "exact"; each used row is in one test set. An int is stratified
-        by class and splits the used rows. Others split all rows of X, and models learn
-        from the training rows that they name.
+        by class and splits the used rows. Others split all rows of X, and models are
+        trained on the training rows that they name.
     propensity : PropensityWeighter, default=None
         Template of the model of missingness: the used rows are weighted so that they
         stand for all rows. None: they are taken as they are.
     unit : {"bits", "nats"}, default="bits"
-        Of every information reported, except that of ``score``.
+        Of every information, that of ``score`` included.
     n_bootstraps : int, default=0
         Resamples of the rows (or groups) for standard errors and intervals.
     n_permutations : int, default=0
         Shuffles of the labels for p-values, at least 19 to reach 0.05. Not for
         "coupling".
+    confidence_level : float, default=0.9
+        Of the intervals.
+    n_jobs : int, default=None
+        Resamples and shuffles at once; results do not depend on it.
+    verbose : int, default=0
+        1 shows a progress bar of resamples and shuffles.
     random_state : int, RandomState instance or None, default=None
         Draws folds, models, resamples and shuffles.
 
@@ -88,16 +94,19 @@ class PIDEstimator(PIDResults, BaseEstimator):
     ----------
     unique_ : dict of str to float
         Unique information by source. Of more than two, against all others together.
-    redundant_ : float or dict of str to float
-        Information that both sources have; of more than two sources by source, each
-        against the others.
-    synergistic_ : float or dict of str to float
+    redundant_ : dict of (str, str) to float
+        Information that both sources of a pair have, by the names of the two; of more
+        than two sources the second one are all others, their names joined by ``+``.
+        The second name of a single source is "".
+    synergistic_ : dict of (str, str) to float
         Information that only both together have; likewise.
+    redundant, synergistic : float
+        The value of the only pair; AttributeError for more than two sources.
     mutual_information_ : dict of str to float
         Information of each source, and of all together under ``"joint"``: the estimate
         or the smallest one that some pair allows, whichever is larger.
     raw_ : DataFrame
-        The estimates before anything was raised to its bound, see Notes, with the
+        The estimates before the joint information was raised, see Notes, with the
         columns of ``to_frame`` up to ``raw``.
     duality_gap_ : float
         Certified bound on the error of the solver, of the worst pair. With "coupling"
@@ -119,10 +128,10 @@ class PIDEstimator(PIDResults, BaseEstimator):
         Of the weights of these rows.
     propensity_ : PropensityWeighter or None
         The fitted model of missingness.
-    null_distribution_ : ndarray of shape (n_permutations, n_figures) or None
-        Raw figures after shuffling, in the order of the rows of ``to_frame``.
-    bootstrap_distribution_ : ndarray of shape (n_bootstraps, n_figures) or None
-        Raw figures of resamples.
+    null_distribution_ : ndarray of shape (n_permutations, n_quantities) or None
+        Raw values after shuffling, in the order of the rows of ``to_frame``.
+    bootstrap_distribution_ : ndarray of shape (n_bootstraps, n_quantities) or None
+        Raw values of resamples.
     classes_ : ndarray of shape (n_classes,)
         Labels of the used rows, sorted.
     modality_names_in_ : ndarray of str
@@ -146,7 +155,7 @@ class PIDEstimator(PIDResults, BaseEstimator):
     -----
     skmissing.exceptions.UncertifiedWarning
         If the certified gap of a solution exceeds 1e-9 bit ("coupling": 0.02 bit), with
-        the figure.
+        its value.
 
     See Also
     --------
@@ -169,8 +178,8 @@ class PIDEstimator(PIDResults, BaseEstimator):
     :math:`(\\sum w)^2 / \\sum w^2`: ``"auto"`` and the column ``corrected``.
 
     *exact.* Weighted shares of the distinct rows go to the solver. A missing feature is
-    a level of its own. Shares of a sample say more about the label than those of the
-    population: the informations are biased upwards, by about
+    a level of its own. Shares of a sample are more informative about the label than
+    those of the population: the informations are biased upwards, by about
     :math:`(n_x - 1)(K - 1) / (2 n \\ln 2)` bits for :math:`n_x` states and K classes.
     The column ``corrected`` of ``to_frame`` subtracts this first-order bias (Miller and
     Madow's, by occupied cells, with the effective number of rows) from the
@@ -199,7 +208,7 @@ class PIDEstimator(PIDResults, BaseEstimator):
     posteriors q and weighted class shares p, a lower bound in expectation. It can be
     negative for noise, or less than :math:`I^*`; the joint information is then
     reported as :math:`I^*` and the synergistic one as 0, so that the parts always add
-    up to it. Of more than two sources all pairs get the largest such figure. ``raw``
+    up to it. Of more than two sources all pairs get the largest such value. ``raw``
     has the estimates before that.
 
     *coupling.* The estimator of :cite:t:`icym2i` with its defects removed. For each
@@ -211,8 +220,8 @@ class PIDEstimator(PIDResults, BaseEstimator):
     both sources have the same class totals, so that a coupling exists. Equal rows count
     as one. More than 192 of them are dealt out to problems of about that size, each
     with the same share of every layer of posteriors, and the parts are means over all
-    problems. Nets are started three times, learn from some problems, and others choose
-    among them. For two and three classes its parts agree with those of "exact" (gates)
+    problems. Nets are started three times and trained on some problems, and others
+    choose among them. For two and three classes its parts agree with those of "exact" (gates)
     and "posterior" (smooth posteriors, thousands of rows) to about 0.01 bit; for five
     classes a difference of 0.043 bit was met and is not explained. The lower bound that
     makes the gap comes from dual ascent. The joint information is that of "posterior".
@@ -220,13 +229,13 @@ class PIDEstimator(PIDResults, BaseEstimator):
 
     *Shuffling.* The labels of the used rows are permuted, with "posterior" within
     folds. Models and weights are kept; temperatures, bins, tables and solutions are
-    made anew. A small p-value says that the figure would be surprising if the label
-    had nothing to do with any source. It does not say that one part differs from 0
-    while others are large; use intervals for that. Rows count as independent here.
+    made anew. A small p-value indicates that the value would be surprising if the
+    label had nothing to do with any source. It is no evidence that one part differs
+    from 0 while others are large; use intervals for that. Rows count as independent here.
 
     *Bootstrap.* Rows or groups are drawn from all rows, the propensities fitted anew
-    with their tuned settings, and the same steps made anew. Intervals hold 90% of the
-    resamples, are moved by twice their bias, so that they may lie below a plug-in value
+    with their tuned settings, and the same steps made anew. Intervals hold ``confidence_level`` of
+    the resamples, are moved by twice their bias, so that they may lie below a plug-in value
     that is due to chance, and end at 0 and at the logarithm of the number of classes.
 
     Examples
@@ -239,7 +248,7 @@ class PIDEstimator(PIDResults, BaseEstimator):
     >>> X, y = make_bitwise(mechanism="mar", return_X_y=True, random_state=0)
     >>> for propensity in (None, PropensityWeighter(random_state=0)):
     ...     pid = PIDEstimator(propensity=propensity).fit(X, y)
-    ...     parts = [*pid.unique_.values(), pid.redundant_, pid.synergistic_]
+    ...     parts = [*pid.unique_.values(), pid.redundant, pid.synergistic]
     ...     print(pid.method_, [round(part, 2) for part in parts])
     exact [0.0, 0.43, 0.18, 0.36]
     exact [0.0, 0.0, 0.31, 0.49]
