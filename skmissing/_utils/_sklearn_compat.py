@@ -45,11 +45,11 @@ def is_scorer(metric: Any) -> bool:
 
 def accepts_sample_weight(scorer: Any) -> bool:
     """Whether a scorer takes ``sample_weight``."""
-    return bool(scorer._accept_sample_weight())
+    return bool(scorer._accept_sample_weight())  # noqa: SLF001
 
 
 def response_method(scorer: Any) -> Any:
-    """The method whose output a scorer is given; None if it does not tell."""
+    """The method whose output a scorer is given; None if there is none."""
     return getattr(scorer, "_response_method", None)
 
 

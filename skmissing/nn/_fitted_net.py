@@ -91,30 +91,18 @@ class FittedNet(Feed):
         return TensorStore(
             data,
             self.usable(data),
-            self.scalers,
-            self.series,
-            DTYPES[self.dtype],
-            torch.device(self.net.device),
-            y,
-            weight,
+            scalers=self.scalers,
+            series=self.series,
+            dtype=DTYPES[self.dtype],
+            device=torch.device(self.net.device),
+            y=y,
+            weight=weight,
         )
 
     def apply(
         self, data: MultimodalData, function: Callable[[TaskModule, Any], Any]
     ) -> np.ndarray:
-        """Run a function of the module over all rows, some thousand at a time.
-
-        Parameters
-        ----------
-        data : MultimodalData of n rows
-            The rows.
-        function : callable
-            Takes the module and a batch; returns a tensor with one row per row.
-
-        Returns
-        -------
-        ndarray of shape (n, ...)
-        """
+        """Run a function of the module over all rows, some thousand at a time."""
         module = self.module
         if module.training:
             # Going through all layers takes as long as a small net does for one row.
@@ -123,10 +111,10 @@ class FittedNet(Feed):
         with torch.inference_mode():
             for start in range(0, len(data), PREDICT_ROWS):
                 store = self.store(data[start : start + PREDICT_ROWS])
-                everything = torch.arange(len(store), device=store.present.device)
+                all_rows = torch.arange(len(store), device=store.present.device)
                 parts.extend(
                     function(module, store.batch(rows)).cpu().numpy()
-                    for rows in everything.split(PREDICT_BATCH)
+                    for rows in all_rows.split(PREDICT_BATCH)
                 )
         return np.concatenate(parts)
 

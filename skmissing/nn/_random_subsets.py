@@ -6,26 +6,13 @@ from typing import Any
 
 import torch
 
-# Draws of which the first that leaves a row something is taken. A row with two
+# Draws of which the first that leaves a row a block is taken. A row with two
 # modalities is left without by a quarter of them: 8 fail once in 65,000 times.
 N_TRIES = 8
 
 
 def first_part(present: Any, tries: Any) -> Any:
-    """What each row has of the first set that leaves it something.
-
-    Parameters
-    ----------
-    present : tensor of bool of shape (n, M)
-        What the rows have; at least one modality each.
-    tries : tensor of bool of shape (n or 1, R, M)
-        Sets of modalities, drawn at random.
-
-    Returns
-    -------
-    tensor of bool of shape (n, M)
-        Not empty: where every set fails, all that the row has.
-    """
+    """Blocks of each row in the first set that leaves it one."""
     parts = present[:, None] & tries
     some = parts.any(dim=2)
     first = some.to(torch.int64).argmax(dim=1)
@@ -34,19 +21,7 @@ def first_part(present: Any, tries: Any) -> Any:
 
 
 def random_part(present: Any, shared: bool) -> Any:
-    """A part of what each row has, every non-empty one as likely.
-
-    Parameters
-    ----------
-    present : tensor of bool of shape (n, M)
-        What the rows have; at least one modality each.
-    shared : bool
-        One draw for all rows.
-
-    Returns
-    -------
-    tensor of bool of shape (n, M)
-    """
+    """A part of what each row has, every non-empty one as likely."""
     rows = 1 if shared else len(present)
     shape = (rows, N_TRIES, present.shape[1])
     return first_part(present, torch.rand(shape, device=present.device) < 0.5)

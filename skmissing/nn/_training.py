@@ -23,7 +23,7 @@ from .encoders._encoder import Encoder
 
 # Rows for early stopping, as the net will meet them.
 Expand = Callable[[LabelledRows], LabelledRows]
-# Fewer rows than this and a tenth of them says too little to stop on.
+# A tenth of fewer rows is too noisy to stop on.
 AUTO_STOPPING_ROWS = 1000
 
 
@@ -63,7 +63,7 @@ class TrainingPlan:
     expand : callable or None
         Changes the rows for early stopping, such as into copies with missing blocks.
     frozen : collection of str
-        Modalities whose encoder stays as it is, beside those that say so themselves.
+        Modalities whose encoder stays as it is, beside frozen ones.
     """
 
     label: str = ""
@@ -83,31 +83,10 @@ def train_net(
     build: Callable[[EncoderBank], TaskModule],
     rng: np.random.RandomState,
     plan: TrainingPlan = PLAIN,
+    *,
     warm: FittedNet | NetStart | None = None,
 ) -> FittedNet:
-    """Train a net.
-
-    Parameters
-    ----------
-    params : dict
-        The common training parameters of an estimator.
-    rows : LabelledRows of n rows
-        Training rows. Rows without any block take no part.
-    encoders : dict of str to Encoder
-        One for each modality of the data.
-    build : callable
-        Makes the module around a bank of encoders.
-    rng : RandomState
-        Source of every random number.
-    plan : TrainingPlan
-        What else there is to know.
-    warm : FittedNet or NetStart, default=None
-        Start from its weights and keep its statistics.
-
-    Returns
-    -------
-    FittedNet
-    """
+    """Train a net."""
     device = resolve_device(params["device"])
     split_seed, init_seed, train_seed = (draw_seed(rng) for _ in range(3))
     # Here and not around the whole fit of an estimator: whoever holds the number of

@@ -24,7 +24,7 @@ class ModuleEncoder(Encoder):
     module : torch.nn.Module or callable
         A module that maps ``(n, *shape)`` to ``(n, out_features)``, or a function
         without arguments that returns one. A module is copied in ``fit``, so that the
-        object handed in never changes.
+        object passed never changes.
     out_features : int
         Width of what the module returns.
     frozen : bool, default=False
@@ -115,15 +115,7 @@ class _Wrapped(nn.Module):
 
 
 def set_frozen(encoder: Any, frozen: bool) -> None:
-    """Keep the module of an encoder as it is, or let it learn.
-
-    Parameters
-    ----------
-    encoder : torch.nn.Module
-        What :meth:`ModuleEncoder.build` has made.
-    frozen : bool
-        Whether it is kept.
-    """
+    """Keep the module of an encoder as it is, or let it learn."""
     encoder.frozen = frozen
     for parameter in encoder.module.parameters():
         parameter.requires_grad_(not frozen)
