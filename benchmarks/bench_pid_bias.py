@@ -59,7 +59,7 @@ def clip(infos):
     return np.array([one, two, both, max(min(least, one + two, both), one, two)])
 
 
-def estimates(y, i, j, w, shape, repeats, rng):
+def estimates(y, i, j, w, shape, *, repeats, rng):
     """Parts by each way to correct them."""
     raw, first_order = informations(y, i, j, w, shape)
     halves, drawn = [], []
@@ -149,7 +149,7 @@ def main():
         rng = np.random.default_rng(0)
         errors = {}
         for _ in range(args.draws):
-            found = estimates(*draw(rng), shape, args.repeats, rng)
+            found = estimates(*draw(rng), shape, repeats=args.repeats, rng=rng)
             for key, value in found.items():
                 errors.setdefault(key, []).append(value - truth)
         for key, error in errors.items():

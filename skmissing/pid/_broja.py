@@ -137,18 +137,18 @@ def broja(P: Any, *, tol: float = 1e-9, max_iter: int = 200) -> BrojaResult:
     *Two classes.* Then nothing need be iterated. The columns of A, sorted by their
     likelihood ratio and summed up, draw a concave curve, those of B another, and their
     concave hull is that of the least informative variable Z that is at least as
-    informative as either source. (Blackwell's order has such a least upper bound for two classes; for
-    more it need not [2]_.) :math:`I^*` is the information of Z: every coupling is above
-    Z, and one in which the sources are made from Z independently is not more
-    informative. L and M
-    come from the vertices of the hull, and the gap is rounding.
+    informative as either source. (Blackwell's order has such a least upper bound for
+    two classes; for more it need not [2]_.) :math:`I^*` is the information of Z: every
+    coupling is above Z, and one in which the sources are made from Z independently is
+    not more informative. L and M come from the vertices of the hull, and the gap is
+    rounding.
 
-    *Interval.* The parts are computed from the upper bound :math:`I_Q` of
-    :math:`I^*`, the information of ``coupling``, after it is moved into the interval
+    *Interval.* The parts are computed from the upper bound :math:`I_Q` of :math:`I^*`,
+    the information of ``coupling``, after it is moved into the interval
     :math:`[\\max(I_1, I_2), \\min(I_1 + I_2, I_{12})]` that holds :math:`I^*` in
     theory, and to its lower end where that is within the gap, so that a unique
-    information that cannot be distinguished from zero is zero. That changes it by less than the
-    gap, makes all four parts non-negative, and leaves the identities
+    information that cannot be distinguished from zero is zero. That changes it by less
+    than the gap, makes all four parts non-negative, and leaves the identities
     :math:`U_1 + R = I(Y; X_1)`, :math:`U_2 + R = I(Y; X_2)` and
     :math:`U_1 + U_2 + R + S = I(Y; X_1, X_2)` exact. The true parts differ from the
     reported ones by at most the gap.

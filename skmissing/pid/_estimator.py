@@ -60,8 +60,8 @@ class PIDEstimator(PIDResults, BaseEstimator):
         at most a tenth of the effective number of rows; else "posterior".
     estimator : classifier, default=None
         A template with ``predict_proba``, not for "exact". One clone learns the
-        posterior of each source, one that of all together. None: a logistic regression on
-        standardised features whose ridge penalty has the smallest held-out log-loss;
+        posterior of each source, one that of all together. None: a logistic regression
+        on standardised features whose ridge penalty has the smallest held-out log-loss;
         for sources with an image or a series a
         :class:`~skmissing.baselines.FusionClassifier`.
     n_bins : int or "auto", default="auto"
@@ -221,22 +221,24 @@ class PIDEstimator(PIDResults, BaseEstimator):
     as one. More than 192 of them are dealt out to problems of about that size, each
     with the same share of every layer of posteriors, and the parts are means over all
     problems. Nets are started three times and trained on some problems, and others
-    choose among them. For two and three classes its parts agree with those of "exact" (gates)
-    and "posterior" (smooth posteriors, thousands of rows) to about 0.01 bit; for five
-    classes a difference of 0.043 bit was met and is not explained. The lower bound that
-    makes the gap comes from dual ascent. The joint information is that of "posterior".
-    Resamples keep the nets. 20,000 distinct rows of two classes take two minutes.
+    choose among them. For two and three classes its parts agree with those of "exact"
+    (gates) and "posterior" (smooth posteriors, thousands of rows) to about 0.01 bit;
+    for five classes a difference of 0.043 bit was met and is not explained. The lower
+    bound that makes the gap comes from dual ascent. The joint information is that of
+    "posterior". Resamples keep the nets. 20,000 distinct rows of two classes take two
+    minutes.
 
     *Shuffling.* The labels of the used rows are permuted, with "posterior" within
     folds. Models and weights are kept; temperatures, bins, tables and solutions are
-    made anew. A small p-value indicates that the value would be surprising if the
-    label had nothing to do with any source. It is no evidence that one part differs
-    from 0 while others are large; use intervals for that. Rows count as independent here.
+    made anew. A small p-value indicates that the value would be surprising if the label
+    had nothing to do with any source. It is no evidence that one part differs from 0
+    while others are large; use intervals for that. Rows count as independent here.
 
     *Bootstrap.* Rows or groups are drawn from all rows, the propensities fitted anew
-    with their tuned settings, and the same steps made anew. Intervals hold ``confidence_level`` of
-    the resamples, are moved by twice their bias, so that they may lie below a plug-in value
-    that is due to chance, and end at 0 and at the logarithm of the number of classes.
+    with their tuned settings, and the same steps made anew. Intervals hold
+    ``confidence_level`` of the resamples, are moved by twice their bias, so that they
+    may lie below a plug-in value that is due to chance, and end at 0 and at the
+    logarithm of the number of classes.
 
     Examples
     --------
