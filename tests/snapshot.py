@@ -757,12 +757,13 @@ class Others:
     def PIDDisplay() -> Entries:
         fitted = PIDEstimator(n_bootstraps=4, random_state=0).fit(*BITS)
         three = PIDEstimator(random_state=0, **FORMS).fit(*S.discrete)
-        template = PIDEstimator(propensity=QUICK, random_state=0)
+        corrected = PIDEstimator(propensity=QUICK, random_state=0).fit(*BITS)
+        biased = PIDEstimator(random_state=0).fit(*BITS)
         make, raw = draw.PIDDisplay, kw(column="raw")
         return displays(
             two=make.from_estimator({"p": fitted, "q": fitted}, **raw),
             three=make.from_estimator(three),
-            template=make.from_estimator(template, *BITS),
+            template=make.from_estimator({"biased": biased, "corrected": corrected}),
             table=make.from_predictions(fitted.to_frame(), unit="bits", target="the x"))
 
     def PatternScoreDisplay() -> Entries:

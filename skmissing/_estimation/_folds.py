@@ -37,6 +37,11 @@ class Folds:
         """Folds that hold rows out."""
         return [int(k) for k in np.unique(self.fold[self.tested])]
 
+    @property
+    def train_on_rest(self) -> bool:
+        """Whether the models of each fold learn from all other rows."""
+        return all((t == (self.fold != k)).all() for k, t in enumerate(self.trains))
+
     @classmethod
     def partition(cls, fold: np.ndarray, n_folds: int) -> Folds:
         """Folds whose models learn from all other folds."""
@@ -198,13 +203,17 @@ def hold_out(
 def cross_fit_folds(
     cv: Any,
     codes: np.ndarray,
-    rows: np.ndarray,
+    index: np.ndarray,
     groups: np.ndarray | None,
     n_samples: int,
     rng: np.random.RandomState,
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Fold of each used row, and the rows that models of each fold learn from."""
-    n = len(rows)
+) -> Folds:
+    """Folds of the complete rows, of classes ``codes`` at ``index`` in X.
+
+    An int is stratified by class and splits the complete rows; others split all
+    ``n_samples`` rows of X, to which ``groups`` belong. None stands for 5.
+    """
+    n = len(index)
     learned = None
     if cv is None or isinstance(cv, Integral):
         n_folds = 5 if cv is None else int(cv)
@@ -213,12 +222,12 @@ def cross_fit_folds(
                 f"Got cv={n_folds} for {n} rows that have all sources and a label, "
                 "expected an integer from 2 to their number."
             )
-        inside = None if groups is None else groups[rows]
+        inside = None if groups is None else groups[index]
         folds = assign_folds(codes, n_folds, rng, inside)
     else:
         # Rows that are not used are a class of their own.
         every = np.full(n_samples, -1)
-        every[rows] = codes
+        every[index] = codes
         count, fold = np.zeros(n_samples, dtype=np.intp), np.full(n_samples, -1)
         splits = check_cv(cv, every).split(np.zeros(n_samples), every, groups)
         learned = []
@@ -227,8 +236,8 @@ def cross_fit_folds(
             fold[test] = k
             inside = np.zeros(n_samples, dtype=bool)
             inside[train] = True
-            learned.append(inside[rows])
-        folds, count = fold[rows], count[rows]
+            learned.append(inside[index])
+        folds, count = fold[index], count[index]
         if (count != 1).any():
             raise ValueError(
                 f"Got cv={cv!r} with {int((count != 1).sum())} rows in none or several "
@@ -240,7 +249,7 @@ def cross_fit_folds(
             f"Got cv={cv!r} with all used rows in one test set, expected at least two."
         )
     if learned is None:
-        return folds, None
+        return Folds.partition(folds, len(shown))
     trains = np.array(learned)[shown]
     own = folds == np.arange(len(shown))[:, None]
     if (trains & own).any() or not trains.any(axis=1).all():
@@ -249,4 +258,4 @@ def cross_fit_folds(
             f"Got cv={cv!r} with a training set that holds {wrong}, expected used rows "
             "other than those of its test set."
         )
-    return folds, None if (trains == ~own).all() else trains
+    return Folds(folds, list(trains))
