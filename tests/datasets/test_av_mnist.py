@@ -243,7 +243,7 @@ def test_tuple_and_defaults(files):
 
 
 def test_missing_files_and_arrays(tmp_path):
-    mnist, fsdd = make_files(tmp_path)
+    _mnist, fsdd = make_files(tmp_path)
     (tmp_path / "fsdd.npz").unlink()
     with pytest.raises(FileNotFoundError, match=r"Got no file fsdd.npz in .*waveform"):
         build_av_mnist(tmp_path)
