@@ -15,17 +15,7 @@ from ..modalities import Modality, MultimodalData
 
 
 def load_arrays(file: str) -> dict[str, np.ndarray]:
-    """Read one of the files that ship inside the package.
-
-    Parameters
-    ----------
-    file : str
-        Name of the ``.npz`` file.
-
-    Returns
-    -------
-    dict of str to ndarray
-    """
+    """Read one of the files that ship inside the package."""
     path = resources.files("skmissing.datasets") / "data" / file
     with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}
@@ -34,21 +24,7 @@ def load_arrays(file: str) -> dict[str, np.ndarray]:
 def frame_modalities(
     data: MultimodalData, frame: pd.DataFrame
 ) -> dict[str, list[str] | Modality]:
-    """Name the columns of each block of ``data.to_frame()``.
-
-    Parameters
-    ----------
-    data : MultimodalData
-        The blocks.
-    frame : DataFrame
-        The same data as a table.
-
-    Returns
-    -------
-    dict of str to list of str, or of str to Modality
-        What an estimator takes as ``modalities``. Blocks of more than one dimension
-        keep their shape.
-    """
+    """Name the columns of each block of ``data.to_frame()``."""
     out: dict[str, list[str] | Modality] = {}
     start = 0
     for name, shape in data.block_shapes.items():
@@ -69,27 +45,7 @@ def pack(
     complete_data: MultimodalData | None = None,
     **fields: Any,
 ) -> Any:
-    """Give a data set the form that was asked for.
-
-    Parameters
-    ----------
-    data : MultimodalData
-        The blocks.
-    target : ndarray of shape (n_samples,)
-        The labels.
-    return_X_y, as_frame : bool
-        As in scikit-learn's loaders.
-    covariates : dict of str to ndarray, default=None
-        Further columns, which only a frame can hold.
-    complete_data : MultimodalData, default=None
-        The data before anything was hidden.
-    **fields
-        Further fields of the Bunch.
-
-    Returns
-    -------
-    Bunch or tuple
-    """
+    """Give a data set the form that was asked for."""
     X: Any = data
     y: Any = target
     frame = None

@@ -48,33 +48,12 @@ def simulation_settings(full: bool = False) -> list[str]:
 
 
 def setting_name(a: int, b: int) -> str:
-    """Name of the setting with shares of a and b tenths.
-
-    Parameters
-    ----------
-    a, b : int
-        Share of the part of x1 and of x2, in tenths.
-
-    Returns
-    -------
-    str
-    """
+    """Name of the setting with shares of a and b tenths."""
     return f"causal_{a / 10:.1f}_{b / 10:.1f}_{(10 - a - b) / 10:.1f}"
 
 
 def parse_setting(setting: Any) -> tuple[int, int]:
-    """Shares of a setting in tenths.
-
-    Parameters
-    ----------
-    setting : str or tuple of three floats
-        A name or the three shares.
-
-    Returns
-    -------
-    tuple of int
-        Share of the part of x1 and of x2, in tenths.
-    """
+    """Shares of a setting in tenths."""
     if isinstance(setting, str):
         for a in range(11):
             for b in range(11 - a):

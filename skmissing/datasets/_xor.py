@@ -28,34 +28,14 @@ Modality x_o is the first coordinate, x_m the second; both are there in every ro
 
 @dataclass(frozen=True)
 class XORPosterior:
-    """P(y = 1 | x_o) of :func:`make_xor`; an object, so that it can be pickled.
-
-    Parameters
-    ----------
-    std : float
-        Standard deviation of the clusters.
-    four_quadrants : bool
-        Whether the cluster around (1, 1) is there.
-    labels : {"sign", "cluster"}
-        What the label follows.
-    """
+    """P(y = 1 | x_o) of :func:`make_xor`; an object, so that it can be pickled."""
 
     std: float
     four_quadrants: bool
     labels: str
 
     def __call__(self, x_o: Any) -> np.ndarray:
-        """Probability of label 1.
-
-        Parameters
-        ----------
-        x_o : float or array of any shape
-            First coordinate.
-
-        Returns
-        -------
-        ndarray of the same shape
-        """
+        """Probability of label 1."""
         x = np.asarray(x_o, dtype=np.float64)
         if self.four_quadrants:
             # Given x_o, the second coordinate is symmetric about 0.

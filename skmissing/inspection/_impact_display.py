@@ -366,18 +366,7 @@ def _read_covariate(covariate: Any) -> Any:
 
 
 def _stretches(at: np.ndarray) -> list[np.ndarray]:
-    """Rows of equal values, or of neighbouring ones if there are many values.
-
-    Parameters
-    ----------
-    at : ndarray of shape (n,)
-        Values.
-
-    Returns
-    -------
-    list of ndarray of int
-        At most :data:`N_STRETCHES` of them; equal values are together.
-    """
+    """Rows of equal values, or of neighbouring ones if there are many values."""
     values, group = np.unique(at, return_inverse=True)
     if len(values) > N_STRETCHES:
         edges = np.quantile(at, np.linspace(0, 1, N_STRETCHES + 1)[1:-1])

@@ -9,23 +9,7 @@ from ..modalities import MultimodalData
 
 
 def find_modalities(estimators: Iterable[Any]) -> Any:
-    """The modalities of some estimators, together.
-
-    Parameters
-    ----------
-    estimators : iterable of estimator
-        Searches, pipelines and wrappers are asked for what they hold.
-
-    Returns
-    -------
-    mapping, list or None
-        The union of their mappings; else the first list; None if there is neither.
-
-    Raises
-    ------
-    ValueError
-        If two of them mean different columns by one name.
-    """
+    """The modalities of some estimators, together."""
     out: dict[str, Any] = {}
     first = None
     for estimator in estimators:
@@ -60,17 +44,7 @@ def _own(estimator: Any) -> Any:
 
 
 def check_something_to_hide(X: Any, names: list[str], caller: str) -> None:
-    """Refuse a table that was read as one block for want of better knowledge.
-
-    Parameters
-    ----------
-    X : {array, DataFrame, MultimodalData}
-        The data.
-    names : list of str
-        Its modalities.
-    caller : str
-        Name of the public function.
-    """
+    """Refuse a table that was read as one block for want of better knowledge."""
     if len(names) == 1 and not isinstance(X, MultimodalData):
         raise ValueError(
             f"Got X with the single modality {names[0]!r} in {caller}, expected at "

@@ -15,18 +15,7 @@ from ..modalities._row_view import iter_chunks
 
 
 class Driver:
-    """A complete variable that missingness may depend on.
-
-    Parameters
-    ----------
-    label : str
-        How messages call it.
-    data : MultimodalData, Series or ndarray
-        A container (the block ``name`` of it drives), or one value per row.
-    weight : None, float, mapping or array
-        What the user said about the score: nothing; a factor; a score for each level;
-        a coefficient for each standardised feature of a block.
-    """
+    """A complete variable that missingness may depend on."""
 
     def __init__(self, label: str, data: Any, weight: Any = None) -> None:
         self.label = label
@@ -34,18 +23,7 @@ class Driver:
         self.weight = weight
 
     def score(self, rng: np.random.RandomState) -> np.ndarray:
-        """Score of each row, higher where missingness is more likely.
-
-        Parameters
-        ----------
-        rng : RandomState
-            Source of what the user did not give.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,), dtype float64
-            Standard deviation 1 unless the user gave figures.
-        """
+        """Score of each row, higher where missingness is more likely."""
         weight = self.weight
         if isinstance(self.data, MultimodalData):
             if isinstance(weight, Mapping):
@@ -74,28 +52,7 @@ class Driver:
 def find_drivers(
     depends_on: Any, data: MultimodalData, covariates: pd.DataFrame | None, y: Any
 ) -> list[Driver]:
-    """Look up what missingness depends on.
-
-    Parameters
-    ----------
-    depends_on : str, list or mapping
-        As given to :func:`simulate_missing`.
-    data : MultimodalData
-        The blocks.
-    covariates : DataFrame or None
-        Columns that belong to no modality.
-    y : ndarray of shape (n_samples,) or None
-        The labels.
-
-    Returns
-    -------
-    list of Driver
-
-    Raises
-    ------
-    ValueError
-        For an unknown driver, or one that is missing in some row.
-    """
+    """Look up what missingness depends on."""
     if isinstance(depends_on, Mapping):
         pairs = list(depends_on.items())
     elif isinstance(depends_on, list):
@@ -160,26 +117,7 @@ def block_score(
     rng: np.random.RandomState,
     coefficients: Any = None,
 ) -> np.ndarray:
-    """Project the standardised features of one block on one direction.
-
-    Parameters
-    ----------
-    data : MultimodalData
-        A container with this block only.
-    label : str
-        How messages call it.
-    here : ndarray of bool of shape (n_samples,)
-        Rows that have the block.
-    rng : RandomState
-        Source of a random direction.
-    coefficients : array of shape (n_features,), default=None
-        The direction; None draws it.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), dtype float64
-        0 where the block is missing. Missing features count as their mean.
-    """
+    """Project the standardised features of one block on one direction."""
     block = data[data.names[0]]
     width = prod(block.shape[1:])
     if coefficients is None:

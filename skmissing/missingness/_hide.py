@@ -13,26 +13,7 @@ from ..modalities._layout import resolve_layout
 
 
 def hide_blocks(X: Any, mask: np.ndarray, names: Sequence[str], modalities: Any) -> Any:
-    """Make blocks missing, in a copy.
-
-    Parameters
-    ----------
-    X : {array, DataFrame, MultimodalData} with n rows
-        The data.
-    mask : ndarray of bool of shape (n, M)
-        True hides.
-    names : sequence of str
-        The M modalities; X has them all.
-    modalities : mapping, list or None
-        Columns of each modality, see :class:`~skmissing.Modality`.
-
-    Returns
-    -------
-    X_missing : same kind as X
-        Columns of hidden blocks are NaN, those of integers and booleans with hidden
-        rows become float64, covariate columns stay. Blocks of a MultimodalData are
-        shared.
-    """
+    """Make blocks missing, in a copy."""
     if isinstance(X, MultimodalData):
         return X.hide({name: mask[:, m] for m, name in enumerate(names)})
     if isinstance(X, pd.DataFrame):

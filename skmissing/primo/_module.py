@@ -24,34 +24,7 @@ CHUNK = 2**23
 
 
 class PRIMOModule(TaskModule):
-    """Prior, posterior and classifier around one latent vector.
-
-    Parameters
-    ----------
-    bank : EncoderBank
-        Encoders of the modalities.
-    n_classes : int
-        Number of classes.
-    columns : list of int
-        Columns of the present mask that belong to the encoders.
-    core : list of bool
-        Encoders of the modalities that every training row has; never taken away.
-    core_only : bool
-        Only the codes of the core go to the classifier directly. Else, and where
-        there is no core, those of whatever is there.
-    hidden : sequence of int
-        Widths of the layers of each of the three nets.
-    latent_dim : int
-        Length of the latent vector.
-    beta, anchor_weight, tie_weight : float
-        Weights of the divergences.
-    bn_gamma : float or None
-        Scale of the batch norm on the posterior's mean; None: no batch norm.
-    dropout : float
-        Share of the code's values that the classifier does not get in training.
-    shared_noise : bool
-        Draw once per batch instead of once per row.
-    """
+    """Prior, posterior and classifier around one latent vector."""
 
     def __init__(
         self,
@@ -202,19 +175,7 @@ class PRIMOModule(TaskModule):
     # -- prediction --------------------------------------------------------------------
 
     def samples(self, batch: Batch, noise: Any) -> Any:
-        """Iterate over log-probabilities of samples, some rows at a time.
-
-        Parameters
-        ----------
-        batch : Batch of n rows
-            The rows.
-        noise : tensor of shape (K, latent_dim)
-            Standard normal, the same for every row.
-
-        Yields
-        ------
-        tensor of float64 of shape (rows, K, n_classes)
-        """
+        """Iterate over log-probabilities of samples, some rows at a time."""
         present = batch.present[:, self.columns]
         codes = self.codes(batch)
         mean, log_var = self.prior_of(codes, present)
@@ -256,19 +217,7 @@ def divergence(p: tuple[Any, Any], q: tuple[Any, Any]) -> Any:
 
 
 def summarise(logs: Any) -> Any:
-    """Mean prediction and spread of samples.
-
-    Parameters
-    ----------
-    logs : tensor of float64 of shape (n, K, n_classes)
-        Log-probabilities of samples.
-
-    Returns
-    -------
-    tensor of float64 of shape (n, 3 + n_classes)
-        V, its Monte Carlo error, the mutual information in nats, and the mean
-        probabilities.
-    """
+    """Mean prediction and spread of samples."""
     p = logs.exp()
     mean = p.mean(dim=1)
     distance = 0.5 * (p - mean[:, None]).abs().sum(dim=2)

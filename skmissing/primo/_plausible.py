@@ -13,22 +13,7 @@ SMALLEST = 0.02
 
 
 def label_weights(log_proba: np.ndarray, method: str, seed: int) -> np.ndarray:
-    """How much of the draws says each label.
-
-    Parameters
-    ----------
-    log_proba : ndarray of shape (K, n_classes)
-        Of the draws for one row.
-    method : {"mixture", "argmax"}
-        By clusters of draws, or by single draws.
-    seed : int
-        Starts the mixture.
-
-    Returns
-    -------
-    ndarray of shape (n_classes,)
-        Sums to 1.
-    """
+    """How much of the draws says each label."""
     n_draws, n_classes = log_proba.shape
     said = log_proba.argmax(axis=1)
     if method == "argmax" or n_draws < 20:

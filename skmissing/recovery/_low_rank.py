@@ -34,21 +34,7 @@ class Components:
 
 
 def fit_components(table: np.ndarray, weight: np.ndarray, rank: int) -> Components:
-    """Principal components about the origin, which is the mean.
-
-    Parameters
-    ----------
-    table : ndarray of shape (n, p)
-        Standardised rows.
-    weight : ndarray of shape (n,)
-        Sample weights.
-    rank : int
-        Largest number of components.
-
-    Returns
-    -------
-    Components
-    """
+    """Principal components about the origin, which is the mean."""
     root = np.sqrt(weight / weight.sum())[:, None] * table
     n, p = root.shape
     k = min(rank, n, p)
@@ -88,21 +74,7 @@ class Ridge:
 
 
 def fit_ridge(x: np.ndarray, y: np.ndarray, weight: np.ndarray, alpha: float) -> Ridge:
-    """Ridge regression with a penalty relative to the variance of x.
-
-    Parameters
-    ----------
-    x, y : ndarray of shape (n, p) and (n, q)
-        Inputs and targets.
-    weight : ndarray of shape (n,)
-        Sample weights.
-    alpha : float
-        Penalty as a multiple of the mean variance of the columns of x; positive.
-
-    Returns
-    -------
-    Ridge
-    """
+    """Ridge regression with a penalty relative to the variance of x."""
     share = weight / weight.sum()
     center, intercept = share @ x, share @ y
     x, y = x - center, y - intercept

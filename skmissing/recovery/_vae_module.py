@@ -22,33 +22,7 @@ LOG_VARIANCE = (-8.0, 4.0)
 
 
 class VAEModule(TaskModule):
-    """One Gaussian expert and one decoder for each modality.
-
-    Parameters
-    ----------
-    bank : EncoderBank
-        Encoders of the modalities.
-    columns : list of int
-        Columns of the present mask that belong to the encoders.
-    shapes : list of tuple of int
-        Shape of one row of each block.
-    moments : list of pair of ndarray
-        Mean and deviation of each block: decoders speak in units of the deviation.
-    fusion : {"mopoe", "poe", "moe"}
-        How the experts are combined.
-    latent_dim : int
-        Length of the latent vector.
-    hidden : sequence of int
-        Widths of the decoders' layers.
-    beta : float
-        Weight of the divergence from the prior.
-    likelihood : {"normal", "laplace"}
-        Of the standardised features.
-    scale : float
-        Deviation of the likelihood.
-    shared_noise : bool
-        Draw once per batch instead of once per row.
-    """
+    """One Gaussian expert and one decoder for each modality."""
 
     def __init__(
         self,
@@ -204,21 +178,7 @@ class VAEModule(TaskModule):
     # -- recovery ----------------------------------------------------------------------
 
     def latent(self, batch: Batch, noise: Any, u: Any) -> Any:
-        """Latent vectors of the rows of a batch.
-
-        Parameters
-        ----------
-        batch : Batch of n rows
-            The rows.
-        noise : tensor of shape (K, latent_dim) or None
-            Standard normal, the same for every row; None: the posterior mean.
-        u : tensor of shape (K,)
-            Uniform numbers that pick experts of a mixture.
-
-        Returns
-        -------
-        tensor of shape (n, K or 1, latent_dim)
-        """
+        """Latent vectors of the rows of a batch."""
         present = batch.present[:, self.columns]
         means, logs = self.expert_outputs(batch)
         if noise is None:

@@ -23,25 +23,7 @@ def read_handed_in(
     classes: np.ndarray,
     encoders: dict[str, Encoder],
 ) -> dict[str, tuple[FittedNet, Encoder]]:
-    """Check the estimators handed in and take out their nets.
-
-    Parameters
-    ----------
-    unimodal : dict of str to fitted estimator, or None
-        By modality.
-    data : MultimodalData
-        Training rows.
-    classes : ndarray of shape (n_classes,)
-        Their labels, sorted.
-    encoders : dict of str to Encoder
-        Those that the user has listed.
-
-    Returns
-    -------
-    dict of str to (FittedNet, Encoder)
-        A copy of the net of each modality, and the encoder object that says how it is
-        trained on: the user's, else the one it was built from.
-    """
+    """Check the estimators handed in and take out their nets."""
     out = {}
     for name, given in (unimodal or {}).items():
         if name not in data.names:
