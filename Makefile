@@ -8,12 +8,14 @@ JOBS ?= 2
 CONSTRAINTS ?= -c constraints.txt
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS)
 
-.PHONY: help demo test test-all lint docs clean
+.PHONY: help demo test test-docs test-all lint docs clean
 
 help:
 	@echo "make demo   install and run the full story on real data"
 	@echo "make test   install and run the tests"
-	@echo "make lint   ruff and mypy"
+	@echo "make test-docs   run the prompts of the user guide"
+	@echo "make test-all    run those two and the slow tests"
+	@echo "make lint   ruff, mypy, layers of imports, spelling"
 	@echo "make docs   build the documentation, gallery included"
 	@echo "make clean  remove the environment and everything built"
 
@@ -39,7 +41,11 @@ demo: $(VENV)/.plot
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n $(JOBS)
 
-# The slow ones too: many data sets or seeds.
+# The prompts of the user guide, which train nets.
+test-docs: $(VENV)/.test
+	$(BIN)/python -m pytest -n $(JOBS) -m guide
+
+# Everything, with tests that repeat others on many data sets or seeds.
 test-all: $(VENV)/.test
 	$(BIN)/python -m pytest -n $(JOBS) -m ""
 
@@ -47,6 +53,8 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/codespell
 
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html

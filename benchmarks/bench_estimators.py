@@ -22,6 +22,7 @@ import pathlib
 import platform
 import time
 import warnings
+from inspect import signature
 
 import numpy as np
 import pandas as pd
@@ -41,25 +42,19 @@ from skmissing import (
     IPWMultimodalClassifier,
     PRIMOClassifier,
     UMEMMAEnsemble,
+    baselines,
 )
-from skmissing.baselines import (
-    FusionClassifier,
-    MissingDetectionClassifier,
-    MultitaskFusionClassifier,
-    PatternClassifier,
-    UnimodalEnsemble,
-)
+from skmissing.baselines import FusionClassifier
 from skmissing.datasets import load_av_digits, load_heart, load_mfeat
 
-NETS = {
-    "FusionClassifier": FusionClassifier,
-    "UnimodalEnsemble": UnimodalEnsemble,
-    "UMEMMAEnsemble": UMEMMAEnsemble,
-    "PRIMOClassifier": PRIMOClassifier,
-    "DyMoSelector": DyMoSelector,
-    "MultitaskFusionClassifier": MultitaskFusionClassifier,
-    "MissingDetectionClassifier": MissingDetectionClassifier,
+METHODS = {
+    kind.__name__: kind for kind in (UMEMMAEnsemble, PRIMOClassifier, DyMoSelector)
 }
+# The order of the tables; a baseline that is not named here stands behind these.
+ORDER = [
+    "FusionClassifier", "UnimodalEnsemble", *METHODS, "MultitaskFusionClassifier",
+    "MissingDetectionClassifier", "PatternClassifier",
+]  # fmt: skip
 TRAIN = {"complete": 0.0, "half": 0.5}
 TEST = {"complete": 0.0, "half": 0.5, "one left": None}
 
@@ -112,8 +107,15 @@ class Flat:
 
 
 def estimators(seed):
-    out = {k: kind(random_state=seed, n_threads=1) for k, kind in NETS.items()}
-    out["PatternClassifier"] = PatternClassifier()
+    every = {
+        **METHODS,
+        **{name: getattr(baselines, name) for name in baselines.__all__},
+    }
+    fixed = {"random_state": seed, "n_threads": 1}
+    out = {}
+    for name in [*ORDER, *(name for name in every if name not in ORDER)]:
+        given = signature(every[name]).parameters
+        out[name] = every[name](**{k: v for k, v in fixed.items() if k in given})
     out["complete rows only (IPW net)"] = IPWMultimodalClassifier(
         FusionClassifier(random_state=seed, n_threads=1)
     )

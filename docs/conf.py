@@ -1,6 +1,9 @@
 """Configuration of the documentation: ``sphinx -W -b html docs docs/_build/html``."""
 
+import importlib
+import inspect
 import os
+import pkgutil
 import re
 import sys
 from pathlib import Path
@@ -27,7 +30,14 @@ extensions = [
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "Thumbs.db", ".DS_Store"]
-nitpicky = False
+nitpicky = True
+# Names of other projects, for which links are made only where there is a network.
+nitpick_ignore_regex = [
+    (
+        r"py:.*",
+        r"(numpy|np|pandas|pd|scipy|sklearn|skorch|torch|matplotlib|joblib)\..*",
+    ),
+]
 default_role = "literal"
 # The gallery's settings hold objects that Sphinx cannot store between builds.
 suppress_warnings = ["config.cache"]
@@ -47,6 +57,68 @@ bibtex_reference_style = "author_year"
 
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
+
+# -- Reference: every public name under the path that users import --------------------
+SECTIONS = {
+    "modalities": ("Data", ""),
+    "missingness": ("Missingness", ""),
+    "baselines": ("Classifiers to compare with", ""),
+    "nn": (
+        "Encoders",
+        "Small parameter objects that describe the net of one modality. Importing them "
+        "imports torch.",
+    ),
+    "ipw": ("Weights for missingness", ""),
+    "umemma": ("Nets for modalities that fail", ""),
+    "primo": ("What a missing modality would change", ""),
+    "dymo": ("Which recovered modality to trust", ""),
+    "recovery": ("Recovery of missing modalities", ""),
+    "metrics": ("Scores by what is missing, and bounds", ""),
+    "pid": ("Partial information decomposition", ""),
+    "inspection": (
+        "Inspection",
+        "Plots in the manner of scikit-learn's displays. They need matplotlib.",
+    ),
+    "datasets": ("Data sets", ""),
+    "exceptions": ("Warnings", ""),
+}
+
+
+def write_reference():
+    """Write the pages of the reference from the ``__all__`` of every subpackage."""
+    packages = {info.name for info in pkgutil.iter_modules(skmissing.__path__)}
+    assert {p for p in packages if not p.startswith("_")} == set(SECTIONS)
+    folder = ROOT / "docs" / "api"
+    folder.mkdir(exist_ok=True)
+    for package, (title, intro) in SECTIONS.items():
+        module = importlib.import_module(f"skmissing.{package}")
+        by_template = {"class": [], "exception": [], "function": []}
+        for name in module.__all__:
+            thing = getattr(module, name)
+            kind = "function"
+            if inspect.isclass(thing):
+                kind = "exception" if issubclass(thing, Warning) else "class"
+            short = name in skmissing.__all__
+            path = f"skmissing.{name}" if short else f"skmissing.{package}.{name}"
+            by_template[kind].append(path)
+        lines = [title, "=" * len(title), "", intro, ""]
+        for template, paths in by_template.items():
+            if paths:
+                lines += [
+                    ".. autosummary::",
+                    "   :toctree: generated/",
+                    f"   :template: {template}.rst",
+                    "",
+                    *[f"   ~{path}" for path in paths],
+                    "",
+                ]
+        page = folder / f"{package}.rst"
+        text = "\n".join(lines)
+        if not page.exists() or page.read_text() != text:
+            page.write_text(text)
+
+
+write_reference()
 
 # -- Gallery -----------------------------------------------------------------------
 sphinx_gallery_conf = {

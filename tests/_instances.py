@@ -1,7 +1,8 @@
 """The one table of settings under which estimators are tested.
 
-A new estimator adds one line to ``INIT_PARAMS``; ``test_common.py`` then runs
-scikit-learn's checks and the laws of the package on it.
+Classifiers of ``skmissing.baselines`` are in ``INIT_PARAMS`` by themselves, other new
+estimators add one line; ``test_common.py`` then runs scikit-learn's checks and the laws
+of the package on them.
 """
 
 from __future__ import annotations
@@ -23,14 +24,9 @@ from skmissing import (
     PRIMOClassifier,
     PropensityWeighter,
     UMEMMAEnsemble,
+    baselines,
 )
-from skmissing.baselines import (
-    FusionClassifier,
-    MissingDetectionClassifier,
-    MultitaskFusionClassifier,
-    PatternClassifier,
-    UnimodalEnsemble,
-)
+from skmissing.baselines import FusionClassifier, PatternClassifier, UnimodalEnsemble
 from skmissing.modalities import ModalityTransformer
 from skmissing.pid import PIDEstimator
 from skmissing.recovery import (
@@ -81,15 +77,23 @@ class Settings:
         return "dtype" in inspect.signature(self.kind).parameters
 
 
+# Noise that no common parameter of the nets switches off.
+SILENCE = {"modality_dropout": 0.0}
+
+
+def default_settings(kind: type) -> Settings:
+    """Settings by the parameters that a class has; enough for most."""
+    names = set(inspect.signature(kind).parameters)
+    fast, deterministic = NET, {**QUIET, **SILENCE}
+    return Settings(
+        kind,
+        {k: v for k, v in fast.items() if k in names},
+        {k: v for k, v in deterministic.items() if k in names},
+    )
+
+
 INIT_PARAMS = {
-    "FusionClassifier": Settings(
-        FusionClassifier, NET, {**QUIET, "modality_dropout": 0.0}
-    ),
-    "UnimodalEnsemble": Settings(UnimodalEnsemble, NET, QUIET),
-    "MultitaskFusionClassifier": Settings(MultitaskFusionClassifier, NET, QUIET),
-    "MissingDetectionClassifier": Settings(
-        MissingDetectionClassifier, NET, {**QUIET, "modality_dropout": 0.0}
-    ),
+    **{name: default_settings(getattr(baselines, name)) for name in baselines.__all__},
     "UMEMMAEnsemble": Settings(
         UMEMMAEnsemble,
         {**NET, "finetune_epochs": 5},
@@ -113,7 +117,6 @@ INIT_PARAMS = {
             "min_reward": 0.0,
         },  # fmt: skip
     ),
-    "PatternClassifier": Settings(PatternClassifier),
     "ModalityTransformer": Settings(ModalityTransformer),
     "MeanRecovery": Settings(MeanRecovery),
     "NeighborRecovery": Settings(NeighborRecovery),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -28,13 +29,13 @@ class MultimodalClassifierMixin(ClassifierMixin):
     classes_: np.ndarray
     class_prior_: np.ndarray
 
+    @abstractmethod
     def _answerable(self, data: MultimodalData) -> np.ndarray:
         """Rows that the model can say more about than the class prior, shape (n,)."""
-        raise TypeError(f"{type(self).__name__} does not define _answerable.")
 
+    @abstractmethod
     def _log_proba(self, data: MultimodalData) -> np.ndarray:
         """Log-probabilities of answerable rows, float64 of shape (n, n_classes)."""
-        raise TypeError(f"{type(self).__name__} does not define _log_proba.")
 
     def _while_predicting(self) -> AbstractContextManager:
         """What holds during :meth:`_log_proba`."""
@@ -58,35 +59,12 @@ class MultimodalClassifierMixin(ClassifierMixin):
             )
 
     def can_predict(self, X: Any) -> np.ndarray:
-        """Which rows have a modality that the model uses.
-
-        Parameters
-        ----------
-        X : {array, DataFrame, MultimodalData} with n_samples rows
-            Rows with any pattern of missing modalities.
-
-        Returns
-        -------
-        ndarray of bool of shape (n_samples,)
-            The others are predicted with the class prior.
-        """
+        """Which rows have a modality that the model uses."""
         check_is_fitted(self)
         return self._answerable(self._check_rows(X))
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Log-probabilities of the classes.
-
-        Parameters
-        ----------
-        X : {array, DataFrame, MultimodalData} with n_samples rows
-            Any pattern of missing modalities. Rows without a usable modality get the
-            class prior, with one warning.
-
-        Returns
-        -------
-        ndarray of float64 of shape (n_samples, n_classes)
-            Columns in the order of ``classes_``.
-        """
+        """Log-probabilities of the classes."""
         return self._answer(X, self._log_proba)
 
     def _answer(
@@ -105,35 +83,12 @@ class MultimodalClassifierMixin(ClassifierMixin):
         return out
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Probabilities of the classes.
-
-        Parameters
-        ----------
-        X : {array, DataFrame, MultimodalData} with n_samples rows
-            Any pattern of missing modalities. Rows without a usable modality get the
-            class prior, with one warning.
-
-        Returns
-        -------
-        ndarray of float64 of shape (n_samples, n_classes)
-            Rows sum to 1; columns in the order of ``classes_``.
-        """
+        """Probabilities of the classes."""
         proba = np.exp(self.predict_log_proba(X))
         return proba / proba.sum(axis=1, keepdims=True)
 
     def predict(self, X: Any) -> np.ndarray:
-        """Most probable class.
-
-        Parameters
-        ----------
-        X : {array, DataFrame, MultimodalData} with n_samples rows
-            Any pattern of missing modalities.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Labels as given in ``fit``.
-        """
+        """Most probable class."""
         scores = self.predict_log_proba(X)
         return self.classes_[np.argmax(scores, axis=1)]
 

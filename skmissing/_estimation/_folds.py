@@ -58,11 +58,10 @@ def assign_folds(
         folds = np.empty(n, dtype=np.intp)
         folds[order] = np.arange(n) % n_folds
         return folds
-    names, code = np.unique(groups, return_inverse=True)
-    if len(names) < n_folds:
+    n_groups = len(np.unique(groups))
+    if n_groups < n_folds:
         raise ValueError(
-            f"Got {len(names)} groups, expected at least {n_folds}, the number of "
-            "folds."
+            f"Got {n_groups} groups, expected at least {n_folds}, the number of folds."
         )
     size = np.bincount(strata)
     # scikit-learn refuses strata smaller than the number of folds.
@@ -139,38 +138,7 @@ def cross_fit_folds(
     n_samples: int,
     rng: np.random.RandomState,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Fold of each used row, and the rows that models of each fold learn from.
-
-    Parameters
-    ----------
-    cv : int, splitter, iterable or None
-        As in scikit-learn: an int is stratified by class and deals out the used rows,
-        others split all rows of X. None stands for 5.
-    codes : ndarray of int of shape (n,)
-        Classes of the used rows.
-    rows : ndarray of int of shape (n,)
-        Where the used rows stand in X.
-    groups : ndarray of shape (n_samples,) or None
-        Rows of one group share a fold.
-    n_samples : int
-        Rows of X.
-    rng : RandomState
-        Shuffles.
-
-    Returns
-    -------
-    folds : ndarray of int of shape (n,)
-        From 0, without gaps.
-    trains : ndarray of bool of shape (n_folds, n) or None
-        Training rows of each fold, where a splitter or iterable leaves out more than
-        the fold (a gap, rows of the future). None: all rows of the other folds.
-
-    Raises
-    ------
-    ValueError
-        For test sets that are no partition of the used rows, and for training sets
-        that hold none of these or some of the test set.
-    """
+    """Fold of each used row, and the rows that models of each fold learn from."""
     n = len(rows)
     learned = None
     if cv is None or isinstance(cv, Integral):

@@ -18,34 +18,14 @@ from ..modalities._validation import flatten_blocks
 
 
 class FlatTable:
-    """Some blocks as one table, with missing features as an estimator can take them.
-
-    Parameters
-    ----------
-    names : list of str
-        Blocks, in the order of the columns.
-    keep_nan : bool
-        False fills NaN features with their training mean.
-    """
+    """Some blocks as one table, with missing features as an estimator can take them."""
 
     def __init__(self, names: list[str], keep_nan: bool) -> None:
         self.names = names
         self.keep_nan = keep_nan
 
     def fit(self, data: MultimodalData, weight: np.ndarray) -> FlatTable:
-        """Learn the weighted mean of every feature.
-
-        Parameters
-        ----------
-        data : MultimodalData of n rows that have all the blocks
-            Training rows.
-        weight : ndarray of shape (n,)
-            Sample weights.
-
-        Returns
-        -------
-        self
-        """
+        """Learn the weighted mean of every feature."""
         if not self.keep_nan:
             table = flatten_blocks(data, self.names)
             seen = ~np.isnan(table)
@@ -58,33 +38,13 @@ class FlatTable:
         return self
 
     def transform(self, data: MultimodalData) -> np.ndarray:
-        """The table.
-
-        Parameters
-        ----------
-        data : MultimodalData of n rows
-            Any rows.
-
-        Returns
-        -------
-        ndarray of float64 of shape (n, n_columns)
-        """
+        """The table."""
         table = flatten_blocks(data, self.names)
         return table if self.keep_nan else np.where(np.isnan(table), self.fill_, table)
 
 
 def accepts_nan(estimator: Any) -> bool:
-    """Whether an estimator takes NaN in X, looking through Pipelines.
-
-    Parameters
-    ----------
-    estimator : estimator instance
-        The estimator.
-
-    Returns
-    -------
-    bool
-    """
+    """Whether an estimator takes NaN in X, looking through Pipelines."""
     if isinstance(estimator, Pipeline):
         for _, step in estimator.steps:
             if step in (None, "passthrough"):
@@ -101,15 +61,6 @@ def takes_multimodal(estimator: Any) -> bool:
     """Whether an estimator is fitted on blocks rather than on a table.
 
     Looks through Pipelines, searches, calibration, voting and stacking.
-
-    Parameters
-    ----------
-    estimator : estimator instance
-        The estimator.
-
-    Returns
-    -------
-    bool
     """
     if is_tagged_multimodal(estimator):
         return True
@@ -121,17 +72,7 @@ def takes_multimodal(estimator: Any) -> bool:
 
 
 def takes_sample_weight(estimator: Any) -> bool:
-    """Whether ``fit`` takes sample weights, looking through Pipelines and searches.
-
-    Parameters
-    ----------
-    estimator : estimator instance
-        The estimator.
-
-    Returns
-    -------
-    bool
-    """
+    """Whether ``fit`` takes sample weights, looking through Pipelines and searches."""
     if isinstance(estimator, Pipeline):
         return takes_sample_weight(estimator.steps[-1][1])
     if has_fit_parameter(estimator, "sample_weight"):
@@ -158,29 +99,7 @@ def _inside(estimator: Any) -> list[Any]:
 
 
 def fit_weighted(estimator: Any, X: Any, y: np.ndarray, weight: np.ndarray) -> Any:
-    """Fit with sample weights, through Pipelines, with metadata routing on or off.
-
-    Parameters
-    ----------
-    estimator : estimator instance
-        A clone that may be changed.
-    X : array of shape (n, n_columns)
-        The table.
-    y : ndarray of shape (n,)
-        Labels.
-    weight : ndarray of shape (n,)
-        Sample weights. Equal weights are not handed over.
-
-    Returns
-    -------
-    estimator
-        The fitted estimator.
-
-    Raises
-    ------
-    TypeError
-        If the weights differ and the estimator takes none.
-    """
+    """Fit with sample weights, through Pipelines, with metadata routing on or off."""
     if np.allclose(weight, weight[0], rtol=1e-12, atol=0) and weight[0] == 1.0:
         return estimator.fit(X, y)
     if not takes_sample_weight(estimator):

@@ -8,18 +8,7 @@ import numpy as np
 
 
 def local_random_state(random_state: Any) -> np.random.RandomState:
-    """Random numbers for one fit, without touching NumPy's global generator.
-
-    Parameters
-    ----------
-    random_state : int, RandomState instance or None
-        None draws a fresh seed from the operating system: the global generator would
-        otherwise move.
-
-    Returns
-    -------
-    numpy.random.RandomState
-    """
+    """Random numbers for one fit, without touching NumPy's global generator."""
     if random_state is None:
         return np.random.RandomState(np.random.SeedSequence().generate_state(8))
     if isinstance(random_state, np.random.RandomState):
@@ -28,15 +17,5 @@ def local_random_state(random_state: Any) -> np.random.RandomState:
 
 
 def draw_seed(random_state: np.random.RandomState) -> int:
-    """One seed for another generator.
-
-    Parameters
-    ----------
-    random_state : RandomState
-        Where it is drawn from.
-
-    Returns
-    -------
-    int
-    """
+    """One seed for another generator."""
     return int(random_state.randint(np.iinfo(np.int32).max))

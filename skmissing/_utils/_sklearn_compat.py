@@ -45,7 +45,7 @@ def is_scorer(metric: Any) -> bool:
 
 def accepts_sample_weight(scorer: Any) -> bool:
     """Whether a scorer takes ``sample_weight``."""
-    return bool(scorer._accept_sample_weight())
+    return bool(scorer._accept_sample_weight())  # noqa: SLF001
 
 
 def response_method(scorer: Any) -> Any:

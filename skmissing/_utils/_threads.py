@@ -26,17 +26,6 @@ def single_thread(user_api: str | None = "blas") -> Iterator[None]:
     another process wants a core. It also makes results independent of the number of
     threads.
 
-    Parameters
-    ----------
-    user_api : {"blas", "openmp"} or None, default="blas"
-        Which kind of threads; None: both.
-
-    Yields
-    ------
-    None
-
-    Notes
-    -----
     The number belongs to the process, and two threads that set and restore it could
     restore the number of each other. So only the main thread does; others run with the
     number they find.

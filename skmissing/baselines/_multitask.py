@@ -152,6 +152,6 @@ class MultitaskFusionClassifier(SubstituteNetClassifier):
             columns,
             self.fusion,
             substitutes,
-            self._heads(bank.widths, n_classes),
-            float(self.side_weight),
+            side_heads=self._heads(bank.widths, n_classes),
+            side_weight=float(self.side_weight),
         )

@@ -1,4 +1,4 @@
-"""What a user hands in as a block, turned into an array with rows first."""
+"""Blocks of a user as arrays with rows first."""
 
 from __future__ import annotations
 
@@ -24,48 +24,12 @@ def check_name(name: Any) -> None:
 
 
 def as_block(name: str, block: Any, present: np.ndarray | None = None) -> Block:
-    """Turn what a user hands in into an array with rows first.
-
-    Parameters
-    ----------
-    name : str
-        Modality, for error messages.
-    block : array-like with n rows
-        The block.
-    present : ndarray of bool of shape (n,), default=None
-        Rows whose content counts.
-
-    Returns
-    -------
-    ndarray or RowView with n rows
-    """
+    """A block as an array with rows first; ``present`` are the rows that count."""
     if isinstance(block, RowView):
         return block
     if isinstance(block, np.memmap):
-        if block.ndim == 1:
-            block = block.reshape(-1, 1)
-        return RowView(block)
-    if type(block).__module__.partition(".")[0] == "torch":
-        # Not imported here: a tensor can only exist where torch does.
-        block = block.detach().cpu()
-        block = (block.float() if "bfloat16" in str(block.dtype) else block).numpy()
-    elif isinstance(block, pd.DataFrame | pd.Series):
-        # The way of every frame: None and pd.NA become NaN, numbers become an array.
-        block = frame_block(pd.DataFrame(block), name, numeric=False)
-    elif isinstance(block, np.ma.MaskedArray):
-        block = np.ma.filled(block.astype(np.float64), np.nan)
-    try:
-        array = np.asarray(block)
-    except ValueError as error:
-        raise ValueError(
-            f"Got rows of different shape in block {name!r}, expected one array; pad "
-            "series with NaN at their end."
-        ) from error
-    if not array.dtype.isnative:
-        array = array.astype(array.dtype.newbyteorder("="))
-    if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
-        # No tensor holds them.
-        array = array.astype(np.float64)
+        return RowView(block.reshape(-1, 1) if block.ndim == 1 else block)
+    array = _to_numpy(name, block)
     if array.dtype == object:
         given = None if present is None or len(present) != len(array) else present
         numbers = numbers_of_objects(array, given)
@@ -89,23 +53,34 @@ def as_block(name: str, block: Any, present: np.ndarray | None = None) -> Block:
     return array
 
 
+def _to_numpy(name: str, block: Any) -> np.ndarray:
+    """An array in native byte order, from all that users have blocks in."""
+    if type(block).__module__.partition(".")[0] == "torch":
+        # Not imported here: a tensor can only exist where torch does.
+        block = block.detach().cpu()
+        block = (block.float() if "bfloat16" in str(block.dtype) else block).numpy()
+    elif isinstance(block, pd.DataFrame | pd.Series):
+        # The way of every frame: None and pd.NA become NaN, numbers become an array.
+        block = frame_block(pd.DataFrame(block), name, numeric=False)
+    elif isinstance(block, np.ma.MaskedArray):
+        block = np.ma.filled(block.astype(np.float64), np.nan)
+    try:
+        array = np.asarray(block)
+    except ValueError as error:
+        raise ValueError(
+            f"Got rows of different shape in block {name!r}, expected one array; pad "
+            "series with NaN at their end."
+        ) from error
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
+        # No tensor holds them.
+        array = array.astype(np.float64)
+    return array
+
+
 def find_present(blocks: dict[str, Block], present: Any, n: int) -> np.ndarray:
-    """Which row has which block, and whether what is there can be used.
-
-    Parameters
-    ----------
-    blocks : dict of str to array of n rows
-        The blocks.
-    present : array of bool of shape (n, M) or None
-        The mask of the user; None reads it off the NaN.
-    n : int
-        Number of rows.
-
-    Returns
-    -------
-    ndarray of bool of shape (n, M)
-        Read-only.
-    """
+    """Which row has which block, and whether what is there can be used."""
     names = list(blocks)
     given = None
     if present is not None:

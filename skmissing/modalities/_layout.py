@@ -32,19 +32,7 @@ class ColumnLayout:
 
 
 def resolve_layout(X: Any, modalities: Any) -> ColumnLayout:
-    """Find the columns of each modality.
-
-    Parameters
-    ----------
-    X : DataFrame or ndarray of shape (n_samples, n_columns)
-        The table.
-    modalities : mapping, list of pairs, or None
-        See :class:`Modality`.
-
-    Returns
-    -------
-    ColumnLayout
-    """
+    """Find the columns of each modality."""
     n_columns = X.shape[1]
     multi = isinstance(X, pd.DataFrame) and isinstance(X.columns, pd.MultiIndex)
     labels = list(X.columns) if multi else None

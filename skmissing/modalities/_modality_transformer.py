@@ -11,8 +11,9 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
+from .._utils._named_parts import NamedParts, named_pairs
 from .._utils._restore import restore_on_error
-from .._utils._sklearn_compat import _BaseComposition, _check_feature_names_in
+from .._utils._sklearn_compat import _check_feature_names_in
 from ._column_values import column_label
 from ._multimodal_data import MultimodalData
 from ._tags import tag_multimodal
@@ -21,7 +22,7 @@ from ._validation import check_multimodal, covariate_frame
 
 class ModalityTransformer(
     TransformerMixin,
-    _BaseComposition,
+    NamedParts,
     BaseEstimator,
     auto_wrap_output_keys=None,  # type: ignore[call-arg]
 ):
@@ -33,7 +34,7 @@ class ModalityTransformer(
 
     Parameters
     ----------
-    transformers : list of (str, transformer) pairs, default=None
+    transformers : dict of str to transformer, or list of pairs, default=None
         Which transformer treats which modality. Modalities that are not listed pass
         unchanged. The word ``"drop"`` in place of a transformer removes a modality.
     modalities : mapping or list, default=None
@@ -81,7 +82,7 @@ class ModalityTransformer(
     ...     {"labs__na": [140.0, 138.0, None], "ward__name": ["a", None, "b"]}
     ... )
     >>> onehot = OneHotEncoder(sparse_output=False)
-    >>> ModalityTransformer([("ward", onehot)]).fit_transform(X)
+    >>> ModalityTransformer({"ward": onehot}).fit_transform(X)
        labs__na  ward__name_a  ward__name_b
     0     140.0           1.0           0.0
     1     138.0           NaN           NaN
@@ -90,7 +91,7 @@ class ModalityTransformer(
 
     def __init__(
         self,
-        transformers: list | None = None,
+        transformers: dict[str, Any] | list | None = None,
         *,
         modalities: Any = None,
         remainder: str = "drop",
@@ -221,7 +222,7 @@ class ModalityTransformer(
             raise ValueError(
                 f"Got remainder={self.remainder!r}, expected 'drop' or 'passthrough'."
             )
-        pairs = [] if self.transformers is None else list(self.transformers)
+        pairs = named_pairs(self.transformers)
         seen = set()
         own = set(self._get_param_names())
         for pair in pairs:

@@ -16,28 +16,7 @@ def block_moments(
     axes: tuple[int, ...],
     second: bool = True,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weighted mean and standard deviation of what is observed of a block.
-
-    Parameters
-    ----------
-    block : array or RowView of shape (n, ...)
-        The block.
-    rows : ndarray of bool of shape (n,)
-        Rows that have it.
-    weight : ndarray of float64 of shape (n,)
-        Sample weights.
-    axes : tuple of int
-        Axes of one row that share their statistics.
-    second : bool, default=True
-        Whether the deviation is wanted; zeros otherwise.
-
-    Returns
-    -------
-    known : ndarray of bool
-        Features with an observed value; all three broadcast against one row.
-    mean, deviation : ndarray of float64
-        0 where not known; the deviation of a constant is exactly 0.
-    """
+    """Weighted mean and standard deviation of what is observed of a block."""
     shape = block.shape[1:]
     reduce = (0, *(a + 1 for a in axes))
     kept = kept_shape(shape, axes)

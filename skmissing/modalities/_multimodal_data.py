@@ -443,21 +443,7 @@ class MultimodalData:
 
 
 def extract_blocks(X: Any, layout: ColumnLayout, numeric: bool = True) -> Any:
-    """Cut a table into a :class:`MultimodalData`, block by block.
-
-    Parameters
-    ----------
-    X : DataFrame or ndarray of shape (n_samples, n_columns)
-        The table.
-    layout : ColumnLayout
-        Where the modalities stand.
-    numeric : bool, default=True
-        Refuse columns that are not numbers, naming the first one.
-
-    Returns
-    -------
-    MultimodalData
-    """
+    """Cut a table into a :class:`MultimodalData`, block by block."""
     blocks: dict[str, Any] = {}
     labels: dict[str, list[str]] = {}
     for name, index in layout.indices.items():

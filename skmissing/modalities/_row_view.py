@@ -18,13 +18,6 @@ class RowView:
     Indexing a ``numpy.memmap`` with an integer array copies the rows into memory. A
     cross-validation split would so load most of the file. This view keeps the base
     and the row numbers instead.
-
-    Parameters
-    ----------
-    base : numpy.memmap of shape (n_base, ...)
-        The array on disk.
-    rows : ndarray of shape (n,), dtype intp
-        Row numbers into ``base``.
     """
 
     __slots__ = ("base", "rows")

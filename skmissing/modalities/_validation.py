@@ -29,29 +29,6 @@ def check_multimodal(
     Sets ``n_features_in_``, ``feature_names_in_`` (frames with string names),
     ``modality_names_in_`` and ``modality_shapes_in_`` on ``estimator`` when ``reset``
     is True, and checks X against them otherwise.
-
-    Parameters
-    ----------
-    estimator : estimator instance
-        The estimator that received X.
-    X : {array, DataFrame, MultimodalData} with n_samples rows
-        The data.
-    modalities : mapping, list or None
-        The estimator's parameter ``modalities``.
-    reset : bool
-        True in ``fit``.
-    numeric : bool, default=True
-        Refuse blocks that are not numbers.
-
-    Returns
-    -------
-    MultimodalData
-        Blocks in the order of ``modality_names_in_``.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For anything that the estimator cannot take, naming the modality or parameter.
     """
     if isinstance(X, MultimodalData):
         data = _from_container(estimator, X, modalities, reset)
@@ -278,19 +255,7 @@ def covariate_frame(estimator: Any, X: Any) -> pd.DataFrame | None:
 
 
 def flatten_blocks(data: MultimodalData, names: list[str]) -> np.ndarray:
-    """Blocks side by side as a float64 table, NaN where a block is missing.
-
-    Parameters
-    ----------
-    data : MultimodalData
-        The blocks.
-    names : list of str
-        Which blocks, in this order.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, total number of features), dtype float64
-    """
+    """Blocks side by side as a float64 table, NaN where a block is missing."""
     parts = []
     for name in names:
         block = data[name]

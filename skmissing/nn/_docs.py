@@ -9,8 +9,8 @@ from typing import TypeVar
 T = TypeVar("T", bound=type)
 
 PARAMETERS = """\
-encoders : list of (str, encoder) pairs, default=None
-    Encoder of each modality, such as ``[("image", ConvEncoder(channels=(8, 16)))]``;
+encoders : dict of str to encoder, or list of pairs, default=None
+    Encoder of each modality, such as ``{"image": ConvEncoder(channels=(8, 16))}``;
     its parameters are then reached as ``image__channels``. Modalities that are not
     listed, and None, get one by the shape of the block: a convolutional net for
     ``(C, H, W)``, a recurrent one for ``(T, F)``, else a multilayer perceptron.
@@ -101,16 +101,6 @@ def fill_doc(cls: T) -> T:
 
     ``%(substitution)s`` describes the parameters of
     :class:`~skmissing.nn.substitution._base.SubstituteNetClassifier`.
-
-    Parameters
-    ----------
-    cls : type
-        The class.
-
-    Returns
-    -------
-    type
-        The same class.
     """
     text = inspect.cleandoc(cls.__doc__ or "")
     text = text.replace("%(parameters)s", PARAMETERS)

@@ -11,15 +11,7 @@ from .encoders._encoder import Encoder
 
 
 class EncoderBank(nn.Module):
-    """The encoders of all modalities that training rows have.
-
-    Parameters
-    ----------
-    encoders : dict of str to Encoder
-        Parameter objects of the modalities to encode.
-    shapes : dict of str to tuple of int
-        Shape of one row of each block.
-    """
+    """The encoders of all modalities that training rows have."""
 
     def __init__(
         self, encoders: dict[str, Encoder], shapes: dict[str, tuple[int, ...]]
@@ -29,17 +21,7 @@ class EncoderBank(nn.Module):
 
     @classmethod
     def of(cls, modules: dict[str, nn.Module]) -> EncoderBank:
-        """A bank of encoders that exist already.
-
-        Parameters
-        ----------
-        modules : dict of str to torch.nn.Module
-            Have the attribute ``out_features``.
-
-        Returns
-        -------
-        EncoderBank
-        """
+        """A bank of encoders that exist already."""
         bank = cls({}, {})
         bank._hold(modules)
         return bank
@@ -49,30 +31,14 @@ class EncoderBank(nn.Module):
         # Keyed by position: torch refuses dots in the names of submodules.
         self.encoders = nn.ModuleList(modules.values())
         self.widths = [_width(module) for module in self.encoders]
+        norm: Any = nn.modules.batchnorm._BatchNorm  # noqa: SLF001
         self._normed = [
-            any(
-                isinstance(part, nn.modules.batchnorm._BatchNorm)
-                for part in m.modules()
-            )
-            for m in self.encoders
+            any(isinstance(part, norm) for part in module.modules())
+            for module in self.encoders
         ]
 
     def encode(self, name: str, values: Any, lengths: Any = None) -> Any:
-        """Codes of the rows that have a block.
-
-        Parameters
-        ----------
-        name : str
-            The modality.
-        values : tensor of shape (n, ...)
-            Values of the block.
-        lengths : tensor of int64 of shape (n,), default=None
-            Time steps of a series.
-
-        Returns
-        -------
-        tensor of shape (n, out_features)
-        """
+        """Codes of the rows that have a block."""
         try:
             return self._encode(name, values, lengths)
         except (RuntimeError, IndexError, TypeError) as error:
@@ -93,18 +59,7 @@ class EncoderBank(nn.Module):
         return module(values, lengths)
 
     def forward(self, batch: Batch) -> list[Any]:
-        """Codes of all modalities for all rows of a batch, 0 where missing.
-
-        Parameters
-        ----------
-        batch : Batch
-            The rows.
-
-        Returns
-        -------
-        list of tensor of shape (n, width)
-            In the order of ``names``; None where no row of the batch has the block.
-        """
+        """Codes of all modalities for all rows of a batch, 0 where missing."""
         codes: list[Any] = []
         for name, width in zip(self.names, self.widths):
             values = batch.x.get(name)

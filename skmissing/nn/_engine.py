@@ -37,15 +37,7 @@ class _WeightedMean(nn.Module):
 
 
 class EpochBar(Callback):
-    """One progress bar over the epochs.
-
-    Parameters
-    ----------
-    total : int
-        Largest number of epochs.
-    label : str
-        What is being trained.
-    """
+    """One progress bar over the epochs."""
 
     def __init__(self, total: int, label: str) -> None:
         self.total = total
@@ -72,13 +64,7 @@ class _InterruptedError(BaseException):
 
 
 class ModuleEpochs(Callback):
-    """Tells a module when a training begins, with its settings, and an epoch is over.
-
-    Parameters
-    ----------
-    **settings : dict
-        For the module's ``begin_training``. Its ``end_epoch`` has no arguments.
-    """
+    """Notifies a module of the start of training, with settings, and of each epoch."""
 
     def __init__(self, **settings: Any) -> None:
         self.settings = settings
@@ -94,11 +80,6 @@ class CosineDecay(Callback):
     """Lowers learning rates along a cosine, to nearly 0 in the last epoch.
 
     Each group of weights keeps its own rate as the first one.
-
-    Parameters
-    ----------
-    max_epochs : int
-        Number of epochs at most.
     """
 
     def __init__(self, max_epochs: int) -> None:

@@ -91,30 +91,18 @@ class FittedNet(Feed):
         return TensorStore(
             data,
             self.usable(data),
-            self.scalers,
-            self.series,
-            DTYPES[self.dtype],
-            torch.device(self.net.device),
-            y,
-            weight,
+            scalers=self.scalers,
+            series=self.series,
+            dtype=DTYPES[self.dtype],
+            device=torch.device(self.net.device),
+            y=y,
+            weight=weight,
         )
 
     def apply(
         self, data: MultimodalData, function: Callable[[TaskModule, Any], Any]
     ) -> np.ndarray:
-        """Run a function of the module over all rows, some thousand at a time.
-
-        Parameters
-        ----------
-        data : MultimodalData of n rows
-            The rows.
-        function : callable
-            Takes the module and a batch; returns a tensor with one row per row.
-
-        Returns
-        -------
-        ndarray of shape (n, ...)
-        """
+        """Run a function of the module over all rows, some thousand at a time."""
         module = self.module
         if module.training:
             # Going through all layers takes as long as a small net does for one row.

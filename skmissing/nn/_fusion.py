@@ -14,23 +14,7 @@ from ._task import TaskModule
 
 
 def head(width: int, hidden: Sequence[int], dropout: float, n_out: int) -> nn.Module:
-    """Layers from a code to class scores.
-
-    Parameters
-    ----------
-    width : int
-        Width of the code.
-    hidden : sequence of int
-        Widths of the layers in between; may be empty.
-    dropout : float
-        Share of hidden units dropped in training.
-    n_out : int
-        Number of classes.
-
-    Returns
-    -------
-    torch.nn.Module
-    """
+    """Layers from a code to class scores."""
     layers: list[nn.Module] = []
     for size in hidden:
         layers += [nn.Linear(width, int(size)), nn.ReLU()]
@@ -41,23 +25,7 @@ def head(width: int, hidden: Sequence[int], dropout: float, n_out: int) -> nn.Mo
 
 
 class EarlyFusion(TaskModule):
-    """Codes side by side, zeros for what is missing, then one head.
-
-    Parameters
-    ----------
-    bank : EncoderBank
-        Encoders of the modalities.
-    n_classes : int
-        Number of classes.
-    hidden : sequence of int
-        Widths of the head's layers.
-    dropout : float
-        Dropout in the head.
-    columns : list of int
-        Columns of the present mask that belong to the encoders.
-    use_mask : bool
-        Append presence bits to the codes.
-    """
+    """Codes side by side, zeros for what is missing, then one head."""
 
     def __init__(
         self,
@@ -86,21 +54,7 @@ class EarlyFusion(TaskModule):
 
 
 class LateFusion(TaskModule):
-    """One head per modality; the mean of the scores of those that a row has.
-
-    Parameters
-    ----------
-    bank : EncoderBank
-        Encoders of the modalities.
-    n_classes : int
-        Number of classes.
-    hidden : sequence of int
-        Widths of each head's layers.
-    dropout : float
-        Dropout in the heads.
-    columns : list of int
-        Columns of the present mask that belong to the encoders.
-    """
+    """One head per modality; the mean of the scores of those that a row has."""
 
     def __init__(
         self,

@@ -8,39 +8,14 @@ import torch
 
 
 class ModalityDropout:
-    """Hide present blocks of training rows, never all of a row.
-
-    Parameters
-    ----------
-    probability : float in [0, 1)
-        Chance of each modality to be hidden; for "subset" that of the row to lose any.
-    scheme : {"independent", "exclusive", "subset"}
-        Independent: every present block is hidden with this probability; a row that
-        would lose all keeps all. Exclusive: at most one block of a row is hidden, each
-        with this probability (with M modalities a share ``1 - M * probability`` of the
-        rows stays complete, none from ``1 / M`` on); rows that lack a block already
-        lose nothing more. Subset: a complete row loses, with this probability, any set
-        of modalities but none and all, each set as likely.
-    """
+    """Hide present blocks of training rows, never all of a row."""
 
     def __init__(self, probability: float, scheme: str) -> None:
         self.probability = probability
         self.scheme = scheme
 
     def __call__(self, present: Any, generator: torch.Generator) -> Any:
-        """Draw what to hide.
-
-        Parameters
-        ----------
-        present : tensor of bool of shape (n, M)
-            What the rows have.
-        generator : torch.Generator
-            Source of the draws, on the CPU.
-
-        Returns
-        -------
-        tensor of bool of shape (n, M)
-        """
+        """Draw what to hide."""
         n, n_modalities = present.shape
         if n_modalities == 1:
             return torch.zeros_like(present)

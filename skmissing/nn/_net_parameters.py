@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 
-from .._utils._sklearn_compat import Interval, StrOptions, _BaseComposition
+from .._utils._named_parts import NamedParts, named_pairs
+from .._utils._sklearn_compat import Interval, StrOptions
 from ..modalities._multimodal_data import MultimodalData
 from ._engine import OPTIMIZERS
 from ._runtime import DTYPES
@@ -35,14 +36,14 @@ COMMON_PARAMETERS = (
 )
 
 
-class NetParameters(_BaseComposition, BaseEstimator):
+class NetParameters(NamedParts, BaseEstimator):
     """Common parameters, those of encoders among them, and their validation."""
 
     encoders: Any
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "modalities": [dict, list, tuple, None],
-        "encoders": [list, tuple, None],
+        "encoders": [dict, list, tuple, None],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "batch_size": [
@@ -66,31 +67,11 @@ class NetParameters(_BaseComposition, BaseEstimator):
     }
 
     def get_params(self, deep: bool = True) -> dict:
-        """Parameters of this estimator and of its encoders.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Include ``modality__parameter`` for the encoders in the list.
-
-        Returns
-        -------
-        dict
-        """
+        """Parameters of this estimator and of its encoders."""
         return self._get_params("encoders", deep=deep)
 
     def set_params(self, **params: Any) -> NetParameters:
-        """Set parameters, ``modality__parameter`` for those of an encoder.
-
-        Parameters
-        ----------
-        **params : dict
-            Names and values.
-
-        Returns
-        -------
-        self
-        """
+        """Set parameters, ``modality__parameter`` for those of an encoder."""
         self._set_params("encoders", **params)
         return self
 
@@ -102,7 +83,7 @@ class NetParameters(_BaseComposition, BaseEstimator):
         """One checked encoder for every modality: the user's or the default."""
         given: dict[str, Encoder] = {}
         own = set(super()._get_param_names())
-        for pair in self.encoders or []:
+        for pair in named_pairs(self.encoders):
             if not (isinstance(pair, tuple) and len(pair) == 2):
                 raise ValueError(
                     f"Got {pair!r} in encoders, expected (modality, encoder) pairs."

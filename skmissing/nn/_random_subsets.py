@@ -12,20 +12,7 @@ N_TRIES = 8
 
 
 def first_part(present: Any, tries: Any) -> Any:
-    """What each row has of the first set that leaves it something.
-
-    Parameters
-    ----------
-    present : tensor of bool of shape (n, M)
-        What the rows have; at least one modality each.
-    tries : tensor of bool of shape (n or 1, R, M)
-        Sets of modalities, drawn at random.
-
-    Returns
-    -------
-    tensor of bool of shape (n, M)
-        Not empty: where every set fails, all that the row has.
-    """
+    """What each row has of the first set that leaves it something."""
     parts = present[:, None] & tries
     some = parts.any(dim=2)
     first = some.to(torch.int64).argmax(dim=1)
@@ -34,19 +21,7 @@ def first_part(present: Any, tries: Any) -> Any:
 
 
 def random_part(present: Any, shared: bool) -> Any:
-    """A part of what each row has, every non-empty one as likely.
-
-    Parameters
-    ----------
-    present : tensor of bool of shape (n, M)
-        What the rows have; at least one modality each.
-    shared : bool
-        One draw for all rows.
-
-    Returns
-    -------
-    tensor of bool of shape (n, M)
-    """
+    """A part of what each row has, every non-empty one as likely."""
     rows = 1 if shared else len(present)
     shape = (rows, N_TRIES, present.shape[1])
     return first_part(present, torch.rand(shape, device=present.device) < 0.5)

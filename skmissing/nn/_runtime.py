@@ -19,13 +19,6 @@ _GLOBALS = threading.RLock()
 def torch_threads(n_threads: int | None) -> Iterator[None]:
     """Set torch's intra-op threads, and restore the former number.
 
-    Parameters
-    ----------
-    n_threads : int or None
-        None leaves the number as it is.
-
-    Notes
-    -----
     Only around work that waits for no other thread of the process, or the two would
     wait for each other for ever.
     """
@@ -49,13 +42,6 @@ def seeded_torch(seed: int, device: torch.device) -> Iterator[None]:
 
     Initial weights and dropout of torch modules draw from the default generator; there
     is no other way to seed them.
-
-    Parameters
-    ----------
-    seed : int
-        The seed.
-    device : torch.device
-        The device whose generator is seeded beside that of the CPU.
     """
     with _GLOBALS:
         generators = [torch.default_generator]
@@ -76,17 +62,7 @@ def seeded_torch(seed: int, device: torch.device) -> Iterator[None]:
 
 
 def resolve_device(device: str) -> torch.device:
-    """Device by name; "auto" takes a CUDA device where there is one.
-
-    Parameters
-    ----------
-    device : str
-        "auto" or a torch device such as "cpu" or "cuda:0".
-
-    Returns
-    -------
-    torch.device
-    """
+    """Device by name; "auto" takes a CUDA device where there is one."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

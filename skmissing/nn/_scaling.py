@@ -27,21 +27,7 @@ class BlockScaler:
     keeps_integers: bool = False
 
     def transform(self, name: str, values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-        """Scale and fill some rows of a floating point block.
-
-        Parameters
-        ----------
-        name : str
-            The modality, for error messages.
-        values : ndarray of shape (n, ...)
-            Rows that have the block.
-        dtype : numpy dtype
-            Arithmetic of the net.
-
-        Returns
-        -------
-        ndarray of shape (n, ...), dtype ``dtype``
-        """
+        """Scale and fill some rows of a floating point block."""
         # float64 before the subtraction: a time stamp of 1.7e9 seconds has no bits
         # left for its minutes in float32.
         out = values.astype(np.float64)
@@ -71,27 +57,7 @@ def fit_scaler(
     scale: bool,
     keeps_integers: bool = False,
 ) -> BlockScaler:
-    """Weighted mean and standard deviation of a block.
-
-    Parameters
-    ----------
-    block : array or RowView of shape (n, ...)
-        The block.
-    rows : ndarray of bool of shape (n,)
-        Training rows that have it.
-    weight : ndarray of shape (n,)
-        Sample weights.
-    axes : tuple of int
-        Axes of one row that share their statistics.
-    scale : bool
-        False: only the fill values are wanted.
-    keeps_integers : bool, default=False
-        Whether the encoder wants integers as they are.
-
-    Returns
-    -------
-    BlockScaler
-    """
+    """Weighted mean and standard deviation of a block."""
     kept = kept_shape(block.shape[1:], axes)
     identity = BlockScaler(
         np.zeros(kept), np.ones(kept), np.zeros(kept), scale, keeps_integers
@@ -112,18 +78,7 @@ def fit_scaler(
 
 
 def series_lengths(values: np.ndarray) -> np.ndarray:
-    """Time steps before the trailing all-NaN ones.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n, T, ...)
-        Rows of a series block, NaN not yet filled.
-
-    Returns
-    -------
-    ndarray of int64 of shape (n,)
-        At least 1.
-    """
+    """Time steps before the trailing all-NaN ones."""
     n, n_steps = values.shape[:2]
     if values.dtype.kind != "f":
         return np.full(n, n_steps, dtype=np.int64)

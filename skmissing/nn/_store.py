@@ -17,36 +17,24 @@ _INTEGERS = {"bool", "uint8", "int8", "int16", "int32", "int64"}
 
 
 class Batch:
-    """Some rows, each block reduced to the rows that have it.
-
-    Attributes
-    ----------
-    x : dict of str to tensor of shape (n_m, ...)
-        Values of block m for the rows that have it; no entry if none does.
-    index : dict of str to tensor of int64 of shape (n_m,), or None
-        Their positions in the batch; None where every row has the block.
-    lengths : dict of str to tensor of int64 of shape (n_m,)
-        Time steps of series blocks.
-    encoded : frozenset of str
-        Blocks whose values are codes already (frozen encoders).
-    present : tensor of bool of shape (n, M)
-        Which rows have which block, after what is hidden in training.
-    y, weight : tensor of shape (n,) or None
-        Class indices and sample weights.
-    rows : tensor of int64 of shape (n,)
-        Row numbers in the store.
-    """
+    """Some rows, each block reduced to the rows that have it."""
 
     __slots__ = ("encoded", "index", "lengths", "present", "rows", "weight", "x", "y")
 
     def __init__(self, rows: Any, present: Any, y: Any, weight: Any) -> None:
+        # Row numbers in the store, shape (n,).
         self.rows = rows
+        # Which rows have which block, after what is hidden in training.
         self.present = present
         self.y = y
         self.weight = weight
+        # Values of a block for the rows that have it; no entry if none does.
         self.x: dict[str, Any] = {}
+        # Their positions in the batch; None where every row has the block.
         self.index: dict[str, Any] = {}
+        # Time steps of series.
         self.lengths: dict[str, Any] = {}
+        # Blocks whose values are the codes of a frozen encoder.
         self.encoded: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
@@ -58,31 +46,13 @@ class TensorStore:
 
     Floating point blocks are scaled once, when the store is made; integer blocks stay
     as they are and are cast per batch; blocks on disk are read batch by batch.
-
-    Parameters
-    ----------
-    data : MultimodalData
-        The rows.
-    present : ndarray of bool of shape (n, M)
-        Which blocks to use.
-    scalers : dict of str to BlockScaler
-        Statistics of each block.
-    series : frozenset of str
-        Blocks whose trailing all-NaN steps are padding.
-    dtype : torch.dtype
-        Arithmetic of the net.
-    device : torch.device
-        Where batches go.
-    y : ndarray of int64 of shape (n,), default=None
-        Class indices.
-    weight : ndarray of float64 of shape (n,), default=None
-        Sample weights.
     """
 
     def __init__(
         self,
         data: MultimodalData,
         present: np.ndarray,
+        *,
         scalers: dict[str, BlockScaler],
         series: frozenset[str],
         dtype: torch.dtype,
@@ -195,19 +165,7 @@ class TensorStore:
         return values.to(torch.float64).sub_(center).mul_(factor).to(self.dtype)
 
     def batch(self, rows: Any, hidden: Any = None) -> Batch:
-        """Gather rows.
-
-        Parameters
-        ----------
-        rows : tensor of int64 of shape (n,)
-            Row numbers.
-        hidden : tensor of bool of shape (n, M), default=None
-            Blocks to leave out, beside those that are missing.
-
-        Returns
-        -------
-        Batch
-        """
+        """Gather rows."""
         present = self.present.index_select(0, rows)
         if hidden is not None:
             present = present & ~hidden
@@ -239,17 +197,7 @@ class TensorStore:
         return out
 
     def replace_by_codes(self, name: str, encode: Any, batch_size: int) -> None:
-        """Keep the outputs of a frozen encoder in place of its block.
-
-        Parameters
-        ----------
-        name : str
-            The modality.
-        encode : callable
-            Takes values and lengths and returns codes of shape (n, d).
-        batch_size : int
-            Rows encoded at once.
-        """
+        """Keep the outputs of a frozen encoder in place of its block."""
         if name not in self._tensors and name not in self._lazy:
             return
         m = self.names.index(name)
@@ -270,19 +218,7 @@ class TensorStore:
 
 
 class Batches:
-    """The batches of an epoch: shuffled in training, in order otherwise.
-
-    Parameters
-    ----------
-    store : TensorStore
-        The rows.
-    batch_size : int
-        Rows in a batch.
-    generator : torch.Generator, default=None
-        Shuffles and draws what is hidden; None keeps the order.
-    augment : callable, default=None
-        Takes the present mask of a batch and the generator, returns what to hide.
-    """
+    """The batches of an epoch: shuffled in training, in order otherwise."""
 
     def __init__(
         self,

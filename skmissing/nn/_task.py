@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,15 +16,7 @@ from ._store import Batch
 
 
 class TaskModule(nn.Module):
-    """A net with its loss. Subclasses define :meth:`logits`.
-
-    Parameters
-    ----------
-    bank : EncoderBank
-        Encoders of the modalities.
-    n_classes : int
-        Number of classes.
-    """
+    """A net with its loss. Subclasses define :meth:`logits`."""
 
     def __init__(self, bank: EncoderBank, n_classes: int) -> None:
         super().__init__()
@@ -31,44 +24,20 @@ class TaskModule(nn.Module):
         self.n_classes = n_classes
 
     def prepare(self, scalers: dict[str, BlockScaler], dtype: np.dtype) -> None:
-        """Learn how the blocks are scaled, before training.
-
-        Parameters
-        ----------
-        scalers : dict of str to BlockScaler
-            Of the blocks.
-        dtype : numpy dtype
-            Arithmetic of the net.
-        """
+        """Learn how the blocks are scaled, before training."""
 
     def freeze(self, names: Sequence[str]) -> None:
-        """Prepare for training with the codes of some modalities kept as they are.
+        """Prepare for training with the codes of some modalities kept as they are."""
 
-        Parameters
-        ----------
-        names : sequence of str
-            Modalities whose encoder is not called in training; empty: all are.
-        """
-
+    @abstractmethod
     def logits(self, batch: Batch) -> Any:
         """Class scores of shape (n, n_classes) of the rows of a batch."""
-        raise TypeError(f"{type(self).__name__} does not define logits.")
 
     def forward(self, batch: Batch) -> Any:
         return self.logits(batch)
 
     def row_losses(self, batch: Batch) -> Any:
-        """Loss of every row of a batch, before weighting.
-
-        Parameters
-        ----------
-        batch : Batch
-            The rows, with ``y``.
-
-        Returns
-        -------
-        tensor of shape (n,)
-        """
+        """Loss of every row of a batch, before weighting."""
         return nn.functional.cross_entropy(
             self.logits(batch), batch.y, reduction="none"
         )

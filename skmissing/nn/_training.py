@@ -83,31 +83,10 @@ def train_net(
     build: Callable[[EncoderBank], TaskModule],
     rng: np.random.RandomState,
     plan: TrainingPlan = PLAIN,
+    *,
     warm: FittedNet | NetStart | None = None,
 ) -> FittedNet:
-    """Train a net.
-
-    Parameters
-    ----------
-    params : dict
-        The common training parameters of an estimator.
-    rows : LabelledRows of n rows
-        Training rows. Rows without any block take no part.
-    encoders : dict of str to Encoder
-        One for each modality of the data.
-    build : callable
-        Makes the module around a bank of encoders.
-    rng : RandomState
-        Source of every random number.
-    plan : TrainingPlan
-        What else there is to know.
-    warm : FittedNet or NetStart, default=None
-        Start from its weights and keep its statistics.
-
-    Returns
-    -------
-    FittedNet
-    """
+    """Train a net."""
     device = resolve_device(params["device"])
     split_seed, init_seed, train_seed = (draw_seed(rng) for _ in range(3))
     # Here and not around the whole fit of an estimator: whoever holds the number of

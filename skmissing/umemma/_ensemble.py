@@ -24,6 +24,7 @@ from ..nn._runtime import torch_threads
 from ..nn._training import Expand, TrainingPlan, stops_early, train_net
 from ..nn.encoders._encoder import Encoder
 from ..nn.substitution._base import SubstituteNetClassifier
+from ..nn.substitution._substitute import Substitute
 from ..nn.substitution._substitute_fusion import SubstituteFusion
 from ..nn.substitution._unimodal import Head, train_unimodals, unimodal_log_proba
 from ._pretrained import read_handed_in
@@ -309,19 +310,26 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
             return None
         return hold_out(rows, self.validation_fraction, rng)
 
+    def _module(
+        self,
+        bank: EncoderBank,
+        n_classes: int,
+        columns: list[int],
+        substitutes: dict[str, Substitute],
+    ) -> SubstituteFusion:
+        modules: list[Any] = [part.module for part in self._unimodal.values()]
+        heads = [module.head for module in modules]
+        return SubstituteFusion(
+            bank, heads, n_classes, columns, self.fusion, substitutes
+        )
+
     def _join(self, rows: LabelledRows, substitutes: dict) -> NetStart:
         """The nets of phase 1 as one net, and what feeds it."""
         parts = self._unimodal
         first: dict[str, Any] = {name: part.module for name, part in parts.items()}
         bank = EncoderBank.of({n: m.bank.encoders[0] for n, m in first.items()})
-        module = SubstituteFusion(
-            bank,
-            [module.head for module in first.values()],
-            len(rows.classes),
-            [rows.data.names.index(name) for name in parts],
-            self.fusion,
-            substitutes,
-        )
+        columns = [rows.data.names.index(name) for name in parts]
+        module = self._module(bank, len(rows.classes), columns, substitutes)
         return NetStart(
             names=rows.data.names,
             used=list(parts),

@@ -18,6 +18,7 @@ def test_there_are_pages():
     assert DOCS / "user_guide" / "data.rst" in PAGES
 
 
+@pytest.mark.guide
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(DOCS)))
 def test_page(page):
     failed, tried = doctest.testfile(

@@ -20,6 +20,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skmissing import MultimodalData
 from skmissing.modalities import ModalityTransformer
 
+from .._instances import make_blocks
+
 nan = np.nan
 
 
@@ -309,3 +311,15 @@ def test_modality_that_no_row_has():
     frame = frame.assign(ecg__0=nan, ecg__1=nan)
     with pytest.raises(ValueError, match="no row with the modality 'ecg', expected at"):
         ModalityTransformer([("ecg", PCA(1))]).fit(frame)
+
+
+def test_a_dict_of_transformers_is_as_good_as_a_list():
+    X, y = make_blocks(n=40)
+    parts = {"m0": StandardScaler(), "m1": "drop"}
+    a, b = ModalityTransformer(parts), ModalityTransformer(list(parts.items()))
+    assert a.get_params().keys() == b.get_params().keys()
+    for one in (a, b):
+        one.set_params(m0__with_std=False)
+    out = [one.fit_transform(X, y) for one in (a, b)]
+    assert out[0].names == out[1].names == ["m0"]
+    np.testing.assert_array_equal(*[o["m0"] for o in out])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
 from torch import nn
 
 from skmissing import Modality, MultimodalData
@@ -265,3 +266,26 @@ def test_shape_that_does_not_fit_the_columns():
         small(modalities={"a": Modality(slice(0, 9), shape=(1, 5, 5))}).fit(
             np.zeros((30, 9)), np.arange(30) % 2
         )
+
+
+# -- names -----------------------------------------------------------------------------
+
+
+def test_a_dict_of_encoders_is_as_good_as_a_list():
+    X, y = make_blocks()
+    parts = {"m0": MLPEncoder(hidden=(5,)), "m1": MLPEncoder(hidden=(6,))}
+    a, b = small(encoders=parts), small(encoders=list(parts.items()))
+    assert a.get_params()["m0__hidden"] == b.get_params()["m0__hidden"] == (5,)
+    assert a.get_params().keys() == b.get_params().keys()
+    assert a.get_params(deep=False).keys() == b.get_params(deep=False).keys()
+    for change in ({"m0__hidden": (4,)}, {"m1": MLPEncoder(hidden=(3,))}):
+        a.set_params(**change)
+        b.set_params(**change)
+        fits = [clone(clf).fit(X, y).predict_proba(X) for clf in (a, b)]
+        np.testing.assert_array_equal(*fits)
+    # The user's own dict stays as it is.
+    assert parts["m1"].hidden == (6,)
+    search = GridSearchCV(a, {"m0__hidden": [(2,), (3,)]}, cv=2).fit(X, y)
+    assert search.best_estimator_.encoders["m0"].hidden in [(2,), (3,)]
+    with pytest.raises(ValueError, match="Invalid parameter 'm7'"):
+        a.set_params(m7__hidden=(3,))

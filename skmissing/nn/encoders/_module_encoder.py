@@ -115,15 +115,7 @@ class _Wrapped(nn.Module):
 
 
 def set_frozen(encoder: Any, frozen: bool) -> None:
-    """Keep the module of an encoder as it is, or let it learn.
-
-    Parameters
-    ----------
-    encoder : torch.nn.Module
-        What :meth:`ModuleEncoder.build` has made.
-    frozen : bool
-        Whether it is kept.
-    """
+    """Keep the module of an encoder as it is, or let it learn."""
     encoder.frozen = frozen
     for parameter in encoder.module.parameters():
         parameter.requires_grad_(not frozen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from numbers import Real
 from typing import Any, ClassVar
@@ -77,6 +78,7 @@ class SubstituteNetClassifier(BaseNetClassifier):
         warn_unobserved(rows.data.names, self._fitted.used)
         self._store()
 
+    @abstractmethod
     def _module(
         self,
         bank: EncoderBank,
@@ -85,7 +87,6 @@ class SubstituteNetClassifier(BaseNetClassifier):
         substitutes: dict[str, Substitute],
     ) -> SubstituteFusion:
         """The net to train."""
-        raise TypeError(f"{type(self).__name__} does not define _module.")
 
     def _store(self) -> None:
         self.net_ = self._fitted.net

@@ -40,19 +40,7 @@ class Substitute:
 
 
 def resolve_substitutes(substitute: Any, names: list[str]) -> dict[str, str]:
-    """Kind of substitute of every modality.
-
-    Parameters
-    ----------
-    substitute : {"zero", "mean", "noise"} or mapping of modality to one of them
-        As given by the user. Modalities that a mapping lacks get "zero".
-    names : list of str
-        The modalities.
-
-    Returns
-    -------
-    dict of str to str
-    """
+    """Kind of substitute of every modality."""
     if not isinstance(substitute, Mapping):
         return dict.fromkeys(names, str(substitute))
     for name, kind in substitute.items():
@@ -76,25 +64,7 @@ def make_substitutes(
     encoders: dict[str, Encoder],
     rng: np.random.RandomState,
 ) -> dict[str, Substitute]:
-    """Learn the substitutes of the modalities that training rows have.
-
-    Parameters
-    ----------
-    kinds : dict of str to {"zero", "mean", "noise"}
-        What to make.
-    data : MultimodalData of n rows
-        Training rows.
-    weight : ndarray of shape (n,)
-        Sample weights.
-    encoders : dict of str to Encoder
-        Encoders of the modalities.
-    rng : RandomState
-        Draws the noise kept for prediction.
-
-    Returns
-    -------
-    dict of str to Substitute
-    """
+    """Learn the substitutes of the modalities that training rows have."""
     out = {}
     for m, (name, shape) in enumerate(data.block_shapes.items()):
         here, block, kind = data.present[:, m], data[name], kinds[name]
@@ -125,25 +95,7 @@ def make_substitutes(
 def as_input(
     name: str, substitute: Substitute, scaler: BlockScaler, dtype: np.dtype
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray] | None]:
-    """A substitute in the units of a net's inputs.
-
-    Parameters
-    ----------
-    name : str
-        The modality, for error messages.
-    substitute : Substitute
-        In the units of the data.
-    scaler : BlockScaler
-        Of the block.
-    dtype : numpy dtype
-        Arithmetic of the net.
-
-    Returns
-    -------
-    values : ndarray of shape (k, *shape)
-    noise : pair of ndarray, or None
-        Mean and standard deviation of noise.
-    """
+    """A substitute in the units of a net's inputs."""
     values = substitute.values
     if scaler.keeps_integers and not scaler.scales and values.dtype.kind != "f":
         return values, None

@@ -17,25 +17,7 @@ from ._substitute import Substitute, as_input
 
 
 class SubstituteFusion(TaskModule):
-    """One head per modality, fed a substitute where the modality is missing.
-
-    Parameters
-    ----------
-    bank : EncoderBank
-        Encoders of the modalities.
-    heads : sequence of torch.nn.Module
-        One for each encoder; from codes to ``n_classes`` scores.
-    n_classes : int
-        Number of classes.
-    columns : list of int
-        Columns of the present mask that belong to the encoders.
-    fusion : {"mean_logits", "sum_logits", "mean_proba"}
-        How the scores of the heads are combined.
-    substitutes : dict of str to Substitute
-        What stands in for each missing modality, in the units of the data. Stored
-        with the module. In training every missing block is noise of its own, if noise
-        is wanted; otherwise answers are averaged over the stored draws.
-    """
+    """One head per modality, fed a substitute where the modality is missing."""
 
     def __init__(
         self,
@@ -74,21 +56,7 @@ class SubstituteFusion(TaskModule):
     # -- codes and scores --------------------------------------------------------------
 
     def codes(self, batch: Batch, m: int) -> tuple[Any, Any]:
-        """Codes of one modality: of the rows that have it, and of its substitute.
-
-        Parameters
-        ----------
-        batch : Batch
-            The rows.
-        m : int
-            Number of the encoder.
-
-        Returns
-        -------
-        present : tensor of shape (n_present, width) or None
-        missing : tensor of shape (k, width) or None
-            One for each missing row, or k that stand for each of them.
-        """
+        """Codes of one modality: of the rows that have it, and of its substitute."""
         name = self.bank.names[m]
         values = batch.x.get(name)
         n_missing = len(batch) - (0 if values is None else len(values))
@@ -184,17 +152,7 @@ class SubstituteFusion(TaskModule):
 
 
 class MultitaskFusion(SubstituteFusion):
-    """Adds to the loss those of further heads, one per modality.
-
-    Parameters
-    ----------
-    bank, heads, n_classes, columns, fusion, substitutes : as in SubstituteFusion
-        The net.
-    side_heads : sequence of torch.nn.Module
-        One for each encoder; they take no part in predictions.
-    side_weight : float
-        Of their losses; that of the fused output is 1.
-    """
+    """Adds to the loss those of further heads, one per modality."""
 
     def __init__(
         self,
@@ -204,6 +162,7 @@ class MultitaskFusion(SubstituteFusion):
         columns: list[int],
         fusion: str,
         substitutes: dict[str, Substitute],
+        *,
         side_heads: Sequence[nn.Module],
         side_weight: float,
     ) -> None:

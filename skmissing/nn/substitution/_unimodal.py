@@ -32,6 +32,7 @@ def train_unimodals(
     head: Head,
     rng: np.random.RandomState,
     n_jobs: int | None,
+    *,
     warm: dict[str, FittedNet] | None = None,
     held_out: np.ndarray | None = None,
 ) -> dict[str, FittedNet]:
@@ -49,8 +50,8 @@ def train_unimodals(
             encoder,
             head,
             seeds[names.index(name)],
-            None if warm is None else warm.get(name),
-            held_out,
+            warm=None if warm is None else warm.get(name),
+            held_out=held_out,
         )
         for name, encoder in encoders.items()
     )
@@ -63,6 +64,7 @@ def _train(
     encoder: Encoder,
     head: Head,
     seed: int,
+    *,
     warm: FittedNet | None,
     held_out: np.ndarray | None,
 ) -> FittedNet:

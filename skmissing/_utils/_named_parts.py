@@ -1,0 +1,49 @@
+"""Parameters of parts that have names, in a list of pairs or in a dict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sklearn.base import BaseEstimator
+
+from ._sklearn_compat import _BaseComposition
+
+
+class NamedParts(_BaseComposition):
+    """``get_params`` and ``set_params`` that reach into named parts.
+
+    scikit-learn's own compositions know lists of (name, part) pairs; a dict is the
+    same with other brackets.
+    """
+
+    def _get_params(self, attr: str, deep: bool = True) -> dict[str, Any]:
+        parts = getattr(self, attr)
+        if not isinstance(parts, Mapping):
+            return super()._get_params(attr, deep=deep)
+        out = BaseEstimator.get_params(self, deep=deep)
+        if deep:
+            out.update(parts)
+            for name, part in parts.items():
+                if hasattr(part, "get_params"):
+                    inner = part.get_params(deep=True).items()
+                    out.update({f"{name}__{key}": value for key, value in inner})
+        return out
+
+    def _set_params(self, attr: str, **params: Any) -> NamedParts:
+        if attr in params:
+            setattr(self, attr, params.pop(attr))
+        parts = getattr(self, attr)
+        if not isinstance(parts, Mapping):
+            super()._set_params(attr, **params)
+            return self
+        replaced = {name: params.pop(name) for name in list(params) if name in parts}
+        if replaced:
+            setattr(self, attr, {**parts, **replaced})
+        BaseEstimator.set_params(self, **params)
+        return self
+
+
+def named_pairs(parts: Any) -> list[Any]:
+    """The pairs of a list or a dict; none for None."""
+    return list(parts.items()) if isinstance(parts, Mapping) else list(parts or [])
