@@ -43,7 +43,7 @@ from skmissing.missingness import simulate_missing
 from skmissing.nn import MLPEncoder
 
 PAPER = {
-    "anchor_weight": 1.0, "tie_weight": 1.0, "posterior_batch_norm": True,
+    "anchor_weight": 1.0, "tie_weight": 1.0, "posterior_norm": 1.0,
     "classifier_dropout": 0.0, "classifier_input": "core",
 }  # fmt: skip
 BUDGETS = (0.1, 0.2, 0.3, 0.5)
@@ -77,7 +77,7 @@ def xor(seed):
     for name, weight, params in [
         ("default", 0.1, {}),
         ("classifier_input='core'", 0.1, {"classifier_input": "core"}),
-        ("paper", 1.0, {"classifier_input": "core", "posterior_batch_norm": True}),
+        ("paper", 1.0, {"classifier_input": "core", "posterior_norm": 1.0}),
     ]:
         clf = PRIMOClassifier(
             **common, **params, anchor_weight=weight, tie_weight=weight,
@@ -291,8 +291,8 @@ def cost():
     many = X[np.arange(10_000) % len(X)]
     times = {1: [], 200: []}
     for _ in range(7):
-        for n_samples, measured in times.items():
-            clf.set_params(n_samples=n_samples)
+        for n_draws, measured in times.items():
+            clf.set_params(n_draws=n_draws)
             # Processor time: one thread, whatever else the machine does.
             start = time.process_time()
             clf.predict_proba(many)
@@ -304,7 +304,7 @@ def cost():
         f"{ratio:.2f}"
     )
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    clf.set_params(n_samples=2000)
+    clf.set_params(n_draws=2000)
     start = time.perf_counter()
     clf.predict_proba(many)
     clf.predictive_impact(many, modality="speech")

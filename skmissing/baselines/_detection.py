@@ -88,7 +88,7 @@ class MissingDetectionClassifier(SubstituteNetClassifier):
         dropout_scheme: str = "subset",
         head_hidden: Sequence[int] = (),
         head_dropout: float = 0.0,
-        encoders: list | None = None,
+        encoders: dict | list | None = None,
         max_epochs: int = 50,
         lr: float = 1e-3,
         batch_size: int | str | None = "auto",

@@ -119,7 +119,7 @@ class FusionClassifier(BaseNetClassifier):
         use_mask: bool = False,
         head_hidden: Sequence[int] = (64,),
         head_dropout: float = 0.0,
-        encoders: list | None = None,
+        encoders: dict | list | None = None,
         max_epochs: int = 50,
         lr: float = 1e-3,
         batch_size: int | str | None = "auto",

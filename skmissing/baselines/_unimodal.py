@@ -102,7 +102,7 @@ class UnimodalEnsemble(BaseNetClassifier):
         head_hidden: Sequence[int] = (),
         head_dropout: float = 0.0,
         n_jobs: int | None = None,
-        encoders: list | None = None,
+        encoders: dict | list | None = None,
         max_epochs: int = 50,
         lr: float = 1e-3,
         batch_size: int | str | None = "auto",

@@ -95,7 +95,7 @@ class ImpactDisplay:
         X: Any,
         *,
         modality: str | Sequence[str] | None = None,
-        n_samples: int | None = None,
+        n_draws: int | None = None,
         covariate: Any = None,
         covariate_name: str | None = None,
         quantity: str = "gap",
@@ -111,8 +111,8 @@ class ImpactDisplay:
             Any pattern of missing modalities.
         modality : str or sequence of str, default=None
             Which ones. None: each in turn.
-        n_samples : int, default=None
-            Number of draws. None: ``n_samples`` of the estimator.
+        n_draws : int, default=None
+            Number of draws. None: ``n_draws`` of the estimator.
         covariate : array of shape (n,), default=None
             Numbers, names or categories, one for each row; rows where it is missing
             have no point. None: plot distributions.
@@ -141,7 +141,7 @@ class ImpactDisplay:
                 f"Got a {type(estimator).__name__}, expected an estimator with "
                 "predictive_impact, such as PRIMOClassifier."
             )
-        table = estimator.predictive_impact(X, modality=modality, n_samples=n_samples)
+        table = estimator.predictive_impact(X, modality=modality, n_draws=n_draws)
         return cls.from_predictions(
             table,
             covariate=covariate,

@@ -80,7 +80,7 @@ class PlausibleLabelsDisplay:
         X: Any,
         *,
         method: str = "mixture",
-        n_samples: int | None = None,
+        n_draws: int | None = None,
         names: Sequence[str] | None = None,
         truth: Any = None,
         ax: Any = None,
@@ -95,8 +95,8 @@ class PlausibleLabelsDisplay:
             A few rows.
         method : {"mixture", "argmax"}, default="mixture"
             See :meth:`~skmissing.PRIMOClassifier.plausible_labels`.
-        n_samples : int, default=None
-            Number of draws. None: ``n_samples`` of the estimator.
+        n_draws : int, default=None
+            Number of draws. None: ``n_draws`` of the estimator.
         names : sequence of str of length n, default=None
             Of the rows. None: their numbers.
         truth : array of shape (n,), default=None
@@ -121,7 +121,7 @@ class PlausibleLabelsDisplay:
                 f"Got a {type(estimator).__name__}, expected an estimator with "
                 "plausible_labels, such as PRIMOClassifier."
             )
-        table = estimator.plausible_labels(X, method=method, n_samples=n_samples)
+        table = estimator.plausible_labels(X, method=method, n_draws=n_draws)
         return cls.from_predictions(
             table, labels=estimator.classes_, names=names, truth=truth, ax=ax
         )

@@ -46,3 +46,17 @@ def _hide_in_frame(
     out = pd.concat(columns, axis=1)
     out.columns = X.columns
     return out
+
+
+def spare_one_block(
+    hidden: np.ndarray, present: np.ndarray, chance: np.ndarray
+) -> np.ndarray:
+    """A mask of hidden blocks that leaves every row the block of the largest chance.
+
+    Only rows that would lose all they have are changed.
+    """
+    lost = ~(present & ~hidden).any(axis=1)
+    last = np.where(present, chance, -1.0).argmax(axis=1)
+    out = hidden.copy()
+    out[lost, last[lost]] = False
+    return out

@@ -153,7 +153,7 @@ class MultimodalVAE(NetParameters, BaseRecovery):
         hidden: Sequence[int] = (128,),
         n_draws: int | None = None,
         shared_noise: bool = False,
-        encoders: list | None = None,
+        encoders: dict | list | None = None,
         max_epochs: int = 50,
         lr: float = 1e-3,
         batch_size: int | str | None = "auto",

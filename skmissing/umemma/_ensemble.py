@@ -178,7 +178,7 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
         final_complete_finetune: bool = False,
         unimodal: dict[str, Any] | None = None,
         n_jobs: int | None = None,
-        encoders: list | None = None,
+        encoders: dict | list | None = None,
         max_epochs: int = 50,
         lr: float = 1e-3,
         batch_size: int | str | None = "auto",

@@ -28,7 +28,7 @@ def no_figure_is_left():
 @pytest.fixture(scope="module")
 def fitted():
     X, y = make_xor(200, return_X_y=True, random_state=0)
-    clf = PRIMOClassifier(max_epochs=2, n_samples=20, random_state=0, n_threads=1)
+    clf = PRIMOClassifier(max_epochs=2, n_draws=20, random_state=0, n_threads=1)
     return clf.fit(X, y), X[:40].hide({"x_m": np.arange(40) < 10}), y[:40]
 
 
@@ -62,7 +62,7 @@ def test_lines_are_shares_of_rows(fitted):
 
 def test_nothing_there_is_left_out(fitted):
     clf, X, _ = fitted
-    display = ImpactDisplay.from_estimator(clf, X[:10], modality="x_m", n_samples=5)
+    display = ImpactDisplay.from_estimator(clf, X[:10], modality="x_m", n_draws=5)
     assert len(display.lines_["x_m"]) == 1
     assert legend_of(display) == ["x_m hidden"]
 
