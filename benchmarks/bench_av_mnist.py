@@ -23,6 +23,7 @@ import pandas as pd
 import sklearn
 import torch
 from _tables import add_tables_option, mean_sd, write_table
+from sklearn.frozen import FrozenEstimator
 
 import skmissing
 from skmissing import UMEMMAEnsemble
@@ -85,7 +86,8 @@ def one_seed(seed, args, done, keep):
                 first = UMEMMAEnsemble(**common, finetune_epochs=0)
                 first.fit(bunch.X_train, bunch.y_train)
                 first_seconds = time.perf_counter() - start
-            params = {**params, "unimodal": dict.fromkeys(bunch.X_train.names, first)}
+            unimodal = dict.fromkeys(bunch.X_train.names, FrozenEstimator(first))
+            params = {**params, "unimodal": unimodal}
         start = time.perf_counter()
         clf = kind(**common, **params).fit(bunch.X_train, bunch.y_train)
         seconds = time.perf_counter() - start
@@ -96,7 +98,7 @@ def one_seed(seed, args, done, keep):
             # Its answer to a lone modality is that modality's own net.
             alone = table[table.n_missing == 1].assign(estimator="uni-modal nets")
             table = pd.concat([table, alone])
-        table = table[["estimator", "pattern", "score"]].assign(
+        table = table[["estimator", "pattern", "value"]].assign(
             seed=seed, seconds=seconds
         )
         done[f"{seed}/{name}"] = table.to_dict("records")
@@ -172,7 +174,7 @@ def main():
         ]
     )
     table["rows"] = table["pattern"].map(COLUMNS)
-    table["accuracy"] = 100 * table["score"]
+    table["accuracy"] = 100 * table["value"]
     wide = table.pivot(index="seed", columns=["estimator", "rows"], values="accuracy")
     order = list(COLUMNS.values())
     for statistic in ("mean", "std"):

@@ -68,7 +68,7 @@ for model in models.values():
 # pattern after the other.
 
 table = score_by_pattern(models, X[test], y[test], scoring="accuracy")
-wide = table.pivot(index="estimator", columns="pattern", values="score")
+wide = table.pivot(index="estimator", columns="pattern", values="value")
 wide = wide.loc[list(models), ["speech", "image", "image + speech"]]
 wide.assign(mean=wide.mean(axis=1)).mul(100).round(1)
 

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.datasets import load_digits
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import train_test_split
 from torch import nn
 
@@ -83,14 +84,14 @@ fig, axes = plt.subplots(
 for ax, pattern in zip(axes, ["left", "right", "left + right"]):
     part = table[table["pattern"] == pattern]
     for name, lines in part.groupby("estimator", sort=False):
-        ax.plot(lines["share"], 100 * lines["score"], "o-", label=name)
+        ax.plot(lines["share"], 100 * lines["value"], "o-", label=name)
     ax.set(title=f"test rows have {pattern}", xlabel="training rows with right half")
 axes[0].set_ylabel("accuracy (%)")
 axes[0].legend(frameon=False)
 plt.show()
 
 # %%
-wide = table.pivot(index=["estimator"], columns=["pattern", "share"], values="score")
+wide = table.pivot(index=["estimator"], columns=["pattern", "share"], values="value")
 wide.mul(100).round(0).astype(int)
 
 # %%
@@ -135,7 +136,7 @@ pretrained = {
     "frozen": UMEMMAEnsemble(encoders=[("right", frozen)]),
     "fine-tuned, lr / 10": UMEMMAEnsemble(encoders=[("right", slow)]),
     "unimodal=": UMEMMAEnsemble(
-        unimodal={"right": fitted_there},
+        unimodal={"right": FrozenEstimator(fitted_there)},
         encoders=[("right", MLPEncoder(scale_inputs=False))],
     ),
 }
@@ -144,7 +145,7 @@ PatternScoreDisplay.from_predictions(helped)
 plt.show()
 
 # %%
-lines = helped.pivot(index="estimator", columns="pattern", values="score")
+lines = helped.pivot(index="estimator", columns="pattern", values="value")
 lines.loc[list(pretrained)].mul(100).round(1)
 
 # %%

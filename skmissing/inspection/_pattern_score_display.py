@@ -219,7 +219,7 @@ class PatternScoreDisplay:
         ...     "pattern": ["image", "speech", "image", "speech"],
         ...     "n_rows": 300,
         ...     "metric": "accuracy",
-        ...     "score": [0.7, 0.8, 0.6, 0.75],
+        ...     "value": [0.7, 0.8, 0.6, 0.75],
         ... })
         >>> display = PatternScoreDisplay.from_predictions(table)
         >>> display.estimators, display.scores[:, :, 0].tolist()
@@ -232,7 +232,7 @@ class PatternScoreDisplay:
                 "score_by_pattern or score_by_rate."
             )
         kind = "rate" if "rate" in table.columns else "pattern"
-        for column in ("estimator", kind, "n_rows", "metric", "score"):
+        for column in ("estimator", kind, "n_rows", "metric", "value"):
             if column not in table.columns:
                 raise ValueError(
                     f"Got the columns {list(table.columns)}, expected {column!r} among "
@@ -251,7 +251,7 @@ class PatternScoreDisplay:
         estimators = rows["estimator"].drop_duplicates().tolist()
         found = {
             key: part.to_numpy(dtype=np.float64)
-            for key, part in rows.groupby([kind, "estimator"])["score"]
+            for key, part in rows.groupby([kind, "estimator"])["value"]
         }
         n_repeats = max(len(values) for values in found.values())
         scores = np.full((len(positions), len(estimators), n_repeats), np.nan)

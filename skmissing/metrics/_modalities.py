@@ -1,4 +1,4 @@
-"""Which columns are which modality, asked of the estimators to be scored."""
+"""Which columns belong to which modality, by the estimators to be scored."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def find_modalities(estimators: Iterable[Any]) -> Any:
         for name, columns in given.items():
             if name in out and repr(out[name]) != repr(columns):
                 raise ValueError(
-                    f"Got two estimators that mean {out[name]!r} and {columns!r} by "
-                    f"the modality {name!r}, expected the same columns."
+                    f"Got two estimators with the columns {out[name]!r} and "
+                    f"{columns!r} of the modality {name!r}, expected the same."
                 )
             out[name] = columns
     return out or first
@@ -43,8 +43,8 @@ def _own(estimator: Any) -> Any:
     return None
 
 
-def check_something_to_hide(X: Any, names: list[str], caller: str) -> None:
-    """Refuse a table that was read as one block for want of better knowledge."""
+def check_several_modalities(X: Any, names: list[str], caller: str) -> None:
+    """Refuse a table without names of modalities, which was read as one block."""
     if len(names) == 1 and not isinstance(X, MultimodalData):
         raise ValueError(
             f"Got X with the single modality {names[0]!r} in {caller}, expected at "

@@ -55,7 +55,7 @@ def test_dots_are_the_scores_of_the_table(fitted):
     assert labels_of(display) == ["image + speech", "image", "speech"]
     assert legend_of(display) == display.estimators == ["all rows", "few rows"]
     for name, points in display.points_.items():
-        expected = table[table.estimator == name].score
+        expected = table[table.estimator == name].value
         at = points.get_offsets()
         assert_allclose(at[:, 0], expected)
         # Each pattern has a stripe, from the top.
@@ -79,7 +79,7 @@ def test_from_estimator_scores_first(fitted):
             models, X, y, metric=metric, name="models", **options
         )
         rows = table[table.metric == (metric or "accuracy")]
-        assert_allclose(display.scores[:, :, 0], [rows.score])
+        assert_allclose(display.scores[:, :, 0], [rows.value])
         assert display.ax_.get_xlabel() == label
         assert display.ax_.get_legend().get_title().get_text() == "models"
     single = PatternScoreDisplay.from_estimator(models["all rows"], X, y)
@@ -106,7 +106,7 @@ def test_curves_are_means_with_a_band(fitted):
     assert display.ax_.get_xlabel() == "Chance of a block to be hidden"
     assert legend_of(display) == ["all rows", "few rows"]
     for name, line in display.lines_.items():
-        by_rate = table[table.estimator == name].groupby("rate").score
+        by_rate = table[table.estimator == name].groupby("rate").value
         assert_allclose(line.get_xdata(), [0.0, 0.4, 0.8])
         assert_allclose(line.get_ydata(), by_rate.mean())
         corners = display.bands_[name].get_paths()[0].vertices
@@ -129,7 +129,7 @@ def test_tables_of_several_seeds_are_repeats(fitted):
     models, X, y = fitted
     halves = [score_by_pattern(models, X[s], y[s]) for s in np.split(np.arange(150), 3)]
     display = PatternScoreDisplay.from_predictions(pd.concat(halves))
-    scores = np.stack([h.score.to_numpy().reshape(3, 2) for h in halves], axis=-1)
+    scores = np.stack([h.value.to_numpy().reshape(3, 2) for h in halves], axis=-1)
     assert_allclose(display.scores, scores)
     for j, name in enumerate(models):
         at = display.points_[name].get_offsets()[:, 0]
@@ -142,7 +142,7 @@ def test_tables_of_several_seeds_are_repeats(fitted):
 def test_estimators_and_patterns_that_lack_scores(fitted):
     models, X, y = fitted
     table = score_by_pattern(models, X, y)
-    table.loc[table.pattern == "image", "score"] = np.nan
+    table.loc[table.pattern == "image", "value"] = np.nan
     table = table.drop(index=table.index[-1])
     display = PatternScoreDisplay.from_predictions(table)
     assert np.isnan(display.scores[:, :, 0]).tolist() == [
@@ -157,7 +157,7 @@ def test_many_estimators_look_different():
     names = [f"model {i}" for i in range(16)]
     table = pd.DataFrame({
         "estimator": names, "pattern": "a", "n_rows": 5, "metric": "accuracy",
-        "score": np.linspace(0, 1, 16),
+        "value": np.linspace(0, 1, 16),
     })  # fmt: skip
     display = PatternScoreDisplay.from_predictions(table)
     looks = {
@@ -186,7 +186,7 @@ def test_errors(fitted):
     with pytest.raises(TypeError, match="Got a list, expected the DataFrame"):
         PatternScoreDisplay.from_predictions([1])
     with pytest.raises(ValueError, match="expected 'score' among"):
-        PatternScoreDisplay.from_predictions(table.drop(columns="score"))
+        PatternScoreDisplay.from_predictions(table.drop(columns="value"))
     with pytest.raises(ValueError, match="expected 'pattern' among"):
         PatternScoreDisplay.from_predictions(table.drop(columns="pattern"))
     with pytest.raises(ValueError, match="Got a table without rows"):
