@@ -14,13 +14,7 @@ EXACT_SIZE = 3000
 
 @dataclass
 class Components:
-    """Leading principal components of a standardised block.
-
-    Attributes
-    ----------
-    vectors : ndarray of shape (n_features, rank)
-        Orthonormal.
-    """
+    """Leading principal components, orthonormal vectors (n_features, rank)."""
 
     vectors: np.ndarray
 
@@ -55,14 +49,7 @@ def fit_components(table: np.ndarray, weight: np.ndarray, rank: int) -> Componen
 
 @dataclass
 class Ridge:
-    """Linear map with an intercept.
-
-    Attributes
-    ----------
-    center : ndarray of shape (p,)
-    coef : ndarray of shape (p, q)
-    intercept : ndarray of shape (q,)
-    """
+    """Linear map of p centred inputs to q targets; ``coef`` has shape (p, q)."""
 
     center: np.ndarray
     coef: np.ndarray
