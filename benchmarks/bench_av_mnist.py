@@ -1,7 +1,7 @@
 """Accuracy on AV-MNIST by what test rows lack, for nets trained on complete rows.
 
 Pairs are built from ``mnist.npz`` and ``fsdd.npz`` in ``--data-home``, see
-``skmissing.datasets.build_av_mnist``. All methods have the same encoders, heads and
+``_av_mnist.py`` beside this file. All methods have the same encoders, heads and
 epochs. Results are kept in a file and not computed twice. Run with
 
     python benchmarks/bench_av_mnist.py --data-home FOLDER --pairs 20000 --seeds 5
@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 import sklearn
 import torch
+from _av_mnist import build_av_mnist
 from _tables import add_tables_option, mean_sd, write_table
 from sklearn.frozen import FrozenEstimator
 
@@ -32,7 +33,6 @@ from skmissing.baselines import (
     MultitaskFusionClassifier,
     UnimodalEnsemble,
 )
-from skmissing.datasets import build_av_mnist
 from skmissing.metrics import score_by_pattern
 
 COLUMNS = {

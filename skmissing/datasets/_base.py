@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from importlib import resources
-from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -64,24 +62,3 @@ def pack(
     if return_X_y:
         return X, y
     return Bunch(data=X, target=y, frame=frame, modalities=modalities, **fields)
-
-
-def read_arrays(
-    data_home: str | PathLike[str], file: str, expected: dict[str, str]
-) -> dict[str, np.ndarray]:
-    """Arrays of a file that the user has, or a sentence that says what it lacks."""
-    path = Path(data_home) / file
-    content = ", ".join(f"{name} ({what})" for name, what in expected.items())
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"Got no file {file} in {str(data_home)!r}, expected one with the arrays "
-            f"{content}."
-        )
-    with np.load(path, allow_pickle=False) as arrays:
-        lacking = [name for name in expected if name not in arrays.files]
-        if lacking:
-            raise ValueError(
-                f"Got {file} with the arrays {arrays.files}, expected {lacking[0]!r} "
-                f"among them; all of {content}."
-            )
-        return {name: arrays[name] for name in expected}

@@ -18,7 +18,6 @@ from .._utils._random import local_random_state
 from .._utils._sklearn_compat import Interval, validate_params
 from ..modalities import MultimodalData
 from ._base import pack
-from ._simulation_settings import parse_setting, setting_name
 
 # Missing probabilities stay inside these bounds, so that every row can be observed.
 _BOUNDS = (0.05, 0.95)
@@ -77,9 +76,9 @@ def make_simulation(
     Parameters
     ----------
     setting : str or tuple of three floats, default=(0.3, 0.3, 0.4)
-        A name from :func:`simulation_settings`, or the shares of the label's causes
-        that only x1 has, that only x2 has and that both have: multiples of 0.1 that
-        sum to 1.
+        Shares of the label's causes that only x1 has, that only x2 has and that both
+        have: multiples of 0.1 that sum to 1, or a name such as
+        ``"causal_0.3_0.3_0.4"``.
     n_samples : int, default=10000
         Number of rows.
     n_clusters : int, default=10
@@ -141,7 +140,6 @@ def make_simulation(
 
     See Also
     --------
-    simulation_settings : Names of all settings.
     make_bitwise : Discrete modalities with exact population values.
 
     Notes
@@ -243,6 +241,33 @@ def make_simulation(
             c=n_features - first - second,
             rate=missing_rate,
         ),
+    )
+
+
+def setting_name(a: int, b: int) -> str:
+    """Name of the setting with shares of a and b tenths."""
+    return f"causal_{a / 10:.1f}_{b / 10:.1f}_{(10 - a - b) / 10:.1f}"
+
+
+def parse_setting(setting: Any) -> tuple[int, int]:
+    """Shares of a setting in tenths."""
+    if isinstance(setting, str):
+        for a in range(11):
+            for b in range(11 - a):
+                if setting == setting_name(a, b):
+                    return a, b
+    elif len(setting) == 3:
+        try:
+            tenths = [10.0 * float(ratio) for ratio in setting]
+        except (TypeError, ValueError):
+            tenths = [-1.0]
+        whole = [round(ratio) for ratio in tenths]
+        close = all(abs(t - w) < 1e-6 for t, w in zip(tenths, whole))
+        if close and min(whole) >= 0 and sum(whole) == 10:
+            return whole[0], whole[1]
+    raise ValueError(
+        f"Got setting={setting!r}, expected three non-negative multiples of 0.1 that "
+        "sum to 1, or a name such as 'causal_0.3_0.3_0.4'."
     )
 
 

@@ -40,12 +40,13 @@ def add_noise(
     waveform: np.ndarray,
     length: np.ndarray,
     rows: np.ndarray,
+    *,
     snr_db: float,
     kind: str,
     voices: np.ndarray,
     rng: np.random.RandomState,
 ) -> np.ndarray:
-    """Clips with noise of their own each."""
+    """Clips, each with noise of its own."""
     n_samples = waveform.shape[1]
     out = np.empty((len(rows), n_samples))
     for i, row in enumerate(rows):
