@@ -21,7 +21,8 @@ class MultitaskFusionClassifier(SubstituteNetClassifier):
     Every modality has an encoder and a head; the outputs of the heads are averaged. A
     second head on each encoder predicts the class from that modality alone. Its loss
     is added, so that no encoder is left untrained because another one learns faster;
-    the head itself is not used afterwards. A missing modality is fed as a substitute.
+    the second head is not used in predictions. A missing modality is replaced by a
+    substitute.
 
     Parameters
     ----------

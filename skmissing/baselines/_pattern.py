@@ -169,7 +169,7 @@ class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
             chosen = np.asarray(data.present[:, pattern].all(axis=1))
             exact = (data.present == pattern).all(axis=1)
             # One modality alone is what every other pattern may have to fall back to,
-            # so it keeps all its rows where too few have nothing else.
+            # so it keeps all its rows where too few have only this one.
             if self.training_rows == "exact" and (
                 pattern.sum() > 1 or len(np.unique(rows.y[exact])) > 1
             ):

@@ -22,7 +22,7 @@ XOR of two coordinates
 
 An equal mixture of {n} Gaussian clusters with standard deviation {std:g} around
 {centres}. The label is 1 where the signs of the {source} differ.
-Modality x_o is the first coordinate, x_m the second; both are there in every row.
+Modality x_o is the first coordinate, x_m the second; both are present in every row.
 """
 
 
@@ -140,7 +140,7 @@ def make_xor(
         Number of rows.
     four_quadrants : bool, default=False
         Add the cluster around (1, 1) to those around (-1, -1), (-1, 1) and (1, -1).
-        Then x_o alone says nothing about the label.
+        Then x_o alone is independent of the label.
     labels : {"sign", "cluster"}, default="sign"
         Label 1 where the signs of the sample's own coordinates differ, or where those
         of its cluster centre do. The latter cannot be learned perfectly.

@@ -1,4 +1,4 @@
-"""What the displays share."""
+"""Axes, legends and labels that the displays share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..ipw import PropensityWeighter
 
-# Told apart by readers with any colour vision, and by their lightness in print.
+# Distinct with any colour vision, and by their lightness in print.
 BLUE, ORANGE, GREY = "tab:blue", "tab:orange", "tab:gray"
 LONGEST_LABEL = 40
 # Inches: of axes in a new figure, and of a letter in the default font.

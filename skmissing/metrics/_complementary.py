@@ -147,9 +147,10 @@ def complementary_information(
     :math:`\\hat G = \\sum_i w_i [\\log p_{full}(y_i) - \\log p_{without}(y_i)] /
     \\sum_i w_i` (:cite:t:`umemma`, section 3.2, :math:`I(Z; Y | X)`). It is a
     difference of two over-estimates of entropies, so it may be too large or too small,
-    and it depends on the models: it is the information that they can use. Calibrate both models first. The information is a property of the data: no
-    way of training lowers it. The resamples are paired, both models fixed; the
-    interval does not contain the uncertainty of their training.
+    and it depends on the models: it is the information that they can use. Calibrate
+    both models first. The information is a property of the data: no way of training
+    lowers it. The resamples are paired, both models fixed; the interval does not
+    contain the uncertainty of their training.
 
     Examples
     --------
@@ -228,6 +229,7 @@ def complementary_information(
 
 
 def _without(X: Any, names: list[str], n: int, hide: Any, modalities: Any) -> Any:
+    """X with some modalities hidden."""
     chosen = [hide] if isinstance(hide, str) else list(hide)
     if not chosen or not set(chosen) <= set(names) or len(set(chosen)) == len(names):
         raise ValueError(

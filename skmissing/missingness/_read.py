@@ -1,4 +1,4 @@
-"""X in any of its three forms, for functions that are no estimators."""
+"""X in any of its three forms, for functions that are not estimators."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def solve_conditioned(
         gradient = error * n_have / len(scores)
         step = np.linalg.solve(hessian + damping * np.eye(len(a)), gradient)
         new = potential(a - step)
-        # The value alone cannot tell improvement near the minimum.
+        # Near the minimum the value alone does not show an improvement.
         if new[0] < value or np.abs(new[1]).max() < np.abs(error).max():
             a = a - step
             value, error, hessian = new
@@ -157,7 +157,7 @@ def draw_hidden(
         p = np.exp(log_hide[:, m])
         rows = np.flatnonzero(open_rows)
         if len(rows):
-            # Nothing kept so far: condition on something later or this one being kept.
+            # No block kept so far: condition on this or a later one being kept.
             later = tail[rows, m + 1] if m + 1 < tail.shape[1] else np.zeros(len(rows))
             with np.errstate(invalid="ignore", divide="ignore"):
                 # 0 / 0 only where this and all later ones cannot be kept, which an

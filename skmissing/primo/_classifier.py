@@ -56,7 +56,7 @@ class PRIMOClassifier(BaseImpactClassifier):
         Codes that the classifier gets beside z, where ``core_`` is not empty. "core":
         those of the core, as published; all else reaches it through z alone.
         "present": those of all modalities of the row; in training, half of the time
-        those of a part of them, so that z has something to add.
+        those of a part of them, so that z has information to add.
     classifier_dropout : float in [0, 1), default=0.5
         Dropout on the codes that the classifier reads in training. Without it a net
         that overfits has no use for z.

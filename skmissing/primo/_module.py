@@ -96,7 +96,7 @@ class PRIMOModule(TaskModule):
         return kept.repeat_interleave(widths, dim=1)
 
     def _given(self, codes: Any, kept: Any) -> Any:
-        """Codes of some modalities, with bits that say which."""
+        """Codes of some modalities, with bits that indicate which."""
         return torch.cat(
             [codes * self._widen(kept).to(codes.dtype), kept.to(codes.dtype)], dim=1
         )
@@ -140,7 +140,7 @@ class PRIMOModule(TaskModule):
         lower = self.prior_of(codes, part)
         standard = (torch.zeros_like(lower[0]), torch.zeros_like(lower[1]))
         loss = loss + anchor * divergence(lower, standard)
-        # Where nothing was taken away the two are the same and their distance is 0.
+        # Without a removed modality the two are the same and their distance is 0.
         return loss + tie * divergence(prior, lower)
 
     def _uniform(self, present: Any, n_columns: int) -> Any:
@@ -174,7 +174,7 @@ class PRIMOModule(TaskModule):
         if self.core_only:
             return present & self.core
         # Half of the time all, as at prediction; half of the time the part, so that
-        # the latent vector has something to add.
+        # the latent vector has information to add.
         return torch.where(self._uniform(present, 1) < 0.5, present, part)
 
     # -- prediction --------------------------------------------------------------------
@@ -267,11 +267,13 @@ def make_noise(seed: int, n_draws: int, latent_dim: int) -> Any:
 
 
 def _gaussian(out: Any) -> tuple[Any, Any]:
+    """Mean and bounded log-variance from the outputs of a net."""
     mean, log_var = out.chunk(2, dim=1)
     return mean, log_var.clamp(*LOG_VARIANCE)
 
 
 def _mlp(width: int, hidden: Sequence[int], n_out: int) -> nn.Module:
+    """Hidden layers with ReLU, and a linear output."""
     layers: list[nn.Module] = []
     for size in hidden:
         layers += [nn.Linear(width, int(size)), nn.ReLU()]

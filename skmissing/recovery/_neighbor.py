@@ -133,7 +133,7 @@ class NeighborRecovery(BaseRecovery):
     def _distances(
         self, data: MultimodalData, rows: np.ndarray, present: np.ndarray
     ) -> np.ndarray:
-        """Squared distances, infinite to rows that share nothing."""
+        """Squared distances, infinite to rows without a shared modality."""
         total = np.zeros((len(rows), len(self._donors)))
         shared = np.zeros_like(total)
         for m, name in enumerate(self.means_):

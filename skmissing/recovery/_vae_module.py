@@ -129,7 +129,7 @@ class VAEModule(TaskModule):
         else:
             kept = random_part(present, self.settings.shared_noise)
             if self.settings.fusion == "poe":
-                # Half of the time all: a product alone learns nothing about parts.
+                # Half of the time all: a product alone is not trained on parts.
                 whole = torch.rand((rows, 1), device=means.device) < 0.5
                 kept = torch.where(whole, present, kept)
             mean, log = self.combine(means, logs, kept)

@@ -38,7 +38,7 @@ class Pretrained:
 def read_pretrained(
     unimodal: dict[str, Any] | None, rows: LabelledRows, listed: dict[str, Encoder]
 ) -> dict[str, Pretrained]:
-    """Check the estimators in ``unimodal``; nothing is fitted or copied yet."""
+    """The estimators in ``unimodal``, checked, before any is fitted or copied."""
     out = {}
     for name, given in (unimodal or {}).items():
         if name not in rows.data.names:
