@@ -25,7 +25,7 @@ class UnobservedModalityWarning(SkmissingWarning):
 
 
 class EmptyRowWarning(SkmissingWarning):
-    """Some rows have no modality at all and are answered with the class prior."""
+    """Some rows have no modality at all and are predicted with the class prior."""
 
 
 class NoCovariateWarning(SkmissingWarning):
@@ -39,7 +39,7 @@ class NoCovariateWarning(SkmissingWarning):
 class OverlapWarning(SkmissingWarning):
     """Some rows could hardly have been observed, or could hardly have been missing.
 
-    A few weights then decide everything, and no weight can stand for rows of a kind
+    A few weights then dominate, and no weight can stand for rows of a kind
     that is never observed.
     """
 

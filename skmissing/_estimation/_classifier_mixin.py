@@ -31,7 +31,7 @@ class MultimodalClassifierMixin(ClassifierMixin):
 
     @abstractmethod
     def _answerable(self, data: MultimodalData) -> np.ndarray:
-        """Rows that the model can say more about than the class prior, shape (n,)."""
+        """Rows that have a modality which the model uses, shape (n,)."""
 
     @abstractmethod
     def _log_proba(self, data: MultimodalData) -> np.ndarray:
@@ -46,7 +46,7 @@ class MultimodalClassifierMixin(ClassifierMixin):
         return check_multimodal(self, X, self.modalities, reset=False)
 
     def _lacking(self) -> str:
-        """What a row lacks that is answered with the prior, for the warning."""
+        """What is missing in a row that gets the prior, for the warning."""
         return "a usable modality"
 
     def _warn_unanswerable(self, some: np.ndarray) -> None:
@@ -54,7 +54,7 @@ class MultimodalClassifierMixin(ClassifierMixin):
         if not some.all():
             warn_user(
                 f"Got {int((~some).sum())} of {len(some)} rows without "
-                f"{self._lacking()}; they are answered with the class prior.",
+                f"{self._lacking()}; they are predicted with the class prior.",
                 EmptyRowWarning,
             )
 

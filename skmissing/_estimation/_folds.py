@@ -13,6 +13,9 @@ from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, che
 from ..modalities._multimodal_data import MultimodalData
 from ._rows import LabelledRows
 
+# For models of scores, where a single split leaves no folds of its own.
+OUTCOME_FOLDS = 5
+
 
 @dataclass(frozen=True)
 class Folds:
@@ -116,6 +119,68 @@ def split_validation(
     mask = np.zeros(n, dtype=bool)
     mask[order[picks]] = True
     return np.flatnonzero(~mask), np.flatnonzero(mask)
+
+
+def split_rows(
+    cv: Any, X: Any, y: Any, rows: LabelledRows, rng: np.random.RandomState
+) -> Folds:
+    """Folds of all rows, some without a label: by label and pattern, or by a splitter.
+
+    A splitter with a single split leaves rows untested: they are only trained on.
+    """
+    n = len(rows)
+    if isinstance(cv, Integral):
+        if cv < 2:
+            raise ValueError(f"Got cv={cv!r}, expected at least 2.")
+        present = rows.data.present
+        pattern = np.unique(present, axis=0, return_inverse=True)[1].reshape(-1)
+        both = np.column_stack([rows.y, pattern])
+        strata = np.unique(both, axis=0, return_inverse=True)[1].reshape(-1)
+        fold = assign_folds(strata, int(cv), rng, rows.groups)
+        return Folds.partition(fold, int(cv))
+    fold = np.full(n, -1)
+    splitter = check_cv(cv, rows.y, classifier=True)
+    # Most splitters refuse missing labels; ours stratifies by them.
+    labels = y if getattr(splitter, "takes_missing_labels", False) else rows.y
+    trains = []
+    for k, (train, test) in enumerate(splitter.split(X, labels, rows.groups)):
+        training = np.zeros(n, dtype=bool)
+        training[train] = True
+        trains.append(training)
+        if training[test].any():
+            raise ValueError(
+                f"Got cv={cv!r} with a row in the training and the test set of a "
+                "split, expected disjoint ones."
+            )
+        if (fold[test] >= 0).any():
+            raise ValueError(
+                f"Got cv={cv!r} with a row in two test sets, expected a partition."
+            )
+        fold[test] = k
+    if len(trains) > 1 and (fold < 0).any():
+        raise ValueError(
+            f"Got cv={cv!r} with rows in no test set, expected a partition or a single "
+            "split."
+        )
+    if not (fold < 0).any() and len(trains) == 1:
+        raise ValueError(f"Got cv={cv!r} with all rows tested, expected some to train.")
+    return Folds(fold, trains)
+
+
+def split_tested(
+    folds: Folds, rng: np.random.RandomState, groups: np.ndarray | None
+) -> Folds:
+    """Folds of the rows that a single split tests; other folds stay as they are."""
+    tested = np.flatnonzero(folds.tested)
+    if len(tested) == len(folds.fold):
+        return folds
+    fold, inside, n_folds = np.full(len(folds.fold), -1), None, OUTCOME_FOLDS
+    if groups is not None and len(np.unique(groups[tested])) > 1:
+        inside = groups[tested]
+        n_folds = min(OUTCOME_FOLDS, len(np.unique(inside)))
+    strata = np.zeros(len(tested), dtype=int)
+    fold[tested] = assign_folds(strata, n_folds, rng, inside)
+    return Folds(fold, [(fold >= 0) & (fold != k) for k in range(n_folds)])
 
 
 def hold_out(

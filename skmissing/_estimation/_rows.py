@@ -225,7 +225,7 @@ def class_factors(
             )
     listed = set(class_weight)
     unknown = [label for label in class_weight if label not in set(classes.tolist())]
-    # Labels that a fold lacks are fine; next to a class without a factor they are
+    # Labels missing in a fold are fine; next to a class without a factor they are
     # more likely misspelt.
     if unknown and not listed.issuperset(classes.tolist()):
         raise ValueError(

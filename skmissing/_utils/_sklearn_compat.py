@@ -51,7 +51,7 @@ def accepts_sample_weight(scorer: Any) -> bool:
 
 
 def response_method(scorer: Any) -> Any:
-    """The method whose output a scorer is given; None if it does not tell."""
+    """The method whose output a scorer is given; None if there is none."""
     return getattr(scorer, "_response_method", None)
 
 

@@ -170,8 +170,9 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
     >>> weighter.transform(X)[:4].round(2).ravel().tolist()
     [0.62, 0.62, 0.0, 0.62]
     >>> weighter.balance(X).round(2)[["smd_before", "smd_after"]]
-           smd_before  smd_after
-    x1__0         0.6        0.0
+                    smd_before  smd_after
+    required
+    x1+x2    x1__0         0.6        0.0
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -529,7 +530,13 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         scale, mean = self._table.scale_, self._table.mean_
         return self._stack(
             balance_table(
-                read.design, scale, mean, base, base * here, base * w[:, i], names
+                read.design,
+                scale,
+                mean,
+                base,
+                before=base * here,
+                after=base * w[:, i],
+                names=names,
             ).set_axis(self.covariate_names_, axis=0)
             for i, (names, here) in enumerate(zip(self.required_, read.observed.T))
         )
@@ -611,7 +618,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         names = ["+".join(r) for r in self.required_]
         return pd.concat(dict(zip(names, parts)), names=["required"])
 
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:  # noqa: ARG002
         """Names of the output columns.
 
         Parameters

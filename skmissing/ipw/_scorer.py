@@ -222,27 +222,12 @@ class _IPWScorer:
     # -- metadata routing ------------------------------------------------------------
 
     def set_score_request(self, **kwargs: Any) -> _IPWScorer:
-        """Ask for ``sample_weight`` under metadata routing.
-
-        Parameters
-        ----------
-        **kwargs : dict
-            ``sample_weight=True``, False, None or an alias.
-
-        Returns
-        -------
-        self
-        """
+        """Ask for ``sample_weight`` under metadata routing."""
         self._request = dict(kwargs)
         return self
 
     def get_metadata_routing(self) -> MetadataRequest:
-        """What this scorer asks for.
-
-        Returns
-        -------
-        MetadataRequest
-        """
+        """What this scorer asks for."""
         request = MetadataRequest(owner=self)
         for param, alias in self._request.items():
             request.score.add_request(param=param, alias=alias)

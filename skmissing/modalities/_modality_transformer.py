@@ -205,7 +205,7 @@ class ModalityTransformer(
                 parts[name] = _dense(inner.fit_transform(table, target))
             else:
                 inner.fit(table, target)
-            # One row tells the width, also of transformers that cannot.
+            # The width of one row, also of transformers that do not report it.
             self._widths[name] = _dense(inner.transform(table[:1])).shape[1]
             fitted[name] = inner
         self.transformers_ = fitted

@@ -25,8 +25,8 @@ from .encoders._encoder import Encoder
 class BaseNetClassifier(MultimodalClassifierMixin, NetParameters):
     """Common parameters, validation and prediction of the classifiers with a net.
 
-    Subclasses store their parameters, train in :meth:`_fit_rows` and answer in
-    :meth:`_log_proba`, for rows that :meth:`_usable` leaves something of.
+    Subclasses store their parameters, train in :meth:`_fit_rows` and predict in
+    :meth:`_log_proba`, for rows with any modality that is :meth:`_usable`.
     """
 
     # Own parameters that may differ from those of the former fit on a warm start.

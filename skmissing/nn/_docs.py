@@ -61,7 +61,7 @@ ATTRIBUTES = """\
 classes_ : ndarray of shape (n_classes,)
     Class labels, sorted.
 class_prior_ : ndarray of shape (n_classes,)
-    Weighted share of each class; the answer for rows without any modality.
+    Weighted share of each class; the prediction for rows without any modality.
 modality_names_in_ : ndarray of str
     Names of the modalities seen in ``fit``.
 modality_shapes_in_ : dict of str to tuple of int
@@ -74,18 +74,18 @@ feature_names_in_ : ndarray of str
 
 SUBSTITUTION = """\
 fusion : {"mean_logits", "sum_logits", "mean_proba"}, default="mean_logits"
-    How the outputs of the heads are combined. Probabilities answer incomplete rows a
-    little better and complete ones worse; the sum is what the mean is, sharper.
+    How the outputs of the heads are combined. Probabilities predict incomplete rows a
+    little better and complete ones worse; the sum is the mean, sharper.
 substitute : {"zero", "mean", "noise"} or dict, default="zero"
     What the net is fed in place of a missing block: zeros, the training mean, or
     normal noise with the training mean and deviation of each feature (of each channel
     of images and series). A dict has one for each modality; those not listed get
-    zeros. Kept with the model and used in ``predict``, where the answers to 16 fixed
-    draws of noise are averaged.
+    zeros. Kept with the model and used in ``predict``, where the predictions for 16
+    fixed draws of noise are averaged.
 modality_dropout : float in [0, 0.5], default=%s
-    In training, a share ``2 * modality_dropout`` of the complete rows lose something,
-    with two modalities each of them with this chance. Rows that lack a modality
-    already lose nothing more.
+    In training, a share ``2 * modality_dropout`` of the complete rows lose modalities,
+    with two modalities each of them with this probability. Rows in which a modality is
+    missing already lose no more.
 dropout_scheme : {"subset", "one"}, default="subset"
     What such a row loses: any set of modalities but all, each set as likely, or one
     modality. For two modalities they are the same; for more, nets trained with "one"

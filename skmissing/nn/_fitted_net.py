@@ -111,10 +111,10 @@ class FittedNet(Feed):
         with torch.inference_mode():
             for start in range(0, len(data), PREDICT_ROWS):
                 store = self.store(data[start : start + PREDICT_ROWS])
-                everything = torch.arange(len(store), device=store.present.device)
+                all_rows = torch.arange(len(store), device=store.present.device)
                 parts.extend(
                     function(module, store.batch(rows)).cpu().numpy()
-                    for rows in everything.split(PREDICT_BATCH)
+                    for rows in all_rows.split(PREDICT_BATCH)
                 )
         return np.concatenate(parts)
 

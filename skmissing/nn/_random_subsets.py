@@ -6,13 +6,13 @@ from typing import Any
 
 import torch
 
-# Draws of which the first that leaves a row something is taken. A row with two
+# Draws of which the first that leaves a row a block is taken. A row with two
 # modalities is left without by a quarter of them: 8 fail once in 65,000 times.
 N_TRIES = 8
 
 
 def first_part(present: Any, tries: Any) -> Any:
-    """What each row has of the first set that leaves it something."""
+    """Blocks of each row in the first set that leaves it one."""
     parts = present[:, None] & tries
     some = parts.any(dim=2)
     first = some.to(torch.int64).argmax(dim=1)

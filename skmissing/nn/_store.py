@@ -117,7 +117,7 @@ class TensorStore:
         )
 
     def _move(self, device: torch.device) -> None:
-        """Put everything on the device where it fits, else batches are copied."""
+        """Put all tensors on the device where it fits, else batches are copied."""
         self.resident = True
         if device.type == "cuda":
             size = sum(t.numel() * t.element_size() for t in self._tensors.values())

@@ -23,7 +23,7 @@ from .encoders._encoder import Encoder
 
 # Rows for early stopping, as the net will meet them.
 Expand = Callable[[LabelledRows], LabelledRows]
-# Fewer rows than this and a tenth of them says too little to stop on.
+# A tenth of fewer rows is too noisy to stop on.
 AUTO_STOPPING_ROWS = 1000
 
 
@@ -63,7 +63,7 @@ class TrainingPlan:
     expand : callable or None
         Changes the rows for early stopping, such as into copies with missing blocks.
     frozen : collection of str
-        Modalities whose encoder stays as it is, beside those that say so themselves.
+        Modalities whose encoder stays as it is, beside frozen ones.
     """
 
     label: str = ""

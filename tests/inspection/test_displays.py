@@ -145,7 +145,7 @@ def test_calibration_by_hand():
     assert_allclose(line.get_ydata(), [0.3, 0.8])
     error = np.sqrt([0.3 * 0.7 / 10, 0.8 * 0.2 / 10])
     ends = np.array([segment[:, 1] for segment in bars.get_segments()])
-    assert_allclose(ends, np.c_[[0.3, 0.8] - error, [0.3, 0.8, *error]])
+    assert_allclose(ends, np.c_[[0.3, 0.8] - error, np.add([0.3, 0.8], error)])
     assert_array_equal(display.diagonal_.get_xydata(), [[0, 0], [1, 1]])
     assert display.bars_observed_ is None
     assert display.low_region_ is None
@@ -207,7 +207,7 @@ def test_displays_of_rows_of_fit_are_out_of_fold(kind):
         clf.fit(X, y)
     fitted = clf.propensity_
     display = PropensityDisplay.from_estimator(fitted, X, kind=kind)
-    assert_array_equal(display.propensity, fitted.propensity_)
+    assert_array_equal(display.propensity, fitted.propensity_[:, 0])
     if kind == "calibration":
         table = fitted.calibration(X)
         line = display.errorbar_.lines[0]
@@ -222,7 +222,7 @@ def test_rows_without_a_label_are_missing(bits):
     target[:100] = np.nan
     display = PropensityDisplay.from_estimator(weighter, X, target)
     assert not display.observed[:100].any()
-    assert_array_equal(display.observed[100:], weighter.observed_[100:])
+    assert_array_equal(display.observed[100:], weighter.observed_[100:, 0])
 
 
 def test_an_observed_row_of_propensity_0_shows():
@@ -462,7 +462,7 @@ def test_sensitivity_of_a_classifier_is_about_its_score(bits, clip, weighted):
     assert display.ax_.get_ylabel() == "Accuracy"
     rows = X.present[:, 1] & ~np.isnan(target)
     propensity = np.clip(
-        clf.propensity_.predict_propensity(X), *clf.propensity_.clip_bounds_
+        clf.propensity_.predict_propensity(X), *clf.propensity_.clip_bounds_[0]
     )
     with warnings.catch_warnings():
         # Rows that lack x2 are answered too, and left out below.

@@ -78,10 +78,10 @@ def test_weights_are_those_of_the_shares_by_hand():
     np.testing.assert_allclose(weighter.transform(X)[:, 0], expected, rtol=1e-8)
     raw = PropensityWeighter(PLAIN, stabilized=False).fit(X)
     np.testing.assert_allclose(raw.sample_weight(X) * seen.mean(), expected, rtol=1e-8)
-    assert weighter.observed_rate_ == seen.mean()
+    assert weighter.observed_rate_[0] == seen.mean()
     ess = expected.sum() ** 2 / (expected**2).sum()
-    assert weighter.effective_sample_size_ == pytest.approx(ess)
-    assert raw.effective_sample_size_ == pytest.approx(ess)
+    assert weighter.effective_sample_size_[0] == pytest.approx(ess)
+    assert raw.effective_sample_size_[0] == pytest.approx(ess)
 
 
 def test_default_weights_on_bitwise_over_seeds():
@@ -128,7 +128,7 @@ def test_all_rows_observed_needs_no_model_and_no_warning():
     weighter = PropensityWeighter().fit(X)
     np.testing.assert_array_equal(weighter.transform(X), 1.0)
     assert weighter.models_ == [None]
-    assert weighter.effective_sample_size_ == 50
+    assert weighter.effective_sample_size_[0] == 50
 
 
 def test_nothing_observed_is_an_error_and_leaves_nothing():
@@ -149,7 +149,9 @@ def test_no_covariate_means_the_rate_and_one_warning():
     ) as c:
         weighter = PropensityWeighter().fit(X)
     assert len(c) == 1
-    np.testing.assert_allclose(weighter.predict_propensity(X), weighter.observed_rate_)
+    np.testing.assert_allclose(
+        weighter.predict_propensity(X), weighter.observed_rate_[0]
+    )
     w = weighter.sample_weight(X)
     np.testing.assert_array_equal(w[X.present.all(axis=1)], 1.0)
 
@@ -163,7 +165,7 @@ def test_missing_labels_count_as_not_observed():
         with pytest.warns(OverlapWarning, match="have a propensity below 0.05"):
             weighter.fit(frame, labels)
         seen = frame.b__0.notna().to_numpy() & ~np.isnan(y)
-        np.testing.assert_array_equal(weighter.observed_, seen)
+        np.testing.assert_array_equal(weighter.observed_[:, 0], seen)
         w = weighter.sample_weight(frame, labels)
         np.testing.assert_array_equal(w > 0, seen)
         # Without labels all count as known, also where they were not.
@@ -212,10 +214,10 @@ def test_several_required_sets_are_as_many_single_ones():
             both.transform(heart.data)[:, i], one.transform(heart.data)[:, 0]
         )
         assert both.effective_sample_size_[i] == pytest.approx(
-            one.effective_sample_size_
+            one.effective_sample_size_[0]
         )
         pd.testing.assert_frame_equal(
-            both.balance(heart.data).loc["+".join(required)], one.balance(heart.data)
+            both.balance(heart.data).loc[["+".join(required)]], one.balance(heart.data)
         )
     assert list(both.overlap(heart.data).index) == [
         "imaging", "exercise+imaging", "history"
@@ -246,10 +248,10 @@ def test_row_weights_repeat_rows_and_zero_drops_them():
     a = weighter.fit(frame, sample_weight=w)
     p = a.predict_propensity(again)
     assert "site=nowhere" not in a.covariate_names_
-    figures = a.effective_sample_size_, a.observed_rate_
+    figures = a.effective_sample_size_[0], a.observed_rate_[0]
     b = PropensityWeighter(PLAIN, modalities=MODALITIES).fit(again)
     np.testing.assert_allclose(p, b.predict_propensity(again), rtol=1e-6)
-    assert figures[1] == pytest.approx(b.observed_rate_)
+    assert figures[1] == pytest.approx(b.observed_rate_[0])
     c = PropensityWeighter(modalities=MODALITIES, random_state=0)
     c.fit(frame, sample_weight=w)
     d = PropensityWeighter(modalities=MODALITIES, random_state=0)
@@ -265,13 +267,13 @@ def test_row_weights_repeat_rows_and_zero_drops_them():
 def test_clip_counts_exactly_the_rows_outside():
     frame, _ = mar_frame(2000)
     free = PropensityWeighter(modalities=MODALITIES, random_state=0).fit(frame)
-    assert free.n_clipped_ == 0
-    p, seen = free.predict_propensity(frame), free.observed_
-    np.testing.assert_array_equal(free.propensity_, p)
+    assert free.n_clipped_[0] == 0
+    p, seen = free.predict_propensity(frame), free.observed_[:, 0]
+    np.testing.assert_array_equal(free.propensity_[:, 0], p)
     cut = PropensityWeighter(
         modalities=MODALITIES, random_state=0, clip=(0.2, 0.8), stabilized=False
     ).fit(frame)
-    assert cut.n_clipped_ == ((p < 0.2) | (p > 0.8)).sum() > 50
+    assert cut.n_clipped_[0] == ((p < 0.2) | (p > 0.8)).sum() > 50
     np.testing.assert_allclose(
         cut.sample_weight(frame), seen / np.clip(p, 0.2, 0.8), rtol=1e-12
     )
@@ -347,10 +349,10 @@ def test_poor_overlap_warns_with_figures():
     with pytest.warns(OverlapWarning) as caught:
         weighter = PropensityWeighter(random_state=0).fit(X)
     text = str(caught[0].message)
-    p = weighter.propensity_
+    p = weighter.propensity_[:, 0]
     assert f"{(p < 0.05).mean():.1%} of the rows have a propensity below 0.05" in text
     assert f"{p.min():.2g}" in text
-    assert f"count as {weighter.effective_sample_size_:.1f} equally" in text
+    assert f"count as {weighter.effective_sample_size_[0]:.1f} equally" in text
 
 
 # -- cross-fitting ---------------------------------------------------------------------
@@ -370,7 +372,7 @@ def test_cross_fitted_propensities_by_hand(estimator):
     p = np.empty(600)
     for train, test in splitter.split(C, seen, groups):
         p[test] = estimator.fit(C[train], seen[train]).predict_proba(C[test])[:, 1]
-    np.testing.assert_allclose(weighter.propensity_, p, rtol=1e-6)
+    np.testing.assert_allclose(weighter.propensity_[:, 0], p, rtol=1e-6)
     np.testing.assert_allclose(out[:, 0], np.where(seen, seen.mean() / p, 0), rtol=1e-6)
     # Other rows, and the same ones once fitted, get the model of all rows.
     full = estimator.fit(C, seen).predict_proba(C)[:, 1]
@@ -396,7 +398,7 @@ def test_folds_keep_groups_together_and_rows_out(grouped):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OverlapWarning)
         weighter.fit(X, groups=np.arange(300) // 2 if grouped else None)
-    right = (weighter.propensity_ > 0.5) == weighter.observed_
+    right = (weighter.propensity_[:, 0] > 0.5) == weighter.observed_[:, 0]
     # In another fold the twin gives it away; in the same fold nothing does.
     assert right.mean() < 0.65 if grouped else right.mean() > 0.85
 
@@ -427,7 +429,7 @@ def test_same_seed_same_folds_and_cv_errors():
     with pytest.raises(ValueError, match="Got groups of length 3, expected 300"):
         PropensityWeighter(**options).fit(frame, groups=[1, 2, 3])
     out = PropensityWeighter(modalities=MODALITIES, cv=KFold(3)).fit(frame)
-    assert np.isfinite(out.propensity_).all()
+    assert np.isfinite(out.propensity_[:, 0]).all()
 
 
 def test_rare_missingness_survives_cross_fitting():
@@ -462,7 +464,9 @@ def test_tuning_looks_at_a_part_of_many_rows(monkeypatch):
     part = PropensityWeighter(modalities=MODALITIES, random_state=0).fit(frame)
     assert part.models_[0].log_loss_.min() != whole.models_[0].log_loss_.min()
     # The fit itself sees all rows.
-    np.testing.assert_allclose(part.propensity_, whole.propensity_, atol=0.02)
+    np.testing.assert_allclose(
+        part.propensity_[:, 0], whole.propensity_[:, 0], atol=0.02
+    )
     groups = np.arange(4000) // 4
     PropensityWeighter(modalities=MODALITIES, random_state=0).fit(frame, groups=groups)
 
@@ -472,7 +476,7 @@ def test_wide_covariates_take_the_other_solver():
     x = rng.normal(size=(400, 250))
     seen = rng.random(400) < expit(x[:, 0])
     X = MultimodalData({"a": x, "b": x[:, :1]}).hide({"b": ~seen})
-    p = PropensityWeighter(random_state=0).fit(X).propensity_
+    p = PropensityWeighter(random_state=0).fit(X).propensity_[:, 0]
     assert np.corrcoef(p, expit(x[:, 0]))[0, 1] > 0.5
 
 
@@ -536,7 +540,9 @@ def test_covariates_of_arrays_and_containers():
     columns = {"a": [0, 1], "b": [2]}
     by_array = PropensityWeighter(PLAIN, modalities=columns).fit(table)
     assert by_array.covariate_names_ == ["column3", "a__0", "a__1"]
-    np.testing.assert_array_equal(by_array.propensity_, by_frame.propensity_)
+    np.testing.assert_array_equal(
+        by_array.propensity_[:, 0], by_frame.propensity_[:, 0]
+    )
     chosen = PropensityWeighter(PLAIN, modalities=columns, covariates=[3, "a"])
     np.testing.assert_array_equal(chosen.fit(table).propensity_, by_frame.propensity_)
     X = MultimodalData(
@@ -636,7 +642,7 @@ def test_constant_and_time_covariates():
     assert weighter.covariate_names_ == [
         "wait", "zoned", "count", "count is missing", "flag", "flag is missing"
     ]  # fmt: skip
-    table = weighter.balance(frame)
+    table = weighter.balance(frame).droplevel("required")
     assert table.loc["wait", "mean_all"] == pytest.approx(299 / 48)
 
 
@@ -646,7 +652,7 @@ def test_constant_and_time_covariates():
 def test_balance_by_hand():
     frame, _ = mar_frame(2000)
     weighter = PropensityWeighter(modalities=MODALITIES, random_state=0).fit(frame)
-    table = weighter.balance(frame)
+    table = weighter.balance(frame).droplevel("required")
     w, age = weighter.sample_weight(frame), frame.age.to_numpy()
     seen = w > 0
     row = table.loc["age"]
@@ -662,7 +668,7 @@ def test_balance_by_hand():
     assert table.smd_before.abs().max() > 0.25
     assert table.smd_after.abs().max() < 0.05
     s = np.random.default_rng(0).uniform(size=2000)
-    weighted = weighter.balance(frame, sample_weight=s)
+    weighted = weighter.balance(frame, sample_weight=s).droplevel("required")
     assert weighted.loc["age", "mean_weighted"] == pytest.approx(
         np.average(age, weights=w * s)
     )
@@ -690,7 +696,7 @@ def test_overlap_and_calibration_by_hand():
     assert row["share_below_0.05"] == (q < 0.05).mean()
     assert row["median"] == np.median(q)
     assert row.effective_sample_size == pytest.approx(w.sum() ** 2 / (w @ w))
-    bins = weighter.calibration(frame, n_bins=8)
+    bins = weighter.calibration(frame, n_bins=8).droplevel("required")
     assert bins.n_rows.tolist() == [500] * 8
     lowest = np.argsort(q)[:500]
     assert bins.propensity[0] == pytest.approx(q[lowest].mean())
@@ -705,14 +711,14 @@ def test_overlap_and_calibration_by_hand():
     again.fit(frame, sample_weight=s)
     row = again.overlap(frame, sample_weight=s).loc["a+b"]
     assert row.n_rows == (s > 0).sum()
-    assert row.effective_sample_size == pytest.approx(again.effective_sample_size_)
+    assert row.effective_sample_size == pytest.approx(again.effective_sample_size_[0])
     q2 = again.predict_propensity(frame)
     assert row["share_below_0.05"] == pytest.approx(np.average(q2 < 0.05, weights=s))
-    seen = s * weighter.observed_
+    seen = s * weighter.observed_[:, 0]
     whole = seen.sum() ** 2 / (seen @ seen)
     assert row.efficiency == pytest.approx(row.effective_sample_size / whole)
-    bins = weighter.calibration(frame, n_bins=5, sample_weight=s)
-    q, o = q[s > 0], weighter.observed_[s > 0]
+    bins = weighter.calibration(frame, n_bins=5, sample_weight=s).droplevel("required")
+    q, o = q[s > 0], weighter.observed_[s > 0, 0]
     lowest = np.argsort(q, kind="stable")[: bins.n_rows[0]]
     w = s[s > 0][lowest]
     assert bins.observed[0] == pytest.approx(np.average(o[lowest], weights=w))
@@ -754,8 +760,8 @@ def test_scores_and_diagnostics_are_out_of_fold_too(part):
         weighter = PropensityWeighter(Memory(), **options)
         honest = weighter.fit_transform(frame)[:, 0]
     out = np.where(
-        weighter.observed_,
-        weighter.observed_rate_ / np.clip(weighter.propensity_, 0.05, 1),
+        weighter.observed_[:, 0],
+        weighter.observed_rate_[0] / np.clip(weighter.propensity_[:, 0], 0.05, 1),
         0.0,
     )
     np.testing.assert_allclose(out, honest)
@@ -771,12 +777,14 @@ def test_scores_and_diagnostics_are_out_of_fold_too(part):
     assert found.effective_sample_size.iloc[0] == pytest.approx(ess)
     assert found["min"].iloc[0] == weighter.propensity_[part].min()
     age = np.average(rows.age, weights=w)
-    assert weighter.balance(rows).loc["age", "mean_weighted"] == pytest.approx(age)
-    assert weighter.calibration(rows).observed.iloc[0] > 0
+    assert weighter.balance(rows).droplevel("required").loc[
+        "age", "mean_weighted"
+    ] == pytest.approx(age)
+    assert weighter.calibration(rows).droplevel("required").observed.iloc[0] > 0
     # Rows that were not in fit are the business of the model of all rows.
     new, _ = mar_frame(50, seed=9)
     np.testing.assert_array_equal(
-        weighter._held_out_weight(new, None)[:, 0], weighter.sample_weight(new)
+        weighter.sample_weight(new, out_of_fold=True), weighter.sample_weight(new)
     )
 
 
@@ -845,7 +853,7 @@ def test_dates_and_decimals_held_as_objects_are_numbers():
         modalities=MODALITIES, covariates=["day", "dose", "visit"], random_state=0
     ).fit(frame)
     assert weighter.covariate_names_ == ["day", "dose", "visit"]
-    table = weighter.balance(frame)
+    table = weighter.balance(frame).droplevel("required")
     assert table.loc["day", "mean_all"] == pytest.approx(table.loc["visit", "mean_all"])
 
 

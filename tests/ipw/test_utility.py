@@ -450,7 +450,7 @@ def test_one_resample_by_hand():
         sample_weight=w, groups=groups, return_scores=True, random_state=0,
         correct_training=False,
     )  # fmt: skip
-    found = resample(scores._lines, scores._missingness, w, groups, True, [5])[0, 0]
+    found = resample(scores._terms, scores._propensities, w, groups, True, [5])
     drawn = np.bincount(np.random.RandomState(5).randint(200, size=200), minlength=200)
     base = w * drawn[groups]
     seen, x1 = X.present[:, 1], X["x1"][:, 0] == 1
@@ -459,8 +459,10 @@ def test_one_resample_by_hand():
     right = np.zeros(400)
     rows = scores.rows("accuracy", "x2")
     right[rows.index] = rows.score
-    assert found[0] == pytest.approx(np.average(right, weights=base * seen))
-    assert found[1] == pytest.approx(np.average(right, weights=ipw), abs=1e-6)
+    assert found.biased[0, 0] == pytest.approx(np.average(right, weights=base * seen))
+    assert found.corrected[0, 0] == pytest.approx(
+        np.average(right, weights=ipw), abs=1e-6
+    )
 
 
 # -- edges -----------------------------------------------------------------------------

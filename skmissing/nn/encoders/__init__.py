@@ -1,17 +1,13 @@
 """Parameter objects that describe the net of one modality."""
 
 from ._conv_encoder import ConvEncoder
-from ._default import default_encoder
-from ._encoder import Encoder
 from ._mlp_encoder import MLPEncoder
 from ._module_encoder import ModuleEncoder
 from ._sequence_encoder import SequenceEncoder
 
 __all__ = [
     "ConvEncoder",
-    "Encoder",
     "MLPEncoder",
     "ModuleEncoder",
     "SequenceEncoder",
-    "default_encoder",
 ]

@@ -14,7 +14,7 @@ def default_encoder(shape: tuple[int, ...]) -> Encoder:
     Parameters
     ----------
     shape : tuple of int
-        ``(C, H, W)`` gets a convolutional net, ``(T, F)`` a recurrent one, everything
+        ``(C, H, W)`` gets a convolutional net, ``(T, F)`` a recurrent one, any other
         else a multilayer perceptron over its flat values.
 
     Returns

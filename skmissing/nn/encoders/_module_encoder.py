@@ -24,7 +24,7 @@ class ModuleEncoder(Encoder):
     module : torch.nn.Module or callable
         A module that maps ``(n, *shape)`` to ``(n, out_features)``, or a function
         without arguments that returns one. A module is copied in ``fit``, so that the
-        object handed in never changes.
+        object passed never changes.
     out_features : int
         Width of what the module returns.
     frozen : bool, default=False

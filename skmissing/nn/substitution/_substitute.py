@@ -14,8 +14,8 @@ from .._scaling import BlockScaler
 from ..encoders._encoder import Encoder
 
 SUBSTITUTES = ("zero", "mean", "noise")
-# Fixed draws that stand for all noise at prediction: their mean answer is that of
-# noise to within a quarter of its spread.
+# Fixed draws that stand for all noise at prediction: their mean prediction is that of
+# noise to within a quarter of its standard deviation.
 N_DRAWS = 16
 
 

@@ -102,22 +102,22 @@ class SubstituteFusion(TaskModule):
         return center + noise * deviation
 
     def scores(self, batch: Batch) -> list[Any]:
-        """What each head says of each row, shape (n, n_out).
+        """Scores of each head for each row, shape (n, n_out).
 
         Scores, or log-probabilities where those are what is fused.
         """
         return [
-            self._spread(batch, m, head, *self.codes(batch, m))
+            self._scatter(batch, m, head, *self.codes(batch, m))
             for m, head in enumerate(self.heads)
         ]
 
-    def _spread(
+    def _scatter(
         self, batch: Batch, m: int, head: nn.Module, code: Any, missing: Any
     ) -> Any:
-        here = None if code is None else self._say(head(code))
+        here = None if code is None else self._activate(head(code))
         if missing is None:
             return here
-        there = self._say(head(missing))
+        there = self._activate(head(missing))
         index = batch.index.get(self.bank.names[m])
         gaps = ~batch.present[:, self.columns[m]]
         if not (self.training and self._noisy[m]):
@@ -126,11 +126,11 @@ class SubstituteFusion(TaskModule):
         out = out.index_copy(0, gaps.nonzero().squeeze(1), there)
         return out if here is None else out.index_copy(0, index, here)
 
-    def _say(self, scores: Any) -> Any:
+    def _activate(self, scores: Any) -> Any:
         return torch.log_softmax(scores, dim=1) if self._in_proba else scores
 
     def _average(self, scores: Any) -> Any:
-        """Mean answer of the draws that stand for noise, shape (1, n_out)."""
+        """Mean prediction for the draws that stand for noise, shape (1, n_out)."""
         if len(scores) == 1:
             return scores
         if self._in_proba:
@@ -142,7 +142,7 @@ class SubstituteFusion(TaskModule):
         return self.fusion == "mean_proba"
 
     def fuse(self, scores: Any) -> Any:
-        """Combine what the heads say, shape (M, n, n_classes), to (n, n_classes)."""
+        """Fuse the scores of the heads, shape (M, n, n_classes), to (n, n_classes)."""
         if self._in_proba:
             return _log_mean(scores, 0)
         return scores.mean(dim=0) if self.fusion == "mean_logits" else scores.sum(dim=0)
@@ -174,10 +174,10 @@ class MultitaskFusion(SubstituteFusion):
         scores, losses = [], []
         for m, (head, side) in enumerate(zip(self.heads, self.side_heads)):
             code, missing = self.codes(batch, m)
-            scores.append(self._spread(batch, m, head, code, missing))
+            scores.append(self._scatter(batch, m, head, code, missing))
             if code is None:
                 continue
-            # A substitute says nothing about the class: only rows with the modality.
+            # A substitute holds no information: only rows with the modality count.
             index = batch.index[self.bank.names[m]]
             y = batch.y if index is None else batch.y.index_select(0, index)
             loss = nn.functional.cross_entropy(side(code), y, reduction="none")
@@ -190,7 +190,7 @@ class MultitaskFusion(SubstituteFusion):
 
 
 class DetectionFusion(SubstituteFusion):
-    """Heads with a class more, "missing"; those that say so are left out."""
+    """Heads with a class more, "missing"; those that predict it are left out."""
 
     def row_losses(self, batch: Batch) -> Any:
         present = batch.present[:, self.columns]
@@ -208,7 +208,7 @@ class DetectionFusion(SubstituteFusion):
     def logits(self, batch: Batch) -> Any:
         scores = torch.stack(self.scores(batch))
         missing = scores.argmax(dim=2) == self.n_classes
-        # Where all say missing, one of them is wrong: all are asked.
+        # Where all predict missing, one of them is wrong: all are used.
         used = (~missing | missing.all(dim=0)).to(scores.dtype)[:, :, None]
         scores = scores[:, :, : self.n_classes]
         if self.fusion == "mean_proba":
