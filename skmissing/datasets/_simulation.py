@@ -208,17 +208,11 @@ def make_simulation(
     label ^= rng.uniform(size=n_samples) < flip_probability
     y = label.astype(np.int64)
 
-    q = _missing_probability(
-        x1,
-        x2,
-        y,
-        rate=missing_rate,
-        n_clusters=n_missing_clusters,
-        n_trees=n_trees,
-        max_depth=max_depth,
-        n_jobs=n_jobs,
-        seed=seed,
+    forest = RandomForestClassifier(
+        n_trees, max_depth=max_depth, n_jobs=n_jobs, random_state=seed
     )
+    kmeans = KMeans(n_missing_clusters, n_init=1, random_state=seed)
+    q = _missing_probability(x1, x2, y, kmeans, forest, rate=missing_rate)
     hidden = rng.uniform(size=n_samples) < q
     name = setting_name(*tenths)
     return pack(
@@ -284,21 +278,16 @@ def _missing_probability(
     x1: np.ndarray,
     x2: np.ndarray,
     y: np.ndarray,
+    kmeans: KMeans,
+    forest: RandomForestClassifier,
     *,
     rate: float,
-    n_clusters: int,
-    n_trees: int,
-    max_depth: int | None,
-    n_jobs: int | None,
-    seed: int,
 ) -> np.ndarray:
     """Probability that x2 is missing, a function of x1."""
     # Several threads add up in any order, which could move a row to another cluster.
     with threadpool_limits(limits=1):
-        k = KMeans(n_clusters, n_init=1, random_state=seed).fit_predict(x2)
-    forest = RandomForestClassifier(
-        n_trees, max_depth=max_depth, n_jobs=n_jobs, random_state=seed
-    ).fit(x1, k * y)
+        k = kmeans.fit_predict(x2)
+    forest.fit(x1, k * y)
     # For the same reason the trees vote in one thread.
     votes = forest.set_params(n_jobs=1).predict_proba(x1)
     score = _STEEPNESS * (forest.classes_[votes.argmax(axis=1)] + votes.max(axis=1))
