@@ -173,7 +173,7 @@ def build_av_mnist(
     -----
     Two constructions go by this name. The easy one, with nearly perfect modalities, is
     that of the UME-MMA paper; the hard one, with about 65% from the image and 40% from
-    the speech, is the more usual. Compare orderings of methods with published figures,
+    the speech, is the more usual. Compare orderings of methods with published values,
     not decimals: the noise of the original (ESC-50) is not used here, and known faults
     of its generator are not repeated. Components, centre and scale come from training
     rows only, images are paired in a seeded order, and noise is drawn for every pair.

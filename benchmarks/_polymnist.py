@@ -104,8 +104,8 @@ def build_polymnist(
     Notes
     -----
     The construction of the MoPoE paper, with other pictures: compare orderings of
-    methods with published figures, not decimals. Every modality permutes the images of
-    a digit anew, so that the handwriting in one view says nothing about another.
+    methods with published values, not decimals. Every modality permutes the images of
+    a digit anew, so that the handwriting in one view has no information about another.
     """
     mnist = read_arrays(data_home, "mnist.npz", MNIST)
     textures = read_arrays(data_home, "textures.npz", TEXTURES)

@@ -1,4 +1,4 @@
-"""Accuracy on AV-MNIST by what test rows lack, for nets trained on complete rows.
+"""Accuracy on AV-MNIST by missing modality, for nets trained on complete rows.
 
 Pairs are built from ``mnist.npz`` and ``fsdd.npz`` in ``--data-home``, see
 ``_av_mnist.py`` beside this file. All methods have the same encoders, heads and
@@ -95,7 +95,7 @@ def one_seed(seed, args, done, keep):
             seconds += first_seconds
         table = score_by_pattern({name: clf}, bunch.X_test, bunch.y_test)
         if name == "mask-aware ensemble":
-            # Its answer to a lone modality is that modality's own net.
+            # Its prediction from a lone modality is that modality's own net.
             alone = table[table.n_missing == 1].assign(estimator="uni-modal nets")
             table = pd.concat([table, alone])
         table = table[["estimator", "pattern", "value"]].assign(
@@ -107,10 +107,10 @@ def one_seed(seed, args, done, keep):
 
 
 def write(wide, labels, name, folder):
-    """Accuracies by what test rows lack, two decimals if there are several seeds."""
+    """Accuracies by missing modality, two decimals if there are several seeds."""
     digits = 2 if len(wide) > 1 else 1
     rows = []
-    # What single modalities answer comes first.
+    # Predictions of single modalities come first.
     for label in sorted(labels, key=lambda label: label != "uni-modal nets"):
         part = wide[label]
         there = [c for c in COLUMNS.values() if c in part]

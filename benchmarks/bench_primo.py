@@ -4,7 +4,7 @@ Five parts. ``xor`` and ``digits``: the default settings and those of the paper,
 reference nets. ``noise``: rows that are unsure because a modality is missing, among
 rows that stay unsure. ``patterns``: accuracy by the number of modalities a test row
 has, beside ``FusionClassifier`` with modality dropout, on data of which training rows
-lack a random part; does V say whose predicted label changes when a modality is
+lack a random part; does V indicate whose predicted label changes when a modality is
 revealed, and what is gained if those rows get it first? ``cost``: prediction with 200
 draws against one, a training step against ``FusionClassifier``, and memory. Results are
 kept in a file and not computed twice. Run with
@@ -360,7 +360,7 @@ def show_patterns(title, runs):
             f"{b.mean():.1f} ({b.std(ddof=1):.1f})  difference {gap.mean():+.2f} "
             f"(paired SE {gap.std(ddof=1) / np.sqrt(len(gap)):.2f})"
         )
-    print("  does V say whose label changes when the modality is revealed?")
+    print("  does V indicate whose label changes when the modality is revealed?")
     for name in runs[0]["impact"]:
         rows = [r["impact"][name] for r in runs if "auc" in r["impact"][name]]
         aucs = pd.DataFrame([r["auc"] for r in rows])
