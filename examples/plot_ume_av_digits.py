@@ -99,8 +99,8 @@ plt.show()
 # A fault that nobody reports
 # ---------------------------
 # So far all models were given the mask. A broken microphone may send zeros without
-# being reported. The mask-aware ensemble then takes the zeros for a recording. The nets that
-# were trained with zeros in place of missing blocks are not affected.
+# being reported. The mask-aware ensemble then takes the zeros for a recording. The nets
+# that were trained with zeros in place of missing blocks are not affected.
 
 silent = MultimodalData({"image": X["image"][test], "speech": np.zeros((300, 196))})
 reported = X[test].hide("speech")

@@ -4,8 +4,8 @@ Training rows without the second modality
 =========================================
 
 A modality that was introduced late, or costs money, is present in few training rows.
-How much does a net lose, and does an encoder help that was trained elsewhere? The left and
-the right half of handwritten digits are our two modalities.
+How much does a net lose, and does an encoder help that was trained elsewhere? The left
+and the right half of handwritten digits are our two modalities.
 """
 
 # %%
