@@ -69,6 +69,7 @@ def _values(table: np.ndarray) -> dict[str, float]:
 
 
 def _entropy(p: np.ndarray) -> float:
+    """Entropy in bits."""
     return -float(xlogy(p, p).sum()) / np.log(2.0)
 
 

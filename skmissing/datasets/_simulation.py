@@ -187,12 +187,9 @@ def make_simulation(
         seed = int(local_random_state(random_state).randint(2**31 - 1))
 
     x, clusters = make_blobs(
-        n_samples,
-        3 * n_features,
-        centers=n_clusters,
-        center_box=(-1.0, 1.0),
+        n_samples, 3 * n_features, centers=n_clusters, center_box=(-1.0, 1.0),
         random_state=seed,
-    )
+    )  # fmt: skip
     z1, z2, shared = np.split(StandardScaler().fit_transform(x), 3, axis=1)
     x1, x2 = np.hstack([z1, shared]), np.hstack([z2, shared])
     splits: dict[str, Any] = dict(_split(n_samples, np.random.default_rng([seed, 0])))

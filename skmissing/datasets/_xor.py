@@ -61,6 +61,7 @@ def _integral(function: Any, std: float) -> float:
 
 
 def _density(x: float, mean: float, std: float) -> float:
+    """Normal density."""
     return float(np.exp(-0.5 * ((x - mean) / std) ** 2) / (std * np.sqrt(2.0 * np.pi)))
 
 

@@ -346,6 +346,7 @@ class PatternScoreDisplay:
     def _draw_patterns(
         self, ax: Any, mean: np.ndarray, deviation: np.ndarray, kwargs: dict[str, Any]
     ) -> None:
+        """One stripe for each pattern, one point for each estimator."""
         n, n_estimators = mean.shape
         labels = [shorten(str(pattern)) for pattern in self.positions_]
         if len(set(self._n_rows.tolist())) > 1:
@@ -377,6 +378,7 @@ class PatternScoreDisplay:
     def _draw_rates(
         self, ax: Any, mean: np.ndarray, deviation: np.ndarray, kwargs: dict[str, Any]
     ) -> None:
+        """One curve for each estimator."""
         self.ax_, self.figure_ = make_axes(ax, 3.6)
         ax = self.ax_
         for j, estimator in enumerate(self.estimators_):

@@ -32,6 +32,7 @@ def hide_blocks(X: Any, mask: np.ndarray, names: Sequence[str], modalities: Any)
 def _hide_in_frame(
     X: pd.DataFrame, mask: np.ndarray, names: Sequence[str], modalities: Any
 ) -> pd.DataFrame:
+    """A copy of a frame with hidden blocks; other columns keep their type."""
     layout = resolve_layout(X, modalities)
     owner = {int(i): m for m, name in enumerate(names) for i in layout.indices[name]}
     columns = []

@@ -213,6 +213,7 @@ def _solve(
 def _check_choices(
     mechanism: Any, depends_on: Any, scores: Any, strength: Any, keep_one: Any
 ) -> None:
+    """Refuse values of the parameters that do not go together."""
     if mechanism not in ("mcar", "mar", "mnar"):
         raise ValueError(
             f"Got mechanism={mechanism!r}, expected 'mcar', 'mar' or 'mnar'."

@@ -144,10 +144,12 @@ class PRIMOModule(TaskModule):
         return loss + tie * divergence(prior, lower)
 
     def _uniform(self, present: Any, n_columns: int) -> Any:
+        """Uniform numbers for each row, or for the batch."""
         rows = 1 if self.settings.shared_noise else len(present)
         return torch.rand((rows, n_columns), device=present.device)
 
     def _noise(self, like: Any) -> Any:
+        """Normal numbers for each row, or for the batch."""
         rows = 1 if self.settings.shared_noise else len(like)
         shape = (rows, self.settings.latent_dim)
         return torch.randn(shape, dtype=like.dtype, device=like.device)

@@ -197,6 +197,7 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
         return self._recover_all(data)
 
     def _recover_all(self, data: MultimodalData) -> Recovered:
+        """Values of all missing blocks, some rows at a time."""
         names = list(self.means_)
         empty = np.asarray(~data.select(names).present.any(axis=1))
         if empty.any():
@@ -329,6 +330,7 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
     # -- helpers for subclasses --------------------------------------------------------
 
     def _mean_rows(self, name: str, n: int) -> np.ndarray:
+        """The training mean, once for each of n rows."""
         mean = self.means_[name]
         return np.broadcast_to(mean, (n, *mean.shape)).copy()
 
@@ -388,6 +390,7 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
         return _check_feature_names_in(self, input_features)
 
     def _size(self, name: str) -> int:
+        """Number of features of a modality."""
         return int(np.prod(self.modality_shapes_in_[name]))
 
     def __sklearn_tags__(self) -> Any:
@@ -397,6 +400,7 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
 
 
 def _holds_text(X: Any) -> bool:
+    """Whether a table has values that are not numbers."""
     return getattr(np.asarray(X).dtype, "kind", "f") in "OUS"
 
 

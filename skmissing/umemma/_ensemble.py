@@ -315,6 +315,7 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
         }
 
     def _phase_params(self, held_out: np.ndarray | None) -> dict[str, Any]:
+        """Training parameters; early stopping only with rows held out."""
         params = self._training_params()
         return params if held_out is not None else {**params, "early_stopping": False}
 
