@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
+from _simulation_settings import simulation_settings
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -33,12 +34,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skmissing import IPWMultimodalClassifier, MultimodalData, PropensityWeighter
 from skmissing.baselines import PatternClassifier
-from skmissing.datasets import (
-    load_heart,
-    make_bitwise,
-    make_simulation,
-    simulation_settings,
-)
+from skmissing.datasets import load_heart, make_bitwise, make_simulation
 from skmissing.exceptions import (
     FoldDependenceWarning,
     NoCovariateWarning,
