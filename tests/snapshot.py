@@ -91,7 +91,7 @@ def attributes(thing: Any, ending: str = "") -> dict[str, Any]:
     return {name: getattr(thing, name) for name in shown if hasattr(thing, name)}
 
 
-def flatten(key: str, thing: Any) -> Iterator[tuple[str, np.ndarray]]:
+def flatten(key: str, thing: Any) -> Iterator[tuple[str, np.ndarray]]:  # noqa: C901
     """Arrays by key, for nested results of any kind.
 
     Frames have one entry per column, mappings one per key, fitted estimators one per
