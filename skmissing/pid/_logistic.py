@@ -150,6 +150,7 @@ class PenaltySearch:
         folds: np.ndarray,
         groups: np.ndarray | None,
         seed: int,
+        *,
         trains: np.ndarray | None = None,
     ) -> None:
         self._X, self._y, self._weight, self._folds = X, y, weight, folds
