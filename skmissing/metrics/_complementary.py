@@ -21,7 +21,7 @@ from ._modalities import check_several_modalities, find_modalities
 
 @dataclass(frozen=True, eq=False)
 class ComplementaryInformation:
-    """Result of :func:`complementary_information`, in nats.
+    """Result of :func:`~skmissing.metrics.complementary_information`, in nats.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class ComplementaryInformation:
 
     See Also
     --------
-    complementary_information : Computes it.
+    skmissing.metrics.complementary_information : Computes it.
 
     Examples
     --------
