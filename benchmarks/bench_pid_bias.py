@@ -30,7 +30,7 @@ from skmissing.datasets import make_bitwise
 from skmissing.pid import broja
 from skmissing.pid._broja import table_information
 from skmissing.pid._decomposition import count_table, first_order_bias
-from skmissing.pid.solver._union_information import minimum_information
+from skmissing.pid.solver import union_information
 
 
 def informations(y, i, j, w, shape):
@@ -38,7 +38,7 @@ def informations(y, i, j, w, shape):
     K, _, n2 = shape
     first, second = (count_table(y, s, w, K) for s in (i, j))
     joint = count_table(y, i * n2 + j, w, K)
-    least = minimum_information(first, second).value
+    least = union_information(first, second).value
     one, two, both = map(table_information, (first, second, joint))
     least = max(min(least, one + two, both), one, two)
     n = w.sum() ** 2 / (w @ w)
@@ -59,7 +59,7 @@ def clip(infos):
     return np.array([one, two, both, max(min(least, one + two, both), one, two)])
 
 
-def estimates(y, i, j, w, shape, repeats, rng):
+def estimates(y, i, j, w, shape, *, repeats, rng):
     """Parts by each way to correct them."""
     raw, first_order = informations(y, i, j, w, shape)
     halves, drawn = [], []
@@ -149,7 +149,7 @@ def main():
         rng = np.random.default_rng(0)
         errors = {}
         for _ in range(args.draws):
-            found = estimates(*draw(rng), shape, args.repeats, rng)
+            found = estimates(*draw(rng), shape, repeats=args.repeats, rng=rng)
             for key, value in found.items():
                 errors.setdefault(key, []).append(value - truth)
         for key, error in errors.items():

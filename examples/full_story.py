@@ -175,7 +175,7 @@ def divide(X_seen, y, speaker):
         n_bootstraps=30,
         random_state=SEED,
     ).fit(shrink(X_seen, speaker), y)
-    return pid.to_frame().iloc[:4][["term", "source", "value", "lower", "upper"]]
+    return pid.to_frame().iloc[:4][["term", "source", "value", "low", "high"]]
 
 
 def fall_silent(X_seen, y, X_test, y_test):
@@ -369,7 +369,7 @@ def main() -> None:
         f"true. Weighted in training and scoring it is {weighted['estimate']}%,\n"
         f"  against a truth of {weighted['truth']}%."
     )
-    ends = [f"{low:.1f} to {high:.1f}" for low, high in zip(parts.lower, parts.upper)]
+    ends = [f"{low:.1f} to {high:.1f}" for low, high in zip(parts.low, parts.high)]
     picture, recording, both, together = ends
     print(
         f"What does the recording say that the picture does not? {recording} of the "

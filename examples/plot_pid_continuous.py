@@ -109,7 +109,7 @@ for n in sizes:
     rows = []
     for seed in range(5):
         pid = PIDEstimator(estimator=smooth, **settings).fit(*draw(n, seed))
-        rows.append([*pid.unique_.values(), pid.redundant_, pid.synergistic_])
+        rows.append([*pid.unique_.values(), pid.redundant, pid.synergistic])
     estimates[n] = np.array(rows)
 
 fig, axes = plt.subplots(1, 4, figsize=(10, 2.8), sharey=True, layout="constrained")
@@ -125,8 +125,8 @@ plt.show()
 # %%
 # Dots are samples, the line is their mean, the dashed line is the truth. Single samples
 # of 300 patients are off by several hundredths of a bit, and the synergistic part is
-# too small in all of them: it takes most data to learn what both values say together.
-# Whoever reports such figures should report intervals (``n_bootstraps``).
+# too small in all of them: it takes most data to learn what both values indicate
+# together. Whoever reports such values should report intervals (``n_bootstraps``).
 #
 # A classifier that cannot learn the relation
 # -------------------------------------------

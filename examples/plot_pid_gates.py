@@ -51,7 +51,7 @@ for gate, function in GATES.items():
 pd.DataFrame(exact).T.round(3)
 
 # %%
-# All figures are in bits. Under XOR one bit alone says nothing about the label and both
+# All values are in bits. Under XOR one bit alone says nothing about the label and both
 # say everything: one bit, all of it synergistic. Under AND and OR each bit says 0.311
 # bit, and *both say the same*: neither has anything unique, though the bits themselves
 # are independent. A part is about what is said of the label, not about the modality.
@@ -100,7 +100,7 @@ plt.show()
 # intervals of the parts, and the dot is the end of its stretch. In complete rows a
 # large part becomes *unique to x2* that is not: under AND and XOR it is ``x2`` that
 # looks special, under OR it is ``x1``. With the weights the parts are close to the
-# truth, which lies in every one of their twelve intervals. The figures:
+# truth, which lies in every one of their twelve intervals. The values:
 
 frames = {
     (gate, label): pid.to_frame().set_index(["term", "source"])["value"][:4]
@@ -138,7 +138,7 @@ noise.to_frame()[columns].round(3)
 # The column ``value`` holds what was found, and none of it is there. Three columns say
 # so. ``null_mean`` is what one finds after shuffling the labels: in total, as much.
 # ``p_value`` is the share of shuffles that find as much as the data. Read the last row
-# first, the one of both modalities together; among seven figures a single small p-value
+# first, the one of both modalities together; among seven values a single small p-value
 # means little. ``corrected`` subtracts the known bias of such counts from the
 # informations; the parts have no such formula.
 #

@@ -15,8 +15,8 @@ as well?
 # --------------------
 # With more than two modalities :class:`~skmissing.PIDEstimator` holds each of them
 # against all the others together. The blocks are continuous, so the method is
-# "posterior": a classifier learns each source and each rest, and only its answers for
-# held-out rows count. The default classifier searches its penalty for each of the
+# "posterior": a classifier learns each source and each rest, and only its predictions
+# for held-out rows count. The default classifier searches its penalty for each of the
 # thirteen models, which takes a minute here; one with a fixed penalty takes seconds.
 
 import matplotlib.pyplot as plt
@@ -43,15 +43,15 @@ plt.show()
 # of it is grey: whatever one view says, the other five say too. What is unique to the
 # view named is the thin stretch at the left.
 
-figures = pd.DataFrame(
+table = pd.DataFrame(
     {
         "alone": {name: pid.mutual_information_[name] for name in X.names},
         "unique": pid.unique_,
-        "redundant": pid.redundant_,
-        "synergistic": pid.synergistic_,
+        "redundant": {first: x for (first, _), x in pid.redundant_.items()},
+        "synergistic": {first: x for (first, _), x in pid.synergistic_.items()},
     }
 )
-figures.round(3)
+table.round(3)
 
 # %%
 # So the information of a view alone says little about whether it can be spared. ``pix``
@@ -61,7 +61,7 @@ figures.round(3)
 # bit between views are not to be read: without intervals nothing says that they are
 # more than chance.
 
-missed = figures["unique"] + figures["synergistic"]
+missed = table["unique"] + table["synergistic"]
 missed.sort_values(ascending=False).round(3).to_frame("missed, bits")
 
 # %%
@@ -100,7 +100,7 @@ plt.show()
 # --------------
 
 against = pairs[turned, "pix"]
-low, high = figures["alone"].min(), figures["alone"].max()
+low, high = table["alone"].min(), table["alone"].max()
 print(
     f"Alone, a view says {low:.1f} to {high:.1f} of the {np.log2(10):.1f} bits that "
     "make a digit. Any one of the\n"

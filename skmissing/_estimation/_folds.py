@@ -13,6 +13,9 @@ from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, che
 from ..modalities._multimodal_data import MultimodalData
 from ._rows import LabelledRows
 
+# For models of scores, where a single split leaves no folds of its own.
+OUTCOME_FOLDS = 5
+
 
 @dataclass(frozen=True)
 class Folds:
@@ -33,6 +36,11 @@ class Folds:
     def numbers(self) -> list[int]:
         """Folds that hold rows out."""
         return [int(k) for k in np.unique(self.fold[self.tested])]
+
+    @property
+    def train_on_rest(self) -> bool:
+        """Whether the models of each fold learn from all other rows."""
+        return all((t == (self.fold != k)).all() for k, t in enumerate(self.trains))
 
     @classmethod
     def partition(cls, fold: np.ndarray, n_folds: int) -> Folds:
@@ -118,6 +126,68 @@ def split_validation(
     return np.flatnonzero(~mask), np.flatnonzero(mask)
 
 
+def split_rows(
+    cv: Any, X: Any, y: Any, rows: LabelledRows, rng: np.random.RandomState
+) -> Folds:
+    """Folds of all rows, some without a label: by label and pattern, or by a splitter.
+
+    A splitter with a single split leaves rows untested: they are only trained on.
+    """
+    n = len(rows)
+    if isinstance(cv, Integral):
+        if cv < 2:
+            raise ValueError(f"Got cv={cv!r}, expected at least 2.")
+        present = rows.data.present
+        pattern = np.unique(present, axis=0, return_inverse=True)[1].reshape(-1)
+        both = np.column_stack([rows.y, pattern])
+        strata = np.unique(both, axis=0, return_inverse=True)[1].reshape(-1)
+        fold = assign_folds(strata, int(cv), rng, rows.groups)
+        return Folds.partition(fold, int(cv))
+    fold = np.full(n, -1)
+    splitter = check_cv(cv, rows.y, classifier=True)
+    # Most splitters refuse missing labels; ours stratifies by them.
+    labels = y if getattr(splitter, "takes_missing_labels", False) else rows.y
+    trains = []
+    for k, (train, test) in enumerate(splitter.split(X, labels, rows.groups)):
+        training = np.zeros(n, dtype=bool)
+        training[train] = True
+        trains.append(training)
+        if training[test].any():
+            raise ValueError(
+                f"Got cv={cv!r} with a row in the training and the test set of a "
+                "split, expected disjoint ones."
+            )
+        if (fold[test] >= 0).any():
+            raise ValueError(
+                f"Got cv={cv!r} with a row in two test sets, expected a partition."
+            )
+        fold[test] = k
+    if len(trains) > 1 and (fold < 0).any():
+        raise ValueError(
+            f"Got cv={cv!r} with rows in no test set, expected a partition or a single "
+            "split."
+        )
+    if not (fold < 0).any() and len(trains) == 1:
+        raise ValueError(f"Got cv={cv!r} with all rows tested, expected some to train.")
+    return Folds(fold, trains)
+
+
+def split_tested(
+    folds: Folds, rng: np.random.RandomState, groups: np.ndarray | None
+) -> Folds:
+    """Folds of the rows that a single split tests; other folds stay as they are."""
+    tested = np.flatnonzero(folds.tested)
+    if len(tested) == len(folds.fold):
+        return folds
+    fold, inside, n_folds = np.full(len(folds.fold), -1), None, OUTCOME_FOLDS
+    if groups is not None and len(np.unique(groups[tested])) > 1:
+        inside = groups[tested]
+        n_folds = min(OUTCOME_FOLDS, len(np.unique(inside)))
+    strata = np.zeros(len(tested), dtype=int)
+    fold[tested] = assign_folds(strata, n_folds, rng, inside)
+    return Folds(fold, [(fold >= 0) & (fold != k) for k in range(n_folds)])
+
+
 def hold_out(
     rows: LabelledRows, fraction: float, rng: np.random.RandomState
 ) -> np.ndarray:
@@ -133,13 +203,17 @@ def hold_out(
 def cross_fit_folds(
     cv: Any,
     codes: np.ndarray,
-    rows: np.ndarray,
+    index: np.ndarray,
     groups: np.ndarray | None,
     n_samples: int,
     rng: np.random.RandomState,
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Fold of each used row, and the rows that models of each fold learn from."""
-    n = len(rows)
+) -> Folds:
+    """Folds of the complete rows, of classes ``codes`` at ``index`` in X.
+
+    An int is stratified by class and splits the complete rows; others split all
+    ``n_samples`` rows of X, to which ``groups`` belong. None stands for 5.
+    """
+    n = len(index)
     learned = None
     if cv is None or isinstance(cv, Integral):
         n_folds = 5 if cv is None else int(cv)
@@ -148,12 +222,12 @@ def cross_fit_folds(
                 f"Got cv={n_folds} for {n} rows that have all sources and a label, "
                 "expected an integer from 2 to their number."
             )
-        inside = None if groups is None else groups[rows]
+        inside = None if groups is None else groups[index]
         folds = assign_folds(codes, n_folds, rng, inside)
     else:
         # Rows that are not used are a class of their own.
         every = np.full(n_samples, -1)
-        every[rows] = codes
+        every[index] = codes
         count, fold = np.zeros(n_samples, dtype=np.intp), np.full(n_samples, -1)
         splits = check_cv(cv, every).split(np.zeros(n_samples), every, groups)
         learned = []
@@ -162,8 +236,8 @@ def cross_fit_folds(
             fold[test] = k
             inside = np.zeros(n_samples, dtype=bool)
             inside[train] = True
-            learned.append(inside[rows])
-        folds, count = fold[rows], count[rows]
+            learned.append(inside[index])
+        folds, count = fold[index], count[index]
         if (count != 1).any():
             raise ValueError(
                 f"Got cv={cv!r} with {int((count != 1).sum())} rows in none or several "
@@ -175,7 +249,7 @@ def cross_fit_folds(
             f"Got cv={cv!r} with all used rows in one test set, expected at least two."
         )
     if learned is None:
-        return folds, None
+        return Folds.partition(folds, len(shown))
     trains = np.array(learned)[shown]
     own = folds == np.arange(len(shown))[:, None]
     if (trains & own).any() or not trains.any(axis=1).all():
@@ -184,4 +258,4 @@ def cross_fit_folds(
             f"Got cv={cv!r} with a training set that holds {wrong}, expected used rows "
             "other than those of its test set."
         )
-    return folds, None if (trains == ~own).all() else trains
+    return Folds(folds, list(trains))

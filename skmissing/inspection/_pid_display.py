@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
+import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from .._utils._sklearn_compat import check_matplotlib_support
 from ..pid import PIDEstimator
 from ._drawing import BLUE, GREY, ORANGE, make_axes, make_legend
-from ._pid_tables import COLUMNS, PARTS, label_bars, read_pairs, unit_of
+from ._pid_tables import COLUMNS, ENDS, PARTS, collect_parts, label_bars, unit_of
 
 # Yellow: far from the others for any colour vision, and the lightest in print.
 COLOURS = dict(zip(PARTS, (BLUE, ORANGE, GREY, "#f0e442")))
@@ -29,21 +29,17 @@ class PIDDisplay:
 
     Parameters
     ----------
-    pairs : ndarray of str of shape (n_bars, 2)
-        The two sources of each bar, drawn from the top; "" for no second one.
-    names : ndarray of str of shape (n_bars,)
-        The estimate that each bar shows; "" for the only one.
-    parts : ndarray of shape (n_bars, 4)
-        Unique to the first and to the second source, redundant, synergistic; NaN for
-        parts that a single source does not have.
-    raw : ndarray of shape (n_bars, 4)
-        The same before anything was raised to its bound.
-    intervals : ndarray of shape (n_bars, 4, 2)
-        Lower and upper ends of the parts; NaN where there are none.
+    table : DataFrame
+        Four rows for each bar, drawn from the top, with the estimate that the bar
+        shows in ``name`` ("" for the only one), its two sources in ``first`` and
+        ``second`` ("" for no second one), and in ``part`` one after the other
+        "unique_first", "unique_second", "redundant" and "synergistic". The columns
+        ``value``, ``raw``, ``low`` and ``high`` are those of
+        :meth:`skmissing.PIDEstimator.to_frame`, NaN where there is none.
     column : {"value", "raw"}, default="value"
         Which of the two to draw.
     unit : {"bits", "nats"}, default="bits"
-        Of all figures.
+        Of all values.
     target : str, default="the label y"
         What the information is about; shown on the axis.
     name : str, default=None
@@ -51,6 +47,17 @@ class PIDDisplay:
 
     Attributes
     ----------
+    pairs : ndarray of str of shape (n_bars, 2)
+        The two sources of each bar.
+    names : ndarray of str of shape (n_bars,)
+        The estimate that each bar shows.
+    parts : ndarray of shape (n_bars, 4)
+        Unique to the first and to the second source, redundant, synergistic; NaN for
+        parts that a single source does not have.
+    raw : ndarray of shape (n_bars, 4)
+        The same before the joint information was raised to its bound.
+    intervals : ndarray of shape (n_bars, 4, 2)
+        Lower and upper ends of the parts; NaN where there are none.
     ax_ : matplotlib Axes
         Where it was drawn.
     figure_ : matplotlib Figure
@@ -64,8 +71,6 @@ class PIDDisplay:
         Ends of the stretches that have intervals, at the height of these.
     zero_line_ : matplotlib Line2D
         Where bars begin.
-    estimators_ : dict of str to PIDEstimator
-        What :meth:`from_estimator` has drawn, fitted; empty for tables.
 
     See Also
     --------
@@ -79,13 +84,13 @@ class PIDDisplay:
     the first source, the second and the third that of the second one, and the whole
     bar is that of both.
 
-    The interval of a part is counted from where its stretch begins: it says how long
-    that stretch may be. It has a height of its own, and a dot at the end of the
+    The interval of a part is counted from where its stretch begins, and encloses the
+    length of that stretch. It has a height of its own, and a dot at the end of the
     stretch. The dot may be outside: intervals are corrected for bias, the stretches
     are not.
 
-    A part estimated below 0 is reported as 0. The label of the axis says how many were,
-    and how low they came out. ``column="raw"`` draws them, to the left of zero.
+    A part estimated below 0 is reported as 0. The label of the axis reports how many
+    were, and the lowest of them. ``column="raw"`` draws them, to the left of zero.
 
     Examples
     --------
@@ -93,66 +98,77 @@ class PIDDisplay:
     >>> from skmissing.datasets import make_bitwise
     >>> from skmissing.inspection import PIDDisplay
     >>> X, y = make_bitwise(mechanism="mar", return_X_y=True, random_state=0)
-    >>> template = PIDEstimator(propensity=PropensityWeighter(random_state=0))
-    >>> display = PIDDisplay.from_estimator(template, X, y)
-    >>> display.names.tolist()
-    ['biased', 'corrected']
+    >>> weighter = PropensityWeighter(random_state=0)
+    >>> display = PIDDisplay.from_estimator({
+    ...     "biased": PIDEstimator().fit(X, y),
+    ...     "corrected": PIDEstimator(propensity=weighter).fit(X, y),
+    ... })
     >>> display.parts.round(2)
     array([[0.  , 0.43, 0.18, 0.36],
            [0.  , 0.  , 0.31, 0.49]])
+    >>> display.table[["name", "part", "value"]].iloc[1:3].round(2)
+         name           part  value
+    1  biased  unique_second   0.43
+    2  biased      redundant   0.18
     """
 
     def __init__(
         self,
-        pairs: np.ndarray,
-        names: np.ndarray,
-        parts: np.ndarray,
-        raw: np.ndarray,
-        intervals: np.ndarray,
+        table: pd.DataFrame,
         *,
         column: str = "value",
         unit: str = "bits",
         target: str = "the label y",
         name: str | None = None,
     ) -> None:
-        self.pairs = pairs
-        self.names = names
-        self.parts = parts
-        self.raw = raw
-        self.intervals = intervals
+        self.table = table
         self.column = column
         self.unit = unit
         self.target = target
         self.name = name
-        self.estimators_: dict[str, PIDEstimator] = {}
+
+    @property
+    def pairs(self) -> np.ndarray:
+        """The two sources of each bar."""
+        return self.table[["first", "second"]].to_numpy(dtype=object)[:: len(PARTS)]
+
+    @property
+    def names(self) -> np.ndarray:
+        """The estimate that each bar shows."""
+        return self.table["name"].to_numpy(dtype=object)[:: len(PARTS)]
+
+    @property
+    def parts(self) -> np.ndarray:
+        """The parts as reported."""
+        return self.table["value"].to_numpy().reshape(-1, len(PARTS))
+
+    @property
+    def raw(self) -> np.ndarray:
+        """The parts before the joint information was raised to its bound."""
+        return self.table["raw"].to_numpy().reshape(-1, len(PARTS))
+
+    @property
+    def intervals(self) -> np.ndarray:
+        """Lower and upper ends of the parts."""
+        return self.table[list(ENDS)].to_numpy().reshape(-1, len(PARTS), len(ENDS))
 
     @classmethod
     def from_estimator(
         cls,
         estimator: Any,
-        X: Any = None,
-        y: Any = None,
         *,
-        sample_weight: Any = None,
-        groups: Any = None,
         column: str = "value",
         target: str = "the label y",
         name: str | None = None,
         ax: Any = None,
+        **kwargs: Any,
     ) -> PIDDisplay:
-        """Plot fitted estimators, or fit and plot them.
+        """Plot fitted estimators.
 
         Parameters
         ----------
         estimator : PIDEstimator or dict of str to PIDEstimator
-            Fitted if there is no X. Several are drawn side by side under their names.
-        X : {array, DataFrame, MultimodalData} with n_samples rows, default=None
-            Rows to fit a clone of each estimator on. For a single one with a
-            ``propensity``, a second clone without it shows the biased estimate.
-        y : array of shape (n_samples,), default=None
-            Labels, with X only.
-        sample_weight, groups : array of shape (n_samples,), default=None
-            For ``fit``, with X only.
+            Fitted. Several are drawn side by side under their names.
         column : {"value", "raw"}, default="value"
             The parts as reported, or before any was raised to its bound.
         target : str, default="the label y"
@@ -161,6 +177,8 @@ class PIDDisplay:
             Shown above the legend.
         ax : matplotlib Axes, default=None
             Where to draw. None: a new figure.
+        **kwargs : dict
+            For ``matplotlib.axes.Axes.barh``, which draws each part.
 
         Returns
         -------
@@ -171,8 +189,9 @@ class PIDDisplay:
         TypeError
             For anything but PIDEstimators.
         ValueError
-            For estimators of different units, for labels, weights or groups without
-            X, and whatever ``fit`` raises.
+            For estimators of different units.
+        NotFittedError
+            For an estimator that is not fitted.
 
         Examples
         --------
@@ -200,30 +219,17 @@ class PIDDisplay:
         units = list(dict.fromkeys(e.unit for e in estimators.values()))
         if len(units) > 1:
             raise ValueError(f"Got estimators with the units {units}, expected one.")
-        if X is None:
-            extra = {"y": y, "sample_weight": sample_weight, "groups": groups}
-            for label, value in extra.items():
-                if value is not None:
-                    raise ValueError(f"Got {label} without X, expected both or none.")
-            for given in estimators.values():
-                check_is_fitted(given)
-        else:
-            if not isinstance(estimator, Mapping) and estimator.propensity is not None:
-                plain = clone(estimator).set_params(propensity=None)
-                estimators = {"biased": plain, "corrected": estimator}
-            estimators = {
-                label: clone(given).fit(X, y, sample_weight, groups)
-                for label, given in estimators.items()
-            }
-        display = cls._from_frames(
-            {label: given.to_frame() for label, given in estimators.items()},
+        for given in estimators.values():
+            check_is_fitted(given)
+        tables = {label: given.to_frame() for label, given in estimators.items()}
+        display = cls(
+            collect_parts(tables),
             column=column,
             unit=units[0],
             target=target,
             name=name,
         )
-        display.estimators_ = estimators
-        return display.plot(ax)
+        return display.plot(ax, **kwargs)
 
     @classmethod
     def from_predictions(
@@ -235,6 +241,7 @@ class PIDDisplay:
         target: str = "the label y",
         name: str | None = None,
         ax: Any = None,
+        **kwargs: Any,
     ) -> PIDDisplay:
         """Plot tables that ``PIDEstimator.to_frame`` has made.
 
@@ -246,7 +253,7 @@ class PIDDisplay:
         column : {"value", "raw"}, default="value"
             The parts as reported, or before any was raised to its bound.
         unit : {"bits", "nats"}, default=None
-            Of the estimators. None: what the ``attrs`` of the tables say, and bits for
+            Of the estimators. None: that in the ``attrs`` of the tables, and bits for
             tables that have lost them.
         target : str, default="the label y"
             What the label is; shown on the axis.
@@ -254,6 +261,8 @@ class PIDDisplay:
             Shown above the legend.
         ax : matplotlib Axes, default=None
             Where to draw. None: a new figure.
+        **kwargs : dict
+            For ``matplotlib.axes.Axes.barh``, which draws each part.
 
         Returns
         -------
@@ -285,33 +294,14 @@ class PIDDisplay:
             unit = unit_of(tables)
         elif unit not in ("bits", "nats"):
             raise ValueError(f"Got unit={unit!r}, expected 'bits' or 'nats'.")
-        display = cls._from_frames(
-            tables, column=column, unit=unit, target=target, name=name
+        display = cls(
+            collect_parts(tables), column=column, unit=unit, target=target, name=name
         )
-        return display.plot(ax)
+        return display.plot(ax, **kwargs)
 
-    @classmethod
-    def _from_frames(cls, frames: dict[str, Any], **options: Any) -> PIDDisplay:
-        found = {label: read_pairs(frame) for label, frame in frames.items()}
-        # One pair after the other, and the estimates of a pair next to each other.
-        order = dict.fromkeys(pair for pairs in found.values() for pair in pairs)
-        bars = [
-            (pair, label, pairs[pair])
-            for pair in order
-            for label, pairs in found.items()
-            if pair in pairs
-        ]
-        figures = np.stack([figures for _, _, figures in bars])
-        return cls(
-            np.array([pair for pair, _, _ in bars], dtype=object),
-            np.array([label for _, label, _ in bars], dtype=object),
-            figures[:, :, 0],
-            figures[:, :, 1],
-            figures[:, :, 2:],
-            **options,
-        )
-
-    def plot(self, ax: Any = None, *, name: str | None = None) -> PIDDisplay:
+    def plot(
+        self, ax: Any = None, *, name: str | None = None, **kwargs: Any
+    ) -> PIDDisplay:
         """Draw.
 
         Parameters
@@ -320,6 +310,8 @@ class PIDDisplay:
             Where to draw. None: a new figure, as high as its bars need.
         name : str, default=None
             Shown above the legend. None: the one given before.
+        **kwargs : dict
+            For ``matplotlib.axes.Axes.barh``, which draws each part.
 
         Returns
         -------
@@ -327,52 +319,30 @@ class PIDDisplay:
             Itself.
         """
         check_matplotlib_support(f"{type(self).__name__}.plot")
-        labels, legend = label_bars(self.pairs, self.names)
-        new = [tuple(a) != tuple(b) for a, b in zip(self.pairs[1:], self.pairs[:-1])]
+        pairs = self.pairs
+        labels, legend = label_bars(pairs, self.names)
+        new = [tuple(a) != tuple(b) for a, b in zip(pairs[1:], pairs[:-1])]
         at = np.arange(len(labels)) + 0.4 * np.cumsum([0, *new])
         self.ax_, self.figure_ = make_axes(ax, max(2.5, 1.5 + 0.4 * at[-1]), labels)
         ax = self.ax_
         drawn = self.raw if self.column == "raw" else self.parts
         self.zero_line_ = ax.axvline(0.0, color="black", linewidth=0.8)
-        self.bars_, self.intervals_, self.points_ = {}, {}, {}
+        self.bars_: dict[str, Any] = {}
+        self.intervals_: dict[str, Any] = {}
+        self.points_: dict[str, Any] = {}
         # Positive parts pile up to the right of zero, negative ones to the left.
         right, left = np.zeros(len(at)), np.zeros(len(at))
-        for k, part in enumerate(STACKED):
-            i = PARTS.index(part)
-            width = np.nan_to_num(drawn[:, i])
+        for part in STACKED:
+            values = drawn[:, PARTS.index(part)]
+            width = np.nan_to_num(values)
             start = np.where(width < 0, left, right)
             right, left = right + np.maximum(width, 0), left + np.minimum(width, 0)
-            if np.isnan(drawn[:, i]).all():
+            if np.isnan(values).all():
                 continue
-            self.bars_[part] = ax.barh(
-                at,
-                width,
-                height=0.8,
-                left=start,
-                color=COLOURS[part],
-                edgecolor="white",
-                linewidth=0.5,
-                label=legend[part],
-            )
-            ends = start[:, None] + self.intervals[:, i]
-            if np.isnan(ends).all():
-                continue
-            # They overlap, so each has a height of its own within the bar.
-            level = at + 0.18 * (k - 1.5)
-            self.intervals_[part] = ax.hlines(
-                level, ends[:, 0], ends[:, 1], color="black", linewidth=1.5, zorder=3
-            )
-            shown = ~np.isnan(ends[:, 0])
-            self.points_[part] = ax.scatter(
-                (start + width)[shown],
-                level[shown],
-                s=16,
-                color=COLOURS[part],
-                edgecolors="black",
-                zorder=4,
-                # Of an empty stretch it sits on the edge of the axes.
-                clip_on=False,
-            )
+            style = {"height": 0.8, "edgecolor": "white", "linewidth": 0.5}
+            style |= {"color": COLOURS[part], "label": legend[part], **kwargs}
+            self.bars_[part] = ax.barh(at, width, left=start, **style)
+            self._draw_intervals(part, at, start, start + width)
         ax.set_yticks(at, labels)
         ax.set_ylim(at[-1] + 0.6, -0.6)
         ax.set_xlabel(f"Information about {self.target} ({self.unit}){self._raised()}")
@@ -380,8 +350,33 @@ class PIDDisplay:
         make_legend(ax, self.name if name is None else name, "top")
         return self
 
+    def _draw_intervals(
+        self, part: str, at: np.ndarray, start: np.ndarray, stop: np.ndarray
+    ) -> None:
+        """Draw the intervals of one part from where its stretches start."""
+        ends = start[:, None] + self.intervals[:, PARTS.index(part)]
+        shown = ~np.isnan(ends).any(axis=1)
+        if not shown.any():
+            return
+        # They overlap, so each has a height of its own within the bar.
+        level = at + 0.18 * (STACKED.index(part) - 1.5)
+        low, high = ends.T
+        self.intervals_[part] = self.ax_.hlines(
+            level, low, high, color="black", linewidth=1.5, zorder=3
+        )
+        self.points_[part] = self.ax_.scatter(
+            stop[shown],
+            level[shown],
+            s=16,
+            color=COLOURS[part],
+            edgecolors="black",
+            zorder=4,
+            # Of an empty stretch it sits on the edge of the axes.
+            clip_on=False,
+        )
+
     def _raised(self) -> str:
-        """What the bars would not tell."""
+        """Note on parts that are drawn as 0."""
         low = self.raw < self.parts - ROUNDING
         if self.column == "raw" or not low.any():
             return ""

@@ -1,4 +1,4 @@
-"""Tables of a decomposition as bars: figures by pair, and what to call them."""
+"""Tables of a decomposition as bars: parts by pair, and their labels."""
 
 from __future__ import annotations
 
@@ -9,29 +9,31 @@ import pandas as pd
 
 from ._drawing import shorten
 
-# Columns of `parts`, in the order of PIDEstimator.to_frame.
+# Parts of a bar, in the order of PIDEstimator.to_frame.
 PARTS = ("unique_first", "unique_second", "redundant", "synergistic")
-# The figures of a table that can be drawn.
+# The columns of a table that can be drawn, and the ends of intervals.
 COLUMNS = ("value", "raw")
+ENDS = ("low", "high")
 
 
-def read_pairs(frame: Any) -> dict[tuple[str, str], np.ndarray]:
-    """Take the parts from a table.
+def collect_parts(tables: dict[str, Any]) -> pd.DataFrame:
+    """One row for each part of each bar, the estimates of a pair next to each other."""
+    found = {name: read_pairs(table) for name, table in tables.items()}
+    blocks = [
+        pairs[pair].assign(name=name, first=first, second=second)
+        for pair in dict.fromkeys(pair for pairs in found.values() for pair in pairs)
+        for first, second in [pair]
+        for name, pairs in found.items()
+        if pair in pairs
+    ]
+    table = pd.concat(blocks).rename_axis("part").reset_index()
+    return table[["name", "first", "second", "part", *COLUMNS, *ENDS]]
 
-    Parameters
-    ----------
-    frame : DataFrame
-        As ``PIDEstimator.to_frame`` returns it, or all rows of some of its pairs.
 
-    Returns
-    -------
-    dict of pair to ndarray of shape (4, 4)
-        Parts by value, raw, lower and upper; NaN where there is none.
+def read_pairs(frame: Any) -> dict[tuple[str, str], pd.DataFrame]:
+    """Check a table of ``to_frame``, and take the rows of the parts of each pair.
 
-    Raises
-    ------
-    TypeError, ValueError
-        For anything else.
+    Parts are in the order of :data:`PARTS`, NaN where there is none.
     """
     if not isinstance(frame, pd.DataFrame):
         raise TypeError(
@@ -47,52 +49,35 @@ def read_pairs(frame: Any) -> dict[tuple[str, str], np.ndarray]:
     if not len(frame):
         raise ValueError("Got a table without rows, expected at least one pair.")
     rows = frame[frame["term"] != "mutual_information"]
-    rows = rows.reindex(columns=[*frame.columns.union(["lower", "upper"])])
+    rows = rows.reindex(columns=[*frame.columns.union(list(ENDS))])
     found = {}
     for first, second in zip(frame["first"], frame["second"]):
         if (first, second) in found:
             continue
-        here = rows[(rows["first"] == first) & (rows["second"] == second)]
-        wanted = {("unique", first): 0}
+        inside = rows[(rows["first"] == first) & (rows["second"] == second)]
+        wanted = {("unique", first): "unique_first"}
         if second:
-            wanted[("unique", second)] = 1
-        wanted.update({("redundant", "joint"): 2, ("synergistic", "joint"): 3})
-        given = list(zip(here["term"], here["source"]))
+            wanted["unique", second] = "unique_second"
+        wanted["redundant", "joint"] = "redundant"
+        wanted["synergistic", "joint"] = "synergistic"
+        given = list(zip(inside["term"], inside["source"]))
         if sorted(given) != sorted(wanted):
             raise ValueError(
                 f"Got the parts {given} of the pair {(first, second)}, expected each "
                 f"of {list(wanted)} once."
             )
-        figures = np.full((len(PARTS), 4), np.nan)
-        at = [wanted[key] for key in given]
-        figures[at] = here[[*COLUMNS, "lower", "upper"]].to_numpy(dtype=np.float64)
-        if not second:
-            # A single source has all its information as unique, and no other part.
-            figures[1:] = np.nan
-        found[first, second] = figures
+        values = inside[[*COLUMNS, *ENDS]].astype(np.float64)
+        values.index = pd.Index([wanted[key] for key in given])
+        # A single source has all its information as unique, and no other part.
+        values = values if second else values.loc[["unique_first"]]
+        found[first, second] = values.reindex(list(PARTS))
     return found
 
 
 def unit_of(tables: dict[str, Any]) -> str:
-    """Find the unit that tables say they have.
-
-    Parameters
-    ----------
-    tables : dict of str to DataFrame
-        As ``PIDEstimator.to_frame`` returns them, or parts of such.
-
-    Returns
-    -------
-    {"bits", "nats"}
-        Bits where no table says anything.
-
-    Raises
-    ------
-    ValueError
-        For tables of different units.
-    """
-    told = [getattr(table, "attrs", {}).get("unit") for table in tables.values()]
-    units = list(dict.fromkeys(unit for unit in told if unit is not None))
+    """Unit in the ``attrs`` of the tables; bits where there is none."""
+    stated = [getattr(table, "attrs", {}).get("unit") for table in tables.values()]
+    units = list(dict.fromkeys(unit for unit in stated if unit is not None))
     if len(units) > 1:
         raise ValueError(f"Got tables with the units {units}, expected one.")
     return units[0] if units else "bits"
@@ -101,32 +86,17 @@ def unit_of(tables: dict[str, Any]) -> str:
 def label_bars(
     pairs: np.ndarray, names: np.ndarray
 ) -> tuple[list[str], dict[str, str]]:
-    """Find texts that tell bars and parts apart by the names of sources.
-
-    Parameters
-    ----------
-    pairs : ndarray of str of shape (n_bars, 2)
-        The two sources of each bar.
-    names : ndarray of str of shape (n_bars,)
-        The estimate that each bar shows.
-
-    Returns
-    -------
-    labels : list of str
-        Beside each bar.
-    legend : dict of str to str
-        For each part.
-    """
+    """Labels of the bars, and of the parts in the legend, by the names of sources."""
     legend = {"redundant": "redundant", "synergistic": "synergistic"}
-    different = list(dict.fromkeys(map(tuple, pairs)))
+    different: list[tuple[str, str]] = list(dict.fromkeys(map(tuple, pairs)))
     if len(different) == 1:
         # The legend has room for the names, and each bar shows the same pair.
-        first, second = different[0]
+        ((first, second),) = different
         legend["unique_first"] = f"unique to {shorten(first)}"
         legend["unique_second"] = f"unique to {shorten(second)}"
         beside = ["" if any(names) else _pair_label(first, second)] * len(pairs)
     elif len({tuple(sorted("+".join(p).split("+"))) for p in different}) == 1:
-        # One against the rest, for each: the names of the rest would say nothing new.
+        # One against the rest, for each: the names of the rest would add nothing.
         legend["unique_first"] = "unique to the one named"
         legend["unique_second"] = "unique to the others"
         beside = [shorten(first) for first, _ in pairs]

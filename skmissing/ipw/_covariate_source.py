@@ -15,30 +15,7 @@ from ._covariates import frame_covariates, iter_covariates
 
 
 class CovariateSource:
-    """Finds the same covariates in every X.
-
-    Parameters
-    ----------
-    estimator : PropensityWeighter
-        Has seen X in :func:`check_multimodal`.
-    data : MultimodalData of n rows
-        The blocks of X.
-    X : {array, DataFrame, MultimodalData}
-        As the user gave it.
-    kept : ndarray of bool of shape (n,)
-        Rows that count.
-    required : list of list of str
-        The required sets.
-    y : array of shape (n,) or None
-        Labels that are a covariate too.
-
-    Attributes
-    ----------
-    blocks : list of str
-        Modalities whose features are covariates.
-    columns : ndarray of int or None
-        Columns of a table that are; None takes all that are in no modality.
-    """
+    """Finds the same covariates in every X."""
 
     def __init__(
         self,
@@ -102,23 +79,7 @@ class CovariateSource:
     def take(
         self, estimator: Any, data: MultimodalData, X: Any, y: Any
     ) -> list[tuple[str, Any]]:
-        """Label and values of every covariate.
-
-        Parameters
-        ----------
-        estimator : PropensityWeighter
-            Has seen X.
-        data : MultimodalData of n rows
-            The blocks of X.
-        X : {array, DataFrame, MultimodalData}
-            As the user gave it.
-        y : array of shape (n,) or None
-            Labels, with ``use_target``.
-
-        Returns
-        -------
-        list of (str, Series or ndarray of shape (n,))
-        """
+        """Label and values of every covariate."""
         out: list[tuple[str, Any]] = []
         if self.from_table:
             out.extend(frame_covariates(self._columns_of(estimator, X)))

@@ -62,33 +62,12 @@ class _Column:
 
 
 class CovariateTable:
-    """Numbers, categories and dates side by side, filled, coded and standardised.
-
-    Attributes
-    ----------
-    names_ : list of str
-        Columns of the table. Covariates that do not vary have none.
-    mean_, scale_ : ndarray of shape (n_columns,)
-        Weighted mean and standard deviation before standardisation.
-    """
+    """Numbers, categories and dates side by side, filled, coded and standardised."""
 
     def fit_transform(
         self, covariates: list[tuple[str, Any]], weight: np.ndarray
     ) -> np.ndarray:
-        """Learn from training rows.
-
-        Parameters
-        ----------
-        covariates : list of (str, Series or ndarray of shape (n,))
-            Label and values of each covariate.
-        weight : ndarray of shape (n,)
-            Sample weights; rows of weight 0 are coded but leave no trace.
-
-        Returns
-        -------
-        ndarray of float64 of shape (n, n_columns)
-            Mean 0 and variance 1 under the weights.
-        """
+        """Learn from training rows."""
         self._columns = [_learn(label, v, weight) for label, v in covariates]
         names = [name for column in self._columns for name in column.names]
         table = np.empty((len(weight), len(names)))
@@ -114,19 +93,7 @@ class CovariateTable:
         return table
 
     def transform(self, covariates: list[tuple[str, Any]], n: int) -> np.ndarray:
-        """Code other rows as in fit.
-
-        Parameters
-        ----------
-        covariates : list of (str, Series or ndarray of shape (n,))
-            The covariates of fit, in the same order; there may be none.
-        n : int
-            Number of rows.
-
-        Returns
-        -------
-        ndarray of float64 of shape (n, n_columns)
-        """
+        """Code other rows as in fit."""
         table = np.empty((n, len(self.names_)))
         at, k, trouble = 0, 0, {}
         for column, (_, values) in zip(self._columns, covariates):
@@ -150,20 +117,7 @@ class CovariateTable:
 
 
 def iter_covariates(data: MultimodalData, name: str) -> Iterator[tuple[str, Any]]:
-    """The features of one block as covariates, NaN where the block is missing.
-
-    Parameters
-    ----------
-    data : MultimodalData
-        The blocks.
-    name : str
-        Which block.
-
-    Yields
-    ------
-    (str, ndarray of shape (n,))
-        Label and values.
-    """
+    """The features of one block as covariates, NaN where the block is missing."""
     block = np.asarray(data[name]).reshape(len(data), -1)
     here = data.present[:, data.names.index(name)]
     labels = data.feature_names.get(name)
@@ -179,18 +133,7 @@ def iter_covariates(data: MultimodalData, name: str) -> Iterator[tuple[str, Any]
 
 
 def frame_covariates(frame: pd.DataFrame) -> Iterator[tuple[str, Any]]:
-    """The columns of a frame as covariates.
-
-    Parameters
-    ----------
-    frame : DataFrame of n rows
-        Columns of any type.
-
-    Yields
-    ------
-    (str, Series of shape (n,))
-        Label and values.
-    """
+    """The columns of a frame as covariates."""
     for j, label in enumerate(frame.columns):
         yield column_label(label), frame.iloc[:, j]
 

@@ -77,6 +77,7 @@ def balance_table(
     scale: np.ndarray,
     mean: np.ndarray,
     base: np.ndarray,
+    *,
     before: np.ndarray,
     after: np.ndarray,
     names: list[str],

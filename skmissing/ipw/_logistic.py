@@ -25,23 +25,7 @@ NEWTON_COLUMNS = 200
 
 
 class LogisticPropensity(ClassifierMixin, BaseEstimator):
-    """Logistic regression whose ridge penalty has the smallest held-out log-loss.
-
-    Parameters
-    ----------
-    alpha : float, default=None
-        Penalty; None chooses among :data:`ALPHAS` by cross-validated log-loss, on at
-        most :data:`TUNING_ROWS` rows.
-    random_state : int or RandomState, default=None
-        Draws folds and the tuning rows.
-
-    Attributes
-    ----------
-    alpha_ : float
-        The penalty used.
-    log_loss_ : ndarray of shape (n_alphas,)
-        Held-out weighted log-loss per penalty, only where it was chosen.
-    """
+    """Logistic regression whose ridge penalty has the smallest held-out log-loss."""
 
     def __init__(self, alpha: float | None = None, random_state: Any = None) -> None:
         self.alpha = alpha
@@ -54,23 +38,7 @@ class LogisticPropensity(ClassifierMixin, BaseEstimator):
         sample_weight: np.ndarray | None = None,
         groups: np.ndarray | None = None,
     ) -> LogisticPropensity:
-        """Choose the penalty and fit.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n, n_columns)
-            Standardised covariates.
-        y : ndarray of bool of shape (n,)
-            Whether the row is observed; both must occur.
-        sample_weight : ndarray of shape (n,), default=None
-            Weights.
-        groups : ndarray of shape (n,), default=None
-            Rows of one group stay in one tuning fold.
-
-        Returns
-        -------
-        self
-        """
+        """Choose the penalty and fit."""
         weight = np.ones(len(y)) if sample_weight is None else sample_weight
         if self.alpha is None:
             self.alpha_ = self._tune(X, y, weight, groups)
@@ -130,17 +98,7 @@ class LogisticPropensity(ClassifierMixin, BaseEstimator):
         return float(ALPHAS[int(np.argmin(loss))])
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Probabilities of not observed and observed.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n, n_columns)
-            Standardised covariates.
-
-        Returns
-        -------
-        ndarray of shape (n, 2)
-        """
+        """Probabilities of not observed and observed."""
         return self.model_.predict_proba(X)
 
 

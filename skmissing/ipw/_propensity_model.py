@@ -20,28 +20,7 @@ from ._logistic import LogisticPropensity
 
 
 class PropensityModel:
-    """P(observed | covariates) for one required set of modalities.
-
-    Parameters
-    ----------
-    estimator : classifier or None
-        Template of the model.
-    cv : int, splitter or None
-        Cross-fitting.
-    required : list of str
-        Named in messages.
-
-    Attributes
-    ----------
-    model_ : classifier or None
-        Fitted on all rows; None where the rate is all there is to know.
-    propensity_ : ndarray of shape (n,)
-        Of the rows of fit, out of fold with ``cv``.
-    rate_ : float
-        Weighted share of observed rows.
-    folds_ : list of (train, test) of row numbers, or None
-        The folds of cross-fitting.
-    """
+    """P(observed | covariates) for one required set of modalities."""
 
     def __init__(self, estimator: Any, cv: Any, required: list[str]) -> None:
         self.estimator = estimator

@@ -59,6 +59,9 @@ class ObservedStratifiedKFold(GroupsConsumerMixin, BaseCrossValidator):
     6 3
     """
 
+    # Rows without a label are a stratum of their own.
+    takes_missing_labels = True
+
     def __init__(
         self,
         n_splits: int = 5,
@@ -76,7 +79,7 @@ class ObservedStratifiedKFold(GroupsConsumerMixin, BaseCrossValidator):
         self.required = required
         self.random_state = random_state
 
-    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:  # noqa: ARG002
         """Number of folds.
 
         Parameters

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import rel_entr
 
 from ..exceptions import UncertifiedWarning
-from .solver._union_information import minimum_information
+from .solver import union_information
 
 LN2 = math.log(2.0)
 
@@ -102,7 +102,7 @@ def broja(P: Any, *, tol: float = 1e-9, max_iter: int = 200) -> BrojaResult:
     Warns
     -----
     skmissing.exceptions.UncertifiedWarning
-        If the duality gap stays above ``tol``, with the figure.
+        If the duality gap stays above ``tol``, with its value.
 
     Notes
     -----
@@ -136,18 +136,19 @@ def broja(P: Any, *, tol: float = 1e-9, max_iter: int = 200) -> BrojaResult:
 
     *Two classes.* Then nothing need be iterated. The columns of A, sorted by their
     likelihood ratio and summed up, draw a concave curve, those of B another, and their
-    concave hull is that of the least informative variable Z that tells whatever either
-    source tells. (Blackwell's order has such a least upper bound for two classes; for
-    more it need not [2]_.) :math:`I^*` is the information of Z: every coupling is above
-    Z, and one in which the sources are made from Z independently tells no more. L and M
-    come from the vertices of the hull, and the gap is rounding.
+    concave hull is that of the least informative variable Z that is at least as
+    informative as either source. (Blackwell's order has such a least upper bound for
+    two classes; for more it need not [2]_.) :math:`I^*` is the information of Z: every
+    coupling is above Z, and one in which the sources are made from Z independently is
+    not more informative. L and M come from the vertices of the hull, and the gap is
+    rounding.
 
-    *Interval.* The parts are computed from the upper bound :math:`I_Q` of
-    :math:`I^*`, the information of ``coupling``, after it is moved into the interval
+    *Interval.* The parts are computed from the upper bound :math:`I_Q` of :math:`I^*`,
+    the information of ``coupling``, after it is moved into the interval
     :math:`[\\max(I_1, I_2), \\min(I_1 + I_2, I_{12})]` that holds :math:`I^*` in
     theory, and to its lower end where that is within the gap, so that a unique
-    information which cannot be told from zero is zero. That changes it by less than the
-    gap, makes all four parts non-negative, and leaves the identities
+    information that cannot be distinguished from zero is zero. That changes it by less
+    than the gap, makes all four parts non-negative, and leaves the identities
     :math:`U_1 + R = I(Y; X_1)`, :math:`U_2 + R = I(Y; X_2)` and
     :math:`U_1 + U_2 + R + S = I(Y; X_1, X_2)` exact. The true parts differ from the
     reported ones by at most the gap.
@@ -192,7 +193,7 @@ def broja(P: Any, *, tol: float = 1e-9, max_iter: int = 200) -> BrojaResult:
 
     K, n1, n2 = table.shape
     first, second = table.sum(axis=2), table.sum(axis=1)
-    least = minimum_information(first, second, tol=float(tol), max_iter=int(max_iter))
+    least = union_information(first, second, tol=float(tol), max_iter=int(max_iter))
     if not least.duality_gap <= tol:
         warnings.warn(
             f"Got a duality gap of {least.duality_gap:.2g} bit after {least.n_iter} "
@@ -213,7 +214,7 @@ def broja(P: Any, *, tol: float = 1e-9, max_iter: int = 200) -> BrojaResult:
     information = MutualInformation(one, two, joint)
     value, floor = min(least.value, one + two, joint), max(one, two)
     if value < floor or value - floor <= least.duality_gap <= tol:
-        # Nothing that could be told from zero is unique to the lesser source.
+        # Nothing that can be distinguished from zero is unique to the lesser source.
         value = floor
     return BrojaResult(
         unique=(max(value - two, 0.0), max(value - one, 0.0)),
@@ -228,17 +229,7 @@ def broja(P: Any, *, tol: float = 1e-9, max_iter: int = 200) -> BrojaResult:
 
 
 def table_information(table: np.ndarray) -> float:
-    """Mutual information of the two axes of a table, in bits.
-
-    Parameters
-    ----------
-    table : ndarray of shape (K, n)
-        Probabilities.
-
-    Returns
-    -------
-    float
-    """
+    """Mutual information of the two axes of a table (K, n), in bits."""
     entropy = shannon_entropy(table.sum(axis=1))
     return max((entropy + float(_conditional_terms(table).sum())) / LN2, 0.0)
 
@@ -253,17 +244,7 @@ def _conditional_terms(table: np.ndarray) -> np.ndarray:
 
 
 def shannon_entropy(p: np.ndarray) -> float:
-    """Entropy of a few probabilities, in nats.
-
-    Parameters
-    ----------
-    p : ndarray of shape (K,)
-        Probabilities.
-
-    Returns
-    -------
-    float
-    """
+    """Entropy of a few probabilities, in nats."""
     return -math.fsum(x * math.log(x) for x in p.tolist() if x > 0)
 
 

@@ -1,205 +1,172 @@
-"""The seven figures of one pair of sources."""
+"""The seven informations of one pair of sources."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from ._broja import table_information
-from .solver._union_information import minimum_information
-
-# Terms of one pair, in the order of every array of figures.
-TERMS = (
-    "unique", "unique", "redundant", "synergistic",
-    "mutual_information", "mutual_information", "mutual_information",
-)  # fmt: skip
+from ._sources import Source
+from .solver import union_information
 
 # Gap (nats) at which the minimum is good enough for a correction of its bias.
 ROUGH_GOAL = 1e-10
 
 
-@dataclass(frozen=True)
-class Parts:
-    """Decomposition of one pair, in bits.
+class Terms(NamedTuple):
+    """Parts of a pair, and the informations of the first, the second and both."""
 
-    Attributes
-    ----------
-    raw : ndarray of shape (7,)
-        Unique to the first and to the second source, redundant, synergistic;
-        information of the first, of the second, of both. As estimated: synergy and the
-        joint information may be negative.
-    value : ndarray of shape (7,)
-        The same with the joint information raised to the smallest one that the
-        sources allow, where it was below.
-    duality_gap, marginal_violation : float
-        Certificate of the solver.
+    unique_first: float
+    unique_second: float
+    redundant: float
+    synergistic: float
+    first: float
+    second: float
+    joint: float
+
+    @classmethod
+    def split(cls, first: float, second: float, union: float, joint: float) -> Terms:
+        """Parts that follow from three informations and the union information."""
+        return cls(
+            unique_first=union - second,
+            unique_second=union - first,
+            redundant=first + second - union,
+            synergistic=joint - union,
+            first=first,
+            second=second,
+            joint=joint,
+        )
+
+    @property
+    def union(self) -> float:
+        """Union information: the smallest joint one that the sources allow."""
+        return self.unique_first + self.second
+
+
+class Bias(NamedTuple):
+    """Bias of the informations that the terms are made of, bits; NaN if not known."""
+
+    first: float
+    second: float
+    joint: float
+    union: float
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """Terms of one pair in bits, with the certificate of the solver.
+
+    ``raw`` is as estimated: synergy and joint information may be negative. In
+    ``value`` the joint information is raised to the union information if it was below.
     """
 
-    raw: np.ndarray
-    value: np.ndarray
+    raw: Terms
+    value: Terms
     duality_gap: float
     marginal_violation: float
 
 
-def decompose(first: np.ndarray, second: np.ndarray, joint: float) -> Parts:
-    """Decompose the information in two tables.
+@dataclass(frozen=True)
+class Evaluation:
+    """Decompositions of all pairs for given labels and weights.
 
-    Parameters
-    ----------
-    first, second : ndarray of shape (K, n1) and (K, n2)
-        Joint probabilities of class and state.
-    joint : float
-        Estimated information of both sources, bits.
-
-    Returns
-    -------
-    Parts
+    ``held_out`` is the information of each model on held-out rows, bits. ``states`` are
+    those of each source whose informations are plug-in estimates from a table.
     """
-    least = minimum_information(first, second)
+
+    decompositions: list[Decomposition]
+    held_out: dict[Source, float]
+    n_states: dict[Source, int]
+    states: dict[Source, np.ndarray]
+
+    @property
+    def raw(self) -> np.ndarray:
+        """Raw terms of all pairs, shape (7 n_pairs,)."""
+        return np.concatenate([d.raw for d in self.decompositions])
+
+
+def decompose(first: np.ndarray, second: np.ndarray, joint: float) -> Decomposition:
+    """Decompose tables (K, n1), (K, n2) of class and state, given the joint one."""
+    least = union_information(first, second)
     one, two = table_information(first), table_information(second)
     # The same interval as in broja: rounding may not make a part negative.
-    value = max(min(least.value, one + two), one, two)
-    own = [max(value - two, 0.0), max(value - one, 0.0), max(one + two - value, 0.0)]
-    raised = max(joint, value)
-    return Parts(
-        raw=np.array([*own, joint - value, one, two, joint]),
-        value=np.array([*own, raised - value, one, two, raised]),
+    union = max(min(least.value, one + two), one, two)
+    raw = Terms(
+        unique_first=max(union - two, 0.0),
+        unique_second=max(union - one, 0.0),
+        redundant=max(one + two - union, 0.0),
+        synergistic=joint - union,
+        first=one,
+        second=two,
+        joint=joint,
+    )
+    raised = max(joint, union)
+    return Decomposition(
+        raw=raw,
+        value=raw._replace(synergistic=raised - union, joint=raised),
         duality_gap=least.duality_gap,
         marginal_violation=least.marginal_violation,
     )
 
 
-def least_information(first: np.ndarray, second: np.ndarray) -> float:
-    """Smallest joint information that two tables allow, to about 1e-10 bit.
+def decompose_single(information: float) -> Decomposition:
+    """All of the information is unique to a source without a second one."""
+    raw, value = (
+        Terms(x, 0.0, 0.0, 0.0, x, 0.0, x) for x in (information, max(information, 0.0))
+    )
+    return Decomposition(raw, value, 0.0, 0.0)
 
-    Parameters
-    ----------
-    first, second : ndarray of shape (K, n1) and (K, n2)
-        Joint probabilities of class and state.
 
-    Returns
-    -------
-    float
-        Bits, within the interval that holds it in theory.
-    """
-    found = minimum_information(first, second, goal=ROUGH_GOAL).value
+def rough_union(first: np.ndarray, second: np.ndarray) -> float:
+    """Union information of two tables to about 1e-10 bit."""
+    found = union_information(first, second, goal=ROUGH_GOAL).value
     one, two = table_information(first), table_information(second)
     return max(min(found, one + two), one, two)
 
 
-def correct(raw: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """Figures less the bias of the informations that they are made of.
-
-    Parameters
-    ----------
-    raw : ndarray of shape (n_pairs, 7)
-        Figures in the order of :data:`TERMS`, bits.
-    bias : ndarray of shape (n_pairs, 4)
-        Bias of the information of the first source, of the second, of both, and of the
-        smallest one that both allow.
-
-    Returns
-    -------
-    ndarray of shape (n_pairs, 7)
-        The parts still add up to the informations.
-    """
-    one, two, joint = (raw[:, 4:] - bias[:, :3]).T
-    least = raw[:, 0] + raw[:, 5] - bias[:, 3]
-    parts = [least - two, least - one, one + two - least, joint - least]
-    return np.array([*parts, one, two, joint]).T
-
-
-def single(information: float) -> Parts:
-    """Decompose the information of a source that has no second one beside it.
-
-    Parameters
-    ----------
-    information : float
-        Estimate, bits.
-
-    Returns
-    -------
-    Parts
-        With all of it unique.
-    """
-    raised = max(information, 0.0)
-    raw, value = (
-        np.array([x, 0.0, 0.0, 0.0, x, 0.0, x]) for x in (information, raised)
+def correct(raw: Terms, bias: Bias) -> Terms:
+    """Subtract the bias; the parts still add up to the informations."""
+    return Terms.split(
+        first=raw.first - bias.first,
+        second=raw.second - bias.second,
+        union=raw.union - bias.union,
+        joint=raw.joint - bias.joint,
     )
-    return Parts(raw, value, 0.0, 0.0)
 
 
-def share_joint(parts: list[Parts]) -> list[Parts]:
-    """Give all pairs the same joint information.
+def share_joint(decompositions: list[Decomposition]) -> list[Decomposition]:
+    """Give all pairs the largest of their joint informations.
 
-    Parameters
-    ----------
-    parts : list of Parts
-        Of pairs that together are the same sources each time.
-
-    Returns
-    -------
-    list of Parts
-        With the largest of their joint informations as that of all: an estimate that
-        lies below the smallest joint information which one of the pairs allows lies
-        below it whichever pair is looked at.
+    All pairs are the same sources together: an estimate below the union information
+    of one pair is too low for every pair.
     """
-    joint = max(float(p.value[6]) for p in parts)
+    joint = max(float(d.value.joint) for d in decompositions)
     out = []
-    for p in parts:
-        value = p.value.copy()
-        value[3] += joint - value[6]
-        value[6] = joint
-        out.append(replace(p, value=value))
+    for d in decompositions:
+        synergistic = d.value.synergistic + (joint - d.value.joint)
+        value = d.value._replace(synergistic=synergistic, joint=joint)
+        out.append(replace(d, value=value))
     return out
 
 
 def count_table(
     codes: np.ndarray, states: np.ndarray, weight: np.ndarray, n_classes: int
 ) -> np.ndarray:
-    """Weighted shares of class and state.
-
-    Parameters
-    ----------
-    codes, states : ndarray of int of shape (n,)
-        Class and state of each row.
-    weight : ndarray of shape (n,)
-        Not negative.
-    n_classes : int
-        Number of classes.
-
-    Returns
-    -------
-    ndarray of shape (n_classes, n_states)
-        Sums to 1.
-    """
+    """Weighted shares of class and state, shape (n_classes, n_states)."""
     width = int(states.max()) + 1
     table = np.bincount(codes * width + states, weight, minlength=n_classes * width)
     return table.reshape(n_classes, width) / weight.sum()
 
 
 def first_order_bias(table: np.ndarray, n: float) -> float:
-    """Bias of the plug-in information of a table, by Miller and Madow.
+    """Bias (bits) of the plug-in information of a table from n rows, Miller and Madow.
 
-    Parameters
-    ----------
-    table : ndarray of shape (K, n_states)
-        Shares of class and state.
-    n : float
-        Effective number of rows behind them.
-
-    Returns
-    -------
-    float
-        In bits; to be subtracted.
-
-    Notes
-    -----
     A plug-in entropy over m occupied cells is ``(m - 1) / (2 n)`` nats too low, and
     the information is the entropy of the class plus that of the state less that of
     the pair.
     """
-    here = table > 0
-    occupied = here.any(axis=1).sum() + here.any(axis=0).sum() - 1
-    return float((here.sum() - occupied) / (2.0 * n * np.log(2.0)))
+    occupied = table > 0
+    marginal = occupied.any(axis=1).sum() + occupied.any(axis=0).sum() - 1
+    return float((occupied.sum() - marginal) / (2.0 * n * np.log(2.0)))

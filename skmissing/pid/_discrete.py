@@ -5,17 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from .._estimation._rows import LabelledRows
 from ..modalities._multimodal_data import MultimodalData
 from ._broja import table_information
-from ._decomposition import (
-    Parts,
-    count_table,
-    decompose,
-    first_order_bias,
-    least_information,
-    single,
-)
-from ._sources import Pair, Source, UsedRows, union
+from ._decomposition import Evaluation, count_table, decompose, decompose_single
+from ._sources import Pair, Source, union
 
 # Effective rows per degree of freedom of the joint table above which "auto" counts
 # states: the joint information is then biased by 1 / (20 ln 2) = 0.07 bit at most.
@@ -23,18 +17,7 @@ ROWS_PER_CELL = 10.0
 
 
 def state_codes(blocks: list[np.ndarray]) -> np.ndarray:
-    """Number the distinct rows of some blocks.
-
-    Parameters
-    ----------
-    blocks : list of array of shape (n, ...)
-        Of any type; missing features are a level of their own.
-
-    Returns
-    -------
-    ndarray of int of shape (n,)
-        From 0, without gaps.
-    """
+    """Number the distinct rows of some blocks; missing features are a level."""
     n = len(blocks[0])
     codes, size = np.zeros(n, dtype=np.int64), min(n, 1)
     for block in blocks:
@@ -51,49 +34,18 @@ def state_codes(blocks: list[np.ndarray]) -> np.ndarray:
 
 
 def source_states(data: MultimodalData, source: Source) -> np.ndarray:
-    """States of a source that may consist of several modalities.
-
-    Parameters
-    ----------
-    data : MultimodalData of n rows
-        Rows that have all of it.
-    source : tuple of str
-        Modalities.
-
-    Returns
-    -------
-    ndarray of int of shape (n,)
-    """
+    """States of a source that may consist of several modalities."""
     blocks = data.blocks
     return state_codes([np.asarray(blocks[name]) for name in source])
 
 
-def choose_method(method: str, used: UsedRows, joint: Source) -> str:
-    """Settle what "auto" stands for.
-
-    Parameters
-    ----------
-    method : {"auto", "exact", "posterior", "coupling"}
-        The parameter.
-    used : UsedRows
-        The rows.
-    joint : tuple of str
-        All modalities of all sources.
-
-    Returns
-    -------
-    {"exact", "posterior", "coupling"}
-
-    Raises
-    ------
-    ValueError
-        For "posterior" or "coupling" with a modality that is not numeric.
-    """
-    kinds = {name: used.data[name].dtype.kind for name in joint}
+def choose_method(method: str, rows: LabelledRows, joint: Source) -> str:
+    """Resolve "auto", and check that the modalities suit the method."""
+    kinds = {name: rows.data[name].dtype.kind for name in joint}
     words = [name for name, kind in kinds.items() if kind not in "fiub"]
     if method in ("posterior", "coupling") and words:
         raise ValueError(
-            f"Got values of dtype {used.data[words[0]].dtype} in the modality "
+            f"Got values of dtype {rows.data[words[0]].dtype} in the modality "
             f"{words[0]!r}, expected numbers for method={method!r}; encode it with a "
             "ModalityTransformer first, or take method='exact'."
         )
@@ -101,146 +53,49 @@ def choose_method(method: str, used: UsedRows, joint: Source) -> str:
         return method
     if words:
         return "exact"
-    n_states = int(source_states(used.data, joint).max()) + 1
-    cells = n_states * (len(used.classes) - 1)
-    few = cells * ROWS_PER_CELL <= used.effective_sample_size
-    return "exact" if few else "posterior"
+    n_states = int(source_states(rows.data, joint).max()) + 1
+    cells = n_states * (len(rows.classes) - 1)
+    return "exact" if cells * ROWS_PER_CELL <= rows.ess else "posterior"
 
 
 class DiscreteTables:
-    """Plug-in decomposition of discrete sources.
-
-    Parameters
-    ----------
-    data : MultimodalData of n rows
-        The rows used.
-    pairs : list of pairs of sources
-        What to decompose; the second source of a pair may be empty.
-    n_classes : int
-        Number of classes.
-
-    Attributes
-    ----------
-    states_ : dict of source to ndarray of int of shape (n,)
-        State of each row, for every source and union.
-    """
+    """Plug-in decomposition of discrete sources."""
 
     def __init__(self, data: MultimodalData, pairs: list[Pair], n_classes: int) -> None:
-        self.pairs = pairs
-        self.n_classes = n_classes
-        self.states_: dict[Source, np.ndarray] = {}
-        for pair in pairs:
-            for source in (*pair, union(pair)):
-                if source and source not in self.states_:
-                    self.states_[source] = source_states(data, source)
+        self.pairs, self.n_classes = pairs, n_classes
+        wanted = [s for pair in pairs for s in (*pair, union(pair)) if s]
+        self.states = {s: source_states(data, s) for s in dict.fromkeys(wanted)}
+        self.n_states = {s: int(v.max()) + 1 for s, v in self.states.items()}
 
-    def evaluate(self, codes: np.ndarray, weight: np.ndarray) -> list[Parts]:
-        """Decompose every pair.
-
-        Parameters
-        ----------
-        codes : ndarray of int of shape (n,)
-            Class of each row.
-        weight : ndarray of shape (n,)
-            Weight of each row, 0 where it is not drawn.
-
-        Returns
-        -------
-        list of Parts
-        """
+    def evaluate(self, codes: np.ndarray, weight: np.ndarray) -> Evaluation:
+        """Decompose every pair; rows that are not drawn have weight 0."""
         out = []
-        for first, second in self.pairs:
-            joint = table_information(
-                self._table(union((first, second)), codes, weight)
-            )
+        for pair in self.pairs:
+            first, second = pair
+            joint = table_information(self._table(union(pair), codes, weight))
             if not second:
-                out.append(single(joint))
+                out.append(decompose_single(joint))
                 continue
             one = self._table(first, codes, weight)
             out.append(decompose(one, self._table(second, codes, weight), joint))
-        return out
-
-    def bias(self, codes: np.ndarray, weight: np.ndarray, n: float) -> np.ndarray:
-        """First-order bias of the three informations of every pair.
-
-        Parameters
-        ----------
-        codes, weight : ndarray of shape (n,)
-            As in :meth:`evaluate`.
-        n : float
-            Effective number of rows.
-
-        Returns
-        -------
-        ndarray of shape (n_pairs, 3)
-            Bits; 0 for an empty source.
-        """
-        return np.array(
-            [
-                [
-                    first_order_bias(self._table(s, codes, weight), n) if s else 0.0
-                    for s in (first, second, union((first, second)))
-                ]
-                for first, second in self.pairs
-            ]
-        )
-
-    def least(self, codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """Smallest joint information of every pair of two sources.
-
-        Parameters
-        ----------
-        codes, weight : ndarray of shape (n,)
-            As in :meth:`evaluate`.
-
-        Returns
-        -------
-        ndarray of shape (n_pairs,)
-            Bits.
-        """
-        return np.array(
-            [
-                least_information(*(self._table(s, codes, weight) for s in pair))
-                for pair in self.pairs
-            ]
-        )
+        return Evaluation(out, {}, self.n_states, self.states)
 
     def _table(
         self, source: Source, codes: np.ndarray, weight: np.ndarray
     ) -> np.ndarray:
-        return count_table(codes, self.states_[source], weight, self.n_classes)
+        return count_table(codes, self.states[source], weight, self.n_classes)
 
 
 class StatePosterior:
-    """Class shares of every joint state, to score other rows with.
+    """Class shares of every joint state, to score other rows with."""
 
-    Parameters
-    ----------
-    data : MultimodalData of n rows
-        The rows used.
-    source : tuple of str
-        All modalities of all sources.
-    codes : ndarray of int of shape (n,)
-        Class of each row.
-    weight : ndarray of shape (n,)
-        Weight of each row, of any scale.
-    prior : ndarray of shape (n_classes,)
-        Share of each class.
-    """
-
-    def __init__(
-        self,
-        data: MultimodalData,
-        source: Source,
-        codes: np.ndarray,
-        weight: np.ndarray,
-        prior: np.ndarray,
-    ) -> None:
+    def __init__(self, rows: LabelledRows, source: Source) -> None:
         self.source = source
-        states = source_states(data, source)
+        blocks, weight, prior = rows.data.blocks, rows.weight, rows.prior
+        states = source_states(rows.data, source)
         _, first = np.unique(states, return_index=True)
-        self._examples = [np.asarray(data.blocks[name])[first] for name in source]
-        table = count_table(codes, states, weight, len(prior)).T
+        self._examples = [np.asarray(blocks[name])[first] for name in source]
+        table = count_table(rows.y, states, weight, len(prior)).T
         # Counts in effective rows. Each state starts from the prior, which counts as
         # one row: otherwise a class that a state has not shown would be impossible.
         counts = table * (weight.sum() ** 2 / (weight @ weight))
@@ -248,18 +103,8 @@ class StatePosterior:
             (counts + prior) / ((counts.sum(axis=1) + 1.0)[:, None] * prior)
         )
 
-    def log_ratio(self, data: MultimodalData) -> np.ndarray:
-        """Logarithm of posterior over prior, 0 for states never seen.
-
-        Parameters
-        ----------
-        data : MultimodalData of n rows
-            Any rows that have all modalities.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-        """
+    def __call__(self, data: MultimodalData) -> np.ndarray:
+        """Logarithm of posterior over prior, 0 for states never seen."""
         known = len(self._log_ratio)
         blocks = data.blocks
         joined = state_codes(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,28 +12,26 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._estimation._folds import cross_fit_folds, observed_rows
 from .._estimation._partial_labels import known_labels, labels_of
-from .._estimation._rows import check_weights
+from .._estimation._rows import LabelledRows, check_weights
 from .._utils._random import draw_seed, local_random_state
 from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_context
 from ..ipw._propensity import PropensityWeighter
 from ..modalities._validation import check_multimodal
-from ._decomposition import Parts
 from ._discrete import DiscreteTables, StatePosterior, choose_method
 from ._posterior import PosteriorTables, calibrate, tilt
 from ._posterior_models import SourceModel, TiltedSource
-from ._resampling import bootstrap, permute, plug_in_bias
-from ._results import PIDResults
+from ._resampling import Repeats, Tables, bootstrap, permute, plug_in_bias
+from ._results import Distributions, MethodFit, PIDResults
 from ._sources import (
+    CompleteCases,
     Pair,
-    Source,
-    UsedRows,
-    check_used_rows,
+    find_complete_cases,
     make_pairs,
     resolve_sources,
     union,
 )
-from .coupling._tables import CouplingTables
+from .coupling import CouplingTables
 
 
 class PIDEstimator(PIDResults, BaseEstimator):
@@ -62,9 +59,9 @@ class PIDEstimator(PIDResults, BaseEstimator):
         or if the number of distinct joint rows times the number of classes less one is
         at most a tenth of the effective number of rows; else "posterior".
     estimator : classifier, default=None
-        With ``predict_proba``, not for "exact". One clone learns the posterior of
-        each source, one that of all together. None: a logistic regression on
-        standardised features whose ridge penalty has the smallest held-out log-loss;
+        A template with ``predict_proba``, not for "exact". One clone learns the
+        posterior of each source, one that of all together. None: a logistic regression
+        on standardised features whose ridge penalty has the smallest held-out log-loss;
         for sources with an image or a series a
         :class:`~skmissing.baselines.FusionClassifier`.
     n_bins : int or "auto", default="auto"
@@ -72,18 +69,24 @@ class PIDEstimator(PIDResults, BaseEstimator):
         more rows and for more informative sources, from 2 to 40. For "posterior" only.
     cv : int, splitter or iterable, default=5
         Folds, not for "exact"; each used row is in one test set. An int is stratified
-        by class and splits the used rows. Others split all rows of X, and models learn
-        from the training rows that they name.
+        by class and splits the used rows. Others split all rows of X, and models are
+        trained on the training rows that they name.
     propensity : PropensityWeighter, default=None
         Template of the model of missingness: the used rows are weighted so that they
         stand for all rows. None: they are taken as they are.
     unit : {"bits", "nats"}, default="bits"
-        Of every information reported, except that of ``score``.
+        Of every information, that of ``score`` included.
     n_bootstraps : int, default=0
         Resamples of the rows (or groups) for standard errors and intervals.
     n_permutations : int, default=0
         Shuffles of the labels for p-values, at least 19 to reach 0.05. Not for
         "coupling".
+    confidence_level : float, default=0.9
+        Of the intervals.
+    n_jobs : int, default=None
+        Resamples and shuffles at once; results do not depend on it.
+    verbose : int, default=0
+        1 shows a progress bar of resamples and shuffles.
     random_state : int, RandomState instance or None, default=None
         Draws folds, models, resamples and shuffles.
 
@@ -91,16 +94,19 @@ class PIDEstimator(PIDResults, BaseEstimator):
     ----------
     unique_ : dict of str to float
         Unique information by source. Of more than two, against all others together.
-    redundant_ : float or dict of str to float
-        Information that both sources have; of more than two sources by source, each
-        against the others.
-    synergistic_ : float or dict of str to float
+    redundant_ : dict of (str, str) to float
+        Information that both sources of a pair have, by the names of the two; of more
+        than two sources the second one are all others, their names joined by ``+``.
+        The second name of a single source is "".
+    synergistic_ : dict of (str, str) to float
         Information that only both together have; likewise.
+    redundant, synergistic : float
+        The value of the only pair; AttributeError for more than two sources.
     mutual_information_ : dict of str to float
         Information of each source, and of all together under ``"joint"``: the estimate
         or the smallest one that some pair allows, whichever is larger.
     raw_ : DataFrame
-        The estimates before anything was raised to its bound, see Notes, with the
+        The estimates before the joint information was raised, see Notes, with the
         columns of ``to_frame`` up to ``raw``.
     duality_gap_ : float
         Certified bound on the error of the solver, of the worst pair. With "coupling"
@@ -122,10 +128,10 @@ class PIDEstimator(PIDResults, BaseEstimator):
         Of the weights of these rows.
     propensity_ : PropensityWeighter or None
         The fitted model of missingness.
-    null_distribution_ : ndarray of shape (n_permutations, n_figures) or None
-        Raw figures after shuffling, in the order of the rows of ``to_frame``.
-    bootstrap_distribution_ : ndarray of shape (n_bootstraps, n_figures) or None
-        Raw figures of resamples.
+    null_distribution_ : ndarray of shape (n_permutations, n_quantities) or None
+        Raw values after shuffling, in the order of the rows of ``to_frame``.
+    bootstrap_distribution_ : ndarray of shape (n_bootstraps, n_quantities) or None
+        Raw values of resamples.
     classes_ : ndarray of shape (n_classes,)
         Labels of the used rows, sorted.
     modality_names_in_ : ndarray of str
@@ -149,20 +155,20 @@ class PIDEstimator(PIDResults, BaseEstimator):
     -----
     skmissing.exceptions.UncertifiedWarning
         If the certified gap of a solution exceeds 1e-9 bit ("coupling": 0.02 bit), with
-        the figure.
+        its value.
 
     See Also
     --------
-    broja : Decomposes a table of probabilities.
-    PropensityWeighter : The weights.
+    skmissing.pid.broja : Decomposes a table of probabilities.
+    skmissing.PropensityWeighter : The weights.
 
     Notes
     -----
     *Definition.* With sources :math:`X_1, X_2` and :math:`I^*` the smallest information
     about Y that any coupling of the pairs :math:`(Y, X_1)` and :math:`(Y, X_2)` allows
-    (see :func:`broja`), :math:`U_1 = I^* - I(Y; X_2)`, :math:`U_2 = I^* - I(Y; X_1)`,
-    :math:`R = I(Y; X_1) + I(Y; X_2) - I^*` and :math:`S = I(Y; X_1, X_2) - I^*`. A
-    single source has all its information as unique.
+    (see :func:`~skmissing.pid.broja`), :math:`U_1 = I^* - I(Y; X_2)`,
+    :math:`U_2 = I^* - I(Y; X_1)`, :math:`R = I(Y; X_1) + I(Y; X_2) - I^*` and
+    :math:`S = I(Y; X_1, X_2) - I^*`. A single source has all its information as unique.
 
     *Rows.* Only those that have every source and a label count, with the weight
     ``sample_weight`` times that of ``propensity`` (:cite:t:`icym2i`), whose
@@ -172,8 +178,8 @@ class PIDEstimator(PIDResults, BaseEstimator):
     :math:`(\\sum w)^2 / \\sum w^2`: ``"auto"`` and the column ``corrected``.
 
     *exact.* Weighted shares of the distinct rows go to the solver. A missing feature is
-    a level of its own. Shares of a sample say more about the label than those of the
-    population: the informations are biased upwards, by about
+    a level of its own. Shares of a sample are more informative about the label than
+    those of the population: the informations are biased upwards, by about
     :math:`(n_x - 1)(K - 1) / (2 n \\ln 2)` bits for :math:`n_x` states and K classes.
     The column ``corrected`` of ``to_frame`` subtracts this first-order bias (Miller and
     Madow's, by occupied cells, with the effective number of rows) from the
@@ -202,7 +208,7 @@ class PIDEstimator(PIDResults, BaseEstimator):
     posteriors q and weighted class shares p, a lower bound in expectation. It can be
     negative for noise, or less than :math:`I^*`; the joint information is then
     reported as :math:`I^*` and the synergistic one as 0, so that the parts always add
-    up to it. Of more than two sources all pairs get the largest such figure. ``raw``
+    up to it. Of more than two sources all pairs get the largest such value. ``raw``
     has the estimates before that.
 
     *coupling.* The estimator of :cite:t:`icym2i` with its defects removed. For each
@@ -214,23 +220,25 @@ class PIDEstimator(PIDResults, BaseEstimator):
     both sources have the same class totals, so that a coupling exists. Equal rows count
     as one. More than 192 of them are dealt out to problems of about that size, each
     with the same share of every layer of posteriors, and the parts are means over all
-    problems. Nets are started three times, learn from some problems, and others choose
-    among them. For two and three classes its parts agree with those of "exact" (gates)
-    and "posterior" (smooth posteriors, thousands of rows) to about 0.01 bit; for five
-    classes a difference of 0.043 bit was met and is not explained. The lower bound that
-    makes the gap comes from dual ascent. The joint information is that of "posterior".
-    Resamples keep the nets. 20,000 distinct rows of two classes take two minutes.
+    problems. Nets are started three times and trained on some problems, and others
+    choose among them. For two and three classes its parts agree with those of "exact"
+    (gates) and "posterior" (smooth posteriors, thousands of rows) to about 0.01 bit;
+    for five classes a difference of 0.043 bit was met and is not explained. The lower
+    bound that makes the gap comes from dual ascent. The joint information is that of
+    "posterior". Resamples keep the nets. 20,000 distinct rows of two classes take two
+    minutes.
 
     *Shuffling.* The labels of the used rows are permuted, with "posterior" within
     folds. Models and weights are kept; temperatures, bins, tables and solutions are
-    made anew. A small p-value says that the figure would be surprising if the label
-    had nothing to do with any source. It does not say that one part differs from 0
+    made anew. A small p-value indicates that the value would be surprising if the label
+    had nothing to do with any source. It is no evidence that one part differs from 0
     while others are large; use intervals for that. Rows count as independent here.
 
     *Bootstrap.* Rows or groups are drawn from all rows, the propensities fitted anew
-    with their tuned settings, and the same steps made anew. Intervals hold 90% of the
-    resamples, are moved by twice their bias, so that they may lie below a plug-in value
-    that is due to chance, and end at 0 and at the logarithm of the number of classes.
+    with their tuned settings, and the same steps made anew. Intervals hold
+    ``confidence_level`` of the resamples, are moved by twice their bias, so that they
+    may lie below a plug-in value that is due to chance, and end at 0 and at the
+    logarithm of the number of classes.
 
     Examples
     --------
@@ -242,7 +250,7 @@ class PIDEstimator(PIDResults, BaseEstimator):
     >>> X, y = make_bitwise(mechanism="mar", return_X_y=True, random_state=0)
     >>> for propensity in (None, PropensityWeighter(random_state=0)):
     ...     pid = PIDEstimator(propensity=propensity).fit(X, y)
-    ...     parts = [*pid.unique_.values(), pid.redundant_, pid.synergistic_]
+    ...     parts = [*pid.unique_.values(), pid.redundant, pid.synergistic]
     ...     print(pid.method_, [round(part, 2) for part in parts])
     exact [0.0, 0.43, 0.18, 0.36]
     exact [0.0, 0.0, 0.31, 0.49]
@@ -259,6 +267,9 @@ class PIDEstimator(PIDResults, BaseEstimator):
         "unit": [StrOptions({"bits", "nats"})],
         "n_bootstraps": [Interval(Integral, 0, None, closed="left")],
         "n_permutations": [Interval(Integral, 0, None, closed="left")],
+        "confidence_level": [Interval(Real, 0, 1, closed="neither")],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
 
@@ -275,6 +286,9 @@ class PIDEstimator(PIDResults, BaseEstimator):
         unit: str = "bits",
         n_bootstraps: int = 0,
         n_permutations: int = 0,
+        confidence_level: float = 0.9,
+        n_jobs: int | None = None,
+        verbose: int = 0,
         random_state: Any = None,
     ) -> None:
         self.modalities = modalities
@@ -287,6 +301,9 @@ class PIDEstimator(PIDResults, BaseEstimator):
         self.unit = unit
         self.n_bootstraps = n_bootstraps
         self.n_permutations = n_permutations
+        self.confidence_level = confidence_level
+        self.n_jobs = n_jobs
+        self.verbose = verbose
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
@@ -320,30 +337,36 @@ class PIDEstimator(PIDResults, BaseEstimator):
                 "take method='posterior' for p-values."
             )
         names = [name for source in self.sources_ for name in source]
-        used = check_used_rows(self, X, data, y, sample_weight, groups, names)
+        cases = find_complete_cases(
+            self, X, data, names, y=y, sample_weight=sample_weight, groups=groups
+        )
         rng = local_random_state(self.random_state)
+        rows = cases.rows
         self._pairs = make_pairs(self.sources_)
         self._joint = union(self._pairs[0])
-        self.classes_ = used.classes
-        self._log_prior = np.log(used.prior)
-        self.propensity_ = used.weighter
-        self.n_used_ = len(used.rows)
-        self.effective_sample_size_ = used.effective_sample_size
-        self.method_ = choose_method(self.method, used, self._joint)
+        self.classes_ = rows.classes
+        self._log_prior = np.log(rows.prior)
+        self.propensity_ = cases.weighter
+        self.n_used_ = len(rows)
+        self.effective_sample_size_ = rows.ess
+        self.method_ = choose_method(self.method, rows, self._joint)
         if self.method_ == "exact":
-            found = fit_exact(used, self._pairs)
+            fit = fit_exact(rows, self._pairs)
         else:
-            found = fit_posterior(self, used, self._pairs, rng)
-        self._log_ratio = found.log_ratio
-        self._held_out, self._sizes = found.held_out, found.sizes
-        tables = found.tables
-        bias = plug_in_bias(tables, used, found.parts)
+            fit = fit_posterior(self, cases, self._pairs, rng)
+        self._log_ratio = fit.log_ratio
+        bias = plug_in_bias(self._pairs, rows, fit.found)
         null = drawn = None
         if self.n_permutations:
-            null = permute(tables, used, found.folds, self.n_permutations, rng)
+            repeats = Repeats(self.n_permutations, self.n_jobs, self.verbose)
+            null = permute(fit.tables, rows, fit.folds, repeats, rng)
         if self.n_bootstraps:
-            drawn = bootstrap(tables, used, X, y, self.n_bootstraps, rng)
-        self._store(found.parts, bias, null, drawn)
+            frozen = None
+            if cases.weighter is not None:
+                frozen = cases.weighter.frozen(X, y, cases.all_rows.weight)
+            repeats = Repeats(self.n_bootstraps, self.n_jobs, self.verbose)
+            drawn = bootstrap(fit.tables, cases, frozen, repeats, rng)
+        self._store(fit, bias, Distributions(null, drawn))
         return self
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
@@ -361,9 +384,10 @@ class PIDEstimator(PIDResults, BaseEstimator):
         Returns
         -------
         float
-            Mean of :math:`\\log_2 (q(y) / p(y))` in bits, with the joint posterior q
-            and the class shares p of ``fit``: at most the joint information in
-            expectation, and negative for a model that is worse than none.
+            Mean of :math:`\\log (q(y) / p(y))` in the unit of the estimator, with the
+            joint posterior q and the class shares p of ``fit``: at most the joint
+            information in expectation, and negative for a model that is worse than
+            none.
         """
         check_is_fitted(self)
         data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
@@ -387,7 +411,8 @@ class PIDEstimator(PIDResults, BaseEstimator):
             )
         posterior = tilt(self._log_ratio(data[rows]), 1.0, self._log_prior)
         gain = posterior[np.arange(len(codes)), codes] - self._log_prior[codes]
-        return float(weight[rows] @ gain / weight[rows].sum() / np.log(2.0))
+        nats = weight[rows] @ gain / weight[rows].sum()
+        return float(nats if self.unit == "nats" else nats / np.log(2.0))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -397,113 +422,48 @@ class PIDEstimator(PIDResults, BaseEstimator):
         return tags
 
 
-@dataclass
-class Found:
-    """What a method found out.
-
-    Attributes
-    ----------
-    tables : DiscreteTables, PosteriorTables or CouplingTables
-        Repeats the cheap steps for other labels or weights.
-    parts : list of Parts
-        One per pair.
-    folds : ndarray of int of shape (n,) or None
-        Fold of each used row.
-    log_ratio : callable
-        From MultimodalData to the logarithm of posterior over prior, given all sources.
-    held_out : dict of source to float
-        Held-out information, bits.
-    sizes : dict of source to int
-        States.
-    """
-
-    tables: DiscreteTables | PosteriorTables | CouplingTables
-    parts: list[Parts]
-    folds: np.ndarray | None
-    log_ratio: Any
-    held_out: dict[Source, float]
-    sizes: dict[Source, int]
-
-
-def fit_exact(used: UsedRows, pairs: list[Pair]) -> Found:
-    """Count distinct rows.
-
-    Parameters
-    ----------
-    used : UsedRows
-        The rows.
-    pairs : list of pairs of sources
-        What to decompose.
-
-    Returns
-    -------
-    Found
-    """
-    tables = DiscreteTables(used.data, pairs, len(used.classes))
-    posterior = StatePosterior(
-        used.data, union(pairs[0]), used.codes, used.weight, used.prior
-    )
-    return Found(
+def fit_exact(rows: LabelledRows, pairs: list[Pair]) -> MethodFit:
+    """Count distinct rows."""
+    tables = DiscreteTables(rows.data, pairs, len(rows.classes))
+    return MethodFit(
         tables=tables,
-        parts=tables.evaluate(used.codes, used.weight),
+        found=tables.evaluate(rows.y, rows.weight),
         folds=None,
-        log_ratio=posterior.log_ratio,
-        held_out={},
-        sizes={s: int(v.max()) + 1 for s, v in tables.states_.items()},
+        log_ratio=StatePosterior(rows, union(pairs[0])),
     )
 
 
 def fit_posterior(
-    estimator: Any, used: UsedRows, pairs: list[Pair], rng: np.random.RandomState
-) -> Found:
-    """Cross-fit posteriors, and decompose through bins or couplings of them.
-
-    Parameters
-    ----------
-    estimator : PIDEstimator
-        Its ``estimator``, ``cv``, ``n_bins`` and ``method_`` are read.
-    used : UsedRows
-        The rows.
-    pairs : list of pairs of sources
-        What to decompose.
-    rng : RandomState
-        Draws folds and the seed of everything else.
-
-    Returns
-    -------
-    Found
-    """
-    groups = None if used.groups is None else used.groups[used.rows]
-    folds, trains = cross_fit_folds(
-        estimator.cv, used.codes, used.rows, used.groups, len(used.base), rng
+    estimator: Any, cases: CompleteCases, pairs: list[Pair], rng: np.random.RandomState
+) -> MethodFit:
+    """Cross-fit posteriors, and decompose through bins or couplings of them."""
+    rows, all_rows = cases.rows, cases.all_rows
+    folds = cross_fit_folds(
+        estimator.cv, rows.y, cases.index, all_rows.groups, len(all_rows), rng
     )
     seed = draw_seed(rng)
     joint = union(pairs[0])
     wanted = [s for pair in pairs if pair[1] for s in pair]
     log_ratio = {}
     for source in dict.fromkeys([*wanted, joint]):
-        model = SourceModel(
-            estimator.estimator, source, used.data, used.codes, used.weight, folds,
-            groups, seed, trains,
-        )  # fmt: skip
+        model = SourceModel(estimator.estimator, source, rows, folds, seed)
         log_ratio[source] = model.cross_fit()
     # The last one is the joint model.
-    finished = model.finish()
-    tables: PosteriorTables | CouplingTables
+    joint_model = model.fit_all()
+    tables: Tables
     if estimator.method_ == "coupling":
-        tables = CouplingTables(log_ratio, folds, pairs, used.data, used.weight, seed)
+        tables = CouplingTables(log_ratio, folds.fold, pairs, rows, seed)
+        found = tables.evaluate(rows.y, rows.weight, certify=True)
     else:
-        tables = PosteriorTables(log_ratio, folds, pairs, estimator.n_bins)
-    parts = tables.evaluate(used.codes, used.weight)
-    # Nothing of these rows is scored with it, so all of them choose it.
+        tables = PosteriorTables(log_ratio, folds.fold, pairs, estimator.n_bins)
+        found = tables.evaluate(rows.y, rows.weight)
+    # No score of these rows depends on it, so all of them choose it.
     exponent = calibrate(
-        log_ratio[joint], folds, used.codes, used.weight, np.log(used.prior)
+        log_ratio[joint], folds.fold, rows.y, rows.weight, np.log(rows.prior)
     )
-    return Found(
+    return MethodFit(
         tables=tables,
-        parts=parts,
-        folds=folds,
-        log_ratio=TiltedSource(finished, float(exponent.mean())),
-        held_out=tables.held_out_,
-        sizes=tables.n_bins_,
+        found=found,
+        folds=folds.fold,
+        log_ratio=TiltedSource(joint_model, float(exponent.mean())),
     )

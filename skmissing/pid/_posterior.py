@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.special import log_softmax
 from sklearn.cluster import KMeans
 
-from ._decomposition import (
-    Parts,
-    count_table,
-    decompose,
-    first_order_bias,
-    least_information,
-    single,
-)
+from ._decomposition import Evaluation, count_table, decompose, decompose_single
 from ._sources import Pair, Source, union
 
 # Temperatures: the exponent of posterior over prior. 0 leaves the prior. A step of a
@@ -23,26 +18,7 @@ MAX_BINS = 40
 
 
 class PosteriorTables:
-    """Calibrates, quantises and decomposes held-out posteriors.
-
-    Parameters
-    ----------
-    log_ratio : dict of source to ndarray of shape (n, n_classes)
-        Logarithm of held-out posterior over prior, for every source and union.
-    folds : ndarray of int of shape (n,)
-        Fold of each row.
-    pairs : list of pairs of sources
-        What to decompose; the second source of a pair may be empty.
-    n_bins : int or "auto"
-        States of each source.
-
-    Attributes
-    ----------
-    held_out_ : dict of source to float
-        Held-out information of the last evaluation, bits.
-    n_bins_ : dict of source to int
-        States of each source in the last evaluation.
-    """
+    """Calibrates, quantises and decomposes held-out posteriors."""
 
     def __init__(
         self,
@@ -55,72 +31,31 @@ class PosteriorTables:
         self.n_bins = n_bins
         self.n_classes = next(iter(log_ratio.values())).shape[1]
 
-    def evaluate(self, codes: np.ndarray, weight: np.ndarray) -> list[Parts]:
-        """Decompose every pair.
-
-        Parameters
-        ----------
-        codes : ndarray of int of shape (n,)
-            Class of each row.
-        weight : ndarray of shape (n,)
-            Weight of each row, 0 where it is not drawn.
-
-        Returns
-        -------
-        list of Parts
-        """
+    def evaluate(self, codes: np.ndarray, weight: np.ndarray) -> Evaluation:
+        """Decompose every pair; rows that are not drawn have weight 0."""
         weight = weight / weight.sum()
         prior = np.bincount(codes, weight, minlength=self.n_classes)
-        self.held_out_: dict[Source, float] = {}
-        self.n_bins_: dict[Source, int] = {}
-        self.tables_: dict[Source, np.ndarray] = {}
-        self._states: dict[Source, np.ndarray] = {}
+        held_out, states, tables = {}, {}, {}
         quantised = {s for pair in self.pairs if pair[1] for s in pair}
         for source, ratio in self.log_ratio.items():
-            posterior, nats = posterior_of(ratio, self.folds, codes, weight, prior)
-            self.held_out_[source] = float(nats / np.log(2.0))
+            found = calibrated_posterior(ratio, self.folds, codes, weight, prior)
+            held_out[source] = found.bits
             if source in quantised:
-                n_bins = self._count_bins(nats, weight)
-                states = quantise(posterior, weight, n_bins)
-                self.tables_[source] = count_table(
-                    codes, states, weight, self.n_classes
+                n_bins = self._count_bins(found.nats, weight)
+                states[source] = quantise(found.log_posterior, weight, n_bins)
+                tables[source] = count_table(
+                    codes, states[source], weight, self.n_classes
                 )
-                self._states[source] = states
-                self.n_bins_[source] = int(states.max()) + 1
         out = []
-        for first, second in self.pairs:
-            joint = self.held_out_[union((first, second))]
+        for pair in self.pairs:
+            first, second = pair
+            joint = held_out[union(pair)]
             if second:
-                pair = (self.tables_[first], self.tables_[second])
-                out.append(decompose(*pair, joint))
+                out.append(decompose(tables[first], tables[second], joint))
             else:
-                out.append(single(joint))
-        return out
-
-    def least(self, codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """Smallest joint information of every pair, in the bins of the last evaluation.
-
-        Parameters
-        ----------
-        codes, weight : ndarray of shape (n,)
-            As in :meth:`evaluate`.
-
-        Returns
-        -------
-        ndarray of shape (n_pairs,)
-            Bits.
-        """
-        return np.array(
-            [
-                least_information(
-                    *(
-                        count_table(codes, self._states[s], weight, self.n_classes)
-                        for s in pair
-                    )
-                )
-                for pair in self.pairs
-            ]
-        )
+                out.append(decompose_single(joint))
+        n_states = {s: int(v.max()) + 1 for s, v in states.items()}
+        return Evaluation(out, held_out, n_states, states)
 
     def _count_bins(self, nats: float, weight: np.ndarray) -> int:
         """Bins that balance what quantising loses against the bias of a table.
@@ -128,7 +63,7 @@ class PosteriorTables:
         With b bins of a K-class posterior the loss falls about as information / b^2
         and the bias rises as b (K - 1) / (2 n), so that the sum is smallest for b
         proportional to the cube root of n times the information over K - 1. The
-        factor was chosen for smooth posteriors. A source that says nothing on
+        factor was chosen for smooth posteriors. A source without information about
         held-out rows gets two bins.
         """
         if self.n_bins != "auto":
@@ -137,82 +72,43 @@ class PosteriorTables:
         size = 2.0 * np.cbrt(n * max(nats, 0.0) / (self.n_classes - 1))
         return int(np.clip(np.ceil(size), 2, MAX_BINS))
 
-    def bias(self, codes: np.ndarray, weight: np.ndarray, n: float) -> np.ndarray:
-        """First-order bias of the informations of each source in the last evaluation.
 
-        Parameters
-        ----------
-        codes, weight : ndarray of shape (n,)
-            Not used: the tables are those of the last evaluation.
-        n : float
-            Effective number of rows.
+class CalibratedPosterior(NamedTuple):
+    """Logarithms (n, K), ``-inf`` for classes without weight, and held-out nats."""
 
-        Returns
-        -------
-        ndarray of shape (n_pairs, 3)
-            Bits; 0 for the joint information, which is held-out and not plug-in.
-        """
-        out = np.zeros((len(self.pairs), 3))
-        for i, pair in enumerate(self.pairs):
-            if pair[1]:
-                out[i, :2] = [first_order_bias(self.tables_[s], n) for s in pair]
-        return out
+    log_posterior: np.ndarray
+    nats: float
+
+    @property
+    def bits(self) -> float:
+        """Held-out information in bits."""
+        return float(self.nats / np.log(2.0))
 
 
-def posterior_of(
+def calibrated_posterior(
     ratio: np.ndarray,
     folds: np.ndarray,
     codes: np.ndarray,
     weight: np.ndarray,
     prior: np.ndarray,
-) -> tuple[np.ndarray, float]:
-    """Calibrated posterior of each row, and the information that it shows.
+) -> CalibratedPosterior:
+    """Calibrate the logarithm of posterior over prior (n, K) of held-out rows.
 
-    Parameters
-    ----------
-    ratio : ndarray of shape (n, K)
-        Logarithm of held-out posterior over prior.
-    folds, codes : ndarray of int of shape (n,)
-        Folds and classes.
-    weight : ndarray of shape (n,)
-        Weights, which sum to 1.
-    prior : ndarray of shape (K,)
-        Class shares.
-
-    Returns
-    -------
-    log_posterior : ndarray of shape (n, K)
-        ``-inf`` for classes without weight.
-    information : float
-        Held-out information, nats.
+    Weights and prior sum to 1.
     """
     with np.errstate(divide="ignore"):
         log_prior = np.log(prior)
     exponent = calibrate(ratio, folds, codes, weight, log_prior)
     posterior = tilt(ratio, exponent[folds, None], log_prior)
-    here = np.flatnonzero(weight > 0)
-    gain = posterior[here, codes[here]] - log_prior[codes[here]]
-    return posterior, float(weight[here] @ gain)
+    drawn = np.flatnonzero(weight > 0)
+    gain = posterior[drawn, codes[drawn]] - log_prior[codes[drawn]]
+    return CalibratedPosterior(posterior, float(weight[drawn] @ gain))
 
 
 def tilt(
     ratio: np.ndarray, exponent: np.ndarray | float, log_prior: np.ndarray
 ) -> np.ndarray:
-    """Logarithm of the posterior that is prior times ratio to the exponent.
-
-    Parameters
-    ----------
-    ratio : ndarray of shape (n, K)
-        Logarithm of posterior over prior.
-    exponent : float or ndarray of shape (n, 1)
-        Inverse temperature.
-    log_prior : ndarray of shape (K,)
-        Logarithm of the prior, ``-inf`` where a class has no weight.
-
-    Returns
-    -------
-    ndarray of shape (n, K)
-    """
+    """Logarithm of the posterior that is prior times ratio to the exponent."""
     return log_softmax(log_prior + exponent * ratio, axis=1)
 
 
@@ -223,35 +119,12 @@ def calibrate(
     weight: np.ndarray,
     log_prior: np.ndarray,
 ) -> np.ndarray:
-    """Temperature of each fold, chosen by log-loss on the held-out rows of the others.
-
-    Parameters
-    ----------
-    ratio : ndarray of shape (n, K)
-        Logarithm of held-out posterior over prior.
-    folds : ndarray of int of shape (n,)
-        Folds.
-    codes : ndarray of int of shape (n,)
-        Classes.
-    weight : ndarray of shape (n,)
-        Weights.
-    log_prior : ndarray of shape (K,)
-        Logarithm of the prior.
-
-    Returns
-    -------
-    ndarray of shape (n_folds,)
-        One of :data:`EXPONENTS` each.
-    """
+    """Exponent of each fold, with the least log-loss on held-out rows of the others."""
     n_folds = int(folds.max()) + 1
-    here = weight > 0
-    if not here.all():
-        ratio, folds, codes, weight = (
-            ratio[here],
-            folds[here],
-            codes[here],
-            weight[here],
-        )
+    drawn = weight > 0
+    if not drawn.all():
+        ratio, folds = ratio[drawn], folds[drawn]
+        codes, weight = codes[drawn], weight[drawn]
     live = np.isfinite(log_prior)
     ratio, log_prior = ratio[:, live], log_prior[live]
     codes = np.cumsum(live)[codes] - 1
@@ -265,22 +138,7 @@ def calibrate(
 
 
 def quantise(log_posterior: np.ndarray, weight: np.ndarray, n_bins: int) -> np.ndarray:
-    """States of about equal weight (two classes), or clusters (more).
-
-    Parameters
-    ----------
-    log_posterior : ndarray of shape (n, K)
-        Logarithm of held-out posteriors.
-    weight : ndarray of shape (n,)
-        Weights.
-    n_bins : int
-        Largest number of states.
-
-    Returns
-    -------
-    ndarray of int of shape (n,)
-        From 0, without gaps.
-    """
+    """States of about equal weight (two classes) or clusters, from 0 without gaps."""
     if log_posterior.shape[1] == 2:
         states = _equal_weight(
             log_posterior[:, 1] - log_posterior[:, 0], weight, n_bins
@@ -314,25 +172,25 @@ def _clusters(points: np.ndarray, weight: np.ndarray, n_bins: int) -> np.ndarray
     cluster with the largest sum of squares at the mean of the coordinate with the
     largest variance, time and again; so the order of the rows does not matter.
     """
-    here = weight > 0
-    x, w = points[here], weight[here] / weight[here].mean()
+    drawn = weight > 0
+    x, w = points[drawn], weight[drawn] / weight[drawn].mean()
     states = np.zeros(len(x), dtype=np.int64)
-    spread = np.full((n_bins, points.shape[1]), 0.0)
-    centre = np.zeros_like(spread)
+    squares = np.full((n_bins, points.shape[1]), 0.0)
+    centre = np.zeros_like(squares)
 
     def describe(k: int) -> None:
         inside = states == k
         centre[k] = np.average(x[inside], axis=0, weights=w[inside])
-        spread[k] = w[inside] @ (x[inside] - centre[k]) ** 2
+        squares[k] = w[inside] @ (x[inside] - centre[k]) ** 2
 
     describe(0)
     n_states = 1
     # Below this, points differ by rounding only.
     least = len(x) * np.finfo(np.float64).eps
     while n_states < n_bins:
-        k = int(spread.sum(axis=1).argmax())
-        axis = int(spread[k].argmax())
-        if spread[k, axis] <= least:
+        k = int(squares.sum(axis=1).argmax())
+        axis = int(squares[k].argmax())
+        if squares[k, axis] <= least:
             break
         states[(states == k) & (x[:, axis] > centre[k, axis])] = n_states
         describe(k)

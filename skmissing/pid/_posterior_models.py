@@ -2,115 +2,74 @@
 
 from __future__ import annotations
 
-from math import prod
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
+from .._estimation._folds import Folds
 from .._estimation._inner_estimators import (
     FlatTable,
     accepts_nan,
     fit_weighted,
     takes_multimodal,
 )
+from .._estimation._rows import LabelledRows
 from ..modalities._multimodal_data import MultimodalData
 from ._logistic import PenaltySearch, RidgeLogistic
 from ._sources import Source
 
 
 class SourceModel:
-    """Posterior model of one source.
-
-    Parameters
-    ----------
-    estimator : classifier or None
-        Template; None takes the default.
-    source : tuple of str
-        Modalities that it sees.
-    data : MultimodalData of n rows
-        The rows used.
-    codes : ndarray of int of shape (n,)
-        Classes.
-    weight : ndarray of shape (n,)
-        Positive, with mean 1.
-    folds : ndarray of int of shape (n,)
-        Folds.
-    groups : ndarray of shape (n,) or None
-        Groups.
-    seed : int
-        Of models and inner folds.
-    trains : ndarray of bool of shape (n_folds, n) or None
-        Training rows of each fold; None stands for all rows of the other folds.
-    """
+    """Posterior model of one source; ``template`` None takes the default."""
 
     def __init__(
-        self,
-        estimator: Any,
-        source: Source,
-        data: MultimodalData,
-        codes: np.ndarray,
-        weight: np.ndarray,
-        folds: np.ndarray,
-        groups: np.ndarray | None,
-        seed: int,
-        trains: np.ndarray | None = None,
+        self, template: Any, source: Source, rows: LabelledRows, folds: Folds, seed: int
     ) -> None:
-        self.source, self.seed, self._trains = source, seed, trains
-        self._data, self._codes, self._weight = data, codes, weight
-        self._folds, self._groups = folds, groups
-        self._n_classes = int(codes.max()) + 1
-        self._template = estimator
-        shapes = [data.block_shapes[name] for name in source]
-        if estimator is None and any(len(shape) > 1 for shape in shapes):
+        self.source, self.seed = source, seed
+        self._rows, self._folds = rows, folds
+        shapes = [rows.data.block_shapes[name] for name in source]
+        if template is None and any(len(shape) > 1 for shape in shapes):
             # Imported here: it needs torch, which tables do not.
             from ..baselines import FusionClassifier
 
-            self._template = FusionClassifier(random_state=seed)
-        self._blocks = self._template is not None and takes_multimodal(self._template)
+            template = FusionClassifier(random_state=seed)
+        self._template = template
+        self._blocks = template is not None and takes_multimodal(template)
         self._search: PenaltySearch | None = None
-        if self._template is None:
-            self.n_columns = sum(prod(shape) for shape in shapes)
+        if template is None:
             # Filled with the means of all rows, which are no function of the labels,
             # so that all folds share one table.
-            table = FlatTable(list(source), keep_nan=False).fit(data, weight)
-            self._flat = table
-            self._table = table.transform(data)
+            flat = FlatTable(list(source), keep_nan=False).fit(rows.data, rows.weight)
+            self._flat = flat
+            self._table = flat.transform(rows.data)
+            trains = None if folds.train_on_rest else np.array(folds.trains)
             self._search = PenaltySearch(
-                self._table, codes, weight, folds, groups, seed, trains
-            )
+                self._table, rows.y, rows.weight, folds.fold, rows.groups, seed,
+                trains=trains,
+            )  # fmt: skip
 
     def cross_fit(self) -> np.ndarray:
-        """Logarithm of posterior over prior by models that have not seen the row.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-        """
-        out = np.zeros((len(self._codes), self._n_classes))
-        for k in range(int(self._folds.max()) + 1):
-            test = self._folds == k
-            train = ~test if self._trains is None else self._trains[k]
-            out[test] = self._fit(train, k)(self._data[test])
+        """Logarithm of posterior over prior by models that have not seen the row."""
+        rows, fold = self._rows, self._folds.fold
+        out = np.zeros((len(rows), len(rows.classes)))
+        for k, train in enumerate(self._folds.trains):
+            out[fold == k] = self._fit(train, k)(rows.data[fold == k])
         return out
 
-    def finish(self) -> Any:
-        """Fit on all rows, and let the training data go.
-
-        Returns
-        -------
-        callable
-            From MultimodalData to the logarithm of posterior over prior.
-        """
-        return self._fit(np.ones(len(self._codes), dtype=bool), None)
+    def fit_all(self) -> FittedSource:
+        """Fit on all rows; the model does not keep them."""
+        return self._fit(np.ones(len(self._rows), dtype=bool), None)
 
     def _fit(self, train: np.ndarray, k: int | None) -> FittedSource:
-        y, weight = self._codes[train], self._weight[train]
-        mass = np.bincount(y, weight, minlength=self._n_classes)
+        rows = self._rows
+        y, weight = rows.y[train], rows.weight[train]
+        mass = np.bincount(y, weight, minlength=len(rows.classes))
         prior = mass / mass.sum()
         weight = weight / weight.mean()
-        groups = None if self._groups is None else self._groups[train]
+        groups = None if rows.groups is None else rows.groups[train]
         flat: FlatTable | None
         if (prior > 0).sum() < 2:
             return FittedSource(self.source, None, None, prior, len(y))
@@ -121,7 +80,7 @@ class SourceModel:
         model = clone(self._template)
         if "random_state" in model.get_params() and model.random_state is None:
             model.set_params(random_state=self.seed)
-        data = self._data[train]
+        data = rows.data[train]
         if self._blocks:
             part, flat = data.select(list(self.source)), None
             if groups is not None and has_fit_parameter(model, "groups"):
@@ -134,47 +93,22 @@ class SourceModel:
         return FittedSource(self.source, model, flat, prior, len(y))
 
 
+@dataclass(frozen=True)
 class FittedSource:
     """A fitted posterior model, as the logarithm of posterior over prior.
 
-    Parameters
-    ----------
-    source : tuple of str
-        Modalities that the model sees.
-    model : classifier or None
-        None where the rows showed one class only: nothing is known then.
-    flat : FlatTable or None
-        None for models that take blocks.
-    prior : ndarray of shape (n_classes,)
-        Of the training rows.
-    n_rows : int
-        Number of training rows.
+    ``model`` is None where the training rows have one class only, ``flat`` for models
+    that take blocks. ``prior`` and ``n_rows`` are those of the training rows.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        model: Any,
-        flat: FlatTable | None,
-        prior: np.ndarray,
-        n_rows: int,
-    ) -> None:
-        self.source, self.model, self.flat = source, model, flat
-        self.prior, self.n_rows = prior, n_rows
+    source: Source
+    model: Any
+    flat: FlatTable | None
+    prior: np.ndarray
+    n_rows: int
 
     def __call__(self, data: MultimodalData) -> np.ndarray:
-        """Read some rows.
-
-        Parameters
-        ----------
-        data : MultimodalData of n rows
-            Rows that have the source.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-            0 for classes that the training rows did not show.
-        """
+        """Logarithm of posterior over prior, 0 for classes without training rows."""
         out = np.zeros((len(data), len(self.prior)))
         if self.model is None or not len(data):
             return out
@@ -192,27 +126,20 @@ class FittedSource:
                     f"Got probabilities outside 0 to 1 from {type(self.model).__name__}"
                     ".predict_proba, expected probabilities."
                 )
-            # n rows cannot tell a probability below about 1 / n from zero, which
-            # would cost infinitely much where it is wrong.
+            # n rows cannot distinguish a probability below about 1 / n from zero,
+            # which would cost infinitely much where it is wrong.
             log_proba = np.log(np.maximum(proba, 1.0 / (self.n_rows + 1.0)))
         at = np.asarray(self.model.classes_, dtype=np.intp)
         out[:, at] = log_proba - np.log(self.prior[at])
         return out
 
 
+@dataclass(frozen=True)
 class TiltedSource:
-    """A fitted posterior model with its temperature.
+    """A fitted posterior model whose posterior over prior is raised to a power."""
 
-    Parameters
-    ----------
-    model : FittedSource
-        The model.
-    exponent : float
-        Power to which posterior over prior is raised.
-    """
-
-    def __init__(self, model: FittedSource, exponent: float) -> None:
-        self.model, self.exponent = model, exponent
+    model: FittedSource
+    exponent: float
 
     def __call__(self, data: MultimodalData) -> np.ndarray:
         """Logarithm of posterior over prior, shape (n, n_classes)."""

@@ -1,224 +1,214 @@
-"""Null distributions and intervals of a decomposition."""
+"""Null distributions, intervals and bias of a decomposition."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import numpy as np
+from joblib import Parallel, delayed
 
 from .._estimation._resampling import draw_counts
-from ._decomposition import Parts
-from ._sources import UsedRows
-
-
-class Tables(Protocol):
-    """What both methods offer: the cheap steps from classes and weights to parts."""
-
-    def evaluate(self, codes: np.ndarray, weight: np.ndarray) -> list[Parts]:
-        """Decompose every pair."""
-
-
-def _figures(parts: list[Parts]) -> np.ndarray:
-    return np.concatenate([p.raw for p in parts])
-
-
-def permute(
-    tables: Tables,
-    used: UsedRows,
-    folds: np.ndarray | None,
-    n_permutations: int,
-    rng: np.random.RandomState,
-) -> np.ndarray:
-    """Figures after the labels were shuffled among the used rows.
-
-    Parameters
-    ----------
-    tables : object with ``evaluate``
-        Fitted.
-    used : UsedRows
-        Labels and weights.
-    folds : ndarray of int of shape (n,) or None
-        Labels stay in their fold, so that held-out posteriors stay held-out.
-    n_permutations : int
-        How many.
-    rng : RandomState
-        Shuffles.
-
-    Returns
-    -------
-    ndarray of shape (n_permutations, 7 n_pairs)
-    """
-    strata = np.zeros(len(used.codes), dtype=np.intp) if folds is None else folds
-    members = [np.flatnonzero(strata == k) for k in np.unique(strata)]
-    out = []
-    for _ in range(n_permutations):
-        codes = used.codes.copy()
-        for rows in members:
-            codes[rows] = codes[rng.permutation(rows)]
-        out.append(_figures(tables.evaluate(codes, used.weight)))
-    return np.array(out)
-
-
-def bootstrap(
-    tables: Tables,
-    used: UsedRows,
-    X: Any,
-    y: Any,
-    n_bootstraps: int,
-    rng: np.random.RandomState,
-) -> np.ndarray:
-    """Figures of resampled rows, with the propensities fitted anew.
-
-    Parameters
-    ----------
-    tables : object with ``evaluate``
-        Fitted; posteriors of the rows stay as they are.
-    used : UsedRows
-        Labels, weights, groups, and the fitted model of missingness.
-    X, y : object
-        As the user gave them.
-    n_bootstraps : int
-        How many.
-    rng : RandomState
-        Draws rows, observed and unobserved ones, or whole groups.
-
-    Returns
-    -------
-    ndarray of shape (n_bootstraps, 7 n_pairs)
-    """
-    frozen = used.weighter and used.weighter.frozen(X, y, used.base)
-    out: list[np.ndarray] = []
-    while len(out) < n_bootstraps:
-        base = used.base * draw_counts(len(used.base), used.groups, rng)
-        if not (base[used.rows] > 0).any():
-            # No used row was drawn: there is nothing to estimate from.
-            continue
-        if frozen is None:
-            weight = base[used.rows]
-        else:
-            full = np.zeros(len(base))
-            full[frozen.rows] = frozen.weights(base, refit=True)
-            weight = full[used.rows]
-        out.append(_figures(tables.evaluate(used.codes, weight)))
-    return np.array(out)
-
-
-def p_values(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
-    """Share of shuffles that reach the observed figures, the observed one included.
-
-    Parameters
-    ----------
-    observed : ndarray of shape (m,)
-        Figures.
-    null : ndarray of shape (n_permutations, m)
-        The same after shuffling.
-
-    Returns
-    -------
-    ndarray of shape (m,)
-    """
-    # Figures that are equal but for rounding count as reached.
-    reached = null >= observed - 1e-12
-    return (1.0 + reached.sum(axis=0)) / (1.0 + len(null))
-
-
-def intervals(
-    observed: np.ndarray, drawn: np.ndarray, largest: float = np.inf
-) -> np.ndarray:
-    """Bias-corrected intervals that hold 90% of the resamples.
-
-    Parameters
-    ----------
-    observed : ndarray of shape (m,)
-        Figures.
-    drawn : ndarray of shape (n_bootstraps, m)
-        The same of resamples.
-    largest : float, default=inf
-        What no figure of a population can exceed.
-
-    Returns
-    -------
-    ndarray of shape (2, m)
-        Lower and upper ends, from 0 to ``largest``.
-
-    Notes
-    -----
-    A resample is biased as against the data by about as much as the data are as
-    against the population: plug-in figures grow each time. The quantiles of the
-    resamples are therefore moved down by twice the difference of their mean and the
-    observed figure.
-    """
-    ends = np.quantile(drawn, [0.05, 0.95], axis=0)
-    return np.clip(ends - 2.0 * (drawn.mean(axis=0) - observed), 0.0, largest)
-
+from .._estimation._rows import LabelledRows
+from .._utils._threads import single_thread
+from ..ipw._propensity_model import FrozenPropensity
+from ._decomposition import Bias, Evaluation, count_table, first_order_bias, rough_union
+from ._sources import CompleteCases, Pair, Source, union
 
 # Times that the rows are halved. The noise that this adds to a correction is a fraction
 # of the correction's own.
 N_HALVINGS = 4
 
 
-def plug_in_bias(tables: Any, used: UsedRows, parts: list[Parts]) -> np.ndarray:
-    """Bias of what the parts of every pair are made of.
+class Tables(Protocol):
+    """What all methods offer: the cheap steps from labels and weights to terms."""
 
-    Parameters
-    ----------
-    tables : object with ``bias`` and ``least``
-        Evaluated with all rows.
-    used : UsedRows
-        Labels, weights and groups.
-    parts : list of Parts
-        Of all rows, one per pair.
+    def evaluate(self, codes: np.ndarray, weight: np.ndarray) -> Evaluation:
+        """Decompose every pair."""
 
-    Returns
-    -------
-    ndarray of shape (n_pairs, 4)
-        Of the information of the first source, of the second, of both, and of the
-        smallest one that both allow; bits.
+
+class Repeats(NamedTuple):
+    """How often to repeat, in how many processes, and whether to show a bar."""
+
+    n: int
+    n_jobs: int | None
+    verbose: int
+
+    def run(self, function: Callable, draws: Iterator, label: str) -> np.ndarray:
+        """Stack what the function returns for each draw.
+
+        The draws are made here, one after the other, whatever ``n_jobs`` is.
+        """
+        from tqdm.auto import tqdm
+
+        results = Parallel(n_jobs=self.n_jobs, return_as="generator")(
+            delayed(function)(draw) for draw in draws
+        )
+        bar = tqdm(
+            results, total=self.n, desc=label, disable=not self.verbose, leave=False
+        )
+        return np.array(list(bar))
+
+
+@dataclass(frozen=True)
+class ShuffledLabels:
+    """Raw terms for other labels of the same rows."""
+
+    tables: Tables
+    weight: np.ndarray
+
+    def __call__(self, codes: np.ndarray) -> np.ndarray:
+        # The result must not depend on the number of threads of a process.
+        with single_thread(user_api=None):
+            return self.tables.evaluate(codes, self.weight).raw
+
+
+@dataclass(frozen=True)
+class Resample:
+    """Raw terms for other weights of all rows, with the propensities fitted anew."""
+
+    tables: Tables
+    codes: np.ndarray
+    index: np.ndarray
+    frozen: FrozenPropensity | None
+
+    def __call__(self, base: np.ndarray) -> np.ndarray:
+        with single_thread(user_api=None):
+            if self.frozen is None:
+                weight = base
+            else:
+                weight = np.zeros(len(base))
+                weight[self.frozen.rows] = self.frozen.weights(base, refit=True)
+            return self.tables.evaluate(self.codes, weight[self.index]).raw
+
+
+def permute(
+    tables: Tables,
+    rows: LabelledRows,
+    folds: np.ndarray | None,
+    repeats: Repeats,
+    rng: np.random.RandomState,
+) -> np.ndarray:
+    """Raw terms after the labels were shuffled, shape (n_permutations, 7 n_pairs).
+
+    Labels stay in their fold, so that held-out posteriors stay held out.
     """
-    first_order = tables.bias(used.codes, used.weight, used.effective_sample_size)
-    single = np.array([not second for _, second in tables.pairs])
-    # All figures of a single source are its information.
-    least = first_order[:, 2]
-    if not single.all():
-        # What is unique to the first source, and what the second one says.
-        whole = np.array([p.raw[0] + p.raw[5] for p in parts])
-        least = half_sample_growth(tables, used, whole)
-    return np.column_stack([first_order, least])
+    strata = np.zeros(len(rows), dtype=np.intp) if folds is None else folds
+    members = [np.flatnonzero(strata == k) for k in np.unique(strata)]
+
+    def draws() -> Iterator[np.ndarray]:
+        for _ in range(repeats.n):
+            codes = rows.y.copy()
+            for inside in members:
+                codes[inside] = codes[rng.permutation(inside)]
+            yield codes
+
+    return repeats.run(ShuffledLabels(tables, rows.weight), draws(), "shuffles")
 
 
-def half_sample_growth(tables: Any, used: UsedRows, whole: np.ndarray) -> np.ndarray:
-    """How much larger the least joint information is in half of the rows.
+def bootstrap(
+    tables: Tables,
+    cases: CompleteCases,
+    frozen: FrozenPropensity | None,
+    repeats: Repeats,
+    rng: np.random.RandomState,
+) -> np.ndarray:
+    """Raw terms of resampled rows or groups, shape (n_bootstraps, 7 n_pairs).
 
-    Parameters
-    ----------
-    tables : object with ``least``
-        Evaluated with all rows.
-    used : UsedRows
-        Labels, weights and groups; rows of a group stay together.
-    whole : ndarray of shape (n_pairs,)
-        The least joint information in all rows, bits.
-
-    Returns
-    -------
-    ndarray of shape (n_pairs,)
-        Bits; an estimate of the bias with all rows, to be subtracted. NaN for fewer
-        than two rows or groups.
-
-    Notes
-    -----
-    A bias that falls as 1 / n is twice as large in half of the rows as in all of them,
-    so that the difference is what remains with all. Where both unique parts are near 0
-    the least information is about the larger one of two nearly equal informations,
-    whose bias falls as the root of n only: then this finds two fifths of it.
-    Bootstrap resamples would serve as well for small tables, but tell less of tables
-    with empty cells, which they cannot fill.
+    All rows are drawn from, not only the complete ones. Posteriors stay as they are.
     """
-    units = np.arange(len(used.codes))
-    if used.groups is not None:
-        units = np.unique(used.groups[used.rows], return_inverse=True)[1]
+    weight, groups = cases.all_rows.weight, cases.all_rows.groups
+
+    def draws() -> Iterator[np.ndarray]:
+        made = 0
+        while made < repeats.n:
+            base = weight * draw_counts(len(weight), groups, rng)
+            # Without a complete row there is nothing to estimate from.
+            if (base[cases.index] > 0).any():
+                made += 1
+                yield base
+
+    evaluate = Resample(tables, cases.rows.y, cases.index, frozen)
+    return repeats.run(evaluate, draws(), "resamples")
+
+
+def p_values(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """Share of shuffles that reach the observed value, the observed one included."""
+    # Values that are equal but for rounding count as reached.
+    reached = null >= observed - 1e-12
+    return (1.0 + reached.sum(axis=0)) / (1.0 + len(null))
+
+
+def intervals(
+    observed: np.ndarray,
+    drawn: np.ndarray,
+    level: float = 0.9,
+    largest: float = np.inf,
+) -> np.ndarray:
+    """Bias-corrected intervals from 0 to ``largest``, shape (2, m).
+
+    A resample is biased as against the data by about as much as the data are as
+    against the population: plug-in values grow each time. The quantiles of the
+    resamples are therefore moved down by twice the difference of their mean and the
+    observed value.
+    """
+    # The decimal number: of 0.9 it is 0.05, which (1 - 0.9) / 2 misses by one place.
+    tail = round((1.0 - level) / 2.0, 15)
+    ends = np.quantile(drawn, [tail, 1.0 - tail], axis=0)
+    return np.clip(ends - 2.0 * (drawn.mean(axis=0) - observed), 0.0, largest)
+
+
+def plug_in_bias(
+    pairs: list[Pair], rows: LabelledRows, found: Evaluation
+) -> list[Bias]:
+    """Bias of the informations that are plug-in estimates; 0 for held-out ones."""
+    states, n_classes, ess = found.states, len(rows.classes), rows.ess
+
+    def table(source: Source, weight: np.ndarray) -> np.ndarray:
+        return count_table(rows.y, states[source], weight, n_classes)
+
+    def first_order(source: Source) -> float:
+        if source not in states:
+            return 0.0
+        return first_order_bias(table(source, rows.weight), ess)
+
+    def unions(weight: np.ndarray) -> np.ndarray:
+        found = [rough_union(table(a, weight), table(b, weight)) for a, b in pairs]
+        return np.array(found)
+
+    if not pairs[0][1]:
+        # All terms of a single source are its information.
+        growth = np.array([first_order(union(pair)) for pair in pairs])
+    elif all(s in states for pair in pairs for s in pair):
+        whole = np.array([d.raw.union for d in found.decompositions])
+        growth = half_sample_growth(unions, rows, whole)
+    else:
+        growth = np.full(len(pairs), np.nan)
+    return [
+        Bias(first_order(a), first_order(b), first_order(union((a, b))), float(g))
+        for (a, b), g in zip(pairs, growth)
+    ]
+
+
+def half_sample_growth(
+    unions: Callable[[np.ndarray], np.ndarray], rows: LabelledRows, whole: np.ndarray
+) -> np.ndarray:
+    """How much larger the union informations are in half of the rows than in all.
+
+    This estimates their bias in all rows: a bias that falls as 1 / n is twice as large
+    in half of them. Where both unique parts are near 0 the union information is about
+    the larger one of two nearly equal informations, whose bias falls as the root of n
+    only: then this finds two fifths of it. Bootstrap resamples would serve as well for
+    small tables, but less for tables with empty cells, which they cannot fill. NaN for
+    fewer than two rows or groups.
+    """
+    units = np.arange(len(rows))
+    if rows.groups is not None:
+        units = np.unique(rows.groups, return_inverse=True)[1]
     n_units = int(units.max()) + 1
     if n_units < 2:
-        return np.full(len(tables.pairs), np.nan)
+        return np.full(len(whole), np.nan)
     halves = []
     # Always the same halves: a correction should not add chance of its own to a method
     # that has none.
@@ -226,5 +216,5 @@ def half_sample_growth(tables: Any, used: UsedRows, whole: np.ndarray) -> np.nda
     for _ in range(N_HALVINGS):
         inside = rng.permutation(n_units)[units] < n_units // 2
         for half in (inside, ~inside):
-            halves.append(tables.least(used.codes, used.weight * half))
+            halves.append(unions(rows.weight * half))
     return np.mean(halves, axis=0) - whole

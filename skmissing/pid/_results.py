@@ -1,16 +1,19 @@
-"""How the results of a decomposition are laid out."""
+"""Results of a decomposition: attributes and table."""
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
+from .._utils._warn import warn_user
 from ..exceptions import UncertifiedWarning
-from ._decomposition import TERMS, Parts, correct, share_joint
-from ._resampling import intervals, p_values
+from ._decomposition import Bias, Decomposition, Evaluation, Terms, correct, share_joint
+from ._resampling import Tables, intervals, p_values
 from ._sources import Pair, Source, source_name
 
 # A certificate above this many bits is worth a warning, as in broja. Nets come near the
@@ -19,134 +22,183 @@ TOLERANCE = 1e-9
 NET_TOLERANCE = 0.02
 
 
+@dataclass(frozen=True)
+class MethodFit:
+    """What a method has fitted, and its decompositions of all pairs.
+
+    ``tables`` repeat the cheap steps for other labels or weights; ``folds`` numbers
+    the fold of each complete row, ``log_ratio`` predicts the logarithm of posterior
+    over prior from all sources.
+    """
+
+    tables: Tables
+    found: Evaluation
+    folds: np.ndarray | None
+    log_ratio: Callable[[Any], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Distributions:
+    """Raw terms of shuffles and of resamples, shape (n, 7 n_pairs); None for none."""
+
+    null: np.ndarray | None
+    drawn: np.ndarray | None
+
+
 class PIDResults:
     """Attributes and table of a fitted :class:`PIDEstimator`."""
 
     unit: str
+    confidence_level: float
     classes_: np.ndarray
-    _pairs: list[Pair]
-    sources_: list[Source]
-    redundant_: float | dict[str, float]
-    synergistic_: float | dict[str, float]
-    _held_out: dict[Source, float]
-    _sizes: dict[Source, int]
     method_: str
+    sources_: list[Source]
+    redundant_: dict[tuple[str, str], float]
+    synergistic_: dict[tuple[str, str], float]
+    _pairs: list[Pair]
+    _frame: pd.DataFrame
 
-    def _store(
-        self,
-        parts: list[Parts],
-        bias: np.ndarray,
-        null: np.ndarray | None,
-        drawn: np.ndarray | None,
-    ) -> None:
-        """Set the attributes.
-
-        Parameters
-        ----------
-        parts : list of Parts
-            One per pair, bits.
-        bias : ndarray of shape (n_pairs, 4)
-            Of the three informations and of the smallest joint one, bits; NaN where it
-            is not known.
-        null, drawn : ndarray of shape (n, 7 n_pairs) or None
-            Raw figures after shuffling and of resamples.
-        """
+    def _store(self, fit: MethodFit, bias: list[Bias], repeats: Distributions) -> None:
+        """Set the attributes that are derived from the decompositions."""
         scale = np.log(2.0) if self.unit == "nats" else 1.0
-        parts = share_joint(parts)
-        self.duality_gap_ = float(scale * max(p.duality_gap for p in parts))
-        self.marginal_violation_ = max(p.marginal_violation for p in parts)
-        gap = max(p.duality_gap for p in parts)
+        decompositions = share_joint(fit.found.decompositions)
+        gap = max(d.duality_gap for d in decompositions)
+        self.duality_gap_ = float(scale * gap)
+        self.marginal_violation_ = max(d.marginal_violation for d in decompositions)
         tolerance = NET_TOLERANCE if self.method_ == "coupling" else TOLERANCE
         if not gap <= tolerance:
-            warnings.warn(
+            warn_user(
                 f"Got a duality gap of {gap:.2g} bit, expected at most {tolerance:g}: "
                 "the parts are certain to within the gap only.",
                 UncertifiedWarning,
-                stacklevel=5,
             )
-        raw = np.concatenate([p.raw for p in parts])
-        corrected = correct(np.array([p.raw for p in parts]), bias)
-        columns = {
-            "value": scale * np.concatenate([p.value for p in parts]),
-            "raw": scale * raw,
-            "corrected": scale * corrected.ravel(),
+        frame = self._tabulate(decompositions, bias, repeats, scale)
+        # A single source has no partner with quantities of its own. Redundancy and
+        # synergy are 0 as in the attributes, and keep their rows.
+        kept = frame["source"].to_numpy() != ""
+        self._frame = frame[kept].reset_index(drop=True)
+        self._frame.attrs["unit"] = self.unit
+        self.null_distribution_ = (
+            None if repeats.null is None else scale * repeats.null[:, kept]
+        )
+        self.bootstrap_distribution_ = (
+            None if repeats.drawn is None else scale * repeats.drawn[:, kept]
+        )
+        self._name_parts([Terms(*(scale * np.array(d.value))) for d in decompositions])
+        names = {source_name(s): s for s in self.sources_}
+        joint = tuple(sorted(name for s in self.sources_ for name in s))
+        self.held_out_information_ = {
+            label: float(scale * fit.found.held_out[source])
+            for label, source in [*names.items(), ("joint", joint)]
+            if source in fit.found.held_out
         }
+        self.n_bins_ = {
+            label: fit.found.n_states[source]
+            for label, source in names.items()
+            if source in fit.found.n_states
+        }
+
+    def _tabulate(
+        self,
+        decompositions: list[Decomposition],
+        bias: list[Bias],
+        repeats: Distributions,
+        scale: float,
+    ) -> pd.DataFrame:
+        """Table of all terms of all pairs, those of an empty source included."""
+        raw = np.concatenate([d.raw for d in decompositions])
+        corrected = [correct(d.raw, b) for d, b in zip(decompositions, bias)]
+        columns = {
+            "value": scale * np.concatenate([d.value for d in decompositions]),
+            "raw": scale * raw,
+            "corrected": scale * np.concatenate(corrected),
+        }
+        null, drawn = repeats.null, repeats.drawn
         if null is not None:
             columns["null_mean"] = scale * null.mean(axis=0)
             columns["null_std"] = scale * null.std(axis=0)
             columns["p_value"] = p_values(raw, null)
         if drawn is not None:
-            columns["std"] = scale * drawn.std(axis=0)
-            columns["lower"], columns["upper"] = scale * intervals(
-                raw, drawn, np.log2(len(self.classes_))
-            )
-        labels = [
-            (source_name(a), source_name(b), term, source)
-            for a, b in self._pairs
-            for term, source in zip(TERMS, _owners(a, b))
-        ]
+            most = np.log2(len(self.classes_))
+            ends = intervals(raw, drawn, self.confidence_level, most)
+            columns["std_error"] = scale * drawn.std(axis=0)
+            columns["low"], columns["high"] = scale * ends
+        labels = [label for pair in self._pairs for label in _label_terms(pair)]
         frame = pd.DataFrame(labels, columns=["first", "second", "term", "source"])
-        frame = frame.assign(**columns)
-        kept = np.ones(len(frame), dtype=bool)
-        if not self._pairs[0][1]:
-            # A single source has no partner with figures of its own. What both have,
-            # and only both together, is 0 as in the attributes, and keeps its row.
-            kept = frame["source"].to_numpy() != ""
-        self._frame = frame[kept].reset_index(drop=True)
-        self._frame.attrs["unit"] = self.unit
-        self.null_distribution_ = None if null is None else scale * null[:, kept]
-        self.bootstrap_distribution_ = None if drawn is None else scale * drawn[:, kept]
-        self._name(np.concatenate([p.value for p in parts]).reshape(-1, 7) * scale)
-        every = {source_name(s): s for s in self.sources_}
-        joint = tuple(sorted(name for s in self.sources_ for name in s))
-        self.held_out_information_ = {
-            label: float(scale * self._held_out[source])
-            for label, source in [*every.items(), ("joint", joint)]
-            if source in self._held_out
-        }
-        self.n_bins_ = {k: self._sizes[s] for k, s in every.items() if s in self._sizes}
+        return frame.assign(**columns)
 
-    def _name(self, value: np.ndarray) -> None:
-        """Attributes by name, from an array of shape (n_pairs, 7)."""
+    def _name_parts(self, values: list[Terms]) -> None:
+        """Set the attributes by name, from the terms of each pair."""
         names = [source_name(s) for s in self.sources_]
-        rows = [[float(x) for x in row] for row in value]
-        if len(names) <= 2:
-            self.unique_ = dict(zip(names, rows[0][:2]))
-            self.redundant_, self.synergistic_ = rows[0][2], rows[0][3]
-            own = dict(zip(names, rows[0][4:6]))
+        pairs = [(source_name(a), source_name(b)) for a, b in self._pairs]
+        if len(pairs) == 1:
+            (value,) = values
+            unique = [value.unique_first, value.unique_second]
+            own = [value.first, value.second]
         else:
-            self.unique_, self.redundant_, self.synergistic_, own = (
-                {name: row[i] for name, row in zip(names, rows)} for i in (0, 2, 3, 4)
+            unique = [value.unique_first for value in values]
+            own = [value.first for value in values]
+        self.unique_ = {name: float(x) for name, x in zip(names, unique)}
+        self.redundant_ = {p: float(v.redundant) for p, v in zip(pairs, values)}
+        self.synergistic_ = {p: float(v.synergistic) for p, v in zip(pairs, values)}
+        self.mutual_information_ = {name: float(x) for name, x in zip(names, own)}
+        self.mutual_information_["joint"] = float(values[0].joint)
+
+    @property
+    def redundant(self) -> float:
+        """Redundant information of the only pair; up to two sources."""
+        return self._of_the_only_pair("redundant_")
+
+    @property
+    def synergistic(self) -> float:
+        """Synergistic information of the only pair; up to two sources."""
+        return self._of_the_only_pair("synergistic_")
+
+    def _of_the_only_pair(self, attribute: str) -> float:
+        check_is_fitted(self)
+        values = getattr(self, attribute)
+        if len(values) > 1:
+            raise AttributeError(
+                f"Got {len(values)} pairs of sources, expected one pair for "
+                f"{attribute[:-1]}; use the dict {attribute}."
             )
-        self.mutual_information_ = {**own, "joint": rows[0][6]}
+        return next(iter(values.values()))
 
     @property
     def raw_(self) -> pd.DataFrame:
-        """The estimates before anything was raised to its bound."""
+        """The estimates before the joint information was raised to its bound."""
         return self._frame.loc[:, ["first", "second", "term", "source", "raw"]]
 
     def to_frame(self) -> pd.DataFrame:
-        """All figures as a tidy table.
+        """All results as a tidy table.
 
         Returns
         -------
         DataFrame
-            A row for each figure of each pair. ``first`` and ``second`` name the
+            A row for each quantity of each pair. ``first`` and ``second`` name the
             pair (``second`` is "" for a single source, whose redundant and synergistic
             rows are 0), ``term`` is "unique", "redundant", "synergistic" or
             "mutual_information", ``source`` the one it belongs to, or "joint".
-            ``value`` is what the attributes hold, ``raw`` the estimate before it was
-            raised to its bound, ``corrected`` the raw one less an estimate of its bias,
-            which may be negative (NaN for the parts of "coupling"). With
-            ``n_permutations`` also ``null_mean``, ``null_std`` and ``p_value``; with
-            ``n_bootstraps`` also ``std``, ``lower`` and ``upper``, a 90% interval
-            within 0 and the logarithm of the number of classes. ``attrs["unit"]`` is
-            the unit.
+            ``value`` is that of the attributes, ``raw`` the estimate before the joint
+            information was raised to its bound, ``corrected`` the raw one less an
+            estimate of its bias, which may be negative (NaN for the parts of
+            "coupling"). With ``n_permutations`` also ``null_mean``, ``null_std`` and
+            ``p_value``; with ``n_bootstraps`` also ``std_error``, ``low`` and ``high``,
+            an interval of level ``confidence_level`` within 0 and the logarithm of the
+            number of classes. ``attrs["unit"]`` is the unit.
         """
         check_is_fitted(self)
         return self._frame.copy()
 
 
-def _owners(first: Source, second: Source) -> list[str]:
-    one, two = source_name(first), source_name(second)
-    return [one, two, "joint", "joint", one, two, "joint"]
+def _label_terms(pair: Pair) -> list[tuple[str, str, str, str]]:
+    """Names of the pair, term and source, in the order of :class:`Terms`."""
+    one, two = map(source_name, pair)
+    terms = [
+        ("unique", one),
+        ("unique", two),
+        ("redundant", "joint"),
+        ("synergistic", "joint"),
+        *(("mutual_information", source) for source in (one, two, "joint")),
+    ]
+    return [(one, two, term, source) for term, source in terms]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from .._estimation._folds import observed_rows
-from .._estimation._resampling import effective_sample_size
-from .._estimation._rows import check_partial_rows
+from .._estimation._rows import LabelledRows, check_partial_rows
 from ..ipw._propensity import PropensityWeighter, make_weighter
 from ..modalities._multimodal_data import MultimodalData
 
@@ -19,24 +18,7 @@ Pair = tuple[Source, Source]
 
 
 def resolve_sources(sources: Any, names: Sequence[str]) -> list[Source]:
-    """Check the parameter ``sources``.
-
-    Parameters
-    ----------
-    sources : sequence of str or of sequences of str, or None
-        As the user gave it.
-    names : sequence of str
-        Modalities of X.
-
-    Returns
-    -------
-    list of tuple of str
-
-    Raises
-    ------
-    ValueError
-        For unknown or repeated names.
-    """
+    """Check the parameter ``sources``."""
     found: list[Source]
     if sources is None:
         found = [(name,) for name in names]
@@ -67,48 +49,20 @@ def resolve_sources(sources: Any, names: Sequence[str]) -> list[Source]:
 
 
 def source_name(source: Source) -> str:
-    """What a source is called in results.
-
-    Parameters
-    ----------
-    source : tuple of str
-        Modalities.
-
-    Returns
-    -------
-    str
-    """
+    """Name of a source in results."""
     return "+".join(source)
 
 
 def union(pair: Pair) -> Source:
-    """All modalities of a pair, in an order that all pairs share.
-
-    Parameters
-    ----------
-    pair : pair of sources
-        The second one may be empty.
-
-    Returns
-    -------
-    tuple of str
-    """
-    return tuple(sorted(pair[0] + pair[1]))
+    """All modalities of a pair, in an order that all pairs share."""
+    first, second = pair
+    return tuple(sorted(first + second))
 
 
 def make_pairs(sources: list[Source]) -> list[Pair]:
-    """Pairs to decompose: one source against the others.
+    """Pairs to decompose; a single source has an empty second one.
 
-    Parameters
-    ----------
-    sources : list of tuple of str
-        At least one.
-
-    Returns
-    -------
-    list of pairs
-        One for up to two sources, with an empty second one for a single source; else
-        one for each source.
+    Up to two sources make one pair; more of them one each, against all others.
     """
     if len(sources) <= 2:
         return [(sources[0], sources[1] if len(sources) == 2 else ())]
@@ -118,89 +72,39 @@ def make_pairs(sources: list[Source]) -> list[Pair]:
     ]
 
 
-@dataclass
-class UsedRows:
-    """The rows that the decomposition rests on.
+@dataclass(frozen=True)
+class CompleteCases:
+    """Rows with a label and every source, and the rows that they were taken from.
 
-    Attributes
-    ----------
-    rows : ndarray of int of shape (n,)
-        Where they stand in X.
-    data : MultimodalData of n rows
-        Their blocks.
-    codes : ndarray of int of shape (n,)
-        Index of the class.
-    classes : ndarray of shape (n_classes,)
-        Labels that these rows show, sorted.
-    weight : ndarray of shape (n,)
-        Sample weight times inverse-probability weight, with mean 1.
-    base : ndarray of shape (n_samples,)
-        Sample weights of all rows of X.
-    groups : ndarray of shape (n_samples,) or None
-        Groups of all rows of X.
-    weighter : PropensityWeighter or None
-        The fitted model of missingness.
+    The weights of ``rows`` have mean 1 and include the inverse propensities; those of
+    ``all_rows`` do not. ``index`` numbers the complete rows among all of them.
     """
 
-    rows: np.ndarray
-    data: MultimodalData
-    codes: np.ndarray
-    classes: np.ndarray
-    weight: np.ndarray
-    base: np.ndarray
-    groups: np.ndarray | None
+    rows: LabelledRows
+    index: np.ndarray
+    all_rows: LabelledRows
     weighter: PropensityWeighter | None
 
-    @property
-    def prior(self) -> np.ndarray:
-        """Weighted share of each class, shape (n_classes,)."""
-        mass = np.bincount(self.codes, self.weight, minlength=len(self.classes))
-        return mass / mass.sum()
 
-    @property
-    def effective_sample_size(self) -> float:
-        """Kish's effective number of rows."""
-        return float(effective_sample_size(self.weight))
-
-
-def check_used_rows(
+def find_complete_cases(
     estimator: Any,
     X: Any,
     data: MultimodalData,
+    names: list[str],
+    *,
     y: Any,
     sample_weight: Any,
     groups: Any,
-    names: list[str],
-) -> UsedRows:
-    """Find and weigh the rows that have every source and a label.
-
-    Parameters
-    ----------
-    estimator : PIDEstimator
-        Its ``propensity`` and ``modalities`` are read.
-    X : {array, DataFrame, MultimodalData} with n_samples rows
-        As the user gave it.
-    data : MultimodalData of n_samples rows
-        The blocks of X.
-    y : array of shape (n_samples,)
-        Labels, some of which may be missing.
-    sample_weight, groups : array of shape (n_samples,) or None
-        As the user gave them.
-    names : list of str
-        Modalities of all sources.
-
-    Returns
-    -------
-    UsedRows
-    """
-    rows = check_partial_rows(estimator, data, y, sample_weight, groups)
-    used = observed_rows(data, names) & rows.labelled
-    if not used.any():
+) -> CompleteCases:
+    """Find and weight the rows that have a label and the modalities ``names``."""
+    all_rows = check_partial_rows(estimator, data, y, sample_weight, groups)
+    complete = observed_rows(data, names) & all_rows.labelled
+    if not complete.any():
         raise ValueError(
             f"Got no row with a label and all of the modalities {names}, expected at "
             "least one."
         )
-    weighter, weight = None, rows.weight
+    weighter, weight = None, all_rows.weight
     if estimator.propensity is not None:
         weighter = make_weighter(estimator.propensity, X, estimator.modalities, names)
         weighter.fit(X, y, sample_weight, groups)
@@ -210,21 +114,19 @@ def check_used_rows(
                 f"one list that holds {names}."
             )
         ipw = weighter.sample_weight_[:, 0]
-        used &= ipw > 0
-        weight = rows.weight * ipw
-    shown, codes = np.unique(rows.y[used], return_inverse=True)
-    if len(shown) < 2:
+        complete &= ipw > 0
+        weight = all_rows.weight * ipw
+    rows = replace(all_rows, weight=weight).take(complete)
+    observed, codes = np.unique(rows.y, return_inverse=True)
+    classes = all_rows.classes[observed]
+    if len(classes) < 2:
         raise ValueError(
-            f"Got one class only ({rows.classes[shown].tolist()[0]!r}) in the rows "
+            f"Got one class only ({classes.tolist()[0]!r}) in the rows "
             f"that have {names}, expected at least two classes."
         )
-    return UsedRows(
-        rows=np.flatnonzero(used),
-        data=data if used.all() else data[used],
-        codes=codes,
-        classes=rows.classes[shown],
-        weight=weight[used] / weight[used].mean(),
-        base=rows.weight,
-        groups=rows.groups,
+    return CompleteCases(
+        rows=replace(rows, y=codes, classes=classes).normalised(),
+        index=np.flatnonzero(complete),
+        all_rows=all_rows,
         weighter=weighter,
     )

@@ -1,4 +1,4 @@
-"""PIDDisplay: bars are the figures of the tables, and nothing is hidden."""
+"""PIDDisplay: bars are the values of the tables, and nothing is hidden."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import sys
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from pandas.testing import assert_frame_equal
 from sklearn.dummy import DummyClassifier
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
 from skmissing import MultimodalData, PIDEstimator, PropensityWeighter
@@ -110,7 +112,6 @@ def test_bars_are_the_figures_of_the_estimators(bits):
     bottom, top = display.ax_.get_ylim()
     assert top < bottom
     assert display.figure_ is display.ax_.figure
-    assert display.estimators_ == {"observed": plain, "weighted": weighted}
 
 
 def test_intervals_are_counted_from_where_the_stretch_begins(bits):
@@ -122,7 +123,7 @@ def test_intervals_are_counted_from_where_the_stretch_begins(bits):
         segments = display.intervals_[part].get_segments()
         ends = np.array([s[:, 0] for s in segments]) - starts(bars)[:, None]
         for row, pid in zip(ends, (plain, weighted)):
-            expected = pid.to_frame()[["lower", "upper"]].iloc[i]
+            expected = pid.to_frame()[["low", "high"]].iloc[i]
             assert_allclose(row, expected, atol=1e-15)
         points = display.points_[part].get_offsets()
         assert_allclose(points[:, 0], starts(bars) + widths(bars))
@@ -216,25 +217,48 @@ def test_a_single_source_has_one_part(bits):
     assert np.isnan(display.parts[0, 1:]).all()
 
 
-def test_rows_are_fitted_with_and_without_weights(bits):
-    X, y, plain, weighted = bits
-    template = PIDEstimator(
-        propensity=PropensityWeighter(random_state=0), n_bootstraps=12, random_state=0
-    )
-    display = PIDDisplay.from_estimator(template, X, y)
-    assert labels_of(display) == ["biased", "corrected"]
+def test_the_table_is_what_is_drawn(bits, noise):
+    _, _, plain, weighted = bits
+    display = PIDDisplay.from_estimator({"biased": plain, "corrected": weighted})
     assert_array_equal(display.parts, np.r_[of_parts(plain), of_parts(weighted)])
-    assert not hasattr(template, "unique_")
-    assert list(display.estimators_) == ["biased", "corrected"]
-    assert display.estimators_["biased"].propensity_ is None
-    # Without a model of missingness, or with names of one's own, nothing is added.
-    weight = np.arange(len(y)) % 3
-    display = PIDDisplay.from_estimator(PIDEstimator(), X, y, sample_weight=weight)
-    expected = PIDEstimator().fit(X, y, sample_weight=weight)
-    assert_array_equal(display.parts, of_parts(expected))
-    assert labels_of(display) == ["x1 and x2"]
-    display = PIDDisplay.from_estimator({"mine": template}, X, y)
-    assert_array_equal(display.parts, of_parts(weighted))
+    table = display.table
+    assert list(table.columns) == [
+        "name", "first", "second", "part", "value", "raw", "low", "high",
+    ]  # fmt: skip
+    assert table["name"].tolist() == ["biased"] * 4 + ["corrected"] * 4
+    assert table["part"].tolist() == PARTS * 2
+    for name, pid in (("biased", plain), ("corrected", weighted)):
+        expected = pid.to_frame().query("term != 'mutual_information'")
+        for column in ("value", "raw", "low", "high"):
+            shown = table.loc[table["name"] == name, column]
+            assert_array_equal(shown, expected[column])
+    # It can be drawn again.
+    again = PIDDisplay(table).plot()
+    assert_array_equal(drawn(again), drawn(display))
+    assert PIDDisplay.from_estimator(noise).table["low"].isna().all()
+
+
+def test_nothing_is_fitted(bits):
+    X, y, plain, _ = bits
+    with pytest.raises(TypeError, match="positional argument"):
+        PIDDisplay.from_estimator(PIDEstimator(), X, y)
+    with pytest.raises(NotFittedError):
+        PIDDisplay.from_estimator(PIDEstimator())
+    before = plain.to_frame()
+    PIDDisplay.from_estimator(plain)
+    assert_frame_equal(plain.to_frame(), before)
+
+
+def test_bars_take_what_matplotlib_takes(bits):
+    _, _, plain, _ = bits
+    for display in (
+        PIDDisplay.from_estimator(plain, height=0.5, alpha=0.3),
+        PIDDisplay.from_predictions(plain.to_frame(), height=0.5, alpha=0.3),
+        PIDDisplay.from_estimator(plain).plot(height=0.5, alpha=0.3),
+    ):
+        for bars in display.bars_.values():
+            assert [bar.get_height() for bar in bars] == [0.5]
+            assert [bar.get_alpha() for bar in bars] == [0.3]
 
 
 def test_unit_is_that_of_the_table(bits):
@@ -287,7 +311,7 @@ def test_plotting_twice_on_given_axes(bits, noise, layout):
 
 
 def test_given_axes_make_no_figure(bits):
-    figure, axes = plt.subplots(1, 2)
+    _, axes = plt.subplots(1, 2)
     before = plt.get_fignums()
     PIDDisplay.from_estimator(bits[2], ax=axes[0])
     PIDDisplay.from_predictions(bits[2].to_frame(), ax=axes[1])
@@ -307,8 +331,10 @@ def test_nothing_is_cut_off(noise):
         ticks = display.ax_.get_yticklabels()
         for part in [display.ax_.get_legend(), display.ax_.xaxis.label, *ticks]:
             box = part.get_window_extent()
-            assert box.x0 >= page.x0 - 1 and box.x1 <= page.x1 + 1, part
-            assert box.y0 >= page.y0 - 1 and box.y1 <= page.y1 + 1, part
+            assert box.x0 >= page.x0 - 1, part
+            assert box.x1 <= page.x1 + 1, part
+            assert box.y0 >= page.y0 - 1, part
+            assert box.y1 <= page.y1 + 1, part
         assert axes.width > 3.5 * display.figure_.dpi
 
 
@@ -321,7 +347,7 @@ class Block:
             raise ImportError(name)
 sys.meta_path.insert(0, Block())
 from skmissing.inspection import PIDDisplay
-display = PIDDisplay(None, None, None, None, None)
+display = PIDDisplay(None)
 for call in [
     display.plot,
     lambda: PIDDisplay.from_estimator(None),
@@ -353,12 +379,8 @@ def test_errors_of_estimators(bits):
     nats = PIDEstimator(unit="nats").fit(X, y)
     with pytest.raises(ValueError, match=r"the units \['bits', 'nats'\], expected one"):
         from_estimator({"a": plain, "b": nats})
-    for extra in ("y", "sample_weight", "groups"):
-        with pytest.raises(ValueError, match=f"Got {extra} without X, expected both"):
-            from_estimator(plain, **{extra: y})
-    # Before anything is fitted: there are no data here.
     with pytest.raises(ValueError, match="Got column='corrected', expected one of"):
-        from_estimator(plain, [[0.0]], column="corrected")
+        from_estimator(plain, column="corrected")
     assert not plt.get_fignums()
 
 
@@ -377,6 +399,6 @@ def test_errors_of_tables(bits):
             from_predictions(wrong)
     with pytest.raises(ValueError, match="Got unit='bans', expected 'bits' or 'nats'"):
         from_predictions(frame, unit="bans")
-    with pytest.raises(ValueError, match="Got column='std', expected one of"):
-        from_predictions(frame, column="std")
+    with pytest.raises(ValueError, match="Got column='std_error', expected one of"):
+        from_predictions(frame, column="std_error")
     assert not plt.get_fignums()

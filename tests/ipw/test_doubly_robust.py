@@ -17,6 +17,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skmissing import MultimodalData, PropensityWeighter
+from skmissing._estimation._folds import Folds, split_rows, split_tested
+from skmissing._estimation._rows import LabelledRows
 from skmissing.exceptions import OverlapWarning
 from skmissing.ipw import modality_utility
 from skmissing.ipw.utility import _doubly_robust as module
@@ -24,9 +26,8 @@ from skmissing.ipw.utility._doubly_robust import (
     _boosted,
     _cross_fit,
     _smooth,
-    augmented_mean,
+    aipw_mean,
 )
-from skmissing.ipw.utility._modality_sets import make_folds, outcome_folds
 
 LINEAR = LogisticRegression()
 QUICK = PropensityWeighter(LogisticRegression(C=100.0))
@@ -79,7 +80,7 @@ def test_either_model_suffices(propensity, right_outcome, off):
         # A wrong model beside the right one does no harm.
         h = [np.sin(9 * c)] + ([expit(1.5 * c)] if right_outcome else [])
         one = np.ones(len(c))
-        found.append(augmented_mean(loss, seen / p, one, np.column_stack(h)))
+        found.append(aipw_mean(loss, seen / p, one, np.column_stack(h)))
     if off:
         assert np.mean(found) > 0.5 + off
     else:
@@ -93,9 +94,9 @@ def test_propensities_of_one_leave_the_word_to_the_models(first):
     assert loss[seen].mean() > 0.58
     w = seen * 1.0
     w[np.flatnonzero(seen)[0]] /= first
-    assert augmented_mean(loss, w, one, h) == pytest.approx(0.5, abs=0.02)
+    assert aipw_mean(loss, w, one, h) == pytest.approx(0.5, abs=0.02)
     # Where nothing is missing there is nothing to model.
-    assert augmented_mean(loss, one, one, h) == pytest.approx(loss.mean())
+    assert aipw_mean(loss, one, one, h) == pytest.approx(loss.mean())
 
 
 @pytest.mark.parametrize(
@@ -143,11 +144,10 @@ def test_outcome_models_never_see_the_row():
     rng = np.random.default_rng(0)
     x, noise = rng.normal(size=(300, 2)), rng.normal(size=(300, 1))
     noise[::3] = np.nan
-    folds = np.arange(300) % 4
-    trains = [folds != k for k in range(4)]
+    folds = Folds.partition(np.arange(300) % 4, 4)
     # One neighbour, which in its own fold would be the row itself.
     model = KNeighborsRegressor(1)
-    out = _cross_fit(model, x, noise, np.ones(300), folds, trains, 0)[:, :, 0]
+    out = _cross_fit(model, x, noise, np.ones(300), folds, 0)[:, :, 0]
     seen = ~np.isnan(noise[:, 0])
     assert abs(np.corrcoef(out[seen, 0], noise[seen, 0])[0, 1]) < 0.2
     assert np.isfinite(out).all()
@@ -249,7 +249,7 @@ def test_a_kernel_of_many_rows_is_taught_by_a_draw(monkeypatch):
 
 
 def test_a_single_split_teaches_what_it_says(small):
-    frame, y, modalities = small
+    frame, y, _modalities = small
     cv = ShuffleSplit(1, train_size=0.3, test_size=0.4, random_state=0)
     _, scores = run(small, cv=cv, return_scores=True, subsets=["a"])
     (train, test), = cv.split(frame)  # fmt: skip
@@ -296,18 +296,20 @@ def test_groups_stay_together_in_folds_of_a_single_split(small):
     cv = GroupShuffleSplit(1, test_size=0.6, random_state=0)
     rng = np.random.RandomState(0)
     X = MultimodalData({"a": frame[["a"]].to_numpy()})
-    folds, trains = make_folds(cv, X, y, X, y, rng, groups)
-    out, taught = outcome_folds(folds, trains, rng, groups)
-    np.testing.assert_array_equal(out >= 0, folds == 0)
+    rows = LabelledRows(X, y, np.unique(y), np.ones(500), groups)
+    folds = split_rows(cv, X, y, rows, rng)
+    inside = split_tested(folds, rng, groups)
+    out = inside.fold
+    np.testing.assert_array_equal(out >= 0, folds.fold == 0)
     assert len(np.unique(out)) == 6
     for k in range(5):
-        assert not set(groups[out == k]) & set(groups[taught[k]])
-        np.testing.assert_array_equal(taught[k], (out >= 0) & (out != k))
+        assert not set(groups[out == k]) & set(groups[inside.trains[k]])
+        np.testing.assert_array_equal(inside.trains[k], (out >= 0) & (out != k))
 
 
 @pytest.mark.parametrize("n_groups", [1, 3])
 def test_few_groups_in_a_single_split(small, n_groups):
-    frame, _, _ = small
+    _frame, _, _ = small
     tested = np.arange(500) % 2 == 0
     groups = np.where(tested, np.arange(500) % n_groups, 9)
     cv = [(np.flatnonzero(~tested), np.flatnonzero(tested))]
@@ -341,7 +343,7 @@ def test_groups_reach_the_models_of_the_loss(small):
 
 
 def test_splits_that_cannot_be_used(small):
-    frame, y, modalities = small
+    frame, _y, _modalities = small
 
     class Both(PredefinedSplit):
         def split(self, X=None, y=None, groups=None):

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from skmissing import MultimodalData, PIDEstimator
-from skmissing.pid import _bias, broja
-from skmissing.pid._decomposition import correct, least_information
+from skmissing._estimation._rows import LabelledRows
+from skmissing.pid import _resampling, broja
+from skmissing.pid._decomposition import Bias, Terms, correct, rough_union
 from skmissing.pid._resampling import half_sample_growth
 
 
@@ -108,61 +109,59 @@ def test_single_sources():
 
 
 def test_corrections_of_figures():
-    raw = np.array([[0.1, 0.2, 0.3, 0.4, 0.4, 0.5, 1.0]])
-    np.testing.assert_allclose(correct(raw, np.zeros((1, 4))), raw, atol=1e-15)
-    found = correct(raw, np.array([[0.01, 0.02, 0.05, 0.04]]))[0]
+    raw = Terms(0.1, 0.2, 0.3, 0.4, 0.4, 0.5, 1.0)
+    np.testing.assert_allclose(correct(raw, Bias(0, 0, 0, 0)), raw, atol=1e-15)
+    found = correct(raw, Bias(first=0.01, second=0.02, joint=0.05, union=0.04))
     np.testing.assert_allclose(found, [0.08, 0.17, 0.31, 0.39, 0.39, 0.48, 0.95])
 
 
 class Halves:
-    """Records the weights; the figure is 1 plus 3 / n."""
-
-    pairs = (None,)
+    """Records the weights; the union information is 1 plus 3 / n."""
 
     def __init__(self):
         self.seen = []
 
-    def least(self, codes, weight):
+    def __call__(self, weight):
         self.seen.append(weight)
         return np.array([1.0 + 3.0 / (weight > 0).sum()])
 
 
-class Used:
-    def __init__(self, n, groups=None):
-        self.codes, self.weight = np.arange(n) % 2, np.full(n, 2.0)
-        self.rows, self.groups = np.arange(n), groups
+def make_rows(n, groups=None):
+    data = MultimodalData({"a": np.zeros(n)})
+    y = np.arange(n) % 2
+    return LabelledRows(data, y, np.arange(2), np.full(n, 2.0), groups)
 
 
 def test_a_bias_of_one_over_n_is_found():
     tables = Halves()
     whole = np.array([1.03])
-    growth = half_sample_growth(tables, Used(100), whole)
+    growth = half_sample_growth(tables, make_rows(100), whole)
     assert growth == pytest.approx(3 / 100)
-    assert len(tables.seen) == 2 * _bias.N_HALVINGS
-    for k in range(_bias.N_HALVINGS):
+    assert len(tables.seen) == 2 * _resampling.N_HALVINGS
+    for k in range(_resampling.N_HALVINGS):
         first, second = tables.seen[2 * k : 2 * k + 2]
         np.testing.assert_array_equal(first + second, 2.0)
         assert (first > 0).sum() == 50
     assert not np.array_equal(tables.seen[0], tables.seen[2])
     # Again the same ones.
     again = Halves()
-    half_sample_growth(again, Used(100), whole)
+    half_sample_growth(again, make_rows(100), whole)
     np.testing.assert_array_equal(again.seen, tables.seen)
 
 
 def test_groups_are_not_halved():
     tables = Halves()
     groups = np.arange(100) // 10
-    half_sample_growth(tables, Used(100, groups), np.ones(1))
+    half_sample_growth(tables, make_rows(100, groups), np.ones(1))
     for half in tables.seen:
         assert np.ptp(half.reshape(10, 10), axis=1).max() == 0
         assert (half > 0).sum() == 50
-    lone = Used(100, np.zeros(100))
+    lone = make_rows(100, np.zeros(100))
     assert np.isnan(half_sample_growth(tables, lone, np.ones(1))).all()
 
 
-def test_least_information_is_that_of_the_solver():
+def test_union_information_is_that_of_the_solver():
     P = np.random.default_rng(0).dirichlet(np.ones(24)).reshape(2, 4, 3)
     found = broja(P)
     least = found.unique[0] + found.mutual_information.second
-    assert least_information(P.sum(axis=2), P.sum(axis=1)) == pytest.approx(least)
+    assert rough_union(P.sum(axis=2), P.sum(axis=1)) == pytest.approx(least)

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from skmissing.pid import broja
-from skmissing.pid.solver._binary import binary_minimum, solve
-from skmissing.pid.solver._binary_small import FEW, tiny_minimum
+from skmissing.pid.solver import union_information
+from skmissing.pid.solver._binary import blackwell_join, solve_binary
+from skmissing.pid.solver._binary_small import FEW_CELLS, solve_binary_small
 from skmissing.pid.solver._certificate import cell_softmax
 from skmissing.pid.solver._interior_point import interior_point
-from skmissing.pid.solver._union_information import minimum_information
 
 
 def marginals(seed, concentration=None):
@@ -29,7 +29,7 @@ def marginals(seed, concentration=None):
 def test_bounds_meet_and_nothing_iterates(concentration):
     for seed in range(60):
         first, second = marginals(seed, concentration)
-        L, M, bounds = binary_minimum(first, second)
+        L, M, bounds = solve_binary(first, second)
         assert bounds.gap < 1e-14
         np.testing.assert_allclose(bounds.coupling.sum(axis=2), first, atol=1e-15)
         np.testing.assert_allclose(bounds.coupling.sum(axis=0).T, second, atol=1e-15)
@@ -43,7 +43,7 @@ def test_bounds_meet_and_nothing_iterates(concentration):
 def test_agrees_with_the_interior_point_method(concentration):
     for seed in range(10):
         first, second = marginals(seed, concentration)
-        _, _, bounds = binary_minimum(first, second)
+        _, _, bounds = solve_binary(first, second)
         other = interior_point(
             first, np.ascontiguousarray(second.T), 1e-13, 1e-9, 200
         ).bounds
@@ -58,14 +58,14 @@ def test_lists_and_arrays_say_the_same(concentration, monkeypatch):
     for seed in range(60):
         first, second = marginals(seed, concentration)
         A, B = first.T, second.T
-        if A.shape[1] * B.shape[1] > FEW:
+        if A.shape[1] * B.shape[1] > FEW_CELLS:
             continue
-        found = tiny_minimum(A, B)
+        found = solve_binary_small(A, B)
         if found is None:
             continue
         tried += 1
         lower, upper, size, coupling, violation = found
-        _, _, bounds = binary_minimum(first, second * (A.sum(axis=1) / B.sum(axis=1)))
+        _, _, bounds = solve_binary(first, second * (A.sum(axis=1) / B.sum(axis=1)))
         # Sums of terms of that size lose their last places.
         places = 2.3e-16 * max(size, 4.0)
         assert lower == pytest.approx(bounds.lower, abs=places)
@@ -84,10 +84,10 @@ def test_lists_and_arrays_say_the_same(concentration, monkeypatch):
         )
         # In the last place of a sum, which depends on the order.
         assert violation == pytest.approx(off, abs=1.2e-16)
-        result = minimum_information(A, B)
+        result = union_information(A, B)
         with monkeypatch.context() as patch:
-            patch.setattr("skmissing.pid.solver._union_information.FEW", 0)
-            other = minimum_information(A, B)
+            patch.setattr("skmissing.pid.solver._union_information.FEW_CELLS", 0)
+            other = union_information(A, B)
         assert result.value == pytest.approx(other.value, abs=2 * places)
         assert result.duality_gap == pytest.approx(other.duality_gap, abs=2 * places)
     assert tried > 20
@@ -95,28 +95,28 @@ def test_lists_and_arrays_say_the_same(concentration, monkeypatch):
 
 def test_lists_give_up_where_states_are_merged_or_rounding_is_in_the_way():
     same = np.array([[0.1, 0.2, 0.2], [0.1, 0.2, 0.2]])
-    assert tiny_minimum(same, same) is None
-    result = minimum_information(same, same)
+    assert solve_binary_small(same, same) is None
+    result = union_information(same, same)
     assert result.value < 1e-15
     assert result.duality_gap < 1e-14
     off = np.array([[0.25, 0.2 + 1e-12], [0.3, 0.25]])
-    given = tiny_minimum(np.array([[0.25, 0.2], [0.3, 0.25]]), off)
+    given = solve_binary_small(np.array([[0.25, 0.2], [0.3, 0.25]]), off)
     # Totals that differ are taken from the first, and the difference is reported.
     assert given is not None
-    assert 1e-13 < given[4] < 1e-11
+    assert 1e-13 < given.violation < 1e-11
 
 
 def test_lists_give_up_on_potentials_that_are_not_feasible(monkeypatch):
     first, second = marginals(3, 1.0)
-    assert tiny_minimum(first.T, second.T) is not None
+    assert solve_binary_small(first.T, second.T) is not None
 
     def worse(*tables):
-        (one, two), edges = solve(*tables)
-        one.values = [(a + 1e-9, b) for a, b in one.values]
-        return (one, two), edges
+        (one, two), edges = blackwell_join(*tables)
+        off = one._replace(values=[(a + 1e-9, b) for a, b in one.values])
+        return (off, two), edges
 
-    monkeypatch.setattr("skmissing.pid.solver._binary_small.solve", worse)
-    assert tiny_minimum(first.T, second.T) is None
+    monkeypatch.setattr("skmissing.pid.solver._binary_small.blackwell_join", worse)
+    assert solve_binary_small(first.T, second.T) is None
 
 
 def test_one_source_above_the_other():

@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 
 from skmissing.exceptions import SkmissingWarning, UncertifiedWarning
 from skmissing.pid import broja
-from skmissing.pid.solver._union_information import minimum_information
+from skmissing.pid.solver import union_information
 
 
 def gate(function, p1=0.5, p2=0.5):
@@ -103,7 +103,7 @@ GATES = [
 
 
 @pytest.mark.parametrize(("function", "p1", "p2", "u1", "u2", "r", "s"), GATES)
-def test_gates_with_biased_inputs(function, p1, p2, u1, u2, r, s):
+def test_gates_with_biased_inputs(function, p1, p2, *, u1, u2, r, s):
     P = gate(function, p1, p2)
     result = broja(P)
     check(result, P)
@@ -323,9 +323,7 @@ def test_bad_parameters(parameters, error, message):
 
 def test_marginals_that_do_not_fit():
     with pytest.raises(ValueError, match="Got A and B with class totals that differ"):
-        minimum_information(
-            np.array([[0.5], [0.5]]), np.array([[0.2, 0.2], [0.3, 0.3]])
-        )
+        union_information(np.array([[0.5], [0.5]]), np.array([[0.2, 0.2], [0.3, 0.3]]))
 
 
 def test_the_violation_is_measured_against_both_marginals():
@@ -334,6 +332,6 @@ def test_the_violation_is_measured_against_both_marginals():
     shift = np.array([[4e-10], [-4e-10]]) / B.shape[1]
     # The class totals of the first table are kept, the second gives in to them.
     for first, second, giving in [(A, B + shift, B), (B + shift, A, A)]:
-        result = minimum_information(first, second)
+        result = union_information(first, second)
         expected = 4e-10 * (giving / giving.sum(axis=1, keepdims=True)).max()
         assert result.marginal_violation == pytest.approx(expected, rel=1e-3)

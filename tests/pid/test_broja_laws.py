@@ -9,10 +9,10 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from skmissing._utils._threads import single_thread
 from skmissing.pid import broja
+from skmissing.pid.solver import union_information
 from skmissing.pid.solver._certificate import certify, negative_entropy, repair
 from skmissing.pid.solver._interior_point import interior_point
 from skmissing.pid.solver._newton import NewtonSystem
-from skmissing.pid.solver._union_information import minimum_information
 
 from .test_broja import and_, check, dirichlet, gate, information, parts, xor
 
@@ -279,7 +279,7 @@ def test_heavy_tails_do_not_jam():
     for _ in range(60):
         P = np.exp(10.0 * rng.normal(size=rng.integers(2, 7, size=3)))
         P /= P.sum()
-        result = minimum_information(P.sum(axis=2), P.sum(axis=1))
+        result = union_information(P.sum(axis=2), P.sum(axis=1))
         missed += result.duality_gap > 1e-9
     assert missed <= 1  # 3 without the steps back to the centre
 
@@ -313,7 +313,7 @@ def test_bounds_hold_for_any_potentials_and_any_coupling():
         A, B = P.sum(axis=2).T.copy(), P.sum(axis=1)
         totals = P.sum(axis=(1, 2))
         entropy = -(totals * np.log2(totals)).sum()
-        exact = minimum_information(A.T, B).value - entropy
+        exact = union_information(A.T, B).value - entropy
         for scale in (0.1, 1.0, 5.0):
             L, M = scale * rng.normal(size=A.shape), scale * rng.normal(size=B.shape)
             Q = rng.random((shape[1], shape[0], shape[2])) ** 8
@@ -382,7 +382,7 @@ def test_threads_are_restored_and_do_not_matter():
 def test_small_tables_of_uneven_entries(shape, concentration):
     for seed in range(80):
         P = dirichlet(shape, concentration, seed)
-        result = minimum_information(P.sum(axis=2), P.sum(axis=1))
+        result = union_information(P.sum(axis=2), P.sum(axis=1))
         assert result.duality_gap < 1e-9
 
 
@@ -401,7 +401,7 @@ def test_a_breakdown_ends_in_valid_bounds():
     for _ in range(30):
         P = np.exp(40.0 * rng.normal(size=rng.integers(2, 7, size=3)))
         P /= P.sum()
-        result = minimum_information(P.sum(axis=2), P.sum(axis=1))
+        result = union_information(P.sum(axis=2), P.sum(axis=1))
         assert result.marginal_violation < 1e-14
         assert np.isfinite(result.value)
         assert result.duality_gap >= 0
@@ -456,10 +456,10 @@ def test_attempts_share_the_iterations(monkeypatch):
     monkeypatch.setattr("skmissing.pid.solver._interior_point.PATIENCE", 3)
     P = dirichlet((4, 5, 6))
     A, B = P.sum(axis=2), P.sum(axis=1)
-    assert minimum_information(A, B).n_iter == 9
-    assert minimum_information(A, B, max_iter=5).n_iter == 5
+    assert union_information(A, B).n_iter == 9
+    assert union_information(A, B, max_iter=5).n_iter == 5
     # More iterations never give a worse bound.
-    gaps = [minimum_information(A, B, max_iter=n).duality_gap for n in (3, 5, 9)]
+    gaps = [union_information(A, B, max_iter=n).duality_gap for n in (3, 5, 9)]
     assert gaps == sorted(gaps, reverse=True)
 
 

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_val_score
 
 from skmissing import MultimodalData, PIDEstimator, PropensityWeighter
 from skmissing.datasets import make_bitwise
 from skmissing.exceptions import UncertifiedWarning
-from skmissing.pid import _decomposition as _parts
-from skmissing.pid import broja
+from skmissing.pid import _decomposition, broja
 from skmissing.pid._decomposition import count_table, first_order_bias
 from skmissing.pid._discrete import state_codes
 
@@ -118,8 +118,10 @@ def test_agrees_with_the_table_solver():
         atol=1e-12,
     )
     assert pid.unique_ == pytest.approx(dict(zip(["m0", "m1"], expected.unique)))
-    assert pid.redundant_ == pytest.approx(expected.redundant)
-    assert pid.synergistic_ == pytest.approx(expected.synergistic)
+    assert pid.redundant_ == {("m0", "m1"): pytest.approx(expected.redundant)}
+    assert pid.synergistic_ == {("m0", "m1"): pytest.approx(expected.synergistic)}
+    assert pid.redundant == pid.redundant_["m0", "m1"]
+    assert pid.synergistic == pid.synergistic_["m0", "m1"]
     assert pid.mutual_information_ == pytest.approx(
         {"m0": info.first, "m1": info.second, "joint": info.joint}
     )
@@ -161,7 +163,8 @@ def test_one_source():
     both = PIDEstimator(method="exact", unit="nats").fit(X, y)
     info = both.mutual_information_["m1"]
     assert pid.unique_ == pytest.approx({"m1": info}, abs=1e-12)
-    assert (pid.redundant_, pid.synergistic_) == (0, 0)
+    assert pid.redundant_ == pid.synergistic_ == {("m1", ""): 0}
+    assert (pid.redundant, pid.synergistic) == (0, 0)
     assert pid.mutual_information_ == pytest.approx({"m1": info, "joint": info})
     frame = pid.to_frame()
     assert frame["term"].tolist() == [
@@ -187,7 +190,7 @@ def test_nats_differ_by_the_logarithm_of_two():
     np.testing.assert_allclose(
         nats.null_distribution_, bits.null_distribution_ * np.log(2), atol=1e-12
     )
-    assert nats.score(X, y) == bits.score(X, y)
+    assert nats.score(X, y) == pytest.approx(bits.score(X, y) * np.log(2))
 
 
 # -- several sources ------------------------------------------------------------------
@@ -207,8 +210,9 @@ def test_more_than_two_modalities_are_held_against_the_rest():
         assert list(pair.unique_) == [name, other]
         assert pid.unique_[name] == pytest.approx(pair.unique_[name], abs=1e-12)
         assert frame[name, "unique", other] == pytest.approx(pair.unique_[other])
-        assert pid.redundant_[name] == pytest.approx(pair.redundant_, abs=1e-12)
-        assert pid.synergistic_[name] == pytest.approx(pair.synergistic_, abs=1e-12)
+        redundant, synergistic = pid.redundant_, pid.synergistic_
+        assert redundant[name, other] == pytest.approx(pair.redundant, abs=1e-12)
+        assert synergistic[name, other] == pytest.approx(pair.synergistic, abs=1e-12)
         info = pair.mutual_information_
         assert pid.mutual_information_[name] == pytest.approx(info[name])
         assert pid.mutual_information_["joint"] == pytest.approx(info["joint"])
@@ -224,7 +228,8 @@ def test_sources_leave_other_modalities_out():
     assert list(pid.unique_) == ["m1", "m0"]
     assert PIDEstimator(method="exact").fit(X, y).n_used_ == len(y) // 2
     three = PIDEstimator(method="exact", sources=["m0", ["m1"], "m2"]).fit(X, y)
-    assert list(three.redundant_) == ["m0", "m1", "m2"]
+    pairs = [("m0", "m1+m2"), ("m1", "m0+m2"), ("m2", "m0+m1")]
+    assert list(three.redundant_) == list(three.synergistic_) == pairs
 
 
 # -- which rows, which states ---------------------------------------------------------
@@ -406,13 +411,26 @@ def test_pickle_and_clone():
     pd.testing.assert_frame_equal(clone(pid).fit(X, y).to_frame(), pid.to_frame())
 
 
+def test_floats_are_those_of_the_only_pair():
+    X, y = discrete(n_sources=3)
+    pid = PIDEstimator(method="exact")
+    for name in ("redundant", "synergistic"):
+        with pytest.raises(NotFittedError):
+            getattr(pid, name)
+    pid.fit(X, y)
+    for name in ("redundant", "synergistic"):
+        with pytest.raises(AttributeError, match=f"Got 3 pairs.*the dict {name}_"):
+            getattr(pid, name)
+        assert not hasattr(pid, name)
+
+
 def test_warns_of_an_uncertified_solution(monkeypatch):
-    solve = _parts.minimum_information
+    solve = _decomposition.union_information
 
     def loose(A, B, **options):
         return solve(A, B, **options)._replace(duality_gap=2e-6)
 
-    monkeypatch.setattr(_parts, "minimum_information", loose)
+    monkeypatch.setattr(_decomposition, "union_information", loose)
     X, y = discrete()
     with pytest.warns(UncertifiedWarning, match="Got a duality gap of 2e-06 bit"):
         pid = PIDEstimator(method="exact").fit(X, y)
@@ -485,6 +503,7 @@ def test_a_modality_called_joint():
         ({"n_bins": 0}, None, None, {}, ValueError, "'n_bins' parameter"),
         ({"unit": "bit"}, None, None, {}, ValueError, "'unit' parameter"),
         ({"n_permutations": -1}, None, None, {}, ValueError, "'n_permutations' param"),
+        ({"confidence_level": 1.0}, None, None, {}, ValueError, "'confidence_level'"),
     ],
 )  # fmt: skip
 def test_errors_leave_nothing_behind(params, X, y, fit, error, match):

@@ -1,6 +1,7 @@
 """Null distributions and intervals of PIDEstimator."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from skmissing import MultimodalData, PIDEstimator, PropensityWeighter
@@ -31,11 +32,46 @@ def test_intervals_are_moved_by_twice_the_bias():
     assert (low[0], high[0]) == (0, pytest.approx(0.25))
 
 
+def test_levels_of_intervals():
+    drawn = np.linspace(0.5, 1.5, 101)[:, None]
+    low, high = intervals(np.array([1.0]), drawn, 0.5)
+    assert (low[0], high[0]) == (pytest.approx(0.75), pytest.approx(1.25))
+    X, y, _ = noise(0)
+    settings = {"method": "exact", "n_bootstraps": 30, "random_state": 0}
+    narrow = PIDEstimator(**settings, confidence_level=0.5).fit(X, y)
+    wide = PIDEstimator(**settings, confidence_level=0.99).fit(X, y)
+    np.testing.assert_array_equal(
+        narrow.bootstrap_distribution_, wide.bootstrap_distribution_
+    )
+    narrow, wide = narrow.to_frame(), wide.to_frame()
+    assert (narrow["low"] >= wide["low"]).all()
+    assert (narrow["high"] < wide["high"]).all()
+
+
+@pytest.mark.parametrize("method", ["exact", "posterior"])
+def test_the_number_of_processes_changes_nothing(method, capfd):
+    bunch = make_bitwise(300, gate="and", mechanism="mar", random_state=0)
+    settings = {"n_bootstraps": 5, "n_permutations": 5, "random_state": 0}
+    frames = []
+    for n_jobs in (None, 2):
+        pid = PIDEstimator(
+            method=method,
+            propensity=PropensityWeighter(random_state=0, cv=3),
+            n_jobs=n_jobs,
+            verbose=n_jobs is not None,
+            **settings,
+        )
+        frames.append(pid.fit(bunch.data, bunch.target).to_frame())
+        shown = capfd.readouterr().err
+        assert ("resamples" in shown) == ("shuffles" in shown) == (n_jobs is not None)
+    pd.testing.assert_frame_equal(*frames, check_exact=True)
+
+
 def test_intervals_stay_within_what_is_possible():
     drawn = np.linspace(0.5, 1.5, 101)[:, None]
-    low, high = intervals(np.array([0.9]), drawn, 1.0)
+    low, high = intervals(np.array([0.9]), drawn, largest=1.0)
     assert (low[0], high[0]) == (pytest.approx(0.35), 1.0)
-    low, high = intervals(np.array([3.0]), drawn, 2.0)
+    low, high = intervals(np.array([3.0]), drawn, largest=2.0)
     assert (low[0], high[0]) == (2.0, 2.0)
     # A copy of the label, where bits in resamples are fewer than in the data.
     y = np.repeat([0, 1, 2], [20, 2, 2])
@@ -44,11 +80,11 @@ def test_intervals_stay_within_what_is_possible():
         pid = PIDEstimator(
             method="exact", n_bootstraps=40, unit=unit, random_state=0
         ).fit(X, y)
-        upper = pid.to_frame()["upper"]
+        upper = pid.to_frame()["high"]
         assert upper.max() <= most + 1e-12
     even = PIDEstimator(method="exact", n_bootstraps=40, random_state=0)
     frame = even.fit(MultimodalData({"a": [0, 1] * 8, "b": [0] * 16}), [0, 1] * 8)
-    assert frame.to_frame()["upper"].max() == 1.0
+    assert frame.to_frame()["high"].max() == 1.0
 
 
 @pytest.mark.slow
@@ -121,10 +157,10 @@ def test_intervals_cover_the_truth_under_missingness():
             random_state=0,
         ).fit(bunch.data, bunch.target)
         frame, truth = pid.to_frame(), oracle(bunch, "true")
-        covered.append((frame["lower"] <= truth) & (truth <= frame["upper"] + 1e-12))
-        width.append(frame["upper"] - frame["lower"])
+        covered.append((frame["low"] <= truth) & (truth <= frame["high"] + 1e-12))
+        width.append(frame["high"] - frame["low"])
         np.testing.assert_allclose(
-            frame["std"], pid.bootstrap_distribution_.std(axis=0), atol=1e-12
+            frame["std_error"], pid.bootstrap_distribution_.std(axis=0), atol=1e-12
         )
     # Intervals of 90%; the binomial standard deviation is 6%.
     assert np.mean(covered, axis=0).min() >= 0.7, dict(zip(TERMS, covered))
@@ -139,8 +175,8 @@ def test_intervals_of_noise_reach_down_to_zero(method):
         X, y, w = noise(seed)
         pid = PIDEstimator(method=method, n_bootstraps=30, random_state=0)
         frame = pid.fit(X, y, sample_weight=w).to_frame()
-        reached.append(frame["lower"] < 1e-9)
-        assert (frame["lower"] <= frame["upper"]).all()
+        reached.append(frame["low"] < 1e-9)
+        assert (frame["low"] <= frame["high"]).all()
     assert np.mean(reached) > 0.8
 
 
@@ -173,10 +209,12 @@ def test_groups_are_drawn_whole():
     big_X, big_y = MultimodalData.concat([X] * 10), np.tile(y, 10)
     groups = np.tile(np.arange(100), 10)
     settings = {"method": "exact", "n_bootstraps": 60, "random_state": 0}
-    alone = PIDEstimator(**settings).fit(X, y).to_frame()["std"]
+    alone = PIDEstimator(**settings).fit(X, y).to_frame()["std_error"]
     grouped = PIDEstimator(**settings).fit(big_X, big_y, groups=groups)
-    ignored = PIDEstimator(**settings).fit(big_X, big_y).to_frame()["std"]
-    np.testing.assert_allclose(grouped.to_frame()["std"], alone, rtol=1e-9, atol=1e-12)
+    ignored = PIDEstimator(**settings).fit(big_X, big_y).to_frame()["std_error"]
+    np.testing.assert_allclose(
+        grouped.to_frame()["std_error"], alone, rtol=1e-9, atol=1e-12
+    )
     assert ignored.iloc[-1] < 0.6 * alone.iloc[-1]
 
 
@@ -203,7 +241,7 @@ def test_several_pairs_and_single_sources():
     frame = pid.to_frame()
     assert list(frame.columns[4:]) == [
         "value", "raw", "corrected", "null_mean", "null_std", "p_value",
-        "std", "lower", "upper",
+        "std_error", "low", "high",
     ]  # fmt: skip
     assert frame["p_value"].iloc[-1] == 1 / 5
     one = PIDEstimator(**settings, sources="c", random_state=0).fit(X, y)

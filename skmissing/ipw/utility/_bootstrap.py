@@ -1,4 +1,4 @@
-"""Resamples, and the table that they end in."""
+"""Resamples of a study, and the table that they end in."""
 
 from __future__ import annotations
 
@@ -9,32 +9,17 @@ import pandas as pd
 from joblib import Parallel, delayed, effective_n_jobs
 
 from ..._estimation._resampling import effective_sample_size
-from .._propensity_model import FrozenPropensity
+from ..._estimation._rows import LabelledRows
 from .._sensitivity import tipping_odds_ratio
-from ._fold_covariance import widening
-from ._terms import Line, resample
+from ._fold_covariance import variance_inflation
+from ._terms import Propensities, TermValues, UtilityTerm, resample
 
-
-def bootstrap(
-    lines: list[Line],
-    missingness: dict[frozenset[str], FrozenPropensity],
-    weight: np.ndarray,
-    groups: np.ndarray | None,
-    correct_evaluation: bool,
-    seeds: np.ndarray,
-    n_jobs: int | None,
-    progress: Any,
-) -> np.ndarray:
-    if not len(seeds):
-        return np.empty((0, len(lines), 5))
-    # A few resamples at a time: the arguments travel to other processes.
-    n_parts = min(len(seeds), max(10, 4 * effective_n_jobs(n_jobs)))
-    parts = np.array_split(seeds, n_parts)
-    results = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(resample)(lines, missingness, weight, groups, correct_evaluation, part)
-        for part in parts
-    )
-    return np.concatenate(list(progress.over("resamples")(results, len(parts))))
+# Column of each estimate in the table, and how the columns of its interval begin.
+ESTIMATES = (
+    ("biased", "biased_", "biased_drop"),
+    ("corrected", "", "corrected_drop"),
+    ("doubly_robust", "dr_", "corrected_drop"),
+)
 
 
 class Progress:
@@ -44,6 +29,7 @@ class Progress:
         self.hidden = not verbose
 
     def over(self, what: str) -> Any:
+        """A wrapper of an iteration, given its items and their number."""
         from tqdm.auto import tqdm
 
         return lambda items, total: tqdm(
@@ -51,57 +37,99 @@ class Progress:
         )
 
 
+def bootstrap(
+    terms: list[UtilityTerm],
+    propensities: Propensities,
+    rows: LabelledRows,
+    seeds: np.ndarray,
+    *,
+    correct_evaluation: bool,
+    n_jobs: int | None,
+    progress: Progress,
+) -> TermValues:
+    """Estimates of every resample, each of shape (n_resamples, n_terms)."""
+    if not len(seeds):
+        return TermValues(*np.empty((5, 0, len(terms))))
+    # A few resamples at a time: the arguments travel to other processes.
+    n_parts = min(len(seeds), max(10, 4 * effective_n_jobs(n_jobs)))
+    parts = np.array_split(seeds, n_parts)
+    results = Parallel(n_jobs=n_jobs, return_as="generator")(
+        delayed(resample)(
+            terms, propensities, rows.weight, rows.groups, correct_evaluation, part
+        )
+        for part in parts
+    )
+    drawn = progress.over("resamples")(results, len(parts))
+    return TermValues(*(np.concatenate(values) for values in zip(*drawn)))
+
+
 def tabulate(
-    lines: list[Line],
-    missingness: dict[frozenset[str], FrozenPropensity],
+    terms: list[UtilityTerm],
+    propensities: Propensities,
     weight: np.ndarray,
-    point: np.ndarray,
-    drawn: np.ndarray,
-    level: float,
+    point: TermValues,
+    drawn: TermValues,
+    *,
+    confidence_level: float,
     n_folds: int,
     correct_evaluation: bool,
 ) -> pd.DataFrame:
-    tail = (1.0 - level) / 2.0
-    prefixes = [("biased", "biased_"), ("corrected", ""), ("doubly_robust", "dr_")]
+    """One row per term."""
     records = []
-    for i, line in enumerate(lines):
-        m = missingness.get(line.union)
+    for i, term in enumerate(terms):
         record: dict[str, Any] = {
-            "quantity": "gain" if line.baseline else "value",
-            "subset": "+".join(line.subset),
-            "baseline": "+".join(line.baseline),
-            "metric": line.metric,
+            "quantity": "gain" if term.baseline else "value",
+            "subset": "+".join(term.subset),
+            "baseline": "+".join(term.baseline),
+            "metric": term.metric,
         }
-        for j, (name, prefix) in enumerate(prefixes):
-            record[name] = point[i, j]
-            # Resamples in which an area is undefined say nothing.
-            sample = drawn[:, i, j][~np.isnan(drawn[:, i, j])]
-            ends = np.full(2, np.nan)
-            record[f"{prefix}std_error"] = np.nan
-            if len(sample) > 1:
-                drop = drawn[:, i, 3 if j == 0 else 4]
-                wider = widening(sample, drop, n_folds, line.decides)
-                record[f"{prefix}std_error"] = wider * sample.std(ddof=1)
-                ends = np.quantile(sample, [tail, 1 - tail])
-                stretched = point[i, j] + wider * (ends - point[i, j])
-                # No further than the metric goes, unless they were there already.
-                low, high = line.limits
-                ends = np.clip(stretched, min(low, ends[0]), max(high, ends[1]))
-            record[f"{prefix}low"], record[f"{prefix}high"] = ends
-        record["n_observed"] = 0 if m is None else len(m.rows)
-        record["effective_sample_size"] = 0.0
-        record["tipping_odds_ratio"] = np.nan
-        if m is not None:
-            used = weight[m.rows]
-            if correct_evaluation:
-                used = m.weights(weight, refit=False)
-            record["effective_sample_size"] = effective_sample_size(used)
-        weighted = m is not None and correct_evaluation
-        if m is not None and weighted and line.baseline and line.values is not None:
-            record["tipping_odds_ratio"] = tipping_odds_ratio(
-                line.values[m.rows],
-                m.propensity[m.rows],
-                sample_weight=weight[m.rows],
+        for name, prefix, drop in ESTIMATES:
+            value = getattr(point, name)[i]
+            sample, less = getattr(drawn, name)[:, i], getattr(drawn, drop)[:, i]
+            record[name] = value
+            error, low, high = _interval(
+                value, sample, less, term, n_folds, confidence_level
             )
+            record[f"{prefix}std_error"] = error
+            record[f"{prefix}low"], record[f"{prefix}high"] = low, high
+        frozen = propensities.get(term.union)
+        record.update(
+            n_observed=0, effective_sample_size=0.0, tipping_odds_ratio=np.nan
+        )
+        if frozen is not None:
+            used = weight[frozen.rows]
+            record["n_observed"] = len(used)
+            if correct_evaluation and term.baseline and term.values is not None:
+                record["tipping_odds_ratio"] = tipping_odds_ratio(
+                    term.values[frozen.rows],
+                    frozen.propensity[frozen.rows],
+                    sample_weight=used,
+                )
+            if correct_evaluation:
+                used = frozen.weights(weight, refit=False)
+            record["effective_sample_size"] = effective_sample_size(used)
         records.append(record)
     return pd.DataFrame.from_records(records)
+
+
+def _interval(
+    value: float,
+    sample: np.ndarray,
+    drop: np.ndarray,
+    term: UtilityTerm,
+    n_folds: int,
+    confidence_level: float,
+) -> tuple[float, float, float]:
+    """Standard error and interval of one estimate, NaN without resamples."""
+    # Resamples in which an AUC is undefined hold no information.
+    sample = sample[~np.isnan(sample)]
+    if len(sample) < 2:
+        return np.nan, np.nan, np.nan
+    inflation = variance_inflation(sample, drop, n_folds, term.decides)
+    tail = (1.0 - confidence_level) / 2.0
+    ends = np.quantile(sample, [tail, 1 - tail])
+    inflated = value + inflation * (ends - value)
+    # No further than the metric goes, unless they were there already.
+    low, high = term.limits
+    low, high = np.clip(inflated, min(low, ends[0]), max(high, ends[1]))
+    return inflation * sample.std(ddof=1), low, high

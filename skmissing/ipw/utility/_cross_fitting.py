@@ -4,131 +4,117 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import clone
 
+from ..._estimation._folds import Folds
+from ..._estimation._rows import LabelledRows
 from ..._utils._sklearn_compat import _safe_indexing
 from ..._utils._warn import warn_user
 from ...exceptions import FoldDependenceWarning, SkmissingWarning
 from .._classifier import IPWMultimodalClassifier
+from ._fold_covariance import LeftOut
 from ._modality_sets import Subset
 from ._reweighted_metrics import Predictions
 
+Job = tuple[Subset, str]
+
+
+class CrossFitted(NamedTuple):
+    """Out-of-fold predictions and fitted models, by subset and weighting."""
+
+    predictions: dict[Job, Predictions]
+    models: dict[Job, list[IPWMultimodalClassifier]]
+
+
+@dataclass(frozen=True)
+class FitPlan:
+    """What the models of a study are fitted on.
+
+    ``present`` are the rows that have all modalities of a subset.
+    """
+
+    template: IPWMultimodalClassifier
+    X: Any
+    y: Any
+    rows: LabelledRows
+    folds: Folds
+    present: dict[Subset, np.ndarray]
+    n_jobs: int | None
+
 
 def cross_fit(
-    jobs: list[tuple[Subset, str]],
-    template: IPWMultimodalClassifier,
-    X: Any,
-    y: Any,
-    codes: np.ndarray,
-    weight: np.ndarray,
-    groups: np.ndarray | None,
-    folds: np.ndarray,
-    trains: list[np.ndarray],
-    has: dict[Subset, np.ndarray],
-    classes: np.ndarray,
-    plan: list[tuple[tuple[int, ...], tuple[int, ...]]],
-    n_jobs: int | None,
+    plan: FitPlan,
+    jobs: list[Job],
+    left_out: list[LeftOut],
     progress: Any,
-    fallback: tuple[dict[Any, Predictions], dict[Any, list]] | None = None,
-) -> tuple[dict[tuple[Subset, str], Predictions], dict[tuple[Subset, str], list]]:
-    """Fit every model without some folds and keep what it says of them.
+    fallback: CrossFitted | None = None,
+) -> CrossFitted:
+    """Fit every model without some folds, and predict those.
 
-    Parameters
-    ----------
-    jobs : list of (subset, weighting)
-        Which models.
-    template : IPWMultimodalClassifier
-        Cloned for each.
-    X, y : object
-        As the user gave them.
-    codes : ndarray of int of shape (n,)
-        Index of each row's class, -1 where missing.
-    weight : ndarray of shape (n,)
-        Sample weights.
-    groups : ndarray of shape (n,) or None
-        Groups.
-    folds : ndarray of int of shape (n,)
-        Fold of each row, -1 where it is never tested.
-    trains : list of ndarray of bool of shape (n,)
-        Rows that may teach the model of each fold.
-    has : dict of subset to ndarray of bool of shape (n,)
-        Rows that have all modalities of a subset.
-    classes : ndarray of shape (n_classes,)
-        Class labels.
-    plan : list of (left_out, tested)
-        For each model, the folds that it is not fitted on and those of them whose
-        rows it answers; every fold is tested once.
-    n_jobs : int or None
-        Fits at once.
-    progress : callable
-        Wraps the iteration over fits.
-    fallback : (predictions, models), default=None
-        Of an earlier call: the predictions are returned for rows whose model cannot be
-        fitted or asked, or knows fewer classes than those models, with a warning. None:
-        errors are raised.
-
-    Warns
-    -----
-    FoldDependenceWarning
-        If the fallback was needed.
-
-    Returns
-    -------
-    predictions : dict of job to Predictions
-    models : dict of job to list of fitted IPWMultimodalClassifier
-        One per item of the plan.
+    Where a model cannot be fitted, or knows fewer classes than those of ``fallback``,
+    the predictions of ``fallback`` are used, with a warning.
     """
+    rows, folds = plan.rows, plan.folds
+    n, classes = len(rows), rows.classes
     tasks = [
         (
             job,
-            np.all([trains[k] for k in out], axis=0) & ~np.isin(folds, out),
-            np.isin(folds, tested) & has[job[0]],
+            np.all([folds.trains[k] for k in out.folds], axis=0)
+            & ~np.isin(folds.fold, out.folds),
+            np.isin(folds.fold, out.tested) & plan.present[job[0]],
         )
         for job in jobs
-        for out, tested in plan
+        for out in left_out
     ]
-    results: Iterable[Any] = Parallel(n_jobs=n_jobs, return_as="generator")(
+    results: Iterable[Any] = Parallel(n_jobs=plan.n_jobs, return_as="generator")(
         delayed(_fit_fold)(
-            fallback is not None,
-            clone(template).set_params(use=list(subset), weighting=weighting),
-            X, y, weight, groups, train, test,
+            clone(plan.template).set_params(use=list(subset), weighting=weighting),
+            plan.X,
+            plan.y,
+            weight=rows.weight,
+            groups=rows.groups,
+            train=train,
+            test=test,
+            may_fail=fallback is not None,
         )
         for (subset, weighting), train, test in tasks
-    )  # fmt: skip
-    n = len(codes)
-    predictions = {
-        job: Predictions(np.full((n, len(classes)), np.nan), np.full(n, -1))
-        for job in jobs
-    }
-    models: dict[tuple[Subset, str], list] = {job: [] for job in jobs}
+    )
+    out = CrossFitted(
+        {
+            job: Predictions(np.full((n, len(classes)), np.nan), np.full(n, -1))
+            for job in jobs
+        },
+        {job: [] for job in jobs},
+    )
     missed = 0
-    for (job, _, rows), (model, proba, labels) in zip(
+    for (job, _, tested), (model, proba, labels) in zip(
         tasks, progress(results, len(tasks))
     ):
-        known = predictions[job]
+        known = out.predictions[job]
         if fallback is not None and (
             model is None
-            or len(model.classes_) < min(len(m.classes_) for m in fallback[1][job])
+            or len(model.classes_) < min(len(m.classes_) for m in fallback.models[job])
         ):
-            spare = fallback[0][job]
-            known.predicted[rows] = spare.predicted[rows]
+            spare = fallback.predictions[job]
+            known.predicted[tested] = spare.predicted[tested]
             if known.proba is not None and spare.proba is not None:
-                known.proba[rows] = spare.proba[rows]
+                known.proba[tested] = spare.proba[tested]
             missed += 1
             continue
-        known.predicted[rows] = np.searchsorted(classes, labels)
+        known.predicted[tested] = np.searchsorted(classes, labels)
         if proba is None:
             known.proba = None
         elif known.proba is not None:
             columns = np.searchsorted(classes, model.classes_)
-            block = np.zeros((rows.sum(), len(classes)))
+            block = np.zeros((tested.sum(), len(classes)))
             block[:, columns] = proba
-            known.proba[rows] = block
-        models[job].append(model)
+            known.proba[tested] = block
+        out.models[job].append(model)
     if missed:
         warn_user(
             f"Got too few rows for {missed} of the {len(tasks)} models without two "
@@ -136,16 +122,36 @@ def cross_fit(
             "intervals take those folds for independent.",
             FoldDependenceWarning,
         )
-    return predictions, models
+    return out
 
 
-def _fit_fold(may_fail: bool, *task: Any) -> tuple[Any, np.ndarray | None, np.ndarray]:
-    """What :func:`_fit_and_ask` returns, or no model where it may fail."""
+def _fit_fold(
+    model: IPWMultimodalClassifier,
+    X: Any,
+    y: Any,
+    *,
+    weight: np.ndarray,
+    groups: np.ndarray | None,
+    train: np.ndarray,
+    test: np.ndarray,
+    may_fail: bool,
+) -> tuple[Any, np.ndarray | None, np.ndarray]:
+    """A fitted model, probabilities and labels of the tested rows.
+
+    No model where it may fail and does.
+    """
+    at, tested = np.flatnonzero(train), np.flatnonzero(test)
     try:
         with warnings.catch_warnings():
-            # Said once already, of the propensities of all rows.
+            # Raised once already, for the propensities of all rows.
             warnings.simplefilter("ignore", SkmissingWarning)
-            return _fit_and_ask(*task)
+            model.fit(
+                _safe_indexing(X, at),
+                _safe_indexing(y, at),
+                sample_weight=weight[at],
+                groups=None if groups is None else groups[at],
+            )
+            return model, *_predict(model, _safe_indexing(X, tested), len(tested))
     except Exception:
         # Whatever an estimator raises where too few rows are left.
         if not may_fail:
@@ -153,29 +159,14 @@ def _fit_fold(may_fail: bool, *task: Any) -> tuple[Any, np.ndarray | None, np.nd
         return None, None, np.empty(0)
 
 
-def _fit_and_ask(
-    model: IPWMultimodalClassifier,
-    X: Any,
-    y: Any,
-    weight: np.ndarray,
-    groups: np.ndarray | None,
-    train: np.ndarray,
-    test: np.ndarray,
-) -> tuple[IPWMultimodalClassifier, np.ndarray | None, np.ndarray]:
-    at = np.flatnonzero(train)
-    model.fit(
-        _safe_indexing(X, at),
-        _safe_indexing(y, at),
-        sample_weight=weight[at],
-        groups=None if groups is None else groups[at],
-    )
-    rows = _safe_indexing(X, np.flatnonzero(test))
-    if not test.any():
-        empty = np.empty((0, len(model.classes_)))
-        return model, empty, model.classes_[:0]
+def _predict(
+    model: IPWMultimodalClassifier, rows: Any, n: int
+) -> tuple[np.ndarray | None, np.ndarray]:
+    if not n:
+        return np.empty((0, len(model.classes_))), model.classes_[:0]
     proba = model.predict_proba(rows) if hasattr(model, "predict_proba") else None
     if proba is not None and np.isnan(proba).any():
         raise ValueError(
             f"Got NaN among the probabilities of {model.estimator!r}, expected numbers."
         )
-    return model, proba, model.predict(rows)
+    return proba, model.predict(rows)

@@ -13,7 +13,9 @@ from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
 
+from ..._estimation._folds import Folds
 from ..._estimation._inner_estimators import fit_weighted, takes_sample_weight
+from ..._estimation._rows import LabelledRows
 from ..._utils._threads import single_thread
 from ._modality_sets import Subset
 from ._reweighted_metrics import Predictions
@@ -28,7 +30,7 @@ KERNEL_ROWS = 300
 PENALTIES = np.logspace(-4, 3, 15)
 # A kernel of fewer rows than this has nothing to choose its penalty by.
 LEAST_ROWS = 20
-# Of more rows it is taught by a draw: it has no use for them.
+# Of more rows it is fitted to a draw: it has no use for them.
 MOST_ROWS = 20_000
 
 # Weight of rows that were sure to be observed, as a share of their sample weight.
@@ -37,32 +39,17 @@ LEAST_DOUBT = 0.01
 Model = Callable[[np.ndarray], np.ndarray]
 
 
-def augmented_mean(
+def aipw_mean(
     values: np.ndarray, weight: np.ndarray, base: np.ndarray, outcome: np.ndarray
 ) -> float:
-    """Mean over all rows, from values known in the observed ones.
+    """Augmented inverse-probability-weighted mean over all rows.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        Known where ``weight`` is positive, ignored elsewhere.
-    weight : ndarray of shape (n,)
-        Sample weight over propensity, 0 where not observed.
-    base : ndarray of shape (n,)
-        Sample weights of all rows.
-    outcome : ndarray of shape (n, n_models)
-        Modelled means of the values (or parts of them) in all rows, from models that
-        have not seen the row.
+    ``values`` count where ``weight`` (sample weight over propensity) is positive;
+    ``base`` are the sample weights of all rows; ``outcome``, of shape (n, n_models),
+    are means of the values by models that have not seen the row. If the model is right
+    the second term of the result vanishes whatever the weights; if the propensities are
+    right it corrects any model.
 
-    Returns
-    -------
-    float
-        The mean of the combined model, plus the weighted mean of what it misses. If the
-        model is right the second term vanishes whatever the weights; if the
-        propensities are right it repairs whatever the model is.
-
-    Notes
-    -----
     The models are combined by least squares on the observed rows, with the weights that
     the variance of the result has: (1 - p) / p^2 for propensity p. If one of the models
     is right, it is what least squares finds, whatever the weights.
@@ -73,14 +60,14 @@ def augmented_mean(
     if doubt.max() <= 1e-12 * w.max() and not (base[~seen] > 0).any():
         # All rows are observed, for sure: nothing to augment.
         return float(w @ values[seen] / w.sum())
-    # Where propensities are 1 and rows are missing all the same, the models have the
-    # say: then all rows decide how they are summed, not a few that leave some doubt.
+    # Where propensities are 1 and rows are missing all the same, the models decide:
+    # then all rows determine how they are summed, not the few with some doubt.
     doubt = doubt + LEAST_DOUBT * w
     doubt = doubt / doubt.max()
     root = np.sqrt(doubt)
     centred = outcome - np.average(outcome[seen], axis=0, weights=doubt)
     scale = np.abs(centred).max(axis=0)
-    # Up to rounding a constant says nothing.
+    # Up to rounding a constant explains nothing.
     varies = scale > 1e-12 * np.maximum(1.0, np.abs(outcome).max(axis=0))
     table = centred[:, varies] / scale[varies]
     target = (values[seen] - np.average(values[seen], weights=doubt)) * root
@@ -93,15 +80,7 @@ def augmented_mean(
 
 
 def check_outcome_model(model: Any, weight: np.ndarray) -> None:
-    """Refuse a model that takes no weights where there are some.
-
-    Parameters
-    ----------
-    model : regressor or None
-        The parameter.
-    weight : ndarray of shape (n,)
-        Sample weights.
-    """
+    """Refuse a model that takes no weights where there are some."""
     if model is None or np.ptp(weight) == 0 or takes_sample_weight(model):
         return
     raise TypeError(
@@ -113,71 +92,41 @@ def check_outcome_model(model: Any, weight: np.ndarray) -> None:
 def model_outcomes(
     predictions: dict[Subset, Predictions],
     metrics: list[Any],
-    codes: np.ndarray,
-    used: np.ndarray,
-    weight: np.ndarray,
-    folds: np.ndarray,
-    trains: list[np.ndarray],
+    rows: LabelledRows,
+    folds: Folds,
     design: np.ndarray,
     model: Any,
+    *,
     seed: int,
     progress: Any,
 ) -> dict[Subset, dict[str, np.ndarray]]:
     """Mean of each row's score given what is known of every row.
 
-    Parameters
-    ----------
-    predictions : dict of subset to Predictions
-        Of the model of each subset.
-    metrics : list of metrics
-        Those that are means over rows count.
-    codes : ndarray of int of shape (n,)
-        Index of each row's class, -1 where missing.
-    used : ndarray of bool of shape (n,)
-        Rows with a label and a positive weight.
-    weight : ndarray of shape (n,)
-        Sample weights.
-    folds : ndarray of int of shape (n,)
-        Fold of each row, -1 where it is never tested.
-    trains : list of ndarray of bool of shape (n,)
-        Rows that each fold may be taught by.
-    design : ndarray of shape (n, n_columns)
-        Standardised covariates.
-    model : regressor or None
-        Template; None takes boosted trees and ridge regression on a kernel, both.
-    seed : int
-        Seed of random models.
-    progress : callable
-        Wraps the iteration over subsets.
-
-    Returns
-    -------
-    dict of subset to dict of str to ndarray of shape (n, n_models)
-        By name of the metric. Where the scores of all rows are known they are their own
-        model.
+    By subset and metric, of shape (n, n_models). Where the scores of all rows are known
+    they are their own model.
     """
     means = [m for m in metrics if m.is_mean]
     if not means:
         return {}
-    kept = (weight > 0) & (folds >= 0)
-    labelled = used[kept].all()
+    kept = (rows.weight > 0) & folds.tested
+    labelled = rows.labelled[kept].all()
     values, known = {}, []
-    for subset, said in predictions.items():
-        columns = [m.values(codes, said) for m in means]
+    for subset, found in predictions.items():
+        columns = [m.values(rows.y, found) for m in means]
         values[subset] = np.column_stack(columns)
-        if (said.predicted[kept] >= 0).all():
-            if said.proba is not None:
-                known.append(said.proba[:, 1:])
+        if (found.predicted[kept] >= 0).all():
+            if found.proba is not None:
+                known.append(found.proba[:, 1:])
             if labelled:
                 known.append(values[subset])
-    label = [np.eye(codes.max() + 1)[codes][:, 1:]] if labelled else []
+    label = [np.eye(rows.y.max() + 1)[rows.y][:, 1:]] if labelled else []
     features = np.nan_to_num(np.column_stack([design, *known, *label]))
     out = {}
     for subset in progress(list(values), len(values)):
         score = values[subset][:, :, None]
         if np.isnan(score[kept]).any():
             score = _cross_fit(
-                model, features, score[:, :, 0], weight, folds, trains, seed
+                model, features, score[:, :, 0], rows.weight, folds, seed
             )
             if np.isnan(score[kept]).any():
                 raise ValueError(
@@ -193,8 +142,7 @@ def _cross_fit(
     features: np.ndarray,
     values: np.ndarray,
     weight: np.ndarray,
-    folds: np.ndarray,
-    trains: list[np.ndarray],
+    folds: Folds,
     seed: int,
 ) -> np.ndarray:
     """Modelled mean of some values in every row, by models of other folds.
@@ -210,15 +158,15 @@ def _cross_fit(
     out = np.tile(mean[:, None], (len(values), 1, len(fits)))
     if features.shape[1] == 0:
         return out
-    for k in np.unique(folds[folds >= 0]):
-        train, test = seen & trains[k], folds == k
+    for k in folds.numbers:
+        train, test = seen & folds.trains[k], folds.fold == k
         if not train.any():
             continue
-        taught = features[train], values[train], weight[train], seed
+        sample = features[train], values[train], weight[train], seed
         small = template is None and len(features) <= MOST_ROWS
         with single_thread(None) if small else nullcontext():
             for j, fit in enumerate(fits):
-                out[test, :, j] = fit(*taught)(features[test])
+                out[test, :, j] = fit(*sample)(features[test])
     return out
 
 
@@ -259,7 +207,7 @@ def _smooth(X: np.ndarray, Y: np.ndarray, weight: np.ndarray, seed: int) -> Mode
     kernel = Nystroem(
         gamma=1.0 / n_varying, n_components=min(KERNEL_ROWS, len(X)), random_state=seed
     )
-    # The default of scikit-learn 1.9 takes twice as long for the same answers.
+    # The default of scikit-learn 1.9 takes twice as long for the same predictions.
     ridge = RidgeCV(PENALTIES, alpha_per_target=True, gcv_mode="svd")
     ridge.fit(kernel.fit_transform(scale.transform(X)), Y, sample_weight=weight)
 

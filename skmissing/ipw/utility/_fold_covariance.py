@@ -1,93 +1,63 @@
-"""How the errors of folds hang together, where each row is tested and teaches."""
+"""Covariance of the errors of folds, where each row is tested and trains others."""
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from ._reweighted_metrics import Predictions
 
 
-def pairs_of_folds(
-    folds: np.ndarray,
-) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Pairs of folds to leave out together, so that each fold is in one pair.
+class LeftOut(NamedTuple):
+    """Folds that a model is not fitted on, and those of them that it predicts."""
 
-    Parameters
-    ----------
-    folds : ndarray of int of shape (n,)
-        Fold of each row, -1 where it is never tested.
+    folds: tuple[int, ...]
+    tested: tuple[int, ...]
 
-    Returns
-    -------
-    list of (left_out, tested)
-        Pairs of folds of about the same size, and which of a pair count as tested:
-        both, but for the largest of an odd number, which is paired with the next.
+
+def pairs_of_folds(fold: np.ndarray) -> list[LeftOut]:
+    """Pairs of folds to leave out together, so that each fold is tested once.
+
+    Folds of a pair have about the same size; the largest of an odd number is paired
+    with the next.
     """
-    numbers, counts = np.unique(folds[folds >= 0], return_counts=True)
+    numbers, counts = np.unique(fold[fold >= 0], return_counts=True)
     order = [int(k) for k in numbers[np.argsort(counts, kind="stable")]]
-    plan: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
-        (pair, pair) for pair in zip(order[::2], order[1::2], strict=False)
-    ]
+    plan = [LeftOut(pair, pair) for pair in zip(order[::2], order[1::2], strict=False)]
     if len(order) % 2:
-        plan.append(((order[-1], order[-2]), (order[-1],)))
+        plan.append(LeftOut((order[-1], order[-2]), (order[-1],)))
     return plan
 
 
 def are_decisions(predictions: Predictions) -> bool:
-    """Whether a model only ever says 0 or 1, so that its probabilities jump.
-
-    Parameters
-    ----------
-    predictions : Predictions
-        Of the model.
-
-    Returns
-    -------
-    bool
-    """
+    """Whether a model only ever predicts 0 or 1, so that its probabilities jump."""
     if predictions.proba is None:
         return True
     said = predictions.proba[predictions.predicted >= 0]
     return bool(((said == 0) | (said == 1)).all())
 
 
-def widening(
+def variance_inflation(
     sample: np.ndarray, drop: np.ndarray, n_folds: int, decides: bool
 ) -> float:
-    """How many times too small errors are that take folds for independent.
+    """Factor by which errors are too small that take folds for independent.
 
-    Parameters
-    ----------
-    sample : ndarray of shape (n_resamples,)
-        Resampled value.
-    drop : ndarray of shape (n_resamples,)
-        What it loses if each fold is answered by a model that was taught one fold
-        less. NaN where there are no such models.
-    n_folds : int
-        Number of folds, at least 3 where there are such models.
-    decides : bool
-        Whether the value counts decisions, which jump, or means of something that
-        moves.
+    ``drop`` is what the resampled value loses if each fold is predicted by a model that
+    is trained on one fold less, NaN without such models. The factor is at least 1 and
+    at most the square root of 2, but for decisions in more than five folds.
 
-    Returns
-    -------
-    float
-        1 at least; the square root of 2 at most, but for decisions in more than five
-        folds.
-
-    Notes
-    -----
     Write the error of fold k as a sum over its rows i, and expand it in the rows j that
-    taught its model. Terms of i alone are independent between folds. A term of the pair
-    (i, j) comes back as (j, i) in the error of the fold of j, whose model i taught. If
-    both are equal, as where a model averages noisy labels of neighbours, the variance
-    of the pairs is twice that which a bootstrap of rows sees: the variance of the pairs
-    has to be added once more, and if they are not it is an upper bound (Cauchy and
-    Schwarz). A model without a fold is an average over fewer neighbours: in K folds of
-    equal size the variance of the difference is 1 / (K - 2) of that of the pairs. What
-    a bootstrap sees of pairs cannot be more than all that it sees.
+    its model is trained on. Terms of i alone are independent between folds. A term of
+    the pair (i, j) comes back as (j, i) in the error of the fold of j, whose model is
+    trained on i. If both are equal, as where a model averages noisy labels of
+    neighbours, the variance of the pairs is twice that which a bootstrap of rows sees:
+    the variance of the pairs has to be added once more, and if they are not it is an
+    upper bound (Cauchy and Schwarz). A model without a fold is an average over fewer
+    neighbours: in K folds of equal size the variance of the difference is 1 / (K - 2)
+    of that of the pairs. What a bootstrap sees of pairs cannot be more than all that it
+    sees.
 
     A decision jumps where the average behind it only moves, and terms of more than two
     rows count. Let the average be normal, S - S_k with the sum S_k of fold k left out.

@@ -16,15 +16,7 @@ EPS = np.finfo(np.float64).eps
 
 
 class Predictions:
-    """What one cross-fitted model says of the rows that it can answer.
-
-    Parameters
-    ----------
-    proba : ndarray of shape (n, n_classes) or None
-        NaN in other rows; None where the model has no probabilities.
-    predicted : ndarray of int of shape (n,)
-        Index of the predicted class, -1 in other rows.
-    """
+    """What one cross-fitted model says of the rows that it can answer."""
 
     def __init__(self, proba: np.ndarray | None, predicted: np.ndarray) -> None:
         self.proba = proba
@@ -32,13 +24,7 @@ class Predictions:
 
 
 class MeanMetric:
-    """A mean over rows.
-
-    Parameters
-    ----------
-    name : {"accuracy", "neg_log_loss", "neg_brier_score"}
-        Which.
-    """
+    """A mean over rows."""
 
     is_mean = True
 
@@ -48,20 +34,7 @@ class MeanMetric:
         self.limits = (0.0, 1.0) if self.decides else (-np.inf, 0.0)
 
     def values(self, codes: np.ndarray, predictions: Predictions) -> np.ndarray:
-        """Contribution of each row; greater is better.
-
-        Parameters
-        ----------
-        codes : ndarray of int of shape (n,)
-            Index of each row's class, -1 where it is missing.
-        predictions : Predictions
-            Of the model.
-
-        Returns
-        -------
-        ndarray of float64 of shape (n,)
-            NaN where the label or the prediction is missing.
-        """
+        """Contribution of each row; greater is better."""
         known = (codes >= 0) & (predictions.predicted >= 0)
         out = np.full(len(codes), np.nan)
         y = codes[known]
@@ -78,25 +51,13 @@ class MeanMetric:
         return out
 
     def prepare(
-        self, codes: np.ndarray, predictions: Predictions, rows: np.ndarray, folds: Any
+        self,
+        codes: np.ndarray,
+        predictions: Predictions,
+        rows: np.ndarray,
+        folds: Any,  # noqa: ARG002
     ) -> Any:
-        """A function from weights of ``rows`` to the metric.
-
-        Parameters
-        ----------
-        codes : ndarray of int of shape (n,)
-            Index of each row's class.
-        predictions : Predictions
-            Of the model.
-        rows : ndarray of int of shape (n_rows,)
-            Rows to evaluate.
-        folds : ndarray of int of shape (n,)
-            Ignored: a weighted mean over folds is one over rows.
-
-        Returns
-        -------
-        callable
-        """
+        """A function from weights of ``rows`` to the metric."""
         values = self.values(codes, predictions)[rows]
         return lambda weight: float(weight @ values / weight.sum())
 
@@ -107,11 +68,6 @@ class AUCMetric:
     Scores of models of different folds are not comparable: pooled, rows of a fold whose
     training part happened to have fewer positives would rank lower, which pulls the
     area of a useless model below one half.
-
-    Parameters
-    ----------
-    name : str
-        Name in the table.
     """
 
     is_mean = False
@@ -124,23 +80,7 @@ class AUCMetric:
     def prepare(
         self, codes: np.ndarray, predictions: Predictions, rows: np.ndarray, folds: Any
     ) -> Any:
-        """A function from weights of ``rows`` to the metric; see :class:`MeanMetric`.
-
-        Parameters
-        ----------
-        codes : ndarray of int of shape (n,)
-            Index of each row's class.
-        predictions : Predictions
-            Of the model.
-        rows : ndarray of int of shape (n_rows,)
-            Rows to evaluate.
-        folds : ndarray of int of shape (n,)
-            Fold of each row.
-
-        Returns
-        -------
-        callable
-        """
+        """A function from weights of ``rows`` to the metric."""
         proba = _need_proba(self.name, predictions)
         columns = [1] if proba.shape[1] == 2 else list(range(proba.shape[1]))
         parts = []
@@ -188,17 +128,7 @@ class _Ranking:
 
 
 class ScorerMetric:
-    """Any other scorer of scikit-learn that takes weights, within folds.
-
-    Parameters
-    ----------
-    name : str
-        Name in the table.
-    scorer : scorer
-        The scorer.
-    classes : ndarray of shape (n_classes,)
-        Class labels.
-    """
+    """Any other scorer of scikit-learn that takes weights, within folds."""
 
     is_mean = False
     limits = (-np.inf, np.inf)
@@ -215,23 +145,7 @@ class ScorerMetric:
     def prepare(
         self, codes: np.ndarray, predictions: Predictions, rows: np.ndarray, folds: Any
     ) -> Any:
-        """A function from weights of ``rows`` to the metric; see :class:`MeanMetric`.
-
-        Parameters
-        ----------
-        codes : ndarray of int of shape (n,)
-            Index of each row's class.
-        predictions : Predictions
-            Of the model.
-        rows : ndarray of int of shape (n_rows,)
-            Rows to evaluate.
-        folds : ndarray of int of shape (n,)
-            Fold of each row.
-
-        Returns
-        -------
-        callable
-        """
+        """A function from weights of ``rows`` to the metric."""
         model = _Memory(predictions, self.classes)
         fold = folds[rows]
 
@@ -276,20 +190,7 @@ def _need_proba(name: str, predictions: Predictions) -> np.ndarray:
 
 
 def resolve_metrics(scoring: Any, classes: np.ndarray) -> list[Any]:
-    """Metrics by name, in the order asked for.
-
-    Parameters
-    ----------
-    scoring : None, str, callable, list of str or mapping
-        As in scikit-learn. None: area under the curve, log-likelihood, accuracy, Brier
-        score.
-    classes : ndarray of shape (n_classes,)
-        Class labels.
-
-    Returns
-    -------
-    list of MeanMetric, AUCMetric and ScorerMetric
-    """
+    """Metrics by name, in the order asked for."""
     area = "roc_auc" if len(classes) == 2 else "roc_auc_ovr"
     if scoring is None:
         scoring = [area, "neg_log_loss", "accuracy", "neg_brier_score"]

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from itertools import combinations
 from numbers import Integral, Real
 from typing import Any
 
-import numpy as np
-
-from ..._estimation._folds import observed_rows
-from ..._estimation._partial_labels import known_labels, labels_of
-from ..._estimation._rows import check_training_rows, check_weights
-from ..._utils._random import draw_seed, local_random_state
+from ..._utils._random import local_random_state
 from ..._utils._sklearn_compat import HasMethods, Interval, validate_params
-from ...modalities._validation import ColumnHolder, check_multimodal
 from .._classifier import IPWMultimodalClassifier
-from .._propensity import PropensityWeighter, make_weighter
-from .._propensity_model import FrozenPropensity
-from ._bootstrap import Progress, bootstrap, tabulate
-from ._cross_fitting import cross_fit
-from ._doubly_robust import check_outcome_model, model_outcomes
-from ._fold_covariance import are_decisions, pairs_of_folds
-from ._modality_sets import Subset, make_folds, orient, outcome_folds, resolve_subsets
-from ._reweighted_metrics import MeanMetric, Predictions, resolve_metrics
-from ._terms import Evaluate, Line, evaluate_lines
+from .._propensity import PropensityWeighter
+from ._bootstrap import Progress, tabulate
+from ._study import UtilityStudy
+from ._terms import evaluate_terms
 from ._utility_scores import UtilityScores
 
 
@@ -80,8 +67,8 @@ def modality_utility(
     Parameters
     ----------
     estimator : classifier or None
-        As in :class:`IPWMultimodalClassifier`; one of these is taken with its own
-        ``propensity`` and ``modalities`` where they are not given here.
+        As in :class:`~skmissing.IPWMultimodalClassifier`; one of these is taken with
+        its own ``propensity`` and ``modalities`` where they are not given here.
     X : {array, DataFrame, MultimodalData} with n_samples rows
         Observed and unobserved rows.
     y : array of shape (n_samples,)
@@ -94,7 +81,7 @@ def modality_utility(
         Sets of modalities. None: each alone, all but one, and all.
     scoring : str, callable, list or dict, default=None
         Metrics that take weights, by scikit-learn's names; greater is better. None:
-        area under the curve, log-likelihood, accuracy and (negative) Brier score.
+        AUC, log-likelihood, accuracy and (negative) Brier score.
     cv : int or splitter, default=5
         Folds. An int asks for that many shuffled ones, stratified by label and pattern.
         A splitter with one split, such as ``ShuffleSplit(1, test_size=0.5)``, holds
@@ -103,7 +90,7 @@ def modality_utility(
         Resamples of rows for errors and intervals; 0 for none.
     fold_dependence : bool, default=True
         Whether errors and intervals count that each row is tested in one fold and
-        teaches in the others, see Notes. Takes about 0.6 times as many fits again with
+        trains the others, see Notes. Takes about 0.6 times as many fits again with
         five folds. With two folds it cannot be measured, and is not counted.
     confidence_level : float, default=0.9
         Of the intervals.
@@ -123,7 +110,8 @@ def modality_utility(
     verbose : int, default=0
         1 shows a progress bar.
     return_scores : bool, default=False
-        Also return what each row contributes, for :func:`sensitivity_bounds`.
+        Also return what each row contributes, for
+        :func:`~skmissing.ipw.sensitivity_bounds`.
     random_state : int, RandomState instance or None, default=None
         Draws folds and resamples.
 
@@ -132,12 +120,12 @@ def modality_utility(
     table : DataFrame
         One row per set and metric (``quantity`` "value"), then one per pair of sets and
         metric ("gain", of ``subset`` over ``baseline``; every pair, the larger set as
-        ``subset`` where one holds the other). Sets are names joined by "+".
-        ``biased``, ``corrected`` and ``doubly_robust`` (mean-type metrics only) have
-        columns for the bootstrap standard error and the interval;
-        ``n_observed`` and ``effective_sample_size`` say on what they rest;
-        ``tipping_odds_ratio`` is the sensitivity at which a corrected gain stops being
-        positive, see :func:`tipping_odds_ratio`; NaN without ``correct_evaluation``.
+        ``subset`` where one holds the other). Sets are names joined by "+". ``biased``,
+        ``corrected`` and ``doubly_robust`` (mean-type metrics only) have columns for
+        the bootstrap standard error and the interval; ``n_observed`` and
+        ``effective_sample_size`` are the rows behind them; ``tipping_odds_ratio`` is
+        the sensitivity at which a corrected gain stops being positive, see
+        :func:`~skmissing.ipw.tipping_odds_ratio`; NaN without ``correct_evaluation``.
     scores : UtilityScores
         Only with ``return_scores=True``.
 
@@ -156,31 +144,31 @@ def modality_utility(
 
     See Also
     --------
-    sensitivity_bounds : Bounds if missingness is not quite at random.
-    UtilityDisplay : Plots the table.
+    skmissing.ipw.sensitivity_bounds : Bounds if missingness is not quite at random.
+    skmissing.inspection.UtilityDisplay : Plots the table.
 
     Notes
     -----
     A gain of T over S is evaluated on the rows that have S and T, with the propensity
-    of that union. Metrics that are no means over rows (areas under curves) are
+    of that union. Metrics that are no means over rows (AUC) are
     evaluated within folds and averaged. Models are fitted once; the bootstrap draws
     evaluation rows (or groups), observed and unobserved ones, refits the propensities
     (with their tuned settings) and evaluates the same predictions. So errors
     are those of the evaluation for these models, and gains are paired.
 
-    With several folds each row is tested in one and teaches in the others, which ties
-    the errors of folds together. It hardly matters for a model of few parameters; with
-    a forest on few, unevenly weighted rows, errors that take folds for independent were
-    up to a fifth too small (see the benchmarks). So some more models are fitted without
-    two folds. By how much the resampled value changes from row to row if they answer
-    tells how much of its variance comes from the rows that taught; that part counts
+    With several folds each row is tested in one and trains the others, which correlates
+    the errors of folds. It hardly matters for a model of few parameters; with a forest
+    on few, unevenly weighted rows, errors that take folds for independent were up to a
+    fifth too small (see the benchmarks). So some more models are fitted without two
+    folds. How much the resampled value changes from row to row with their predictions
+    indicates how much of its variance comes from the training rows; that part counts
     twice, since it appears in both of two folds, and all errors and intervals are
-    stretched accordingly, with five folds at most by :math:`\\sqrt 2`. This is an
+    inflated accordingly, with five folds at most by :math:`\\sqrt 2`. This is an
     approximation, for models that are averages of some kind and folds of about equal
-    size; the stretch of a doubly robust value is that of the weighted one. A model that
-    draws random numbers needs a fixed ``random_state``, or what changes with the draw
-    counts as well. A single split has no such dependence, for the price of fewer rows
-    on either side.
+    size; the inflation of a doubly robust value is that of the weighted one. A model
+    that draws random numbers needs a fixed ``random_state``, or what changes with the
+    draw counts as well. A single split has no such dependence, for the price of fewer
+    rows on either side.
 
     The doubly robust value of a mean of row scores :math:`\\ell` is
     :math:`\\sum_i s_i h_i / \\sum_i s_i + \\sum_i w_i (\\ell_i - h_i) / \\sum_i w_i`
@@ -215,6 +203,44 @@ def modality_utility(
     4  x1+x2       x1    0.33       0.16
     5  x1+x2       x2    0.08       0.16
     """
+    template = _make_template(estimator, propensity, modalities)
+    study = UtilityStudy.check(
+        template, X, y, subsets=subsets, scoring=scoring, cv=cv,
+        sample_weight=sample_weight, groups=groups, outcome_model=outcome_model,
+        n_jobs=n_jobs,
+        chosen="ipw" if correct_training else "none",
+        correct_evaluation=correct_evaluation,
+        rng=local_random_state(random_state), progress=Progress(verbose),
+    )  # fmt: skip
+    rows, folds = study.plan.rows, study.plan.folds
+    fits = study.fit_models(bool(fold_dependence and n_bootstraps))
+    outcomes = study.model_outcomes(fits)
+    terms = study.make_terms(fits, outcomes)
+    point = evaluate_terms(
+        terms, study.propensities, rows.weight, correct_evaluation, refit=False
+    )
+    table = tabulate(
+        terms,
+        study.propensities,
+        rows.weight,
+        point,
+        study.bootstrap(terms, n_bootstraps),
+        confidence_level=confidence_level,
+        n_folds=len(folds.numbers),
+        correct_evaluation=correct_evaluation,
+    )
+    if not return_scores:
+        return table
+    scores = UtilityScores(
+        terms, study.propensities, rows.weight, folds.fold, fits.each.models
+    )
+    return table, scores
+
+
+def _make_template(
+    estimator: Any, propensity: PropensityWeighter | None, modalities: Any
+) -> IPWMultimodalClassifier:
+    """What is cloned for every set of modalities."""
     if isinstance(estimator, IPWMultimodalClassifier):
         propensity = estimator.propensity if propensity is None else propensity
         modalities = estimator.modalities if modalities is None else modalities
@@ -224,172 +250,6 @@ def modality_utility(
             f"Got propensity with required={propensity.required!r}, expected None: "
             "each set of modalities gets a propensity of its own."
         )
-    data = check_multimodal(ColumnHolder(), X, modalities, reset=True, numeric=False)
-    n = len(data)
-    known = known_labels(y, n)
-    weight = check_weights(sample_weight, n)
-    inside = None if groups is None else np.asarray(groups)
-    if inside is not None and len(inside) != n:
-        raise ValueError(f"Got groups of length {len(inside)}, expected {n}.")
-    used = known & (weight > 0)
-    if not used.any():
-        raise ValueError("Got no label in y, expected at least two classes.")
-    rows = check_training_rows(
-        ColumnHolder(), data[used], labels_of(y, used), weight[used]
-    )
-    codes = np.full(n, -1)
-    codes[used] = rows.y
-    sets = resolve_subsets(subsets, data.names)
-    metrics = resolve_metrics(scoring, rows.classes)
-    robust = correct_evaluation and any(m.is_mean for m in metrics)
-    if robust:
-        check_outcome_model(outcome_model, weight[used])
-    rng = local_random_state(random_state)
-    has = {s: observed_rows(data, s) for s in sets}
-    for s in sets:
-        if not (has[s] & used).any():
-            raise ValueError(
-                f"Got no row with a label and all of the modalities {list(s)}, "
-                "expected at least one; leave it out of subsets."
-            )
-    folds, trains = make_folds(cv, X, y, data, codes, rng, inside)
-    for s in sets:
-        if not (has[s] & used & (folds >= 0)).any():
-            raise ValueError(
-                f"Got cv={cv!r} that tests no row with a label and all of the "
-                f"modalities {list(s)}, expected at least one; leave it out of subsets."
-            )
-    pairs = [orient(s, t) for s, t in combinations(sets, 2)]
-    unions = {frozenset(s) for s in sets} | {frozenset(s + t) for s, t in pairs}
-    template = IPWMultimodalClassifier(
+    return IPWMultimodalClassifier(
         estimator, propensity=propensity, modalities=modalities
     )
-    missingness = {
-        union: _model_missingness(
-            propensity, modalities, X, y, weight, inside, data.names, union, folds >= 0
-        )
-        for union in sorted(unions, key=sorted)
-        # Two sets that no row has together cannot be compared: their gain is NaN.
-        if (observed_rows(data, sorted(union)) & used & (folds >= 0)).any()
-    }
-    # The covariates are the same for all sets as a rule: one table for all of them.
-    for later in missingness.values():
-        for earlier in missingness.values():
-            if np.array_equal(earlier.design, later.design):
-                later.design = earlier.design
-                break
-    chosen = "ipw" if correct_training else "none"
-    jobs = [(s, w) for s in sets for w in dict.fromkeys(["none", chosen])]
-    progress = Progress(verbose)
-    arguments = (
-        template, X, y, codes, weight, inside, folds, trains, has, rows.classes
-    )  # fmt: skip
-    numbers = [int(k) for k in np.unique(folds[folds >= 0])]
-    predictions, models = cross_fit(
-        jobs, *arguments, [((k,), (k,)) for k in numbers], n_jobs,
-        progress.over("models"),
-    )  # fmt: skip
-    less = None
-    if fold_dependence and n_bootstraps and len(numbers) > 2:
-        less, _ = cross_fit(
-            jobs, *arguments, pairs_of_folds(folds), n_jobs,
-            progress.over("models without two folds"), (predictions, models),
-        )  # fmt: skip
-    outcomes = {}
-    if robust:
-        design = next(iter(missingness.values())).design
-        outcomes = model_outcomes(
-            {s: predictions[s, chosen] for s in sets}, metrics, codes, used, weight,
-            *outcome_folds(folds, trains, rng, inside), design, outcome_model,
-            draw_seed(rng), progress.over("outcomes"),
-        )  # fmt: skip
-    lines = []
-    for subset, baseline in [(s, ()) for s in sets] + [(t, s) for s, t in pairs]:
-        union = frozenset(subset + baseline)
-        if union not in missingness:
-            lines += [Line(subset, baseline, m.name, union, [], []) for m in metrics]
-            continue
-        at = missingness[union].rows
-        signed = [(1, subset)] + ([(-1, baseline)] if baseline else [])
-        for metric in metrics:
-            plain, corrected = (
-                _prepare(metric, codes, predictions, signed, w, at, folds)
-                for w in ("none", chosen)
-            )
-            line = Line(subset, baseline, metric.name, union, plain, corrected)
-            if less is not None:
-                line.plain_less, line.corrected_less = (
-                    _prepare(metric, codes, less, signed, w, at, folds)
-                    for w in ("none", chosen)
-                )
-            said = [predictions[s, chosen] for _, s in signed]
-            line.decides = metric.decides or all(are_decisions(p) for p in said)
-            low, high = metric.limits
-            line.limits = (low - high, high - low) if baseline else (low, high)
-            if metric.is_mean:
-                line.values = _difference(
-                    metric, codes, predictions, subset, baseline, chosen
-                )
-                if outcomes:
-                    line.outcome = np.column_stack(
-                        [outcomes[s][metric.name] for _, s in signed]
-                    )
-            lines.append(line)
-    point = evaluate_lines(lines, missingness, weight, correct_evaluation, False)
-    seeds = rng.randint(2**31 - 1, size=n_bootstraps)
-    drawn = bootstrap(
-        lines, missingness, weight, inside, correct_evaluation, seeds, n_jobs, progress
-    )
-    table = tabulate(
-        lines, missingness, weight, point, drawn, confidence_level, len(numbers),
-        correct_evaluation,
-    )  # fmt: skip
-    if not return_scores:
-        return table
-    return table, UtilityScores(lines, missingness, weight, folds, models)
-
-
-def _model_missingness(
-    template: PropensityWeighter | None,
-    modalities: Any,
-    X: Any,
-    y: Any,
-    weight: np.ndarray,
-    groups: np.ndarray | None,
-    names: list[str],
-    union: frozenset[str],
-    tested: np.ndarray,
-) -> FrozenPropensity:
-    required = [name for name in names if name in union]
-    weighter = make_weighter(template, X, modalities, required)
-    weighter.fit(X, y, weight, groups)
-    return replace(weighter.frozen(X, y, weight), tested=tested)
-
-
-def _prepare(
-    metric: Any,
-    codes: np.ndarray,
-    predictions: dict[Any, Predictions],
-    signed: list[tuple[int, Subset]],
-    weighting: str,
-    rows: np.ndarray,
-    folds: np.ndarray,
-) -> list[tuple[int, Evaluate]]:
-    return [
-        (sign, metric.prepare(codes, predictions[s, weighting], rows, folds))
-        for sign, s in signed
-    ]
-
-
-def _difference(
-    metric: MeanMetric,
-    codes: np.ndarray,
-    predictions: dict[Any, Predictions],
-    subset: Subset,
-    baseline: Subset,
-    weighting: str,
-) -> np.ndarray:
-    values = metric.values(codes, predictions[subset, weighting])
-    if baseline:
-        values = values - metric.values(codes, predictions[baseline, weighting])
-    return values

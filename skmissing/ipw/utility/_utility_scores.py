@@ -7,27 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .._propensity_model import FrozenPropensity
-from ._terms import Line
+from ._terms import Propensities, UtilityTerm
 
 
 class UtilityScores:
-    """Row by row, what lies behind the table of :func:`modality_utility`.
+    """What each row contributes to :func:`~skmissing.ipw.modality_utility`.
 
     Made by that function, not by users.
-
-    Parameters
-    ----------
-    lines : list of Line
-        Rows of the table.
-    missingness : dict of frozenset of str to FrozenPropensity
-        Propensities, by required modalities.
-    weight : ndarray of shape (n_samples,)
-        Sample weights.
-    folds : ndarray of int of shape (n_samples,)
-        Fold in which each row was held out.
-    models : dict
-        The fitted models.
 
     Attributes
     ----------
@@ -53,20 +39,20 @@ class UtilityScores:
 
     def __init__(
         self,
-        lines: list[Line],
-        missingness: dict[frozenset[str], FrozenPropensity],
+        terms: list[UtilityTerm],
+        propensities: Propensities,
         weight: np.ndarray,
         folds: np.ndarray,
         models: dict[Any, list],
     ) -> None:
-        self._lines = lines
-        self._missingness = missingness
+        self._terms = terms
+        self._propensities = propensities
         self._weight = weight
         self.folds = folds
         self.models = models
 
     def rows(self, metric: str, subset: Any, baseline: Any = ()) -> pd.DataFrame:
-        """Scores of the observed rows, ready for :func:`sensitivity_bounds`.
+        """Scores of observed rows, for :func:`~skmissing.ipw.sensitivity_bounds`.
 
         Parameters
         ----------
@@ -84,27 +70,27 @@ class UtilityScores:
             ``propensity`` and ``sample_weight``.
         """
         wanted = (_as_set(subset), _as_set(baseline), metric)
-        for line in self._lines:
-            if (set(line.subset), set(line.baseline), line.metric) == wanted:
+        for term in self._terms:
+            if (set(term.subset), set(term.baseline), term.metric) == wanted:
                 break
         else:
             raise ValueError(
                 f"Got subset={subset!r}, baseline={baseline!r}, metric={metric!r}, "
                 "expected a row of the table."
             )
-        if line.union not in self._missingness:
+        if term.union not in self._propensities:
             raise ValueError(
                 f"Got subset={subset!r} and baseline={baseline!r}, expected sets that "
                 "some row has together."
             )
-        if line.values is None:
+        if term.values is None:
             raise ValueError(
                 f"Got metric={metric!r}, expected a mean over rows such as 'accuracy'."
             )
-        m = self._missingness[line.union]
+        m = self._propensities[term.union]
         return pd.DataFrame(
             {
-                "score": line.values[m.rows],
+                "score": term.values[m.rows],
                 "propensity": m.propensity[m.rows],
                 "sample_weight": self._weight[m.rows],
             },

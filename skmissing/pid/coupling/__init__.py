@@ -1,1 +1,5 @@
 """The neural coupling of the ICYM2I paper, for comparison."""
+
+from ._tables import CouplingTables
+
+__all__ = ["CouplingTables"]

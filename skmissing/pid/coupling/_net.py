@@ -1,8 +1,9 @@
-"""The nets behind couplings, and how they learn. The only part of pid with torch."""
+"""The nets behind couplings, and their training. The only part of pid with torch."""
 
 from __future__ import annotations
 
 import copy
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,12 +20,12 @@ RANK = 10
 N_RESTARTS = 3
 N_STEPS = 125
 LEARNING_RATE = 0.03
-# Problems that the nets learn from, and that choose among restarts and steps. Every
-# problem stands for all rows, so more of them add little.
+# Problems that the nets are trained on, and that choose among restarts and steps.
+# Every problem stands for all rows, so more of them add little.
 N_TRAIN, N_HELD_OUT = 12, 4
 CHECK_EVERY = 25
-# Violation up to which a coupling is scaled while learning.
-LEARNING_TOLERANCE, LEARNING_ROUNDS = 1e-5, 60
+# Violation up to which a coupling is scaled in training.
+TRAINING_TOLERANCE, TRAINING_ROUNDS = 1e-5, 60
 
 Problem = tuple[Marginal, Marginal]
 
@@ -32,15 +33,6 @@ Problem = tuple[Marginal, Marginal]
 class PairNet(nn.Module):
     """Kernel of a pair of sources: for each class an inner product of two nets.
 
-    Parameters
-    ----------
-    n_inputs : pair of int
-        Inputs of each source.
-    n_classes : int
-        K.
-
-    Notes
-    -----
     The kernel of class y is ``scale_y <f1(x1)_y, f2(x2)_y>`` with vectors of ``RANK``
     entries. Additive terms of either source would be absorbed by the scaling to the
     marginals, hence the scale is all that the class has of its own. Nothing is
@@ -63,17 +55,7 @@ class PairNet(nn.Module):
         self.log_scale = nn.Parameter(torch.zeros(n_classes))
 
     def forward(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-        """Logarithm of the unscaled coupling.
-
-        Parameters
-        ----------
-        first, second : Tensor of shape (n1, n_inputs) and (n2, n_inputs)
-            Inputs.
-
-        Returns
-        -------
-        Tensor of shape (K, n1, n2)
-        """
+        """Logarithm of the unscaled coupling."""
         a, b = (
             net(x).view(len(x), self.n_classes, RANK).transpose(0, 1)
             for net, x in zip(self.sides, (first, second))
@@ -84,50 +66,39 @@ class PairNet(nn.Module):
 
 def kernel_of(net: PairNet, problem: Problem) -> np.ndarray:
     """Kernel of one problem, shape (K, n1, n2)."""
-    with torch.inference_mode():
+    # The result must not depend on the number of threads.
+    with torch_threads(1), torch.inference_mode():
         return net(*(torch.from_numpy(side.inputs) for side in problem)).numpy()
 
 
-def learn_coupling(problems: list[Problem], seed: int) -> tuple[PairNet, np.ndarray]:
-    """Fit the nets of a pair, several times, and keep the best.
-
-    Parameters
-    ----------
-    problems : list of (Marginal, Marginal)
-        All of them; some are learned from, others choose among the fits.
-    seed : int
-        Of the initial weights.
-
-    Returns
-    -------
-    net : PairNet
-        With the smallest mean objective on the problems that choose.
-    objectives : ndarray of shape (N_RESTARTS,)
-        That of each restart, nats.
-    """
+def train_coupling(problems: list[Problem], seed: int) -> PairNet:
+    """Train the nets of a pair several times; keep the best on held-out problems."""
     n_held_out = min(N_HELD_OUT, len(problems) // 2)
     # A single problem holds every row there is: nothing is left to generalise to.
     held_out = problems[:n_held_out] or problems
     train = problems[n_held_out:][:N_TRAIN]
     inputs = tuple(side.inputs.shape[1] for side in problems[0])
-    n_classes = len(problems[0][0].table)
-    best: tuple[float, PairNet] | None = None
-    objectives = np.empty(N_RESTARTS)
+    n_classes, _ = problems[0][0].table.shape
+    best: _Trained | None = None
     with torch_threads(1), single_thread():
         for restart in range(N_RESTARTS):
             with seeded_torch(seed + restart, torch.device("cpu")):
                 net = PairNet(inputs, n_classes).double()
-            value, net = _train(net, train, held_out)
-            objectives[restart] = value
-            if best is None or value < best[0]:
-                best = value, net
+            trained = _train(net, train, held_out)
+            if best is None or trained.objective < best.objective:
+                best = trained
     assert best is not None
-    return best[1].eval(), objectives
+    return best.net.eval()
 
 
-def _train(
-    net: PairNet, train: list[Problem], held_out: list[Problem]
-) -> tuple[float, PairNet]:
+class _Trained(NamedTuple):
+    """A net and its mean objective on the held-out problems, nats."""
+
+    objective: float
+    net: PairNet
+
+
+def _train(net: PairNet, train: list[Problem], held_out: list[Problem]) -> _Trained:
     optimizer = torch.optim.Adam(net.parameters(), lr=LEARNING_RATE, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, N_STEPS)
     tensors = [[torch.from_numpy(side.inputs) for side in pair] for pair in train]
@@ -155,11 +126,12 @@ def _train(
             if value < best:
                 best, kept = value, copy.deepcopy(net.state_dict())
     net.load_state_dict(kept)
-    return best, net
+    return _Trained(best, net)
 
 
 def _scale(kernel: np.ndarray, problem: Problem, g: np.ndarray | None) -> Scaled:
+    first, second = problem
     return sinkhorn(
-        kernel, problem[0].table, problem[1].table, g,
-        tol=LEARNING_TOLERANCE, max_rounds=LEARNING_ROUNDS,
+        kernel, first.table, second.table, g,
+        tol=TRAINING_TOLERANCE, max_rounds=TRAINING_ROUNDS,
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """Couplings with given marginals: scaling, its derivative, and a bound from below.
 
-Arrays of one problem have the classes in front here: kernels and couplings (K, n1, n2),
+Arrays of one problem have the classes in front: kernels and couplings (K, n1, n2),
 marginals (K, n1) and (K, n2). Everything is in nats.
 """
 
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import minimize
 
-from ..solver._certificate import certify, negative_entropy, repair
+from ..solver import certify, negative_entropy, repair
 
 # Rounds between two returns to log space, where scaling factors can neither overflow
 # nor vanish.
@@ -25,17 +25,10 @@ ASCENT_STEPS = 40
 
 
 class Scaled(NamedTuple):
-    """A coupling with (nearly) the wanted marginals.
+    """A coupling ``exp(kernel + f + g)`` with (nearly) the wanted marginals.
 
-    Attributes
-    ----------
-    coupling : ndarray of shape (K, n1, n2)
-        ``exp(kernel + f + g)``.
-    f, g : ndarray of shape (K, n1) and (K, n2)
-        Logarithms of its scaling factors.
-    violation : float
-        Sum of absolute differences of the marginals of the first source; those of the
-        second one are exact.
+    Those of the second source are exact; ``violation`` is the sum of absolute
+    differences of those of the first.
     """
 
     coupling: np.ndarray
@@ -55,25 +48,6 @@ def sinkhorn(
 ) -> Scaled:
     """Scale each class to its marginals.
 
-    Parameters
-    ----------
-    kernel : ndarray of shape (K, n1, n2)
-        Logarithm of the coupling before scaling.
-    first, second : ndarray of shape (K, n1) and (K, n2)
-        Positive marginals of equal class totals.
-    g : ndarray of shape (K, n2) or None
-        Where to start.
-    tol : float
-        Violation at which to stop.
-    max_rounds : int
-        Largest number of rounds.
-
-    Returns
-    -------
-    Scaled
-
-    Notes
-    -----
     Sinkhorn's algorithm in log space, stabilised: a round in log space, then some on
     the kernel that has the potentials in it, by matrix products, which are an order of
     magnitude faster; their factors then join the potentials.
@@ -125,14 +99,9 @@ def objective(coupling: np.ndarray) -> float:
 
 
 class Slope(NamedTuple):
-    """Derivative of the objective.
+    """Derivative of the objective by the kernel, and adjoint variables L and M.
 
-    Attributes
-    ----------
-    kernel : ndarray of shape (K, n1, n2)
-        With respect to the kernel, through the scaling.
-    L, M : ndarray of shape (K, n1) and (K, n2)
-        Adjoint variables of the marginals, an estimate of the dual potentials.
+    The latter belong to the marginals, and estimate the dual potentials.
     """
 
     kernel: np.ndarray
@@ -143,17 +112,6 @@ class Slope(NamedTuple):
 def slope(coupling: np.ndarray) -> Slope:
     """Differentiate the objective at the fixed point of the scaling.
 
-    Parameters
-    ----------
-    coupling : ndarray of shape (K, n1, n2)
-        A scaled kernel.
-
-    Returns
-    -------
-    Slope
-
-    Notes
-    -----
     A change ``d`` of the kernel changes the coupling by ``Q (d + df + dg)``, with
     ``df, dg`` such that no marginal changes. The objective has the derivative
     ``G = log Q(y | x1, x2)`` with respect to Q, so that its change is
@@ -196,16 +154,10 @@ def _additive(
     return inverse * (right1 - (q @ M[:, :, None])[:, :, 0]), M
 
 
-class Certified(NamedTuple):
-    """Enclosure of the smallest information of a pair of marginals.
+class Enclosure(NamedTuple):
+    """Bounds of the minimum of ``-H_Q(Y | X1, X2)``, and error of the worst marginal.
 
-    Attributes
-    ----------
-    lower, upper : float
-        Of ``-H_Q(Y | X1, X2)``, nats; ``upper`` is attained by the coupling after its
-        marginals were made exact.
-    violation : float
-        Largest error of a marginal of that coupling.
+    ``upper`` is attained by the coupling after its marginals were made exact.
     """
 
     lower: float
@@ -215,24 +167,9 @@ class Certified(NamedTuple):
 
 def enclose(
     first: np.ndarray, second: np.ndarray, coupling: np.ndarray, *, bound: bool = True
-) -> Certified:
-    """Bound the minimum from both sides, starting from a coupling near it.
+) -> Enclosure:
+    """Bound the minimum from both sides; without ``bound`` the lower one is NaN.
 
-    Parameters
-    ----------
-    first, second : ndarray of shape (K, n1) and (K, n2)
-        Marginals.
-    coupling : ndarray of shape (K, n1, n2)
-        Of any quality.
-    bound : bool, default=True
-        Whether to look for the lower bound, which takes most of the time; NaN if not.
-
-    Returns
-    -------
-    Certified
-
-    Notes
-    -----
     All potentials give a lower bound. Those of :func:`slope` fit where the coupling has
     mass; a few steps of dual ascent, in which the maximum over cells is smooth, mend
     them where it has none.
@@ -243,7 +180,8 @@ def enclose(
     if bound:
         start = slope(coupling)
         L, M = ascend(first, second, start.L, start.M)
-        lower, upper, exact, _ = certify(A, second, np.ascontiguousarray(L.T), M, Q)
+        bounds = certify(A, second, np.ascontiguousarray(L.T), M, Q)
+        lower, upper, exact = bounds.lower, bounds.upper, bounds.coupling
     else:
         exact = repair(A, second, Q)
         upper = negative_entropy(exact)
@@ -251,26 +189,13 @@ def enclose(
         float(np.abs(exact.sum(axis=2) - A).max()),
         float(np.abs(exact.sum(axis=0) - second).max()),
     )
-    return Certified(lower, upper, violation)
+    return Enclosure(lower, upper, violation)
 
 
 def ascend(
     first: np.ndarray, second: np.ndarray, L: np.ndarray, M: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Raise the lower bound that potentials prove.
-
-    Parameters
-    ----------
-    first, second : ndarray of shape (K, n1) and (K, n2)
-        Marginals.
-    L, M : ndarray of shape (K, n1) and (K, n2)
-        Potentials.
-
-    Returns
-    -------
-    L, M : ndarray
-        Better ones.
-    """
+    """Raise the lower bound that potentials prove."""
     shape, cut = (len(first), first.shape[1] + second.shape[1]), first.shape[1]
     mass = first.sum(axis=0)
     share = np.log(second.sum(axis=0))

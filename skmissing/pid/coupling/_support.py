@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import log_softmax, logsumexp
@@ -23,17 +24,10 @@ N_CLUSTERS = 24
 
 @dataclass(frozen=True)
 class Points:
-    """Distinct rows of one source.
+    """Distinct rows of one source, in an order where neighbours have like posteriors.
 
-    Attributes
-    ----------
-    inputs : ndarray of shape (n_points, n_inputs)
-        What the nets see.
-    log_posterior : ndarray of shape (n_points, K)
-        Calibrated.
-    mass : ndarray of shape (n_points,)
-        Share of the weight; sums to 1. The points are in an order in which neighbours
-        have similar posteriors.
+    ``inputs`` (n, n_inputs) are those of the nets, ``log_posterior`` (n, K) is
+    calibrated, and ``mass`` sums to 1.
     """
 
     inputs: np.ndarray
@@ -43,18 +37,17 @@ class Points:
 
 @dataclass(frozen=True)
 class Marginal:
-    """One source in one problem.
-
-    Attributes
-    ----------
-    inputs : ndarray of shape (n, n_inputs)
-        What the nets see.
-    table : ndarray of shape (K, n)
-        ``P(y, x)``, positive, with the class totals that all problems share.
-    """
+    """One source in one problem: inputs of the nets, positive ``P(y, x)`` (K, n)."""
 
     inputs: np.ndarray
     table: np.ndarray
+
+
+class Share(NamedTuple):
+    """Points of one problem and their masses, which sum to 1."""
+
+    points: np.ndarray
+    mass: np.ndarray
 
 
 def merge_rows(
@@ -63,42 +56,24 @@ def merge_rows(
     weight: np.ndarray,
     live: np.ndarray,
 ) -> Points:
-    """Merge rows that agree in everything, and put them in order.
+    """Merge equal rows, and put them in order; ``live`` are the classes with weight.
 
-    Parameters
-    ----------
-    features : ndarray of shape (n, n_features)
-        Standardised features.
-    log_posterior : ndarray of shape (n, K)
-        Calibrated.
-    weight : ndarray of shape (n,)
-        Not negative.
-    live : ndarray of int
-        Classes with weight.
-
-    Returns
-    -------
-    Points
-        Posteriors of the live classes.
-
-    Notes
-    -----
     The nets see the features and the log-odds: the best coupling is a function of the
     posteriors, which are sufficient statistics, and need not be found in the features.
     """
-    here = weight > 0
-    posterior = np.maximum(log_posterior[np.ix_(here, live)], SMALLEST)
+    drawn = weight > 0
+    posterior = np.maximum(log_posterior[np.ix_(drawn, live)], SMALLEST)
     # Posteriors that differ by less do so by rounding.
     odds = np.zeros((len(posterior), log_posterior.shape[1]))
     odds[:, live] = np.round(posterior - posterior[:, :1], 10)
     n_odds = odds.shape[1] - 1
     rows, first, number = np.unique(
-        np.hstack([odds[:, 1:], features[here]]),
+        np.hstack([odds[:, 1:], features[drawn]]),
         axis=0,
         return_index=True,
         return_inverse=True,
     )
-    mass = np.bincount(number.ravel(), weight[here], minlength=len(rows))
+    mass = np.bincount(number.ravel(), weight[drawn], minlength=len(rows))
     posterior = posterior[first]
     order = np.arange(len(rows))
     if len(live) > 2:
@@ -109,27 +84,9 @@ def merge_rows(
     return Points(rows[order], posterior[order], mass[order] / mass.sum())
 
 
-def deal(
-    mass: np.ndarray, n_problems: int, rng: np.random.RandomState
-) -> list[tuple[np.ndarray, np.ndarray]]:
+def deal(mass: np.ndarray, n_problems: int, rng: np.random.RandomState) -> list[Share]:
     """Deal ordered points out so that every problem stands for all of them.
 
-    Parameters
-    ----------
-    mass : ndarray of shape (n_points,)
-        Shares that sum to 1.
-    n_problems : int
-        Number of problems.
-    rng : RandomState
-        Which part of a layer goes to which problem.
-
-    Returns
-    -------
-    list of (ndarray of int, ndarray)
-        Points of each problem and their masses, which sum to 1.
-
-    Notes
-    -----
     The order is cut into layers of equal mass and each layer into one part of equal
     mass for each problem; a point on a cut is shared. So all mass is used, problems
     have equal mass whatever the weights are, and their marginals differ by much less
@@ -137,7 +94,7 @@ def deal(
     """
     n_cells = N_LAYERS * n_problems
     if n_problems == 1:
-        return [(np.arange(len(mass)), mass)]
+        return [Share(np.arange(len(mass)), mass)]
     ends = np.cumsum(mass)
     ends /= ends[-1]
     edges = np.union1d(ends, np.arange(n_cells + 1) / n_cells)
@@ -152,28 +109,13 @@ def deal(
         mine = (problem == k) & (width > 1e-12)
         points, number = np.unique(point[mine], return_inverse=True)
         share = np.bincount(number, width[mine])
-        out.append((points, share / share.sum()))
+        out.append(Share(points, share / share.sum()))
     return out
 
 
 def rake(log_posterior: np.ndarray, mass: np.ndarray, total: np.ndarray) -> np.ndarray:
-    """Joint probabilities with given masses and class totals.
+    """Joint probabilities (K, n) with given masses and class totals.
 
-    Parameters
-    ----------
-    log_posterior : ndarray of shape (n, K)
-        Finite.
-    mass : ndarray of shape (n,)
-        Sums to 1.
-    total : ndarray of shape (K,)
-        Positive, sums to 1.
-
-    Returns
-    -------
-    ndarray of shape (K, n)
-
-    Notes
-    -----
     Among all tables of these marginals the one that is nearest to ``mass * posterior``
     in the Kullback-Leibler divergence: the posteriors times one factor per class,
     normalised. Two different models disagree on the class totals; unless they are made
@@ -215,22 +157,6 @@ def make_problems(
 ) -> list[tuple[Marginal, Marginal]]:
     """Problems that together use every row of both sources.
 
-    Parameters
-    ----------
-    first, second : Points
-        The sources.
-    total : ndarray of shape (K,)
-        Class shares.
-    rng : RandomState
-        Deals.
-
-    Returns
-    -------
-    list of (Marginal, Marginal)
-        A single one where both sources have few points.
-
-    Notes
-    -----
     A coupling sees its sources only through their marginals with the label: which row
     of one source came with which row of the other does not matter. So each source is
     dealt out by itself.

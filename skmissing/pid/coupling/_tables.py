@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..._estimation._inner_estimators import FlatTable
-from ...modalities._multimodal_data import MultimodalData
+from ..._estimation._rows import LabelledRows
 from .._broja import table_information
-from .._decomposition import Parts, single
-from .._posterior import posterior_of
+from .._decomposition import Decomposition, Evaluation, Terms, decompose_single
+from .._posterior import calibrated_posterior
 from .._sources import Pair, Source, union
 from ._sinkhorn import enclose, sinkhorn
-from ._support import Points, make_problems, merge_rows
+from ._support import Marginal, Points, make_problems, merge_rows
 
 # Violation up to which a coupling is scaled before its marginals are made exact.
 TOLERANCE, MAX_ROUNDS = 1e-10, 1000
@@ -22,27 +22,7 @@ TOLERANCE, MAX_ROUNDS = 1e-10, 1000
 class CouplingTables:
     """Calibrates held-out posteriors and couples the sources they belong to.
 
-    Parameters
-    ----------
-    log_ratio : dict of source to ndarray of shape (n, n_classes)
-        Logarithm of held-out posterior over prior, for every source and union.
-    folds : ndarray of int of shape (n,)
-        Fold of each row.
-    pairs : list of pairs of sources
-        What to decompose; the second source of a pair may be empty.
-    data : MultimodalData of n rows
-        The rows used.
-    weight : ndarray of shape (n,)
-        Their weights, for the scale of features.
-    seed : int
-        Of nets and deals.
-
-    Attributes
-    ----------
-    held_out_ : dict of source to float
-        Held-out information of the last evaluation, bits.
-    n_bins_ : dict of source to int
-        Distinct rows of each source in the last evaluation.
+    The nets of each pair are trained on all rows, and kept for other evaluations.
     """
 
     def __init__(
@@ -50,187 +30,126 @@ class CouplingTables:
         log_ratio: dict[Source, np.ndarray],
         folds: np.ndarray,
         pairs: list[Pair],
-        data: MultimodalData,
-        weight: np.ndarray,
+        rows: LabelledRows,
         seed: int,
     ) -> None:
+        # Torch takes a second to import, and only couplings need it.
+        from ._net import train_coupling
+
         self.log_ratio, self.folds, self.pairs = log_ratio, folds, pairs
         self.seed = seed
-        self.n_classes = next(iter(log_ratio.values())).shape[1]
-        self._coupled = list(dict.fromkeys(s for p in pairs if p[1] for s in p))
-        self._features = {s: standardise(data, s, weight) for s in self._coupled}
-        # Of each pair; learned at the first evaluation, and used for the others too.
-        self._nets: dict[Pair, Any] = {}
+        self.n_classes = len(rows.classes)
+        # In the order of names, so that a swap of the sources changes no draw.
+        self._coupled: dict[Pair, Pair] = {
+            (a, b): (b, a) if b < a else (a, b) for a, b in pairs if b
+        }
+        features = dict.fromkeys(s for pair in self._coupled for s in pair)
+        self._features = {s: standardise(rows, s) for s in features}
+        posteriors = self._calibrate(rows.y, rows.weight)
+        self._nets: dict[Pair, Any] = {
+            pair: train_coupling(self._problems(ordered, posteriors), seed)
+            for pair, ordered in self._coupled.items()
+        }
 
-    def evaluate(self, codes: np.ndarray, weight: np.ndarray) -> list[Parts]:
-        """Decompose every pair.
+    def evaluate(
+        self, codes: np.ndarray, weight: np.ndarray, *, certify: bool = False
+    ) -> Evaluation:
+        """Decompose every pair; the gap is NaN unless ``certify``, which takes long."""
+        posteriors = self._calibrate(codes, weight)
+        out = []
+        for pair in self.pairs:
+            joint = posteriors.held_out[union(pair)]
+            if pair in self._coupled:
+                found = self._couple(pair, posteriors, certify)
+                out.append(_decompose(found, joint))
+            else:
+                out.append(decompose_single(joint))
+        n_states = {s: len(points.mass) for s, points in posteriors.points.items()}
+        return Evaluation(out, posteriors.held_out, n_states, {})
 
-        Parameters
-        ----------
-        codes : ndarray of int of shape (n,)
-            Class of each row.
-        weight : ndarray of shape (n,)
-            Weight of each row, 0 where it is not drawn.
-
-        Returns
-        -------
-        list of Parts
-            With a certified gap in the first evaluation, and NaN for it in later ones.
-        """
+    def _calibrate(self, codes: np.ndarray, weight: np.ndarray) -> _Posteriors:
         weight = weight / weight.sum()
         total = np.bincount(codes, weight, minlength=self.n_classes)
-        # Classes that a resample lacks have no coupling.
+        # Classes that are missing from a resample have no coupling.
         live = np.flatnonzero(total > 0)
-        self.held_out_: dict[Source, float] = {}
-        self.n_bins_: dict[Source, int] = {}
-        points = {}
+        held_out, points = {}, {}
         for source, ratio in self.log_ratio.items():
-            posterior, nats = posterior_of(ratio, self.folds, codes, weight, total)
-            self.held_out_[source] = float(nats / np.log(2.0))
-            if source in self._coupled:
+            found = calibrated_posterior(ratio, self.folds, codes, weight, total)
+            held_out[source] = found.bits
+            if source in self._features:
                 points[source] = merge_rows(
-                    self._features[source], posterior, weight, live
+                    self._features[source], found.log_posterior, weight, live
                 )
-                self.n_bins_[source] = len(points[source].mass)
-        out = []
-        for first, second in self.pairs:
-            joint = self.held_out_[union((first, second))]
-            if not second:
-                out.append(single(joint))
-                continue
-            # In the order of names, so that a swap of the sources changes no draw.
-            swap = second < first
-            pair = (second, first) if swap else (first, second)
-            figures = self._couple(
-                pair, points[pair[0]], points[pair[1]], total[live], live
-            )
-            out.append(_assemble(figures, joint, swap))
-        return out
+        return _Posteriors(held_out, points, total[live], live)
 
-    def bias(self, codes: np.ndarray, weight: np.ndarray, n: float) -> np.ndarray:
-        """No correction: informations of posteriors are no plug-in figures of a table.
+    def _problems(
+        self, ordered: Pair, posteriors: _Posteriors
+    ) -> list[tuple[Marginal, Marginal]]:
+        first, second = (posteriors.points[source] for source in ordered)
+        rng = np.random.RandomState(self.seed)
+        return make_problems(first, second, posteriors.total, rng)
 
-        Parameters
-        ----------
-        codes, weight, n : object
-            Not used.
+    def _couple(self, pair: Pair, posteriors: _Posteriors, certify: bool) -> _Coupled:
+        """Means over all problems, which have equal mass, and the worst violation."""
+        from ._net import kernel_of
 
-        Returns
-        -------
-        ndarray of shape (n_pairs, 3)
-            Zeros.
-        """
-        return np.zeros((len(self.pairs), 3))
-
-    def least(self, codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """Nothing to extrapolate from, as nets would have to learn from every half.
-
-        Parameters
-        ----------
-        codes, weight : object
-            Not used.
-
-        Returns
-        -------
-        ndarray of shape (n_pairs,)
-            NaN.
-        """
-        return np.full(len(self.pairs), np.nan)
-
-    def _couple(
-        self,
-        pair: Pair,
-        first: Points,
-        second: Points,
-        total: np.ndarray,
-        live: np.ndarray,
-    ) -> np.ndarray:
-        """Informations of both, least one, gap (bits) and violation, shape (5,)."""
-        # Torch takes a second to import, and only couplings need it.
-        from ._net import kernel_of, learn_coupling
-
-        problems = make_problems(first, second, total, np.random.RandomState(self.seed))
-        known = pair in self._nets
-        if not known:
-            self._nets[pair], _ = learn_coupling(problems, self.seed)
+        total = posteriors.total
         entropy = -float(total @ np.log(total))
-        rows = []
-        for problem in problems:
+        found = []
+        for problem in self._problems(self._coupled[pair], posteriors):
             a, b = (side.table for side in problem)
-            kernel = kernel_of(self._nets[pair], problem)[live]
+            kernel = kernel_of(self._nets[pair], problem)[posteriors.live]
             scaled = sinkhorn(kernel, a, b, tol=TOLERANCE, max_rounds=MAX_ROUNDS)
-            least = enclose(a, b, scaled.coupling, bound=not known)
-            rows.append(
-                [
-                    table_information(a),
-                    table_information(b),
-                    (least.upper + entropy) / np.log(2.0),
-                    (least.upper - least.lower) / np.log(2.0),
-                    least.violation,
-                ]
-            )
-        # Problems have equal mass.
-        mean = np.mean(rows, axis=0)
-        mean[4] = np.max(rows, axis=0)[4]
-        return mean
+            least = enclose(a, b, scaled.coupling, bound=certify)
+            one, two = table_information(a), table_information(b)
+            if self._coupled[pair] != pair:
+                one, two = two, one
+            union = (least.upper + entropy) / np.log(2.0)
+            gap = (least.upper - least.lower) / np.log(2.0)
+            found.append(_Coupled(one, two, union, gap, least.violation))
+        mean = _Coupled(*np.mean(found, axis=0))
+        return mean._replace(violation=max(c.violation for c in found))
 
 
-def _assemble(figures: np.ndarray, joint: float, swap: bool) -> Parts:
-    """Parts from the informations of two sources and the least joint one."""
-    one, two, least, gap, violation = figures
-    if swap:
-        one, two = two, one
-    raised = max(joint, max(min(least, one + two), one, two))
+class _Posteriors(NamedTuple):
+    """Calibrated posteriors as points, class shares, and the classes with weight."""
+
+    held_out: dict[Source, float]
+    points: dict[Source, Points]
+    total: np.ndarray
+    live: np.ndarray
+
+
+class _Coupled(NamedTuple):
+    """Informations of both sources, union information and gap, bits; violation."""
+
+    first: float
+    second: float
+    union: float
+    gap: float
+    violation: float
+
+
+def _decompose(found: _Coupled, joint: float) -> Decomposition:
+    one, two = found.first, found.second
     # The coupling is feasible but not optimal, so redundancy may come out negative.
-    value = max(min(least, one + two), one, two)
-    return Parts(
-        raw=np.array(
-            [
-                least - two,
-                least - one,
-                one + two - least,
-                joint - least,
-                one,
-                two,
-                joint,
-            ]
-        ),
-        value=np.array(
-            [
-                value - two,
-                value - one,
-                one + two - value,
-                raised - value,
-                one,
-                two,
-                raised,
-            ]
-        ),
-        duality_gap=float(gap),
-        marginal_violation=float(violation),
+    union = max(min(found.union, one + two), one, two)
+    value = Terms.split(one, two, union, max(joint, union))
+    return Decomposition(
+        raw=Terms.split(one, two, found.union, joint),
+        value=value,
+        duality_gap=float(found.gap),
+        marginal_violation=float(found.violation),
     )
 
 
-def standardise(data: MultimodalData, source: Source, weight: np.ndarray) -> np.ndarray:
-    """Features of a source with mean 0 and variance 1.
-
-    Parameters
-    ----------
-    data : MultimodalData of n rows
-        Rows that have the source.
-    source : tuple of str
-        Modalities.
-    weight : ndarray of shape (n,)
-        Positive.
-
-    Returns
-    -------
-    ndarray of shape (n, n_features)
-        Without NaN, and without features that are constant.
-    """
-    table = FlatTable(list(source), keep_nan=False).fit(data, weight).transform(data)
+def standardise(rows: LabelledRows, source: Source) -> np.ndarray:
+    """Features of a source with mean 0 and variance 1, without constant ones."""
+    weight = rows.weight
+    flat = FlatTable(list(source), keep_nan=False).fit(rows.data, weight)
+    table = flat.transform(rows.data)
     mean = np.average(table, axis=0, weights=weight)
-    spread = np.sqrt(np.average((table - mean) ** 2, axis=0, weights=weight))
+    std = np.sqrt(np.average((table - mean) ** 2, axis=0, weights=weight))
     noise = np.finfo(np.float64).eps * len(table) * np.abs(mean)
-    vary = spread > noise
-    return (table[:, vary] - mean[vary]) / spread[vary]
+    vary = std > noise
+    return (table[:, vary] - mean[vary]) / std[vary]

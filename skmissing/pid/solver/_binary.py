@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Any
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from ..._utils._threads import single_thread
 from ._certificate import Bounds, certify, fill_potentials
 
-# A vertex of the hull of both curves: coordinates, and its number on the first and on
-# the second curve, -1 where it is not on it.
-Vertex = tuple[float, float, int, int]
+# Masses of the two classes.
 Edge = tuple[float, float]
 # Multiplications that take as long without BLAS as to make it use one thread.
 LARGE = 100_000
@@ -24,37 +23,38 @@ ROUNDING = 4e-16
 EQUAL = 1e-10
 
 
-def binary_minimum(
-    first: np.ndarray, second: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, Bounds]:
+class Vertex(NamedTuple):
+    """A vertex of the hull of both curves; ``first``, ``second``: its number or -1."""
+
+    x: float
+    y: float
+    first: int
+    second: int
+
+
+class BinarySolution(NamedTuple):
+    """Optimal potentials (n1, 2) and (n2, 2), and bounds with the coupling."""
+
+    L: np.ndarray
+    M: np.ndarray
+    bounds: Bounds
+
+
+def solve_binary(first: np.ndarray, second: np.ndarray) -> BinarySolution:
     """Optimal potentials and coupling of two sources of a binary target.
 
-    Parameters
-    ----------
-    first : ndarray of shape (n1, 2)
-        ``P(x1, y)``, no all-zero row or column.
-    second : ndarray of shape (n2, 2)
-        ``P(x2, y)``, with the class totals of ``first``.
+    Takes ``P(x1, y)`` of shape (n1, 2) and ``P(x2, y)`` of shape (n2, 2), with equal
+    class totals and no all-zero row or column. Potentials are ``-inf`` only where a
+    table is zero. The bounds are exact but for rounding.
 
-    Returns
-    -------
-    L : ndarray of shape (n1, 2)
-        Potentials of the first source, ``-inf`` only where ``first`` is zero.
-    M : ndarray of shape (n2, 2)
-        Likewise of the second source.
-    bounds : Bounds
-        Of the minimum, and the coupling; exact but for rounding.
-
-    Notes
-    -----
     Sorted by the likelihood ratio and summed up, the columns ``P(., x1)`` draw a
-    concave curve from (0, 0) to the class totals, and a source tells at least as much
-    as another in the sense of Blackwell if its curve is nowhere below. For two classes
-    this order is a lattice: the concave hull of two curves is the curve of the least
-    informative variable Z above both. Every coupling of the sources is above both,
-    hence above Z, and has at least its information. And there are kernels that make
-    either source from Z; drawn independently given Z, they are a coupling that tells no
-    more than Z. So the minimum is ``I(Y; Z)``.
+    concave curve from (0, 0) to the class totals, and a source is at least as
+    informative as another in the sense of Blackwell if its curve is nowhere below. For
+    two classes this order is a lattice: the concave hull of two curves is the curve of
+    the least informative variable Z above both. Every coupling of the sources is above
+    both, hence above Z, and has at least its information. And there are kernels that
+    make either source from Z; drawn independently given Z, they are a coupling that is
+    no more informative than Z. So the minimum is ``I(Y; Z)``.
 
     The states of Z are the edges c of the hull. With ``l = log(c / sum(c))`` of each
     edge as a sum of two step functions, one that changes only at vertices of the first
@@ -70,8 +70,8 @@ def binary_minimum(
     and of the one that begins at the other end does not depend on the order of the
     classes, unless rounding decides which of several points on a line are vertices.
     """
-    sources, edges = solve(first.tolist(), second.tolist())
-    (kernel1, L), (kernel2, M) = (source.arrays(len(edges)) for source in sources)
+    shares, edges = blackwell_join(first.tolist(), second.tolist())
+    (kernel1, L), (kernel2, M) = (share.arrays(len(edges)) for share in shares)
     if not math.isfinite(L.sum() + M.sum()):
         # A mass that vanishes in the sum of others.
         L, M = fill_potentials(L, M, first), fill_potentials(M, L, second)
@@ -82,34 +82,15 @@ def binary_minimum(
     else:
         with single_thread():
             Q = np.tensordot(kernel1, joint, axes=(0, 0))
-    return L, M, certify(first, second.T, L, M.T, Q, rounds=0)
+    return BinarySolution(L, M, certify(first, second.T, L, M.T, Q, rounds=0))
 
 
-class Source:
+class PosteriorCurve:
     """States of a source in the order of likelihood ratios, equal ones as one.
 
-    Lists, not arrays: for a few states they are faster, and never slow.
-
-    Parameters
-    ----------
-    masses : list of (float, float)
-        Joint probabilities of each state.
-
-    Attributes
-    ----------
-    order : list of int
-        The states by likelihood ratio.
-    group : list of int
-        Number of the merged state of each, in that order.
-    atoms : list of (float, float)
-        Joint probabilities of the merged states.
-    points : list of (float, float)
-        Their sums.
-    parts : list of (int, int, float)
-        Edge, merged state, and the share of the edge that it gets; several for a pair
-        add up.
-    values : list of (float, float)
-        Potentials of the merged states.
+    ``order`` numbers the states by likelihood ratio, ``group`` the merged state of
+    each in that order. ``atoms`` are the masses of the merged states, ``points`` their
+    sums. Lists, not arrays: for a few states they are faster, and never slow.
     """
 
     def __init__(self, masses: list[Edge]) -> None:
@@ -135,106 +116,94 @@ class Source:
             x, y = x + a0, y + a1
             self.points.append((x, y))
 
-    def serve(
+    def assign(
         self, own: list[int], edges: list[Edge], steps: list[tuple[float, float]]
-    ) -> None:
+    ) -> Assignment:
         """Potentials, and the kernel that makes the states from the edges.
 
-        Parameters
-        ----------
-        own : list of int
-            Number of each vertex of the hull on the curve of this source, or -1.
-        edges : list of (float, float)
-            Of the hull.
-        steps : list of (float, float)
-            Value of the step function on each edge.
+        ``own`` numbers each vertex of the hull on this curve, or is -1; ``steps`` holds
+        the value of the step function on each edge.
         """
-        self.values: list[tuple[float, float]] = []
-        self.parts: list[tuple[int, int, float]] = []
+        values: list[tuple[float, float]] = []
+        kernel: list[tuple[int, int, float]] = []
         start = 0
         for stop in range(1, len(own)):
             if own[stop] < 0:
                 continue
             states = range(own[start], own[stop])
-            self.values += [steps[start]] * len(states)
-            self.parts += _split(edges, range(start, stop), self.atoms, states)
+            values += [steps[start]] * len(states)
+            kernel += _split(edges, range(start, stop), self.atoms, states)
             start = stop
+        return Assignment(self, values, kernel)
+
+
+class Assignment(NamedTuple):
+    """What a source gets of the hull: potentials and kernel of its merged states.
+
+    ``kernel`` lists edge, merged state, and the share of the edge that it gets; the
+    shares of a pair that occurs several times add up.
+    """
+
+    curve: PosteriorCurve
+    values: list[tuple[float, float]]
+    kernel: list[tuple[int, int, float]]
 
     def arrays(self, n_edges: int) -> tuple[np.ndarray, np.ndarray]:
-        """The kernel and the potentials of all states, in the order of the table.
-
-        Parameters
-        ----------
-        n_edges : int
-            Number of edges of the hull.
-
-        Returns
-        -------
-        kernel : ndarray of shape (n_edges, n)
-        potential : ndarray of shape (n, 2)
-        """
-        n = len(self.order)
+        """Kernel (n_edges, n) and potentials (n, 2) of all states, in their order."""
+        order, group = self.curve.order, self.curve.group
+        n_atoms, n = len(self.curve.atoms), len(order)
         # Column of each state in the order of the table; of merged states, the first.
-        column = [0] * len(self.atoms)
-        for i, atom in zip(reversed(self.order), reversed(self.group), strict=True):
+        column = [0] * n_atoms
+        for i, atom in zip(reversed(order), reversed(group), strict=True):
             column[atom] = i
         kernel = np.zeros((n_edges, n))
-        for z, atom, share in self.parts:
+        for z, atom, share in self.kernel:
             kernel[z, column[atom]] += share
-        if len(self.atoms) < n:
+        if n_atoms < n:
             # Equal states share in proportion to their masses.
-            whole = np.bincount(self.group, weights=self.mass)[self.group]
-            found = kernel[:, [column[atom] for atom in self.group]]
-            kernel[:, self.order] = found * (np.array(self.mass) / whole)
+            mass = self.curve.mass
+            whole = np.bincount(group, weights=mass)[group]
+            found = kernel[:, [column[atom] for atom in group]]
+            kernel[:, order] = found * (np.array(mass) / whole)
         potential = [(0.0, 0.0)] * n
-        for i, atom in zip(self.order, self.group, strict=True):
+        for i, atom in zip(order, group, strict=True):
             potential[i] = self.values[atom]
         return kernel, np.array(potential)
 
 
-def solve(
+def blackwell_join(
     first: list[Edge], second: list[Edge]
-) -> tuple[tuple[Source, Source], list[Edge]]:
-    """The hull of both curves, and what either source gets of it.
-
-    Parameters
-    ----------
-    first, second : list of (float, float)
-        As in :func:`binary_minimum`.
-
-    Returns
-    -------
-    sources : pair of Source
-        With parts and values.
-    edges : list of (float, float)
-        Of the hull.
-    """
-    one, two = Source(first), Source(second)
+) -> tuple[tuple[Assignment, Assignment], list[Edge]]:
+    """What either source gets of the hull of both curves, and the edges of the hull."""
+    one, two = PosteriorCurve(first), PosteriorCurve(second)
     vertices = _hull(one.points, two.points)
-    edges = [(v[0] - u[0], v[1] - u[1]) for u, v in itertools.pairwise(vertices)]
+    edges = [(v.x - u.x, v.y - u.y) for u, v in itertools.pairwise(vertices)]
     alpha, beta = _steps(edges, vertices)
-    one.serve([v[2] for v in vertices], edges, alpha)
-    two.serve([v[3] for v in vertices], edges, beta)
-    return (one, two), edges
+    shares = (
+        one.assign([v.first for v in vertices], edges, alpha),
+        two.assign([v.second for v in vertices], edges, beta),
+    )
+    return shares, edges
 
 
 def _hull(one: list[Edge], two: list[Edge]) -> list[Vertex]:
     """Vertices of the concave hull of two curves, from (0, 0) on."""
     end_x, end_y = one[-1]
-    points: list[Vertex] = [(x, y, k, -1) for k, (x, y) in enumerate(one[1:-1], 1)]
+    points = [Vertex(x, y, k, -1) for k, (x, y) in enumerate(one[1:-1], 1)]
     # Rounding must not carry the second curve beyond the end of the first.
     points += [
-        (min(x, end_x), min(y, end_y), -1, k) for k, (x, y) in enumerate(two[1:-1], 1)
+        Vertex(min(x, end_x), min(y, end_y), -1, k)
+        for k, (x, y) in enumerate(two[1:-1], 1)
     ]
     points.sort()
-    points.append((end_x, end_y, len(one) - 1, len(two) - 1))
-    chain: list[Vertex] = [(0.0, 0.0, 0, 0)]
+    points.append(Vertex(end_x, end_y, len(one) - 1, len(two) - 1))
+    chain = [Vertex(0.0, 0.0, 0, 0)]
     for point in points:
         x, y, k1, k2 = point
         # A point of both curves is a vertex of both.
-        if chain[-1][0] == x and chain[-1][1] == y:
+        if chain[-1].x == x and chain[-1].y == y:
             old = chain.pop()
-            point = x, y, max(k1, old[2]), max(k2, old[3])
+            point = Vertex(x, y, max(k1, old.first), max(k2, old.second))
             if not chain:
                 chain.append(point)
                 continue
@@ -253,7 +222,7 @@ def _steps(
     """Logarithms of the posteriors of all edges, as sums of two step functions."""
     logs = [(_log(c0, c0 + c1), _log(c1, c0 + c1)) for c0, c1 in edges]
     alpha, beta = [logs[0]], [(0.0, 0.0)]
-    if math.isinf(logs[0][0]) and len(logs) > 1 and vertices[1][2] < 0:
+    if math.isinf(logs[0][0]) and len(logs) > 1 and vertices[1].first < 0:
         # The second source alone has states that exclude the first class.
         alpha, beta = [(logs[1][0], logs[0][1])], [(-math.inf, 0.0)]
         # What follows is the step at vertices[1] with both parts known.
@@ -261,7 +230,7 @@ def _steps(
         alpha.append(alpha[0])
     for k in range(len(alpha), len(logs)):
         (l0, l1), (a0, a1), (b0, b1) = logs[k], alpha[-1], beta[-1]
-        if vertices[k][2] >= 0:
+        if vertices[k].first >= 0:
             alpha.append((l0 - b0, l1 - b1))
             beta.append((b0, b1))
         else:
@@ -297,58 +266,57 @@ def _split(
     # From either end, and their mean: the classes could have the other order.
     return [
         (which.start + z, states.start + i, 0.5 * part)
-        for z, i, part in _curtain(some_edges, some_atoms)
+        for z, i, part in _left_curtain(some_edges, some_atoms)
     ] + [
         (which.stop - 1 - z, states.stop - 1 - i, 0.5 * part)
-        for z, i, part in _curtain(_turn(some_edges), _turn(some_atoms))
+        for z, i, part in _left_curtain(_mirror(some_edges), _mirror(some_atoms))
     ]
 
 
-def _turn(points: list[Edge]) -> list[Edge]:
+def _mirror(points: list[Edge]) -> list[Edge]:
     """The same with the classes and the order turned round."""
     return [(c1, c0) for c0, c1 in reversed(points)]
 
 
-def _curtain(edges: list[Edge], atoms: list[Edge]) -> list[tuple[int, int, float]]:
+def _left_curtain(edges: list[Edge], atoms: list[Edge]) -> list[tuple[int, int, float]]:
     """Left-curtain kernel: edge, state, and share of the edge that goes there."""
     kernel = []
-    # What is left of the edges: number, mass and share of the second class.
     total = [c0 + c1 for c0, c1 in edges]
-    left: list[list[Any]] = [[z, m, edges[z][1] / m] for z, m in enumerate(total)]
-    for i, atom in enumerate(atoms[:-1]):
-        for z, part in _take(left, atom[0] + atom[1], atom[1]):
+    left = [Remainder(z, m, edges[z][1] / m) for z, m in enumerate(total)]
+    for i, (a0, a1) in enumerate(atoms[:-1]):
+        for z, part in _take(left, a0 + a1, a1):
             kernel.append((z, i, part / total[z]))
-    kernel += [(z, len(atoms) - 1, part / total[z]) for z, part, _ in left]
+    kernel += [(r.edge, len(atoms) - 1, r.mass / total[r.edge]) for r in left]
     return kernel
 
 
-def _take(left: list[list[Any]], mass: float, second: float) -> list[tuple[int, float]]:
-    """Take an interval with two given masses out of what is left.
+@dataclass(slots=True)
+class Remainder:
+    """What is left of an edge; ``second`` is the share of the second class in it."""
 
-    Parameters
-    ----------
-    left : list of [edge, mass, share of the second class]
-        In the order of falling shares; what is taken is removed.
-    mass, second : float
-        Of the interval: of both classes, and of the second.
+    edge: int
+    mass: float
+    second: float
 
-    Returns
-    -------
-    list of (edge, mass)
+
+def _take(left: list[Remainder], mass: float, second: float) -> list[tuple[int, float]]:
+    """Take an interval of given mass, and mass of the second class, from what is left.
+
+    ``left`` has falling shares, and loses what is taken: edges and their masses.
     """
     start = stop = 0
     # The interval from the left end on, which has most of the second class.
     skipped, got, have = 0.0, 0.0, 0.0
-    while stop < len(left) - 1 and got + left[stop][1] < mass:
-        got += left[stop][1]
-        have += left[stop][1] * left[stop][2]
+    while stop < len(left) - 1 and got + left[stop].mass < mass:
+        got += left[stop].mass
+        have += left[stop].mass * left[stop].second
         stop += 1
-    used = min(mass - got, left[stop][1])
-    have += used * left[stop][2]
+    used = min(mass - got, left[stop].mass)
+    have += used * left[stop].second
     # Both ends move on by the same mass until the share is right, but for rounding.
     while have > second + ROUNDING * mass:
-        rest_start, rest_stop = left[start][1] - skipped, left[stop][1] - used
-        fall = left[start][2] - left[stop][2]
+        rest_start, rest_stop = left[start].mass - skipped, left[stop].mass - used
+        fall = left[start].second - left[stop].second
         room = rest_stop if start == stop else min(rest_start, rest_stop)
         if fall > 0 and have - second <= room * fall:
             step = (have - second) / fall
@@ -362,12 +330,12 @@ def _take(left: list[list[Any]], mass: float, second: float) -> list[tuple[int, 
         else:
             break
     if start == stop:
-        left[start][1] -= used - skipped
-        return [(left[start][0], used - skipped)]
-    taken = [(left[start][0], left[start][1] - skipped)]
-    taken += [(z, m) for z, m, _ in left[start + 1 : stop]]
-    taken.append((left[stop][0], used))
-    left[start][1] = skipped
-    left[stop][1] -= used
+        left[start].mass -= used - skipped
+        return [(left[start].edge, used - skipped)]
+    taken = [(left[start].edge, left[start].mass - skipped)]
+    taken += [(r.edge, r.mass) for r in left[start + 1 : stop]]
+    taken.append((left[stop].edge, used))
+    left[start].mass = skipped
+    left[stop].mass -= used
     left[:] = left[: start + 1] + left[stop:]
     return taken

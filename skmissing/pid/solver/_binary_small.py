@@ -10,33 +10,18 @@ import math
 
 import numpy as np
 
-from ._binary import Edge, solve
-from ._certificate import LAST_PLACES, NEGLIGIBLE
+from ._binary import Assignment, Edge, blackwell_join
+from ._certificate import LAST_PLACES, NEGLIGIBLE, Certified
+
+# The coupling of one class, by rows.
+Matrix = list[list[float]]
 
 # Cells up to which lists are faster than arrays.
-FEW = 64
+FEW_CELLS = 64
 
 
-def tiny_minimum(
-    A: np.ndarray, B: np.ndarray
-) -> tuple[float, float, float, np.ndarray, float] | None:
-    """Bounds of the minimum, as :func:`~._certificate.certify` defines them.
-
-    Parameters
-    ----------
-    A : ndarray of shape (2, n1)
-        ``P(y, x1)``, all positive.
-    B : ndarray of shape (2, n2)
-        ``P(y, x2)``, likewise.
-
-    Returns
-    -------
-    lower, upper, size : float
-        As in :class:`~._certificate.Bounds`.
-    coupling : ndarray of shape (2, n1, n2)
-        ``Q(y, x1, x2)``.
-    violation : float
-        Largest absolute difference of a marginal.
+def solve_binary_small(A: np.ndarray, B: np.ndarray) -> Certified | None:
+    """Closed form for positive ``P(y, x1)`` (2, n1) and ``P(y, x2)`` (2, n2).
 
     None where states have to be merged, or potentials are infinite.
     """
@@ -45,23 +30,12 @@ def tiny_minimum(
     f0 = sum(a0 for a0, _ in first) / sum(b0 for b0, _ in plain)
     f1 = sum(a1 for _, a1 in first) / sum(b1 for _, b1 in plain)
     second = [(f0 * b0, f1 * b1) for b0, b1 in plain]
-    (one, two), edges = solve(first, second)
-    n1, n2 = len(first), len(second)
-    if len(one.atoms) < n1 or len(two.atoms) < n2:
+    (one, two), edges = blackwell_join(first, second)
+    if len(one.curve.atoms) < len(first) or len(two.curve.atoms) < len(second):
         return None
-    served: list[list[tuple[int, float]]] = [[] for _ in edges]
-    for z, atom, share in two.parts:
-        served[z].append((two.order[atom], share))
-    Q0, Q1 = ([[0.0] * n2 for _ in first] for _ in range(2))
-    for z, atom, share in one.parts:
-        i = one.order[atom]
-        c0, c1 = share * edges[z][0], share * edges[z][1]
-        for j, part in served[z]:
-            Q0[i][j] += c0 * part
-            Q1[i][j] += c1 * part
-
+    couplings = _couple(one, two, edges)
     violation = 0.0
-    for Q, y in ((Q0, 0), (Q1, 1)):
+    for y, Q in enumerate(couplings):
         rows, columns = [a[y] for a in first], [b[y] for b in second]
         if _off(Q, rows, columns):
             _repair(Q, rows, columns)
@@ -72,14 +46,43 @@ def tiny_minimum(
             max(abs(s - b[y]) for s, b in exact),
         )
 
-    L, M = [(0.0, 0.0)] * n1, [(0.0, 0.0)] * n2
+    L, M = [(0.0, 0.0)] * len(first), [(0.0, 0.0)] * len(second)
     terms = []
     for source, table, potential in ((one, first, L), (two, second, M)):
-        for i, (l0, l1) in zip(source.order, source.values, strict=True):
+        for i, (l0, l1) in zip(source.curve.order, source.values, strict=True):
             potential[i] = (l0, l1)
             terms += [table[i][0] * l0, table[i][1] * l1]
+    cost, entropies = _sum_cells(L, M, first, couplings)
+    if cost > NEGLIGIBLE or not math.isfinite(cost):
+        return None
+    lower = math.fsum(terms) - cost
+    size = math.fsum(map(abs, terms))
+    upper = math.fsum(entropies)
+    return Certified(lower, upper, size, np.array(couplings), violation)
+
+
+def _couple(one: Assignment, two: Assignment, edges: list[Edge]) -> list[Matrix]:
+    """Coupling of each class whose sources are independent given the edge."""
+    n1, n2 = len(one.curve.order), len(two.curve.order)
+    assigned: list[list[tuple[int, float]]] = [[] for _ in edges]
+    for z, atom, share in two.kernel:
+        assigned[z].append((two.curve.order[atom], share))
+    Q0, Q1 = ([[0.0] * n2 for _ in range(n1)] for _ in range(2))
+    for z, atom, share in one.kernel:
+        i = one.curve.order[atom]
+        c0, c1 = share * edges[z][0], share * edges[z][1]
+        for j, part in assigned[z]:
+            Q0[i][j] += c0 * part
+            Q1[i][j] += c1 * part
+    return [Q0, Q1]
+
+
+def _sum_cells(
+    L: list[Edge], M: list[Edge], masses: list[Edge], couplings: list[Matrix]
+) -> tuple[float, list[float]]:
+    """Cost of potentials that are not feasible, and terms of the negative entropy."""
     cost, entropies = 0.0, []
-    for (l0, l1), (a0, a1), q0, q1 in zip(L, first, Q0, Q1, strict=True):
+    for (l0, l1), (a0, a1), q0, q1 in zip(L, masses, *couplings, strict=True):
         worst = -math.inf
         for (m0, m1), p0, p1 in zip(M, q0, q1, strict=True):
             u, v = l0 + m0, l1 + m1
@@ -90,14 +93,10 @@ def tiny_minimum(
                     p1 * math.log(p1 / (p0 + p1)),
                 ]
         cost += worst * (a0 + a1)
-    if cost > NEGLIGIBLE or not math.isfinite(cost):
-        return None
-    lower = math.fsum(terms) - cost
-    size = math.fsum(map(abs, terms))
-    return lower, math.fsum(entropies), size, np.array([Q0, Q1]), violation
+    return cost, entropies
 
 
-def _off(Q: list[list[float]], rows: list[float], columns: list[float]) -> bool:
+def _off(Q: Matrix, rows: list[float], columns: list[float]) -> bool:
     """Whether a marginal is further away than in its last places."""
     sides = ((Q, rows), (zip(*Q, strict=True), columns))
     return any(
@@ -107,8 +106,8 @@ def _off(Q: list[list[float]], rows: list[float], columns: list[float]) -> bool:
     )
 
 
-def _repair(Q: list[list[float]], rows: list[float], columns: list[float]) -> None:
-    """Scale down what is too much and spread what is short, in place."""
+def _repair(Q: Matrix, rows: list[float], columns: list[float]) -> None:
+    """Scale down what is too much and distribute what is short, in place."""
     for i, a in enumerate(rows):
         factor = min(1.0, a / (sum(Q[i]) or 1.0))
         Q[i] = [factor * q for q in Q[i]]

@@ -1,8 +1,8 @@
-"""Two-sided bounds of the minimum information, from any point a solver hands over.
+"""Two-sided bounds of the minimum information, from any point of a solver.
 
 Arrays of one problem are laid out with the classes in the middle: ``A`` (n1, K) and
 ``B`` (K, n2) are the marginals ``P(x1, y)`` and ``P(x2, y)``, ``L`` and ``M`` their
-dual potentials, ``Q`` (n1, K, n2) a coupling. Everything is in nats here.
+dual potentials, ``Q`` (n1, K, n2) a coupling. Informations are in nats.
 """
 
 from __future__ import annotations
@@ -21,22 +21,15 @@ NEGLIGIBLE = 1e-15
 # Violation of a marginal, relative, that is left as it is: four units of the last
 # place. The minimum is convex in the marginals with the potentials as a subgradient, so
 # that it changes the upper bound by this times ``Bounds.size`` at most, which is half
-# of what minimum_information allows for rounding.
+# of what union_information allows for rounding.
 LAST_PLACES = 8.9e-16
 
 
 class Bounds(NamedTuple):
-    """A feasible coupling and what it proves.
+    """A feasible coupling, and the enclosure of the minimum that it proves.
 
-    Attributes
-    ----------
-    lower, upper : float
-        Enclose the minimum of ``I_Q(Y; X1, X2)``, nats.
-    coupling : ndarray of shape (n1, K, n2)
-        Feasible but for the last places, and its information is ``upper``.
-    size : float
-        Sum of the absolute terms of ``lower``, in units of whose last place the sums
-        round.
+    The coupling (n1, K, n2) is feasible but for the last places. ``size`` is the sum of
+    the absolute terms of ``lower``, in units of whose last place the sums round.
     """
 
     lower: float
@@ -50,22 +43,23 @@ class Bounds(NamedTuple):
         return self.upper - self.lower
 
 
+class Certified(NamedTuple):
+    """As :class:`Bounds`, with the classes of the coupling (K, n1, n2) in front.
+
+    ``violation`` is the largest error of a marginal.
+    """
+
+    lower: float
+    upper: float
+    size: float
+    coupling: np.ndarray
+    violation: float
+
+
 def cell_softmax(L: np.ndarray, M: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Constraint values and conditional class probabilities of every cell.
+    """``logsumexp_y(L + M)`` (n1, n2) and ``softmax_y(L + M)`` (n1, K, n2).
 
-    Parameters
-    ----------
-    L : ndarray of shape (n1, K)
-        Potentials of the first source, ``-inf`` where the marginal is zero.
-    M : ndarray of shape (K, n2)
-        Likewise of the second source.
-
-    Returns
-    -------
-    g : ndarray of shape (n1, n2)
-        ``logsumexp_y(L + M)``, ``-inf`` in cells that no class can reach.
-    p : ndarray of shape (n1, K, n2)
-        ``softmax_y(L + M)``, all zero in those cells.
+    ``-inf`` and zeros in cells that no class can reach.
     """
     p = L[:, :, None] + M
     top = p.max(axis=1)
@@ -85,17 +79,7 @@ def cell_softmax(L: np.ndarray, M: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def negative_entropy(Q: np.ndarray) -> float:
-    """Negative conditional entropy ``-H_Q(Y | X1, X2)`` in nats.
-
-    Parameters
-    ----------
-    Q : ndarray of shape (n1, K, n2)
-        Coupling.
-
-    Returns
-    -------
-    float
-    """
+    """Negative conditional entropy ``-H_Q(Y | X1, X2)`` in nats."""
     return float(rel_entr(Q, Q.sum(axis=1)[:, None, :]).sum())
 
 
@@ -109,25 +93,6 @@ def certify(
 ) -> Bounds:
     """Bound the minimum of ``-H_Q(Y | X1, X2)`` from both sides.
 
-    Parameters
-    ----------
-    A : ndarray of shape (n1, K)
-        Marginal of the first source, no all-zero row.
-    B : ndarray of shape (K, n2)
-        Marginal of the second source.
-    L, M : ndarray
-        Potentials of any quality, of the shapes of ``A`` and ``B``.
-    Q : ndarray of shape (n1, K, n2)
-        A coupling of any quality.
-    rounds : int, default=2
-        For :func:`repair`.
-
-    Returns
-    -------
-    Bounds
-
-    Notes
-    -----
     For every feasible Q and all potentials, by Gibbs' inequality in each cell,
     ``sum_y q (log q - log q_cell - L - M) >= -q_cell g`` with
     ``g = logsumexp_y(L + M)``. Summed over the cells,
@@ -149,13 +114,13 @@ def certify(
         shifts = (g.max(axis=0), rarer.max(axis=0))
         cost = min(cost, *((g - d).max(axis=1) @ mass_a + d @ mass_b for d in shifts))
     with np.errstate(invalid="ignore"):
-        terms = A * L, B * M
-    lower = float(terms[0].sum() + terms[1].sum())
+        terms_a, terms_b = A * L, B * M
+    lower = float(terms_a.sum() + terms_b.sum())
     if not math.isfinite(lower):
         # Zero times infinity.
-        terms = np.where(A > 0, terms[0], 0.0), np.where(B > 0, terms[1], 0.0)
-        lower = float(terms[0].sum() + terms[1].sum())
-    size = float(np.abs(terms[0]).sum() + np.abs(terms[1]).sum())
+        terms_a, terms_b = np.where(A > 0, terms_a, 0.0), np.where(B > 0, terms_b, 0.0)
+        lower = float(terms_a.sum() + terms_b.sum())
+    size = float(np.abs(terms_a).sum() + np.abs(terms_b).sum())
     coupling = repair(A, B, Q, rounds)
     return Bounds(lower - cost, negative_entropy(coupling), coupling, size)
 
@@ -169,21 +134,6 @@ def repair(A: np.ndarray, B: np.ndarray, Q: np.ndarray, rounds: int = 2) -> np.n
     second order in the violation; a shift of mass into empty cells would cost first
     order times a large logarithm. What rounding leaves is then moved by scaling down
     and adding an outer product, which ends feasible from any start.
-
-    Parameters
-    ----------
-    A, B : ndarray of shape (n1, K) and (K, n2)
-        Wanted marginals, of equal class totals.
-    Q : ndarray of shape (n1, K, n2)
-        Non-negative.
-    rounds : int, default=2
-        Of multiplication. The second removes what the limits on the factors left of
-        the first; none are needed where only rounding is in the way.
-
-    Returns
-    -------
-    ndarray of shape (n1, K, n2)
-        ``Q`` itself if nothing but the last places is in the way.
     """
     rows, columns = Q.sum(axis=2), Q.sum(axis=0)
     if (LAST_PLACES * A - np.abs(rows - A)).min() >= 0 and (
@@ -247,20 +197,6 @@ def fill_potentials(L: np.ndarray, M: np.ndarray, table: np.ndarray) -> np.ndarr
 
     Any value is valid. This one is as high as it may be without the entry being seen
     in the sums over classes: ``exp(-40)`` is below the last place of 1.
-
-    Parameters
-    ----------
-    L : ndarray of shape (n1, K)
-        Potentials of a source, ``-inf`` where there is none.
-    M : ndarray of shape (n2, K)
-        Of the other source.
-    table : ndarray of shape (n1, K)
-        Joint probabilities of the first.
-
-    Returns
-    -------
-    ndarray of shape (n1, K)
-        ``-inf`` only where the table is zero.
     """
     top = M.max(axis=0)
     return np.where(

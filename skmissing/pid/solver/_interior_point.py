@@ -30,19 +30,7 @@ RESIDUAL_SHARE = 0.1
 
 
 class Solution(NamedTuple):
-    """Best certified point of all attempts.
-
-    Attributes
-    ----------
-    bounds : Bounds
-        Of ``-H_Q(Y | X1, X2)``, nats.
-    L : ndarray of shape (n1, K)
-        Potentials of the first source.
-    M : ndarray of shape (K, n2)
-        Potentials of the second source.
-    n_iter : int
-        Iterations of all attempts together.
-    """
+    """Best certified point: bounds, potentials (n1, K) and (K, n2), iterations."""
 
     bounds: Bounds
     L: np.ndarray
@@ -71,25 +59,8 @@ def interior_point(
 ) -> Solution:
     """Maximise the dual and recover the coupling.
 
-    Parameters
-    ----------
-    A : ndarray of shape (n1, K)
-        ``P(x1, y)``, no all-zero row or column.
-    B : ndarray of shape (K, n2)
-        ``P(x2, y)``, with the class totals of ``A``.
-    goal : float
-        Certified gap at which an attempt stops, nats.
-    tol : float
-        Certified gap that saves further attempts, nats.
-    max_iter : int
-        Largest number of iterations of all attempts together.
+    An attempt stops at the gap ``goal`` (nats); at ``tol`` no further one is made.
 
-    Returns
-    -------
-    Solution
-
-    Notes
-    -----
     Maximise ``sum A L + sum B M`` subject to
     ``g(i, j) = logsumexp_y(L[i, y] + M[y, j]) <= 0`` in every cell. The multipliers R
     of the constraints are the marginal ``Q(x1, x2)``, ``p = softmax_y(L + M)`` is
@@ -125,8 +96,8 @@ def _attempt(
     L, g = L - down, g - down
     R = np.where(alive, mass_a[:, None] * mass_b, 0.0)
     state = _State(L, M, R, np.where(alive, -g, 1.0), g, p)
-    # Cells weigh in the barrier as much as in the start. With equal weights the cells
-    # of rare states would have to rise from their own size to that of the others.
+    # Cells have the same weight in the barrier as in the start. With equal weights the
+    # cells of rare states would have to rise from their own size to that of the others.
     weight = R / R.sum()
 
     def bounded() -> Solution:
@@ -177,35 +148,77 @@ def _iterate(
     stay: float,
 ) -> _State | None:
     """One step of predictor and corrector; None if it breaks down."""
-    L, M, R, s, g, p = state
+    R, s = state.R, state.s
     try:
-        system = NewtonSystem(p, R, s, B > 0)
+        system = NewtonSystem(state.p, R, s, B > 0)
     except np.linalg.LinAlgError:
         return None
     # Dead cells have g = -inf, and mean changes of 0 as their p is.
-    residual = np.where(alive, g + s, 0.0)
+    residual = np.where(alive, state.g + s, 0.0)
     load = R * residual
     gap = float((R * s).sum())
+    step = _Step(A, B, state, system, residual, load, gap, stay)
+    # Only the order of magnitude of this one matters: it is not refined.
+    predicted = step.direction(0.0, refine=False)
+    dR, ds = predicted.dR, predicted.ds
+    primal, dual = min(1.0, _reach(R, dR)), min(1.0, _reach(s, ds))
+    ahead = float(((R + primal * dR) * (s + dual * ds)).sum())
+    # Mehrotra's rule for the gap to aim at.
+    aim = gap * (ahead / gap) ** 3
+    aim = max(aim, RESIDUAL_SHARE * float(np.abs(load).sum()))
+    length, new = step.walk(aim * weight - dR * ds)
+    if length < SHORT:
+        # Jammed against the boundary: back to the centre first.
+        other, centred = step.walk(gap * weight)
+        if other > length:
+            new = centred
+    # Exponents far beyond the range of floats leave nothing to go on from. Entries of
+    # L and M are finite or -inf, so that a sum that is NaN has a NaN in it.
+    finite = np.isfinite(new.R.sum() + new.s.sum())
+    return new if finite and not np.isnan(new.L.sum() + new.M.sum()) else None
 
-    def direction(
-        product: np.ndarray | float, refine: bool
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+
+class _Direction(NamedTuple):
+    """Changes of potentials, multipliers and slacks."""
+
+    dL: np.ndarray
+    dM: np.ndarray
+    dR: np.ndarray
+    ds: np.ndarray
+
+
+class _Step(NamedTuple):
+    """A Newton system with its right-hand sides, from which steps are tried."""
+
+    A: np.ndarray
+    B: np.ndarray
+    state: _State
+    system: NewtonSystem
+    residual: np.ndarray
+    load: np.ndarray
+    gap: float
+    stay: float
+
+    def direction(self, product: np.ndarray | float, *, refine: bool) -> _Direction:
         """Step that aims at ``R s = product`` to first order."""
-        right = p * ((product + load) / s)[:, None, :]
-        dL, dM, mean = system.solve(
-            A - right.sum(axis=2), B - right.sum(axis=0), refine=refine
+        R, s, p = self.state.R, self.state.s, self.state.p
+        right = p * ((product + self.load) / s)[:, None, :]
+        dL, dM, mean = self.system.solve(
+            self.A - right.sum(axis=2), self.B - right.sum(axis=0), refine=refine
         )
-        ds = -residual - mean
-        return dL, dM, (product - R * (s + ds)) / s, ds
+        ds = -self.residual - mean
+        return _Direction(dL, dM, (product - R * (s + ds)) / s, ds)
 
-    def walk(product: np.ndarray) -> tuple[float, _State]:
+    def walk(self, product: np.ndarray) -> tuple[float, _State]:
         """Length of the primal step, and where both steps lead."""
-        dL, dM, dR, ds = direction(product, gap < REFINE)
+        L, M, R, s, g, p = self.state
+        residual = self.residual
+        dL, dM, dR, ds = self.direction(product, refine=self.gap < REFINE)
         short_L, short_M = _temper(dL), _temper(dM)
         if short_L is not dL or short_M is not dM:
             dL, dM = short_L, short_M
             ds = -residual - (p * (dL[:, :, None] + dM)).sum(axis=1)
-        dual = min(1.0, stay * _reach(s, ds))
+        dual = min(1.0, self.stay * _reach(s, ds))
         while True:
             new_L, new_M = L + dual * dL, M + dual * dM
             new_g, new_p = cell_softmax(new_L, new_M)
@@ -216,27 +229,9 @@ def _iterate(
                 break
             dual *= 0.5
         # Not longer than the dual one: its equations are linearised at the old L, M.
-        primal = min(stay * _reach(R, dR), dual)
+        primal = min(self.stay * _reach(R, dR), dual)
         new_R, new_s = R + primal * dR, s + dual * ds
         return primal, _State(new_L, new_M, new_R, new_s, new_g, new_p)
-
-    # Only the order of magnitude of this one matters: it is not refined.
-    _, _, dR, ds = direction(0.0, False)
-    primal, dual = min(1.0, _reach(R, dR)), min(1.0, _reach(s, ds))
-    ahead = float(((R + primal * dR) * (s + dual * ds)).sum())
-    # Mehrotra's rule for the gap to aim at.
-    aim = gap * (ahead / gap) ** 3
-    aim = max(aim, RESIDUAL_SHARE * float(np.abs(load).sum()))
-    length, new = walk(aim * weight - dR * ds)
-    if length < SHORT:
-        # Jammed against the boundary: back to the centre first.
-        other, centred = walk(gap * weight)
-        if other > length:
-            new = centred
-    # Exponents far beyond the range of floats leave nothing to go on from. Entries of
-    # L and M are finite or -inf, so that a sum that is NaN has a NaN in it.
-    finite = np.isfinite(new.R.sum() + new.s.sum())
-    return new if finite and not np.isnan(new.L.sum() + new.M.sum()) else None
 
 
 def _temper(step: np.ndarray) -> np.ndarray:

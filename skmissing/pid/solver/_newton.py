@@ -15,17 +15,6 @@ class NewtonSystem:
     in L is block-diagonal with one K x K block for each i and is eliminated, which
     leaves a Schur complement of size ``K n2``.
 
-    Parameters
-    ----------
-    p : ndarray of shape (n1, K, n2)
-        Class probabilities of the cells.
-    R, s : ndarray of shape (n1, n2)
-        Multipliers and slacks. ``R`` is zero and ``s`` positive in dead cells.
-    here : ndarray of bool of shape (K, n2)
-        Entries of M that are variables.
-
-    Notes
-    -----
     Adding c to ``L[:, y]`` and subtracting it from ``M[y]`` changes nothing. The null
     vectors are filled in by one outer product per class, which treats all columns
     alike; fixing one column instead would make it a matter of luck how large that one
@@ -33,7 +22,7 @@ class NewtonSystem:
     """
 
     def __init__(
-        self, p: np.ndarray, R: np.ndarray, s: np.ndarray, here: np.ndarray
+        self, p: np.ndarray, R: np.ndarray, s: np.ndarray, free: np.ndarray
     ) -> None:
         n1, K, n2 = p.shape
         self._p = p
@@ -48,7 +37,7 @@ class NewtonSystem:
         _lift(first)
         scale = 1.0 / np.sqrt(_lift(second)).T
         second = second * scale.T[:, :, None] * scale.T[:, None, :]
-        null = np.where(here, 1.0 / scale, 0.0)
+        null = np.where(free, 1.0 / scale, 0.0)
         null /= np.sqrt((null**2).sum(axis=1))[:, None]
         null = null[:, :, None] * null[:, None, :]
         self._scale = scale.ravel()
@@ -118,21 +107,9 @@ class NewtonSystem:
     def solve(
         self, right_l: np.ndarray, right_m: np.ndarray, *, refine: bool
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Solve, with iterative refinement as long as that helps.
+        """Solve for dL, dM and ``p . (dL + dM)`` of each cell.
 
-        Parameters
-        ----------
-        right_l, right_m : ndarray of shape (n1, K) and (K, n2)
-            Right-hand side.
-        refine : bool
-            Whether to refine, which takes as long again.
-
-        Returns
-        -------
-        dL, dM : ndarray
-            Step, of the same shapes.
-        mean : ndarray of shape (n1, n2)
-            ``p . (dL + dM)`` of each cell.
+        With iterative refinement as long as that helps, which takes as long again.
         """
         dL, dM = self._solve(right_l, right_m)
         if not refine:
