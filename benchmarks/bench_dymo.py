@@ -40,8 +40,9 @@ from sklearn.frozen import FrozenEstimator
 import skmissing
 from skmissing import DyMoSelector
 from skmissing.datasets import load_mfeat
+from skmissing.dymo import TokenTransformer, Typicality
 from skmissing.dymo._scores import alphas, rewards, unit_length
-from skmissing.dymo._selection import select
+from skmissing.dymo._selection import Policy, select
 from skmissing.nn import MLPEncoder, ModuleEncoder
 from skmissing.nn._runtime import torch_threads
 from skmissing.recovery import (
@@ -61,7 +62,7 @@ POLICIES = {
     "I+ratio": {"selection": "iterative", "calibration": "ratio", "min_reward": 0.0},
     # With the calibration that was chosen.
     "I+C": {"selection": "iterative", "min_reward": 0.0},
-    # With the least reward that was chosen, too.
+    # With the minimum reward that was chosen, too.
     "default": {},
 }
 SHOWN = {
@@ -132,7 +133,7 @@ class Results:
         if self.path is not None and self.path.exists():
             self.runs = json.loads(self.path.read_text())
 
-    def get(self, key, compute, complete=lambda run: True):
+    def get(self, key, compute, complete=bool):
         if key not in self.runs or not complete(self.runs[key]):
             start = time.perf_counter()
             self.runs[key] = self.runs.get(key, {}) | compute()
@@ -161,45 +162,46 @@ def hide_all_but(X, n_left, rng):
     return X.hide(rank >= n_left)
 
 
-def answers(clf, X, y):
+def policy_of(clf, selection="iterative", **how):
+    """A policy, with what was chosen in ``fit`` where it is open."""
+    how = {"calibration": clf.calibration_, "min_reward": clf.min_reward_, **how}
+    typicality = clf.typicality or Typicality()
+    return Policy(selection, reward=typicality.reward, ics=typicality.ics, **how)
+
+
+def predict(clf, X, y):
     """Accuracy and blocks fused per row, by policy.
 
     What ``predict_proba`` and ``select`` give for each of them, recovered and encoded
     once for all.
     """
-    policies = {
-        name: clf._policy(
-            how.get("selection"), how.get("calibration", "fitted"),
-            how.get("min_reward", "fitted"),
-        )
-        for name, how in POLICIES.items()
-    }  # fmt: skip
-    # What "I+C" and the default come to may be there already.
+    policies = {name: policy_of(clf, **how) for name, how in POLICIES.items()}
+    # What "I+C" and the default come to may be known already.
     different = list(dict.fromkeys(policies.values()))
-    data = X.select(clf._used)
+    data = X.select(clf.fusion_.model.names)
     assert data.present.any(axis=1).all()
     with torch_threads(1):
-        outcomes = dict(zip(different, clf._run(data, *different)))
-    n_there = data.present.sum(axis=1)
+        outcomes = dict(zip(different, clf.fusion_.run(data, *different)))
+    n_present = data.present.sum(axis=1)
     return {
         name: {
             "accuracy": 100
             * float(np.mean(clf.classes_[outcomes[policy].logits.argmax(axis=1)] == y)),
-            "fused": float(np.mean(outcomes[policy].fused.sum(axis=1) - n_there)),
+            "fused": float(np.mean(outcomes[policy].fused.sum(axis=1) - n_present)),
         }
         for name, policy in policies.items()
     }
 
 
-def scorer(clf):
-    return lambda logits, z, masks: clf._table.score(
-        logits, z, masks, clf.temperature, clf.ics
+def scorer(clf, policy):
+    return lambda logits, z, masks: clf.fusion_.table.score(
+        logits, z, masks, policy.temperature, policy.ics
     )
 
 
 def exchange(clf, recovery, X, y, **settings):
     """The same net with another recovery: statistics and calibration are new."""
-    settings |= {"estimator": clf, "recovery": recovery}
+    settings |= {"estimator": FrozenEstimator(clf), "recovery": recovery}
     return clone(clf).set_params(**settings).fit(X, y)
 
 
@@ -207,11 +209,11 @@ def exchange(clf, recovery, X, y, **settings):
 
 
 # "whole": all 30 epochs. A training that is "stopped" early has not seen low rates, and
-# answers worse for a single view. "published": as the reference, but for widths.
+# predicts worse from a single view. "published": as the reference, but for widths.
 NETS = ("whole", "stopped", "published")
 
 
-# Name, metric, how many views are missing, and the rows of a table.
+# Name, distance, how many views are missing, and the rows of a table.
 MFEAT_TABLES = [
     ("dymo_mfeat_cosine_5", "cosine", 5, list(POLICIES)),
     ("dymo_mfeat_cosine_3", "cosine", 3, ["none", "all", "I", "I+C", "default"]),
@@ -252,17 +254,19 @@ GAINS = [
 ]
 
 
-def mfeat_run(seed, metric, ics, statistics_of, net, recoveries):
+def mfeat_run(seed, distance, ics, statistics_of, net, recoveries):
     X, y = load_mfeat(return_X_y=True)
     order = np.random.default_rng(seed).permutation(len(y))
     train, test = order[:1000], order[1000:]
-    # Wider than the default, and with dropout: it answers better for a single view.
+    # Wider than the default, and with dropout: it predicts better from a single view.
     encoder = MLPEncoder(hidden=(256,), dropout=0.3)
     settings = {"encoders": [(name, encoder) for name in X.names]}
+    typicality = Typicality(ics=ics, statistics=statistics_of)
     if net == "published":
-        settings = {"lr_schedule": "constant", "min_rows": 1}
+        settings = {"net": TokenTransformer(lr_schedule="constant")}
+        typicality.set_params(min_rows=1)
     clf = DyMoSelector(
-        **settings, metric=metric, ics=ics, statistics=statistics_of, max_epochs=30,
+        **settings, distance=distance, typicality=typicality, max_epochs=30,
         early_stopping=net == "stopped", n_threads=1, random_state=seed,
     ).fit(X[train], y[train])  # fmt: skip
     out = {"complete": 100 * clf.score(X[test], y[test])}
@@ -271,7 +275,7 @@ def mfeat_run(seed, metric, ics, statistics_of, net, recoveries):
         for missing in (1, 3, 5):
             rng = np.random.default_rng([seed, missing])
             rows = hide_all_but(X[test], 6 - missing, rng)
-            out[f"{name}, {missing} of 6"] = answers(other, rows, y[test])
+            out[f"{name}, {missing} of 6"] = predict(other, rows, y[test])
         out[f"{name}, calibration"] = str(other.calibration_)
         out[f"{name}, min_reward"] = str(other.min_reward_)
     return out
@@ -296,9 +300,9 @@ def mfeat(args, results):
             for missing in (1, 3, 5):
                 key = f"{name}, {missing} of 6"
                 show(key, [run[key] for run in runs])
-        for name, metric, missing, policies in MFEAT_TABLES:
-            everything = set(args.recoveries) == set(FIXTURES)
-            if everything and setting == (metric, "empirical", "auto", "whole"):
+        for name, distance, missing, policies in MFEAT_TABLES:
+            complete = set(args.recoveries) == set(FIXTURES)
+            if complete and setting == (distance, "empirical", "auto", "whole"):
                 columns = {
                     title: [run[f"{key}, {missing} of 6"] for run in runs]
                     for key, title in MFEAT_COLUMNS.items()
@@ -324,7 +328,7 @@ def write_gains(folder, runs):
             [label, f"0 to {n_seeds - 1}", f"{none.mean():.1f}", f"{alone.mean():.1f}",
              gap_se(alone - none), gap_se(chosen - none)]
         )  # fmt: skip
-    header = ["Nets, metric", "Seeds", '"none"', "I", 'I against "none"',
+    header = ["Nets, distance", "Seeds", '"none"', "I", 'I against "none"',
               'I+C against "none"']  # fmt: skip
     write_table(folder, "dymo_mfeat_uncalibrated", header, rows)
 
@@ -408,13 +412,14 @@ def polymnist_vae(X, seed, epochs):
     ).fit(X)  # fmt: skip
 
 
-def polymnist_selector(X, y, seed, metric, epochs):
+def polymnist_selector(X, y, seed, distance, epochs):
     """The net; what is recovered has no part in its training."""
     return DyMoSelector(
         encoders=polymnist_encoders(X), n_threads=1,
-        random_state=seed, recovery=MeanRecovery(), metric=metric, token_dim=128,
-        feature_dim=64, n_subsets=5, max_epochs=epochs, batch_size=256,
-        early_stopping=True, calibration=None, min_reward=0.0,
+        random_state=seed, recovery=MeanRecovery(), distance=distance,
+        net=TokenTransformer(token_dim=128, feature_dim=64, n_subsets=5),
+        max_epochs=epochs, batch_size=256, early_stopping=True, calibration=None,
+        min_reward=0.0,
     ).fit(X, y)  # fmt: skip
 
 
@@ -447,39 +452,39 @@ def polymnist_run(clf, vae, bunch, seed, n_test):
     for left in (4, 3, 2, 1):
         rng = np.random.default_rng([seed, left])
         rows = hide_all_but(test, left, rng)
-        out[f"eta {1 - left / 5:.1f}"] = answers(clf, rows, labels)
+        out[f"eta {1 - left / 5:.1f}"] = predict(clf, rows, labels)
     return out
 
 
 def polymnist_seed(args, results, seed, keys):
-    """All metrics, with one recovery."""
+    """All distances, with one recovery."""
     bunch = build_polymnist(args.data_home, n_samples=args.samples, random_state=seed)
     X, y = bunch.X_train, bunch.y_train
     vae = results.keep(
         f"recovery {args.samples} {args.vae_epochs} {seed}",
         lambda: polymnist_vae(X, seed, args.vae_epochs),
     )
-    for metric, key in keys.items():
+    for distance, key in keys.items():
         clf = results.keep(
-            f"net {metric} {args.samples} {args.epochs} {seed}",
-            lambda m=metric: polymnist_selector(X, y, seed, m, args.epochs),
+            f"net {distance} {args.samples} {args.epochs} {seed}",
+            lambda d=distance: polymnist_selector(X, y, seed, d, args.epochs),
         )
         results.get(key, lambda c=clf: polymnist_run(c, vae, bunch, seed, args.rows))
 
 
 def polymnist(args, results):
     settings = f"{args.samples} {args.vae_epochs} {args.epochs}"
-    metrics = ("cosine", "euclidean")
+    distances = ("cosine", "euclidean")
     for seed in range(args.seeds):
-        keys = {m: f"polymnist {m} {settings} {seed}" for m in metrics}
+        keys = {d: f"polymnist {d} {settings} {seed}" for d in distances}
         if not all(key in results.runs for key in keys.values()):
             polymnist_seed(args, results, seed, keys)
-    for metric in metrics:
+    for distance in distances:
         runs = [
-            results.runs[f"polymnist {metric} {settings} {seed}"]
+            results.runs[f"polymnist {distance} {settings} {seed}"]
             for seed in range(args.seeds)
         ]
-        print(f"\nPolyMNIST, {metric}, {args.samples} training rows; accuracy (sd)")
+        print(f"\nPolyMNIST, {distance}, {args.samples} training rows; accuracy (sd)")
         for name in ("complete", "coherence", "recovered variance"):
             values = [run[name] for run in runs]
             print(f"  {name} {np.mean(values):.2f} ({_sd(values):.2f})")
@@ -489,19 +494,19 @@ def polymnist(args, results):
         for eta in columns:
             columns[eta] = [run[f"eta {eta}"] for run in runs]
             show(f"eta {eta}", columns[eta])
-        write_policies(args.tables, f"dymo_polymnist_{metric}", columns)
+        write_policies(args.tables, f"dymo_polymnist_{distance}", columns)
 
 
 # -- speed ----------------------------------------------------------------------------
 
 
-def published_loop(clf, store, present, candidates):
+def published_loop(clf, policy, store, present, candidates):
     """Every candidate of a row that is not finished costs two passes.
 
     A pass runs all encoders, then the transformer on what it is to look at.
     """
-    module = clf._fitted.module.eval()
-    score = scorer(clf)
+    module = clf.net_.module_.eval()
+    score = scorer(clf, policy)
     mask, bad = present.copy(), ~candidates
     passes, scored = np.zeros((2, len(mask)), dtype=int)
 
@@ -527,8 +532,8 @@ def published_loop(clf, store, present, candidates):
                     forward(rows, mask[rows]),
                     forward(rows, after),
                 )
-                alpha = alphas(p0, p1, clf.calibration_)
-                reward[rows, u] = rewards(l0, l1, alpha, clf.reward)
+                alpha = alphas(p0, p1, policy.calibration)
+                reward[rows, u] = rewards(l0, l1, alpha, policy.reward)
             bad |= ~(reward > 0)
             unfinished = reward.max(axis=1) > 0
             if not unfinished.any():
@@ -539,40 +544,41 @@ def published_loop(clf, store, present, candidates):
     return logits, passes.mean()
 
 
-def speed(args, results):
+def speed(args, _):
     bunch = build_polymnist(args.data_home, n_samples=10_000)
     X, y = bunch.X_train[:2000], bunch.y_train[:2000]
     common = {
         "encoders": polymnist_encoders(X), "n_threads": 1, "random_state": 0
     }  # fmt: skip
     clf = DyMoSelector(
-        **common, token_dim=128, feature_dim=64, max_epochs=2, batch_size=256,
-        recovery=RegressionRecovery(),
+        **common, net=TokenTransformer(token_dim=128, feature_dim=64), max_epochs=2,
+        batch_size=256, recovery=RegressionRecovery(),
     ).fit(X, y)  # fmt: skip
     print("\nselection with 4 of 5 missing, recovery not counted, 1 thread")
-    policy = clf._policy(None, "fitted", 0.0)
+    policy = policy_of(clf, min_reward=0.0)
     table = []
     for n, target in ((256, "2.5"), (1, "4")):
         rows = hide_all_but(bunch.X_test[:n], 1, np.random.default_rng(0))
         present = rows.present
-        filled, candidates = clf._recoverer.fill(rows, frozenset())
+        filled, candidates = clf.fusion_.recoverer.fill(rows)
         counted = []
 
         def ours(
             filled=filled, present=present, candidates=candidates, counted=counted
         ):
-            fuse = clf._fuser.encode(filled).fuse
+            fuse = clf.fusion_.model.encode(filled).fuse
 
             def counting(index, masks):
                 counted.append(len(index))
                 return fuse(index, masks)
 
-            return select(counting, scorer(clf), present, candidates, policy).logits
+            score = scorer(clf, policy)
+            return select(counting, score, present, candidates, policy).logits
 
         def theirs(filled=filled, present=present, candidates=candidates):
             # Both scale the rows, once.
-            store = clf._fitted.store(filled)
-            return published_loop(clf, store, present, candidates)
+            store = clf.fusion_.model.fitted.store(filled)
+            return published_loop(clf, policy, store, present, candidates)
 
         with torch_threads(1):
             theirs_logits, passes = theirs()
@@ -619,7 +625,7 @@ def speed(args, results):
             for _ in range(turns):
                 for name, run in (
                     ("own", vae.recover),
-                    ("every", partial(decode_everything, vae)),
+                    ("every", partial(decode_every_set, vae)),
                 ):
                     start = time.perf_counter()
                     run(rows[:n])
@@ -632,13 +638,15 @@ def speed(args, results):
         )
 
 
-def decode_everything(vae, rows):
+def decode_every_set(vae, rows):
     """All 31 sets of five views, each decoded into all views; encoded once."""
     n_views = rows.shape[1]
     # As published, hidden views are encoded too: what stands behind the mask is there.
     whole = type(rows)({k: np.asarray(v) for k, v in rows.blocks.items()})
-    module = vae._fitted.module
-    both = vae._fitted.apply(
+    module = vae.net_.module_
+    # It scales the rows as the recovery does.
+    fitted = vae._fitted  # noqa: SLF001
+    both = fitted.apply(
         whole, lambda net, batch: torch.cat(net.expert_outputs(batch), dim=2)
     )
     means, logs = torch.from_numpy(both).chunk(2, dim=2)
@@ -677,7 +685,7 @@ def main():
         "--settings", nargs="*",
         default=["cosine/empirical/auto", "cosine/halfnormal/auto",
                  "euclidean/empirical/auto"],
-        help=f"metric/ics/statistics or metric/ics/statistics/net of {NETS}, for mfeat",
+        help=f"distance/ics/statistics, and one of {NETS} after another slash; mfeat",
     )  # fmt: skip
     args = parser.parse_args()
     args.settings = [tuple([*s.split("/"), NETS[0]][:4]) for s in args.settings]

@@ -23,6 +23,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -37,6 +38,7 @@ from skmissing import (
 )
 from skmissing.baselines import FusionClassifier, UnimodalEnsemble
 from skmissing.datasets import load_av_digits
+from skmissing.dymo import TokenTransformer
 from skmissing.ipw import modality_utility
 from skmissing.missingness import patterns, simulate_missing
 from skmissing.nn import MLPEncoder
@@ -221,19 +223,19 @@ def guess(X_seen, y, X_test, y_test):
     columns = {"none": "ignored", "all": "believed", "iterative": "selected"}
     out = {}
     encoder = MLPEncoder(hidden=(64,), dropout=0.3)
-    net = None
+    frozen = None
     for recovery in (NeighborRecovery(n_neighbors=1), MeanRecovery()):
         clf = DyMoSelector(
             # The net stays; only the recovery changes.
-            estimator=net,
+            estimator=frozen,
             recovery=recovery,
             encoders=[("image", encoder), ("speech", encoder)],
-            n_layers=1,
+            net=TokenTransformer(n_layers=1),
             max_epochs=EPOCHS,
             n_threads=1,
             random_state=SEED,
         ).fit(X_seen, y)
-        net = clf
+        frozen = FrozenEstimator(clf)
         for has, hidden in TEST_PATTERNS.items():
             if hidden:
                 rows = X_test.hide(hidden)

@@ -22,6 +22,7 @@ import zlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from sklearn.frozen import FrozenEstimator
 
 from skmissing import DyMoSelector
 from skmissing.datasets import load_mfeat
@@ -84,10 +85,11 @@ plt.show()
 # %%
 # One model, several policies
 # ---------------------------
-# The net does not depend on the recovery: with ``estimator=`` a second selector uses
-# that of the first. ``predict_proba`` takes the policy. "none" uses what is there,
-# "all" fuses everything. The selection without calibration asks for confidence only.
-# The default has chosen on rows held out how surer a prediction has to become.
+# The net does not depend on the recovery: a second selector uses that of the first, as
+# a :class:`~sklearn.frozen.FrozenEstimator`. ``predict_proba`` takes the policy. "none"
+# uses what is there, "all" fuses everything. The selection without calibration asks for
+# confidence only. The default has chosen on rows held out how surer a prediction has to
+# become.
 
 policies = {
     "none": {"selection": "none"},
@@ -103,7 +105,10 @@ first = DyMoSelector(
     max_epochs=15, lr=2e-3, batch_size=64, n_threads=1, random_state=0
 ).fit(X_train, y_train)
 second = DyMoSelector(
-    estimator=first, recovery=SwappedRecovery(), n_threads=1, random_state=0
+    estimator=FrozenEstimator(first),
+    recovery=SwappedRecovery(),
+    n_threads=1,
+    random_state=0,
 ).fit(X_train, y_train)
 models = {"regression": first, "half swapped": second}
 accuracy = {}
@@ -121,8 +126,8 @@ pd.DataFrame(accuracy).T.mul(100).round(1)
 # %%
 # With 1,000 test rows, differences of two points are about twice their standard error.
 # Fusing everything gains nothing even where the recovery is honest, and costs several
-# points where half of it is wrong; the selection gains in both cases, and nobody told
-# it which is which.
+# points where half of it is wrong; the selection gains in both cases, without knowing
+# which is which.
 #
 # What was fused
 # --------------
@@ -143,5 +148,5 @@ plt.show()
 
 # %%
 # A recovery has no information that the row had not already: it can only bring a net to
-# answer as it does for complete rows, where it has learnt most. It cannot replace the
+# predict as it does from complete rows, where it has learnt most. It cannot replace the
 # measurement.

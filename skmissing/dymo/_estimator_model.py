@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+from sklearn.utils.validation import check_is_fitted
 
 from .._estimation._inner_estimators import fit_weighted, takes_multimodal
 from .._estimation._rows import LabelledRows
@@ -32,9 +32,7 @@ def fit_estimator(
     if out.get_params().get("random_state", seed) is None:
         out.set_params(random_state=seed)
     rows, labels = rows.normalised(), rows.classes[rows.y]
-    if rows.groups is not None and has_fit_parameter(out, "groups"):
-        return out.fit(rows.data, labels, sample_weight=rows.weight, groups=rows.groups)
-    return fit_weighted(out, rows.data, labels, rows.weight)
+    return fit_weighted(out, rows.data, labels, rows.weight, rows.groups)
 
 
 def check_estimator(estimator: Any, rows: LabelledRows) -> None:

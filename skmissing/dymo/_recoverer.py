@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,7 +71,7 @@ class Recoverer:
                 known[id(one)] = len(fitted)
                 named = getattr(one, "modalities", None) is not None
                 full = add_absent(data, shapes) if named else data
-                fitted.append(_fit(one, full, rows.weight, rng))
+                fitted.append(_fit(one, replace(rows, data=full), rng))
             owner[name] = known[id(one)]
         ranges: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         for m, name in enumerate(names):
@@ -176,20 +176,19 @@ def _is_multimodal(recovery: Any) -> bool:
     return False
 
 
-def _fit(
-    recovery: Any,
-    data: MultimodalData,
-    weight: np.ndarray,
-    rng: np.random.RandomState,
-) -> Any:
+def _fit(recovery: Any, rows: LabelledRows, rng: np.random.RandomState) -> Any:
+    """A clone, with a seed if it has none, and the weights and groups it takes."""
     out = clone(recovery)
     seed = draw_seed(rng)
     if "random_state" in out.get_params() and out.get_params()["random_state"] is None:
         out.set_params(random_state=seed)
+    data, passed = rows.data, {}
+    if np.ptp(rows.weight) > 0 and has_fit_parameter(out, "sample_weight"):
+        passed["sample_weight"] = rows.weight
+    if rows.groups is not None and has_fit_parameter(out, "groups"):
+        passed["groups"] = rows.groups
     X: Any = data if _is_multimodal(out) else flatten_blocks(data, data.names)
-    if np.ptp(weight) > 0 and has_fit_parameter(out, "sample_weight"):
-        return out.fit(X, None, sample_weight=weight)
-    return out.fit(X, None)
+    return out.fit(X, None, **passed)
 
 
 def _recover(

@@ -1,4 +1,4 @@
-"""What a selector accepted, why, and which labels that changed."""
+"""Which recovered modalities a selector fuses, why, and which labels that changes."""
 
 from __future__ import annotations
 
@@ -21,20 +21,21 @@ XLABELS = {
 
 
 class SelectionDisplay:
-    """Which recovered modalities were fused, for what reward, and what that changed.
+    """Which recovered modalities are fused, for what reward, and what that changes.
 
     Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
 
     Parameters
     ----------
     report : DataFrame
-        Of ``selection_report`` of a selector.
+        Of :meth:`~skmissing.DyMoSelector.selection_report`.
     y : array of shape (n_rows,), default=None
-        True labels of all rows that were reported on; tells changes to the better from
-        those to the worse.
+        True labels by number of the row; separates changes to the right label from
+        those to a wrong one.
     kind : {"rate", "reward", "flips"}, default="rate"
-        By modality: the share that was fused; the rewards of what was fused and of
-        what was not; the share of fused blocks that changed the predicted label.
+        By modality: the share of recovered blocks that are fused; the rewards of fused
+        and of rejected blocks; the share of fused blocks that change the predicted
+        label.
     name : str, default=None
         Title of the legend.
 
@@ -44,7 +45,7 @@ class SelectionDisplay:
         In the order drawn, from the top.
     table_ : DataFrame
         By modality: ``n_candidates``, ``n_accepted``, and ``changed`` or, with y,
-        ``to_right``, ``to_wrong`` and ``other``: fused blocks that changed the label.
+        ``to_right``, ``to_wrong`` and ``other``: fused blocks that change the label.
     bars_ : dict of str to matplotlib BarContainer
         For rates and flips.
     points_ : dict of str to matplotlib PathCollection
@@ -60,7 +61,7 @@ class SelectionDisplay:
 
     Notes
     -----
-    A block that was judged in several rounds counts once, with its last reward.
+    A block that is judged in several rounds counts once, with its last reward.
 
     Examples
     --------
@@ -100,21 +101,30 @@ class SelectionDisplay:
         X: Any,
         y: Any = None,
         *,
+        selection: str | None = None,
+        calibration: str | None = "fitted",
+        min_reward: float | str = "fitted",
         kind: str = "rate",
         name: str | None = None,
         ax: Any = None,
         **kwargs: Any,
     ) -> SelectionDisplay:
-        """Let a selector judge rows, and plot what it did.
+        """Plot how a fitted selector judges rows.
 
         Parameters
         ----------
         estimator : DyMoSelector
             Fitted.
         X : {array, DataFrame, MultimodalData} with n_samples rows
-            Rows that lack modalities.
+            Rows with missing modalities.
         y : array of shape (n_samples,), default=None
             Their labels.
+        selection : {"iterative", "simultaneous"}, default=None
+            In place of that of the estimator.
+        calibration : {"fitted", "log", "ratio"} or None, default="fitted"
+            In place of ``calibration_`` of the estimator.
+        min_reward : float or "fitted", default="fitted"
+            In place of the minimum reward of the estimator.
         kind : {"rate", "reward", "flips"}, default="rate"
             What to draw.
         name : str, default=None
@@ -122,7 +132,7 @@ class SelectionDisplay:
         ax : matplotlib Axes, default=None
             Where to draw. None: a new figure.
         **kwargs : dict
-            For ``selection_report``.
+            Passed to matplotlib's ``scatter`` (rewards) or ``barh``.
 
         Returns
         -------
@@ -159,8 +169,10 @@ class SelectionDisplay:
                 f"Got a {type(estimator).__name__}, expected an estimator with "
                 "selection_report, such as DyMoSelector."
             )
-        report = estimator.selection_report(X, **kwargs)
-        return cls.from_predictions(report, y, kind=kind, name=name, ax=ax)
+        report = estimator.selection_report(
+            X, selection=selection, calibration=calibration, min_reward=min_reward
+        )
+        return cls.from_predictions(report, y, kind=kind, name=name, ax=ax, **kwargs)
 
     @classmethod
     def from_predictions(
@@ -171,21 +183,24 @@ class SelectionDisplay:
         kind: str = "rate",
         name: str | None = None,
         ax: Any = None,
+        **kwargs: Any,
     ) -> SelectionDisplay:
-        """Plot a report that has been made before.
+        """Plot a selection report.
 
         Parameters
         ----------
         report : DataFrame
-            Of ``selection_report``.
+            Of :meth:`~skmissing.DyMoSelector.selection_report`.
         y : array of shape (n_rows,), default=None
-            Labels of all rows that were reported on.
+            Labels by number of the row.
         kind : {"rate", "reward", "flips"}, default="rate"
             What to draw.
         name : str, default=None
             Title of the legend.
         ax : matplotlib Axes, default=None
             Where to draw. None: a new figure.
+        **kwargs : dict
+            Passed to matplotlib's ``scatter`` (rewards) or ``barh``.
 
         Returns
         -------
@@ -218,10 +233,15 @@ class SelectionDisplay:
         [1, 0]
         """
         check_matplotlib_support(f"{cls.__name__}.from_predictions")
-        return cls(report, y=y, kind=kind, name=name).plot(ax)
+        return cls(report, y=y, kind=kind, name=name).plot(ax, **kwargs)
 
     def plot(
-        self, ax: Any = None, *, kind: str | None = None, name: str | None = None
+        self,
+        ax: Any = None,
+        *,
+        kind: str | None = None,
+        name: str | None = None,
+        **kwargs: Any,
     ) -> SelectionDisplay:
         """Draw.
 
@@ -233,6 +253,8 @@ class SelectionDisplay:
             What to draw. None: the one given before.
         name : str, default=None
             Title of the legend. None: the one given before.
+        **kwargs : dict
+            Passed to matplotlib's ``scatter`` (rewards) or ``barh``.
 
         Returns
         -------
@@ -252,9 +274,9 @@ class SelectionDisplay:
         self.bars_: dict[str, Any] = {}
         self.points_: dict[str, Any] = {}
         if kind == "reward":
-            self._draw_rewards(final)
+            self._draw_rewards(final, kwargs)
         else:
-            self._draw_bars(kind)
+            self._draw_bars(kind, kwargs)
         self.ax_.set_yticks(np.arange(n), labels)
         self.ax_.set_ylim(n - 0.5, -0.5)
         self.ax_.set_xlabel(XLABELS[kind])
@@ -263,7 +285,7 @@ class SelectionDisplay:
         return self
 
     def _check(self) -> pd.DataFrame:
-        """The last judgement of every candidate."""
+        """The checked report, with the last round of each candidate."""
         report = self.report
         if not isinstance(report, pd.DataFrame):
             raise TypeError(
@@ -288,6 +310,7 @@ class SelectionDisplay:
         )
 
     def _count(self, final: pd.DataFrame) -> pd.DataFrame:
+        """Candidates, fused ones and changed labels, by modality."""
         accepted = final["accepted"].to_numpy(dtype=bool)
         before, after = (final[c].to_numpy() for c in ("label_before", "label_after"))
         changed = accepted & (before != after)
@@ -308,11 +331,12 @@ class SelectionDisplay:
         counted = pd.DataFrame({"modality": final["modality"].to_numpy(), **columns})
         return counted.groupby("modality", sort=False).sum().astype(int).reset_index()
 
-    def _draw_bars(self, kind: str) -> None:
+    def _draw_bars(self, kind: str, kwargs: dict[str, Any]) -> None:
         table, at = self.table_, np.arange(len(self.table_))
         if kind == "rate":
             share = table["n_accepted"] / table["n_candidates"]
-            self.bars_["fused"] = self.ax_.barh(at, share, color=BLUE, height=0.6)
+            look: dict[str, Any] = {"color": BLUE, "height": 0.6}
+            self.bars_["fused"] = self.ax_.barh(at, share, **look | kwargs)
             self.ax_.set_xlim(0, 1)
             return
         parts = (
@@ -328,25 +352,27 @@ class SelectionDisplay:
         number = np.maximum(table["n_accepted"].to_numpy(), 1)
         for label, (column, colour) in parts.items():
             share = table[column].to_numpy() / number
-            self.bars_[label] = self.ax_.barh(
-                at, share, left=left, color=colour, height=0.6, label=label
-            )
+            look = {"color": colour, "height": 0.6, "label": label}
+            self.bars_[label] = self.ax_.barh(at, share, left=left, **look | kwargs)
             left += share
 
-    def _draw_rewards(self, final: pd.DataFrame) -> None:
+    def _draw_rewards(self, final: pd.DataFrame, kwargs: dict[str, Any]) -> None:
         place = final["modality"].map({m: i for i, m in enumerate(self.modalities_)})
         at, reward = place.to_numpy(dtype=np.float64), final["reward"].to_numpy()
         accepted = final["accepted"].to_numpy(dtype=bool)
         # Spread over the width of a row by their order, so that equal ones are seen.
         for modality in range(len(self.modalities_)):
-            here = place.to_numpy() == modality
-            at[here] += np.linspace(-0.3, 0.3, here.sum()) if here.sum() > 1 else 0.0
+            own = place.to_numpy() == modality
+            at[own] += np.linspace(-0.3, 0.3, own.sum()) if own.sum() > 1 else 0.0
         for label, chosen, colour, marker in (
             ("rejected", ~accepted, GREY, "x"),
             ("fused", accepted, BLUE, "o"),
         ):
+            look = {
+                "s": 12, "color": colour, "marker": marker, "linewidths": 0.8,
+                "alpha": 0.6, "label": label,
+            }  # fmt: skip
             self.points_[label] = self.ax_.scatter(
-                reward[chosen], at[chosen], s=12, color=colour, marker=marker,
-                linewidths=0.8, alpha=0.6, label=label,
-            )  # fmt: skip
+                reward[chosen], at[chosen], **look | kwargs
+            )
         self.ax_.axvline(0, color="0.6", linewidth=0.8, zorder=0)

@@ -161,7 +161,7 @@ class Spy(BaseRecovery):
         self.modalities = modalities
 
     def _fit_rows(self, rows):
-        self.seen.append((len(rows), rows.weight, torch.get_num_threads()))
+        self.seen.append((len(rows), rows.weight, torch.get_num_threads(), rows.groups))
 
     def _recover(self, data):
         n_missing = (~data.present).sum(axis=0)
@@ -286,7 +286,7 @@ def test_all_epochs_are_run_where_rows_are_held_out_without_stopping():
     np.testing.assert_array_equal(*outs)
 
 
-def test_a_group_is_held_out_whole():
+def test_a_group_is_held_out_whole(monkeypatch):
     X, y = make_blocks(n=120)
     groups = np.arange(120) // 4
     seen = []
@@ -296,8 +296,12 @@ def test_a_group_is_held_out_whole():
             seen.append((rows.groups, held_out))
             super()._fit_selection(rows, held_out, *others)
 
-    Net(**SMALL, typicality=HELD_OUT).fit(X, y, groups=groups)
+    monkeypatch.setattr(Spy, "seen", [])
+    clf = Net(**SMALL, typicality=HELD_OUT, recovery=Spy())
+    clf.fit(X, y, groups=groups)
     rows, out = seen[0]
+    # The recovery may hold groups out, too.
+    np.testing.assert_array_equal(Spy.seen[0][3], rows[~out])
     assert out.any()
     assert not set(rows[out]) & set(rows[~out])
 

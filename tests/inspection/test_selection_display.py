@@ -1,13 +1,17 @@
-"""SelectionDisplay: bars and dots are the figures of the report."""
+"""SelectionDisplay: bars and dots are the values of the report."""
 
 from __future__ import annotations
+
+import pickle
 
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.exceptions import NotFittedError
 
 from skmissing import DyMoSelector
+from skmissing.dymo import TokenTransformer
 from skmissing.inspection import SelectionDisplay
 from skmissing.recovery import MeanRecovery
 
@@ -89,16 +93,38 @@ def test_rewards_are_those_of_the_round_that_decided():
 def test_from_estimator_is_the_report_of_the_estimator():
     X, y = make_blocks(n=60, n_modalities=3, missing=0.5)
     clf = DyMoSelector(
-        max_epochs=3, recovery=MeanRecovery(), token_dim=8, n_heads=1, n_threads=1,
-        random_state=0,
+        max_epochs=3, recovery=MeanRecovery(), n_threads=1, random_state=0,
+        net=TokenTransformer(token_dim=8, n_heads=1),
     ).fit(X, y)  # fmt: skip
-    display = SelectionDisplay.from_estimator(clf, X, y, calibration=None)
+    before = pickle.dumps(clf)
+    display = SelectionDisplay.from_estimator(clf, X, y, calibration=None, alpha=0.2)
+    assert pickle.dumps(clf) == before
+    assert {bar.get_alpha() for bar in display.bars_["fused"]} == {0.2}
     report = clf.selection_report(X, calibration=None)
     pd.testing.assert_frame_equal(display.report, report)
     counts = (~X.present).sum(axis=0)
     assert display.table_.n_candidates.tolist() == counts.tolist()
     fused = (clf.select(X, calibration=None) & ~X.present).sum(axis=0)
     assert display.table_.n_accepted.tolist() == fused.tolist()
+
+
+def test_keywords_reach_matplotlib():
+    display = SelectionDisplay.from_predictions(REPORT, Y, kind="flips", hatch="/")
+    assert len(display.bars_) == 3
+    for bars in display.bars_.values():
+        assert {bar.get_hatch() for bar in bars} == {"/"}
+    # In place of what is drawn without them.
+    display.plot(kind="reward", s=30, alpha=0.9)
+    for points in display.points_.values():
+        assert points.get_sizes().tolist() == [30]
+        assert points.get_alpha() == 0.9
+    display.plot(kind="rate", color="red")
+    assert display.bars_["fused"][0].get_facecolor() == (1.0, 0.0, 0.0, 1.0)
+
+
+def test_an_estimator_is_never_fitted():
+    with pytest.raises(NotFittedError):
+        SelectionDisplay.from_estimator(DyMoSelector(), make_blocks()[0])
 
 
 def test_bad_input_raises():
