@@ -75,7 +75,7 @@ class DyMoSelector(BaseNetClassifier):
         How features are compared with prototypes, in training and selection.
     selection : {"iterative", "simultaneous", "all", "none"}, default="iterative"
         The best candidate is fused, then the others are judged again; all that deserve
-        it are fused at once; everything recovered is fused; nothing is.
+        it are fused at once; all that is recovered is fused; none of it is.
     calibration : {"auto", "log", "ratio"} or None, default="auto"
         How much confidence counts where features become less typical. None: in full,
         which is not safe where recoveries may be wrong. "auto": "ratio", unless another
@@ -368,7 +368,7 @@ class DyMoSelector(BaseNetClassifier):
         params["callbacks"] = [*self._own_callbacks(), *(self.callbacks or [])]
         some = rows.data.present.any(axis=1)
         params["early_stopping"] = stops_early(params, int(some.sum()))
-        # With no modality at all, the error of the training says so.
+        # With no modality at all, the training raises the error.
         data = rows.data.select(names) if names else rows.data
         self._fitted: FittedNet = train_net(
             params,
@@ -413,16 +413,16 @@ class DyMoSelector(BaseNetClassifier):
             recovering,
         )  # fmt: skip
         used = replace(rows, data=data)
-        apart = used.take(some & held_out)
+        validation = used.take(some & held_out)
         self.fusion_ = Fusion.fit(
-            model, recoverer, used.take(some & ~held_out), apart, self._typicality,
-            drawing,
+            model, recoverer, used.take(some & ~held_out), validation,
+            self._typicality, drawing,
         )  # fmt: skip
         self.recoveries_ = list(recoverer.fitted)
         self.prototypes_ = self.fusion_.table.pooled.prototypes
         chosen = choose_policy(
             self.fusion_.run,
-            apart,
+            validation,
             self._policy(None, None, 0.0),
             CALIBRATIONS if self.calibration == "auto" else (self.calibration,),
             MIN_REWARDS if self.min_reward == "auto" else (float(self.min_reward),),

@@ -13,7 +13,7 @@ from ._scores import distances
 from ._subset_statistics import Measured, Survival
 
 # Standard deviations are at least this share of that of all sets: a class whose few
-# rows coincide would find everything else impossible.
+# rows coincide would make all other rows impossible.
 SIGMA_FLOOR = 1e-3
 
 

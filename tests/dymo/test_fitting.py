@@ -64,7 +64,7 @@ def test_many_modalities_with_few_in_each_row():
 
 @pytest.mark.parametrize("n_both", [0, 1, 3, 40])
 def test_a_set_with_few_rows_finds_others_possible(n_both):
-    # Two blocks that say the same: with both, features are about as with one.
+    # Two blocks with the same information: with both, features are about as with one.
     rng = np.random.default_rng(0)
     y = np.arange(200) % 2
     z = 3.0 * y[:, None] + rng.normal(size=(200, 2))

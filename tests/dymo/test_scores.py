@@ -333,8 +333,8 @@ def test_selection_is_the_published_loop(seed, selection, calibration, distance)
         if key not in tables:
             own = np.random.default_rng(list(key))
             # Wide enough that the 1e-9 in the published formula makes no difference.
-            spread = own.uniform(0.7, 1.5, size=4) * (1 if distance == "cosine" else 3)
-            tables[key] = overall + 0.1 * own.normal(size=(4, 6)), spread
+            sigma = own.uniform(0.7, 1.5, size=4) * (1 if distance == "cosine" else 3)
+            tables[key] = overall + 0.1 * own.normal(size=(4, 6)), sigma
         return tables[key]
 
     calls = []
