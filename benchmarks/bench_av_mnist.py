@@ -1,7 +1,7 @@
-"""Accuracy on AV-MNIST by what test rows lack, for nets trained on complete rows.
+"""Accuracy on AV-MNIST by missing modality, for nets trained on complete rows.
 
 Pairs are built from ``mnist.npz`` and ``fsdd.npz`` in ``--data-home``, see
-``skmissing.datasets.build_av_mnist``. All methods have the same encoders, heads and
+``_av_mnist.py`` beside this file. All methods have the same encoders, heads and
 epochs. Results are kept in a file and not computed twice. Run with
 
     python benchmarks/bench_av_mnist.py --data-home FOLDER --pairs 20000 --seeds 5
@@ -22,7 +22,9 @@ import numpy as np
 import pandas as pd
 import sklearn
 import torch
+from _av_mnist import build_av_mnist
 from _tables import add_tables_option, mean_sd, write_table
+from sklearn.frozen import FrozenEstimator
 
 import skmissing
 from skmissing import UMEMMAEnsemble
@@ -31,7 +33,6 @@ from skmissing.baselines import (
     MultitaskFusionClassifier,
     UnimodalEnsemble,
 )
-from skmissing.datasets import build_av_mnist
 from skmissing.metrics import score_by_pattern
 
 COLUMNS = {
@@ -85,7 +86,8 @@ def one_seed(seed, args, done, keep):
                 first = UMEMMAEnsemble(**common, finetune_epochs=0)
                 first.fit(bunch.X_train, bunch.y_train)
                 first_seconds = time.perf_counter() - start
-            params = {**params, "unimodal": dict.fromkeys(bunch.X_train.names, first)}
+            unimodal = dict.fromkeys(bunch.X_train.names, FrozenEstimator(first))
+            params = {**params, "unimodal": unimodal}
         start = time.perf_counter()
         clf = kind(**common, **params).fit(bunch.X_train, bunch.y_train)
         seconds = time.perf_counter() - start
@@ -93,10 +95,10 @@ def one_seed(seed, args, done, keep):
             seconds += first_seconds
         table = score_by_pattern({name: clf}, bunch.X_test, bunch.y_test)
         if name == "mask-aware ensemble":
-            # Its answer to a lone modality is that modality's own net.
+            # Its prediction from a lone modality is that modality's own net.
             alone = table[table.n_missing == 1].assign(estimator="uni-modal nets")
             table = pd.concat([table, alone])
-        table = table[["estimator", "pattern", "score"]].assign(
+        table = table[["estimator", "pattern", "value"]].assign(
             seed=seed, seconds=seconds
         )
         done[f"{seed}/{name}"] = table.to_dict("records")
@@ -105,10 +107,10 @@ def one_seed(seed, args, done, keep):
 
 
 def write(wide, labels, name, folder):
-    """Accuracies by what test rows lack, two decimals if there are several seeds."""
+    """Accuracies by missing modality, two decimals if there are several seeds."""
     digits = 2 if len(wide) > 1 else 1
     rows = []
-    # What single modalities answer comes first.
+    # Predictions of single modalities come first.
     for label in sorted(labels, key=lambda label: label != "uni-modal nets"):
         part = wide[label]
         there = [c for c in COLUMNS.values() if c in part]
@@ -172,7 +174,7 @@ def main():
         ]
     )
     table["rows"] = table["pattern"].map(COLUMNS)
-    table["accuracy"] = 100 * table["score"]
+    table["accuracy"] = 100 * table["value"]
     wide = table.pivot(index="seed", columns=["estimator", "rows"], values="accuracy")
     order = list(COLUMNS.values())
     for statistic in ("mean", "std"):

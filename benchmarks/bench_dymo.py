@@ -31,6 +31,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from _polymnist import build_polymnist
 from _tables import add_tables_option, decimals, gap_se, mean_sd, write_table
 from scipy import stats
 from sklearn.base import clone
@@ -38,7 +39,7 @@ from sklearn.frozen import FrozenEstimator
 
 import skmissing
 from skmissing import DyMoSelector
-from skmissing.datasets import build_polymnist, load_mfeat
+from skmissing.datasets import load_mfeat
 from skmissing.dymo._scores import alphas, rewards, unit_length
 from skmissing.dymo._selection import select
 from skmissing.nn import MLPEncoder, ModuleEncoder
@@ -87,8 +88,8 @@ class Fixture(BaseRecovery):
         self.spoil = spoil
         self.modalities = modalities
 
-    def _fit_rows(self, data, weight):
-        self.pool_ = data
+    def _fit_rows(self, rows):
+        self.pool_ = rows.data
         self.known_ = {}
 
     def _recover(self, data):

@@ -21,13 +21,14 @@ import pathlib
 import warnings
 
 import numpy as np
+from _simulation_settings import simulation_settings
 from _tables import add_tables_option, write_table
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 
 from skmissing import PropensityWeighter
 from skmissing.baselines import FusionClassifier
-from skmissing.datasets import make_simulation, simulation_settings
+from skmissing.datasets import make_simulation
 from skmissing.exceptions import OverlapWarning
 from skmissing.nn import MLPEncoder
 

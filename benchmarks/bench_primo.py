@@ -4,7 +4,7 @@ Five parts. ``xor`` and ``digits``: the default settings and those of the paper,
 reference nets. ``noise``: rows that are unsure because a modality is missing, among
 rows that stay unsure. ``patterns``: accuracy by the number of modalities a test row
 has, beside ``FusionClassifier`` with modality dropout, on data of which training rows
-lack a random part; does V say whose predicted label changes when a modality is
+lack a random part; does V indicate whose predicted label changes when a modality is
 revealed, and what is gained if those rows get it first? ``cost``: prediction with 200
 draws against one, a training step against ``FusionClassifier``, and memory. Results are
 kept in a file and not computed twice. Run with
@@ -43,7 +43,7 @@ from skmissing.missingness import simulate_missing
 from skmissing.nn import MLPEncoder
 
 PAPER = {
-    "anchor_weight": 1.0, "tie_weight": 1.0, "posterior_batch_norm": True,
+    "anchor_weight": 1.0, "tie_weight": 1.0, "posterior_norm": 1.0,
     "classifier_dropout": 0.0, "classifier_input": "core",
 }  # fmt: skip
 BUDGETS = (0.1, 0.2, 0.3, 0.5)
@@ -77,7 +77,7 @@ def xor(seed):
     for name, weight, params in [
         ("default", 0.1, {}),
         ("classifier_input='core'", 0.1, {"classifier_input": "core"}),
-        ("paper", 1.0, {"classifier_input": "core", "posterior_batch_norm": True}),
+        ("paper", 1.0, {"classifier_input": "core", "posterior_norm": 1.0}),
     ]:
         clf = PRIMOClassifier(
             **common, **params, anchor_weight=weight, tie_weight=weight,
@@ -291,8 +291,8 @@ def cost():
     many = X[np.arange(10_000) % len(X)]
     times = {1: [], 200: []}
     for _ in range(7):
-        for n_samples, measured in times.items():
-            clf.set_params(n_samples=n_samples)
+        for n_draws, measured in times.items():
+            clf.set_params(n_draws=n_draws)
             # Processor time: one thread, whatever else the machine does.
             start = time.process_time()
             clf.predict_proba(many)
@@ -304,7 +304,7 @@ def cost():
         f"{ratio:.2f}"
     )
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    clf.set_params(n_samples=2000)
+    clf.set_params(n_draws=2000)
     start = time.perf_counter()
     clf.predict_proba(many)
     clf.predictive_impact(many, modality="speech")
@@ -360,7 +360,7 @@ def show_patterns(title, runs):
             f"{b.mean():.1f} ({b.std(ddof=1):.1f})  difference {gap.mean():+.2f} "
             f"(paired SE {gap.std(ddof=1) / np.sqrt(len(gap)):.2f})"
         )
-    print("  does V say whose label changes when the modality is revealed?")
+    print("  does V indicate whose label changes when the modality is revealed?")
     for name in runs[0]["impact"]:
         rows = [r["impact"][name] for r in runs if "auc" in r["impact"][name]]
         aucs = pd.DataFrame([r["auc"] for r in rows])

@@ -163,7 +163,7 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def measure(title, X, y, epochs, batch_size, threads, repeats):
+def measure(title, X, y, epochs, batch_size, *, threads, repeats):
     """Cells of the table of training, and rows predicted per second."""
     torch.set_num_threads(threads)
     times = {"hand": [], "engine": [], "skorch": []}
@@ -225,7 +225,9 @@ def main():
     training, prediction = [], {name: [name] for name in data}
     for threads in args.threads:
         for name, (title, make, epochs) in data.items():
-            cells, speed = measure(title, *make(), epochs, 128, threads, args.repeats)
+            cells, speed = measure(
+                title, *make(), epochs, 128, threads=threads, repeats=args.repeats
+            )
             training.append([f"{name}, {threads}", *cells])
             prediction[name].append(f"{speed:,.0f}")
     write_table(

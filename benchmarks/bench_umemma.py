@@ -170,7 +170,7 @@ def training(seeds, folder):
 
 
 def faults(seeds, folder):
-    """Accuracy where block B is broken and nobody says so."""
+    """Accuracy where block B is broken and not reported."""
     X, y = digits("left/right")
     tested = {
         f"UME-MMA, {s}": (REFERENCE, {"substitute": s})

@@ -36,8 +36,8 @@ class SwappedRecovery(BaseRecovery):
         self.share = share
         self.modalities = modalities
 
-    def _fit_rows(self, data, weight):
-        self.pool_ = data
+    def _fit_rows(self, rows):
+        self.pool_ = rows.data
 
     def _recover(self, data):
         out = {}

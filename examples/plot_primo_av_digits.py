@@ -40,10 +40,10 @@ print(f"picture alone:         {clf.score(pictures, y_test):.3f}")
 print(f"picture and recording: {clf.score(X_test, y_test):.3f}")
 
 # %%
-# Digits whose label hangs on the recording
-# -----------------------------------------
-# Rows that lack the recording, the largest impact first, and what they could still turn
-# out to be. In a frame is the truth; the last two rows are at the other end.
+# Digits whose label depends on the recording
+# -------------------------------------------
+# Rows without the recording, the largest impact first, and the labels that remain
+# plausible. In a frame is the truth; the last two rows have the smallest impact.
 
 order = clf.acquisition_order(pictures, "speech")
 rows = np.concatenate([order[:6], order[-2:]])
@@ -72,8 +72,8 @@ _ = ImpactDisplay.from_predictions(
 # What the order is worth
 # -----------------------
 # The recordings exist here, so that we can make them in any order and count. Entropy of
-# the prediction is the usual yardstick: it asks how unsure a prediction is, whatever
-# the reason; V asks how far a recording could move it.
+# the prediction is the usual criterion: it measures how uncertain a prediction is,
+# whatever the reason; V measures how far a recording could move it.
 
 before = clf.predict(pictures) == y_test
 gain = (clf.predict(X_test) == y_test).astype(float) - before
@@ -90,9 +90,9 @@ for name, chosen in orders.items():
         per_recording = gain[chosen[:count]].mean()
         print(
             f"{name:8} {count} recordings: accuracy {accuracy[count]:.3f}, "
-            f"{per_recording:.2f} right answers more for each"
+            f"{per_recording:.2f} more correct predictions for each"
         )
-print(f"in random order {gain.mean():.2f} right answers more for each recording")
+print(f"in random order {gain.mean():.2f} more correct predictions for each recording")
 ax.plot([0, 100], 100 * np.array([before.mean(), before.mean() + gain.mean()]), "k:",
         label="random order, on average")  # fmt: skip
 ax.set(xlabel="recordings made (% of rows)", ylabel="accuracy (%)")
@@ -101,5 +101,5 @@ _ = ax.legend(frameon=False)
 # %%
 # Either order is well above chance. On these data entropy is as good, and over several
 # seeds of bigger nets a little better: labels are right here, and a recording settles
-# much of what is unsure about a picture. Where labels are noise, entropy asks for
+# much of the uncertainty about a picture. Where labels are noise, entropy selects
 # recordings that cannot help and V does not; the user guide has an example.

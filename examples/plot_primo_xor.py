@@ -3,11 +3,11 @@
 Would the missing modality change this prediction?
 ==================================================
 
-A modality that is worth little on average may decide single cases. Here the label says
-whether the signs of ``x_o`` and ``x_m`` differ, ``x_o`` is always there and ``x_m`` is
-lost in half of the training rows. Where ``x_o`` is negative, ``x_m`` is as often
+A modality that is worth little on average may decide single cases. Here the label is
+whether the signs of ``x_o`` and ``x_m`` differ. ``x_o`` is always present, ``x_m`` is
+missing in half of the training rows. Where ``x_o`` is negative, ``x_m`` is as often
 positive as negative and decides; where ``x_o`` is positive, ``x_m`` is nearly always
-negative, and adds little. :class:`~skmissing.PRIMOClassifier` says so row by row.
+negative, and adds little. :class:`~skmissing.PRIMOClassifier` reports it row by row.
 """
 
 # %%
@@ -27,8 +27,8 @@ lost = np.random.default_rng(0).random(5600) < 0.5
 X_train, y_train = X[:5600].hide({"x_m": lost}), y[:5600]
 X_test, y_test = X[5600:], y[5600:]
 
-# With two numbers in a row and thousands of rows nothing is learnt by heart, so that no
-# dropout is needed on what the classifier sees.
+# With two numbers in a row and thousands of rows the net does not overfit, so that no
+# dropout is needed on the codes that the classifier reads.
 clf = PRIMOClassifier(
     latent_dim=2, classifier_dropout=0.0, max_epochs=12, lr=3e-3, random_state=0
 )
@@ -43,14 +43,14 @@ print(f"with x_m:    {clf.score(X_test, y_test):.3f} (best possible 1)")
 # the predictions of single draws of the latent vector and their average. With ``x_m``
 # hidden it is up to one half, for two classes the most there can be; when ``x_m``
 # arrives it drops to nearly nothing. The model gets to nearly 0.4: its draws come from
-# one bell curve, and some of them fall between the two answers.
+# one normal distribution, and some of them fall between the two labels.
 
 impact = clf.predictive_impact(X_test, modality="x_m")
 impact.head()
 
 # %%
 # The gap between the two, on the right, is what ``x_m`` settles. The black line is what
-# a model that knows the distribution of the data would say.
+# a model that knows the distribution of the data would report.
 
 fig, axes = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
 ImpactDisplay.from_predictions(impact, ax=axes[0])
@@ -63,10 +63,10 @@ axes[1].plot(grid, 2 * positive * (1 - positive), "k", label="exact")
 _ = axes[1].legend(frameon=False)
 
 # %%
-# What could still come out
-# -------------------------
-# For four rows without ``x_m``: how much of the future says each label, and in a frame
-# what is true.
+# Labels that remain plausible
+# ----------------------------
+# For four rows without ``x_m``: the share of draws that predict each label, and in a
+# frame the true label.
 
 rows = [int(np.abs(x_o - v).argmin()) for v in (-1.5, -0.5, 0.5, 1.5)]
 PlausibleLabelsDisplay.from_estimator(
@@ -77,10 +77,10 @@ PlausibleLabelsDisplay.from_estimator(
 )
 
 # %%
-# Accuracy does not tell whether a model says this rightly. The published classifier
+# Accuracy does not show whether these values are right. The published classifier
 # learns of ``x_m`` through the latent vector alone, and the published weights of its
-# loss, all of them 1, make that say little. Accuracy is nearly the same, but where
-# ``x_m`` is there and decides, the answer is hedged, and V hardly falls.
+# loss, all of them 1, make it carry little. Accuracy is nearly the same, but where
+# ``x_m`` is present and decides, the prediction is hedged, and V hardly falls.
 
 hedged = PRIMOClassifier(
     latent_dim=2, classifier_dropout=0.0, anchor_weight=1, tie_weight=1,

@@ -4,8 +4,8 @@ Quick start: training with lost parts
 =====================================
 
 Digits that are seen and heard; half of the recordings are lost, more often for odd
-digits and for one speaker. One net is trained on what is left, and asked about rows
-with a picture, with a recording, and with both. This is the short version of
+digits and for one speaker. One net is trained on what is left, and predicts rows with
+a picture, with a recording, and with both. This is the short version of
 ``examples/full_story.py``, on part of the rows and with few passes over them.
 """
 
@@ -61,11 +61,11 @@ for ax in axes.flat:
 # Training and prediction
 # -----------------------
 # Every estimator takes rows with any pattern, in ``fit`` and in ``predict``. The first
-# one is trained on what the others have lost, to compare with.
+# one is trained on the complete rows, to compare with.
 
 settings = {"max_epochs": 15, "random_state": 0}
 models = {
-    "trained on everything": FusionClassifier(**settings),
+    "trained on complete rows": FusionClassifier(**settings),
     "FusionClassifier": FusionClassifier(**settings),
     "UnimodalEnsemble": UnimodalEnsemble(**settings),
     "gradient boosting on NaN": HistGradientBoostingClassifier(
@@ -76,7 +76,7 @@ hidden = {"image + speech": [], "image": ["speech"], "speech": ["image"]}
 table = pd.DataFrame(index=pd.Index(hidden, name="test rows have"))
 for name, model in models.items():
     as_table = name.startswith("gradient")
-    X_fit = X_train if name == "trained on everything" else X_seen
+    X_fit = X_train if name == "trained on complete rows" else X_seen
     model.fit(X_fit.to_frame() if as_table else X_fit, y_train)
     for pattern, names in hidden.items():
         X_pattern = X_test.hide(names)

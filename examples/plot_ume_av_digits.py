@@ -4,9 +4,9 @@ One of two modalities fails: which net holds?
 =============================================
 
 Digits that are seen and heard. All training rows are complete, and in use one of the
-two may be gone. A net that is trained jointly in the usual way is then little better
+two may be missing. A net that is trained jointly in the usual way is then little better
 than guessing. :class:`~skmissing.UMEMMAEnsemble` first trains every modality alone and
-then adapts their average to gaps. We compare it with what else could be done.
+then adapts their average to gaps. We compare it with four alternatives.
 """
 
 # %%
@@ -46,9 +46,9 @@ X[train]
 # passes over the data. They take the same parameters, so a comparison is a loop.
 #
 # ``side_weight=0`` is plain joint training on complete rows. *Multi-task* adds the loss
-# of each modality alone. *Missing detection* gives every head a class more, "missing".
-# The *mask-aware* ensemble multiplies the probabilities of one net per modality, and
-# is told which of them to leave out.
+# of each modality alone. *Missing detection* gives every head an additional class,
+# "missing". The *mask-aware* ensemble multiplies the probabilities of one net per
+# modality, and leaves out those that the mask excludes.
 
 models = {
     "joint (naive)": MultitaskFusionClassifier(side_weight=0.0),
@@ -68,7 +68,7 @@ for model in models.values():
 # pattern after the other.
 
 table = score_by_pattern(models, X[test], y[test], scoring="accuracy")
-wide = table.pivot(index="estimator", columns="pattern", values="score")
+wide = table.pivot(index="estimator", columns="pattern", values="value")
 wide = wide.loc[list(models), ["speech", "image", "image + speech"]]
 wide.assign(mean=wide.mean(axis=1)).mul(100).round(1)
 
@@ -77,16 +77,16 @@ PatternScoreDisplay.from_predictions(table)
 plt.show()
 
 # %%
-# With 300 test rows a figure near 70% has a standard error of about 2.6 points, so the
-# last three are alike where one modality is missing. The first two are far below:
-# nothing in their training tells an encoder how to be useful alone. Complete rows show
-# nothing of this, and a test set without gaps would not have found out.
+# With 300 test rows an accuracy near 70% has a standard error of about 2.6 points, so
+# the last three are alike where one modality is missing. The first two are far below:
+# their encoders are never trained to be useful alone. Complete rows do not show this,
+# and a test set without gaps would not have revealed it.
 #
 # More and more is missing
 # ------------------------
 # In most uses some rows have gaps and others have none.
-# :func:`~skmissing.metrics.score_by_rate` hides each block with some chance, the same
-# blocks for all models; a row that would lose everything keeps one.
+# :func:`~skmissing.metrics.score_by_rate` hides each block with some probability, the
+# same blocks for all models; a row that would lose all blocks keeps one.
 
 rates = [0.0, 0.2, 0.4, 0.6, 0.8]
 curve = score_by_rate(
@@ -98,18 +98,18 @@ plt.show()
 # %%
 # A fault that nobody reports
 # ---------------------------
-# Here all models were told what is missing. A broken microphone may send zeros and pass
-# for one that works. The mask-aware ensemble then takes the zeros for a recording. The
-# nets that were fed zeros in training in place of missing blocks do not mind.
+# So far all models were given the mask. A broken microphone may send zeros without
+# being reported. The mask-aware ensemble then takes the zeros for a recording. The nets
+# that were trained with zeros in place of missing blocks are not affected.
 
 silent = MultimodalData({"image": X["image"][test], "speech": np.zeros((300, 196))})
 reported = X[test].hide("speech")
 for name, model in models.items():
-    told, untold = (model.score(rows, y[test]) for rows in (reported, silent))
-    print(f"{name:20} reported {100 * told:3.0f}%   unreported {100 * untold:3.0f}%")
+    known, unknown = (model.score(rows, y[test]) for rows in (reported, silent))
+    print(f"{name:20} reported {100 * known:3.0f}%   unreported {100 * unknown:3.0f}%")
 
 # %%
 # If you always know what is missing, the mask-aware ensemble is the simpler choice and
 # as good. If you do not, or if the modalities should be tuned to one another, train
-# with substitutes. What a fault sends should then look like what the net has met:
-# ``substitute="noise"`` for a sensor that goes wild, "zero" for one that falls silent.
+# with substitutes. The signal of a fault should then resemble the substitute:
+# ``substitute="noise"`` for a sensor that sends noise, "zero" for one that is silent.

@@ -1,11 +1,11 @@
 """
-===========================================
-Training rows that lack the second modality
-===========================================
+=========================================
+Training rows without the second modality
+=========================================
 
-A modality that was introduced late, or costs money, is there in few training rows. How
-much does a net lose, and does an encoder help that was trained elsewhere? The left and
-the right half of handwritten digits are our two modalities.
+A modality that was introduced late, or costs money, is present in few training rows.
+How much does a net lose, and does an encoder help that was trained elsewhere? The left
+and the right half of handwritten digits are our two modalities.
 """
 
 # %%
@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.datasets import load_digits
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import train_test_split
 from torch import nn
 
@@ -44,8 +45,8 @@ len(train), len(test)
 # ----------------------------
 # The usual ways to train on such rows are to fill the gaps with zeros and fit one net
 # (*joint*), or to hide modalities of complete rows as well (*joint, with drops*).
-# :class:`~skmissing.UMEMMAEnsemble` first trains a net on the right halves that there
-# are, however few, and only then both nets together.
+# :class:`~skmissing.UMEMMAEnsemble` first trains a net on the available right halves,
+# however few, and only then both nets together.
 
 common = {"max_epochs": 15, "n_threads": 1, "early_stopping": False, "random_state": 0}
 chance = np.random.default_rng(0).random(len(y))
@@ -83,23 +84,23 @@ fig, axes = plt.subplots(
 for ax, pattern in zip(axes, ["left", "right", "left + right"]):
     part = table[table["pattern"] == pattern]
     for name, lines in part.groupby("estimator", sort=False):
-        ax.plot(lines["share"], 100 * lines["score"], "o-", label=name)
+        ax.plot(lines["share"], 100 * lines["value"], "o-", label=name)
     ax.set(title=f"test rows have {pattern}", xlabel="training rows with right half")
 axes[0].set_ylabel("accuracy (%)")
 axes[0].legend(frameon=False)
 plt.show()
 
 # %%
-wide = table.pivot(index=["estimator"], columns=["pattern", "share"], values="score")
+wide = table.pivot(index=["estimator"], columns=["pattern", "share"], values="value")
 wide.mul(100).round(0).astype(int)
 
 # %%
-# Filled with zeros and trained as one, the net hardly knows right halves alone: the
-# left encoder explains the rows before the right one has learnt anything, and complete
-# rows teach neither of them to do without the other. Drops repair most of that.
-# Training the right encoder on its own first, without that competition, is better by a
-# few points still. With 519 test rows the standard error of a figure is up to 2 points,
-# less for differences on the same rows.
+# Filled with zeros and trained as one, the net is poor on right halves alone: the left
+# encoder explains the rows before the right one has learned, and complete rows do not
+# train either of them to work alone. Drops correct most of that. Training the right
+# encoder on its own first, without that competition, is better by a few points still.
+# With 519 test rows the standard error of an accuracy is up to 2 points, less for
+# differences on the same rows.
 #
 # An encoder from elsewhere
 # -------------------------
@@ -121,8 +122,9 @@ for _ in range(150):
 # %%
 # :class:`~skmissing.nn.ModuleEncoder` plugs it in. The module is copied, so ``encoder``
 # stays as it is. With ``frozen=True`` only the rest is trained; ``lr_factor`` instead
-# lets it move at a fraction of the learning rate. What the other study has trained with
-# this package, head included, goes to ``unimodal`` and skips phase 1.
+# lets it move at a fraction of the learning rate. A net that the other study has
+# trained with this package, head included, is passed as a ``FrozenEstimator`` to
+# ``unimodal`` and skips phase 1.
 
 study = MultimodalData({"right": right[elsewhere]})
 fitted_there = FusionClassifier(
@@ -135,7 +137,7 @@ pretrained = {
     "frozen": UMEMMAEnsemble(encoders=[("right", frozen)]),
     "fine-tuned, lr / 10": UMEMMAEnsemble(encoders=[("right", slow)]),
     "unimodal=": UMEMMAEnsemble(
-        unimodal={"right": fitted_there},
+        unimodal={"right": FrozenEstimator(fitted_there)},
         encoders=[("right", MLPEncoder(scale_inputs=False))],
     ),
 }
@@ -144,14 +146,14 @@ PatternScoreDisplay.from_predictions(helped)
 plt.show()
 
 # %%
-lines = helped.pivot(index="estimator", columns="pattern", values="score")
+lines = helped.pivot(index="estimator", columns="pattern", values="value")
 lines.loc[list(pretrained)].mul(100).round(1)
 
 # %%
-# All three ways help, and a whole net most. One thing to know: what is right of the
-# right half alone is less than the net from elsewhere knows. In phase 2 hardly any row
+# All three ways help, and a whole net most. Note that the accuracy on the right half
+# alone is below that of the net from elsewhere. In phase 2 hardly any row
 # has the right half only (a third of 10%), and the joint net is tuned to the others.
-# :meth:`~skmissing.UMEMMAEnsemble.unimodal_proba` has the answers before that.
+# :meth:`~skmissing.UMEMMAEnsemble.unimodal_proba` has the predictions before that.
 
 plugged = pretrained["unimodal="]
 alone = plugged.unimodal_proba(X[test])["right"].argmax(axis=1)

@@ -102,9 +102,9 @@ INIT_PARAMS = {
     ),
     "PRIMOClassifier": Settings(
         PRIMOClassifier,
-        {**NET, "n_samples": 20},
+        {**NET, "n_draws": 20},
         # Noise of training is drawn once per batch, whatever its number of rows.
-        {**QUIET, "n_samples": 20, "classifier_dropout": 0.0, "shared_noise": True},
+        {**QUIET, "n_draws": 20, "classifier_dropout": 0.0, "shared_noise": True},
     ),
     "DyMoSelector": Settings(
         DyMoSelector,

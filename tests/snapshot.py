@@ -42,6 +42,7 @@ from matplotlib.patches import Patch
 from scipy.special import expit
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import ExtraTreesRegressor
+from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score, log_loss, make_scorer
@@ -90,7 +91,7 @@ def attributes(thing: Any, ending: str = "") -> dict[str, Any]:
     return {name: getattr(thing, name) for name in shown if hasattr(thing, name)}
 
 
-def flatten(key: str, thing: Any) -> Iterator[tuple[str, np.ndarray]]:
+def flatten(key: str, thing: Any) -> Iterator[tuple[str, np.ndarray]]:  # noqa: C901
     """Arrays by key, for nested results of any kind.
 
     Frames have one entry per column, mappings one per key, fitted estimators one per
@@ -224,9 +225,9 @@ def fitted_primo() -> tuple[Any, Any, Any]:
 # What to ask of a fitted estimator that has the method before the slash.
 ASK: dict[str, dict[str, Any]] = {
     "predict": {}, "predict_proba": {}, "predict_log_proba": {}, "sample_proba": {},
-    "unimodal_proba": {}, "decision_function": {}, "sample_proba/7": kw(n_samples=7),
-    "predictive_impact": {}, "predictive_impact/m1": kw(modality=["m1"], n_samples=9),
-    "acquisition_order": kw(modality="m1"), "plausible_labels": kw(n_samples=20),
+    "unimodal_proba": {}, "decision_function": {}, "sample_proba/7": kw(n_draws=7),
+    "predictive_impact": {}, "predictive_impact/m1": kw(modality=["m1"], n_draws=9),
+    "acquisition_order": kw(modality="m1"), "plausible_labels": kw(n_draws=20),
     "plausible_labels/argmax": kw(method="argmax"), "select": {},
     "select/simultaneous": kw(selection="simultaneous", min_reward=-0.1),
     "select/log": kw(calibration="log", min_reward=0.05), "selection_report": {},
@@ -407,8 +408,6 @@ SECTIONS: dict[str, Callable[[], Entries]] = {
     "load_mfeat": partial(data_sets, made.load_mfeat, default={}),
     "load_av_digits": partial(
         data_sets, made.load_av_digits, all={}, test=kw(subset="test")),
-    "simulation_settings": partial(
-        calls, made.simulation_settings, default={}, full=kw(full=True)),
     "patterns": partial(calls, missingness.patterns, S.X, default=FORMS),
     "mse_gap_bound": partial(
         calls, metrics.mse_gap_bound, 0.3, default={}, pair=kw(y_range=(0.0, 10.0)),
@@ -433,21 +432,22 @@ class Others:
         X, y, _ = blocks()
         two = UnimodalEnsemble(**NET).fit(X.select(["m0", "m1"]), y)
         one = FusionClassifier(**NET).fit(X.select("m2"), y)
+        given = {"m0": FrozenEstimator(two), "m2": FrozenEstimator(one)}
         return classifier(
             "UMEMMAEnsemble", **SUBSTITUTES, phase_1=kw(finetune_epochs=0),
             frozen=kw(freeze_encoders=True, finetune_lr=5e-3),
-            handed_in=kw(unimodal={"m0": two, "m2": one}, final_complete_finetune=True))
+            handed_in=kw(unimodal=given, final_complete_finetune=True))
 
     def PRIMOClassifier() -> Entries:
-        paper = kw(anchor_weight=1.0, tie_weight=1.0, posterior_batch_norm=True)
+        paper = kw(anchor_weight=1.0, tie_weight=1.0, posterior_norm=1.0)
         yield from classifier(
-            "PRIMOClassifier", shared=kw(shared_noise=True, n_samples=11, bn_gamma=0.5),
+            "PRIMOClassifier", shared=kw(shared_noise=True, n_draws=11),
             small=kw(latent_dim=3, beta=0.5, hidden=(16, 8)),
             paper=kw(classifier_input="core", classifier_dropout=0.0, **paper))
         make, (X, y, new) = INIT_PARAMS["PRIMOClassifier"].make_brief, blocks()
         one = FusionClassifier(**NET).fit(X.select(["m0", "m1"]), y)
         both = kw(unimodal=one, multimodal=FusionClassifier(**NET).fit(X, y))
-        yield "bias", make().fit(X, y).bias(X, modality="m2", **both)
+        yield "bias", make().fit(X, y).distance_to_references(X, modality="m2", **both)
         # With a modality that all rows have, there is a core.
         X = blocks(missing=0.0)[0].hide({"m1": np.arange(60) % 3 == 0})
         for kind in ("present", "core"):
@@ -716,7 +716,8 @@ class Others:
         return calls(
             metrics.complementary_information, models["bayes"], models["linear"], X, y,
             one=kw(hide="m1", **fixed), two=kw(hide=["m0", "m2"], n_bootstraps=0),
-            weights=kw(hide="m0", **w, **fixed), level=kw(confidence=0.5, **fixed),
+            weights=kw(hide="m0", **w, **fixed),
+            level=kw(confidence_level=0.5, **fixed),
             groups=kw(hide="m2", groups=S.groups[:80], **fixed))
 
     def BalanceDisplay() -> Entries:
@@ -729,7 +730,7 @@ class Others:
     def PropensityDisplay() -> Entries:
         make, curve = draw.PropensityDisplay, kw(kind="calibration")
         fitted = PropensityWeighter(LINEAR, **FORMS).fit(S.X)
-        rows = fitted.observed_, fitted.propensity_
+        rows = fitted.observed_[:, 0], fitted.propensity_[:, 0]
         return displays(
             overlap=make.from_estimator(fitted, S.X, n_bins=7),
             calibration=make.from_estimator(fitted, S.X, n_bins=4, **curve),
@@ -779,7 +780,7 @@ class Others:
         x, table = X["x_o"][:, 0], clf.predictive_impact(X.hide({"x_m": y == 1}))
         groups = kw(covariate=np.where(y, "p", "q"), quantity="v_missing")
         return displays(
-            shares=make.from_estimator(clf, X, modality="x_m", n_samples=9),
+            shares=make.from_estimator(clf, X, modality="x_m", n_draws=9),
             covariate=make.from_estimator(clf, X, covariate=x, covariate_name="x"),
             groups=make.from_estimator(clf, X, **groups),
             table=make.from_predictions(table, covariate=np.round(x)))
@@ -788,7 +789,7 @@ class Others:
         make, (clf, X, y) = draw.PlausibleLabelsDisplay, fitted_primo()
         X, table = X[:4].hide("x_m"), clf.plausible_labels(X[:4], method="argmax")
         return displays(
-            mixture=make.from_estimator(clf, X, n_samples=15, truth=y[:4]),
+            mixture=make.from_estimator(clf, X, n_draws=15, truth=y[:4]),
             table=make.from_predictions(table, labels=[0, 1], names=list("abcd")))
 
     def SelectionDisplay() -> Entries:
@@ -806,7 +807,7 @@ class Others:
 SECTIONS |= {n: f for n, f in vars(Others).items() if not n.startswith("_")}
 # What is only inherited from, returned by a function, or made from files.
 ELSEWHERE = {"BaseRecovery", "ComplementaryInformation", "SimulatedMissingness"}
-ELSEWHERE |= {"UtilityScores", "build_av_mnist", "build_polymnist"}
+ELSEWHERE |= {"UtilityScores"}
 say = partial(print, flush=True)
 
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 from sklearn import get_config
+from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
-from .._utils._sklearn_compat import own_requests
+from .._utils._sklearn_compat import BaseSearchCV, GroupsConsumerMixin, own_requests
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._tags import is_tagged_multimodal
 from ..modalities._validation import flatten_blocks
@@ -98,10 +99,35 @@ def _inside(estimator: Any) -> list[Any]:
     return []
 
 
-def fit_weighted(estimator: Any, X: Any, y: np.ndarray, weight: np.ndarray) -> Any:
-    """Fit with sample weights, through Pipelines, with metadata routing on or off."""
+def takes_groups(estimator: Any) -> bool:
+    """Whether ``fit`` takes groups, as that of a search over folds of groups does."""
+    if has_fit_parameter(estimator, "groups"):
+        return True
+    if get_config()["enable_metadata_routing"]:
+        return bool(estimator.get_metadata_routing().consumes("fit", ["groups"]))
+    if isinstance(estimator, MultiOutputRegressor):
+        return takes_groups(estimator.estimator)
+    return isinstance(estimator, BaseSearchCV) and isinstance(
+        estimator.cv, GroupsConsumerMixin
+    )
+
+
+def fit_weighted(
+    estimator: Any,
+    X: Any,
+    y: np.ndarray,
+    weight: np.ndarray,
+    groups: np.ndarray | None = None,
+) -> Any:
+    """Fit with sample weights, through Pipelines, with metadata routing on or off.
+
+    Groups are passed to an estimator that takes them.
+    """
+    more = {}
+    if groups is not None and takes_groups(estimator):
+        more["groups"] = groups
     if np.allclose(weight, weight[0], rtol=1e-12, atol=0) and weight[0] == 1.0:
-        return estimator.fit(X, y)
+        return estimator.fit(X, y, **more)
     if not takes_sample_weight(estimator):
         raise TypeError(
             f"Got weights for {type(estimator).__name__}, expected an estimator whose "
@@ -109,9 +135,9 @@ def fit_weighted(estimator: Any, X: Any, y: np.ndarray, weight: np.ndarray) -> A
         )
     if get_config()["enable_metadata_routing"]:
         _request_weights(estimator)
-        return estimator.fit(X, y, sample_weight=weight)
+        return estimator.fit(X, y, sample_weight=weight, **more)
     if not isinstance(estimator, Pipeline):
-        return estimator.fit(X, y, sample_weight=weight)
+        return estimator.fit(X, y, sample_weight=weight, **more)
     routed = {
         f"{name}__sample_weight": weight
         for name, step in estimator.steps

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sklearn.base import _fit_context
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._split import BaseCrossValidator, GroupsConsumerMixin
 from sklearn.utils import _safe_indexing
 from sklearn.utils._indexing import _get_column_indices
@@ -20,6 +21,7 @@ from sklearn.utils.validation import _check_feature_names_in
 
 __all__ = [
     "BaseCrossValidator",
+    "BaseSearchCV",
     "GroupsConsumerMixin",
     "HasMethods",
     "Interval",

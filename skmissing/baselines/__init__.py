@@ -1,4 +1,4 @@
-"""Comparators: what one would try before the methods of the package.
+"""Baselines to compare the methods of the package with.
 
 This list is the registry. The laws of ``tests/test_common.py``, the reference and the
 comparison of estimators in ``benchmarks`` take every class that is imported here.

@@ -14,13 +14,13 @@ from ..nn.substitution._substitute_fusion import DetectionFusion, SubstituteFusi
 
 @fill_doc
 class MissingDetectionClassifier(SubstituteNetClassifier):
-    """Uni-modal heads with a class more, "missing", and the mean of those that differ.
+    """Uni-modal heads with an additional class "missing", averaged where not missing.
 
     Every modality has an encoder and a head of its own, trained without the others. A
-    block that is missing or was dropped in training is fed as a substitute, with the
-    label "missing". A row is answered by the heads that do not say "missing", by all
-    of them if all do. So a broken sensor need not be reported: its head finds out, if
-    what it sends looks like the substitute.
+    block that is missing or was dropped in training is replaced by a substitute, with
+    the label "missing". A row is predicted by the heads that do not predict "missing",
+    or by all heads if all do. So a broken sensor need not be reported: its head detects
+    it, if its signal resembles the substitute.
 
     Parameters
     ----------
@@ -53,14 +53,14 @@ class MissingDetectionClassifier(SubstituteNetClassifier):
     Notes
     -----
     The loss is :math:`\\sum_m \\ell(f_m(h_m), \\tilde y_m)` with :math:`\\tilde y_m`
-    the class, or "missing" where the row lacks modality m. It is the "missing
+    the class, or "missing" where modality m is missing. It is the "missing
     detection" comparator of :cite:t:`umemma`, section 4, which leaves open whether the
     heads are trained jointly and how many inputs are substituted; here the losses are
     summed and rows are dropped as for the method itself.
 
     Examples
     --------
-    A block of zeros that pass for values is found out:
+    A block of zeros that is not reported as missing is detected:
 
     >>> import numpy as np
     >>> from skmissing import MultimodalData
@@ -88,7 +88,7 @@ class MissingDetectionClassifier(SubstituteNetClassifier):
         dropout_scheme: str = "subset",
         head_hidden: Sequence[int] = (),
         head_dropout: float = 0.0,
-        encoders: list | None = None,
+        encoders: dict | list | None = None,
         max_epochs: int = 50,
         lr: float = 1e-3,
         batch_size: int | str | None = "auto",

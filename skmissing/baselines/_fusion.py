@@ -22,29 +22,29 @@ from ..nn.encoders._encoder import Encoder, check_widths
 
 @fill_doc
 class FusionClassifier(BaseNetClassifier):
-    """Neural classifier that fuses whatever modalities a row has.
+    """Neural classifier that fuses the modalities that a row has.
 
     Each modality has an encoder; a row is encoded only for the modalities it has.
-    Early fusion puts the codes side by side (zeros for what is missing) in front of
-    one head; late fusion averages the scores of one head per modality. It trains on
-    complete and incomplete rows together.
+    Early fusion concatenates the codes (zeros for missing ones) in front of one head;
+    late fusion averages the scores of one head per modality. Complete and incomplete
+    rows are trained on together.
 
     Parameters
     ----------
     modalities : mapping or list, default=None
         Columns of each modality, see :class:`~skmissing.Modality`.
     fusion : {"early", "late"}, default="early"
-        Where the modalities meet.
+        Whether codes are concatenated, or scores averaged.
     modality_dropout : float in [0, 1), default=0.2
-        Chance of each modality of a training row to be hidden, so that the net learns
-        to answer without it. 0 leaves the rows as they are.
+        Probability that a modality of a training row is hidden, so that the net learns
+        to predict without it. 0 leaves the rows unchanged.
     dropout_scheme : {"independent", "exclusive"}, default="independent"
         Independent: each modality on its own; a row that would lose all keeps all.
         Exclusive: at most one modality of a complete row; with M modalities a share
         ``1 - M * modality_dropout`` of them stays complete, none from ``1 / M`` on.
     use_mask : bool, default=False
-        Append to the codes one bit per modality that says whether it is there. Only
-        for early fusion. The bits let the net use the fact of being missing itself.
+        Append to the codes one bit per modality that indicates whether it is present.
+        Only for early fusion. The bits let the net use missingness as a feature.
     head_hidden : sequence of int, default=(64,)
         Widths of the layers between codes and class scores; may be empty.
     head_dropout : float in [0, 1), default=0.0
@@ -63,7 +63,7 @@ class FusionClassifier(BaseNetClassifier):
     ------
     ValueError
         In ``fit``, for ``use_mask=True`` with late fusion, an encoder for an unknown
-        modality, a device that is not there, and unusable data.
+        modality, a device that is not available, and unusable data.
 
     See Also
     --------
@@ -119,7 +119,7 @@ class FusionClassifier(BaseNetClassifier):
         use_mask: bool = False,
         head_hidden: Sequence[int] = (64,),
         head_dropout: float = 0.0,
-        encoders: list | None = None,
+        encoders: dict | list | None = None,
         max_epochs: int = 50,
         lr: float = 1e-3,
         batch_size: int | str | None = "auto",

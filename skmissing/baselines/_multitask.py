@@ -21,7 +21,8 @@ class MultitaskFusionClassifier(SubstituteNetClassifier):
     Every modality has an encoder and a head; the outputs of the heads are averaged. A
     second head on each encoder predicts the class from that modality alone. Its loss
     is added, so that no encoder is left untrained because another one learns faster;
-    the head itself is not used afterwards. A missing modality is fed as a substitute.
+    the second head is not used in predictions. A missing modality is replaced by a
+    substitute.
 
     Parameters
     ----------
@@ -94,7 +95,7 @@ class MultitaskFusionClassifier(SubstituteNetClassifier):
         dropout_scheme: str = "subset",
         head_hidden: Sequence[int] = (),
         head_dropout: float = 0.0,
-        encoders: list | None = None,
+        encoders: dict | list | None = None,
         max_epochs: int = 50,
         lr: float = 1e-3,
         batch_size: int | str | None = "auto",

@@ -14,13 +14,13 @@ from sklearn.preprocessing import StandardScaler
 
 from .._estimation._classifier_mixin import MultimodalClassifierMixin
 from .._estimation._inner_estimators import FlatTable, accepts_nan, fit_weighted
-from .._estimation._rows import check_training_rows, warn_unobserved
+from .._estimation._rows import LabelledRows, check_training_rows, warn_unobserved
 from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import HasMethods, StrOptions, _fit_context
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
 
-# Total weight handed to the default estimator, whatever the number of rows: its ridge
+# Total weight of the rows of the default estimator, whatever their number: its ridge
 # penalty is then 1e-3 of the mean loss, and a weight of 2 is the same as two rows.
 DEFAULT_MASS = 1000.0
 
@@ -38,7 +38,7 @@ class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
     Parameters
     ----------
     estimator : classifier, default=None
-        Anything with ``fit`` and ``predict_proba``. None: a logistic regression on
+        A template that is cloned for each pattern. None: a logistic regression on
         standardised features with a ridge penalty of 1e-3 of the mean loss.
     modalities : mapping or list, default=None
         Columns of each modality, see :class:`~skmissing.Modality`.
@@ -60,7 +60,7 @@ class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
     class_prior_ : ndarray of shape (n_classes,)
-        Weighted share of each class; the answer for rows without any modality.
+        Weighted share of each class; predicted for rows without any modality.
     modality_names_in_ : ndarray of str
         Names of the modalities seen in ``fit``.
     modality_shapes_in_ : dict of str to tuple of int
@@ -84,8 +84,8 @@ class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
     Notes
     -----
     These are the reduced-feature models of :cite:t:`saar2007handling`. Blocks with a
-    shape are handed over flat. Missing features inside a present block pass as NaN if
-    the estimator says that it takes them, else they get their training mean. Sample
+    shape are passed flat. Missing features inside a present block are passed as NaN if
+    the estimator's tags allow NaN, else they get their training mean. Sample
     weights are scaled to mean 1 over the rows of a model, so that only their ratios
     matter.
 
@@ -133,7 +133,9 @@ class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=False)
     @restore_on_error
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> PatternClassifier:
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None
+    ) -> PatternClassifier:
         """Fit a model for every pattern.
 
         Parameters
@@ -144,6 +146,9 @@ class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
             Class labels of any type.
         sample_weight : array of shape (n_samples,), default=None
             Not negative. A row of weight 0 counts as absent.
+        groups : array of shape (n_samples,), default=None
+            Passed to the models of the patterns if ``estimator`` takes groups, as a
+            search over folds of groups does; else ignored.
 
         Returns
         -------
@@ -151,7 +156,7 @@ class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
         """
         data = check_multimodal(self, X, self.modalities, reset=True)
         rows = check_training_rows(
-            self, data, y, sample_weight, class_weight=self.class_weight
+            self, data, y, sample_weight, groups, self.class_weight
         )
         data, names = rows.data, np.asarray(rows.data.names, dtype=object)
         warn_unobserved(names.tolist(), names[data.present.any(axis=0)].tolist())
@@ -161,30 +166,30 @@ class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
         )
         jobs, patterns = [], []
         for pattern in wanted[wanted.any(axis=1)]:
-            here = data.present[:, pattern].all(axis=1)
+            chosen = np.asarray(data.present[:, pattern].all(axis=1))
             exact = (data.present == pattern).all(axis=1)
             # One modality alone is what every other pattern may have to fall back to,
-            # so it keeps all its rows where too few have nothing else.
+            # so it keeps all its rows where too few have only this one.
             if self.training_rows == "exact" and (
                 pattern.sum() > 1 or len(np.unique(rows.y[exact])) > 1
             ):
-                here = exact
-            if len(np.unique(rows.y[here])) < 2:
+                chosen = exact
+            if len(np.unique(rows.y[chosen])) < 2:
                 continue
             patterns.append(tuple(names[pattern]))
-            labels = rows.classes[rows.y[here]]
-            jobs.append((patterns[-1], data[here], labels, rows.weight[here]))
+            jobs.append(rows.take(chosen))
         if not jobs:
             raise ValueError(
-                "Got no pattern of modalities whose rows show two classes, expected at "
+                "Got no pattern of modalities whose rows have two classes, expected at "
                 "least one to fit a model on."
             )
         fitted = Parallel(n_jobs=self.n_jobs)(
-            delayed(_fit_pattern)(self.estimator, *job) for job in jobs
+            delayed(_fit_pattern)(self.estimator, pattern, job)
+            for pattern, job in zip(patterns, jobs)
         )
         self._models = dict(zip(patterns, fitted))
         self.estimators_ = {p: model for p, (_, model) in self._models.items()}
-        self.n_rows_ = {p: len(job[1]) for p, job in zip(patterns, jobs)}
+        self.n_rows_ = {p: len(job) for p, job in zip(patterns, jobs)}
         self.classes_ = rows.classes
         self.class_prior_ = rows.prior
         return self
@@ -195,13 +200,13 @@ class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
         return max(inside, key=lambda p: (len(p), self.n_rows_[p], p), default=None)
 
     def _split_by_model(self, data: MultimodalData) -> dict[Pattern | None, np.ndarray]:
-        """Which rows each model answers; None for those that no model can."""
+        """Rows that each model predicts; None: those that no model can."""
         kinds, member = np.unique(data.present, axis=0, return_inverse=True)
         rows: dict[Pattern | None, np.ndarray] = {}
         for k, kind in enumerate(kinds):
             best = self._best_pattern({n for n, p in zip(data.names, kind) if p})
-            here = member.reshape(-1) == k
-            rows[best] = rows[best] | here if best in rows else here
+            own = member.reshape(-1) == k
+            rows[best] = rows[best] | own if best in rows else own
         return rows
 
     def _answerable(self, data: MultimodalData) -> np.ndarray:
@@ -209,7 +214,7 @@ class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
         return np.ones(len(data), dtype=bool) if none is None else ~none
 
     def _log_proba(self, data: MultimodalData) -> np.ndarray:
-        # The model of a pattern may not have met every class.
+        # Some classes may be missing in the rows of a pattern.
         out = np.zeros((len(data), len(self.classes_)))
         for pattern, rows in self._split_by_model(data).items():
             table, model = self._models[cast(Pattern, pattern)]
@@ -221,18 +226,15 @@ class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
 
 
 def _fit_pattern(
-    estimator: Any,
-    pattern: Pattern,
-    data: MultimodalData,
-    y: np.ndarray,
-    weight: np.ndarray,
+    estimator: Any, pattern: Pattern, rows: LabelledRows
 ) -> tuple[FlatTable, Any]:
     """Fit a clone on the flat columns of one pattern."""
-    weight = weight / weight.mean()
+    weight = rows.normalised().weight
     if estimator is None:
         model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
         passed = weight * (DEFAULT_MASS / weight.sum())
     else:
         model, passed = clone(estimator), weight
-    table = FlatTable(list(pattern), accepts_nan(model)).fit(data, weight)
-    return table, fit_weighted(model, table.transform(data), y, passed)
+    table = FlatTable(list(pattern), accepts_nan(model)).fit(rows.data, weight)
+    X, y = table.transform(rows.data), rows.classes[rows.y]
+    return table, fit_weighted(model, X, y, passed, rows.groups)

@@ -26,10 +26,10 @@ from ..nn.substitution._unimodal import Head, train_unimodals, unimodal_log_prob
 class UnimodalEnsemble(BaseNetClassifier):
     """Mask-aware ensemble of uni-modal nets.
 
-    Each modality has a net of its own, trained on the rows that have it. A row is
-    answered by the nets of the modalities it has, combined as a product or a mean of
-    probabilities. Nothing is fused, so a missing modality can do no harm, and nothing
-    is learnt about how the modalities act together.
+    Each modality has a net of its own, trained on the rows that have it. The prediction
+    for a row combines the nets of the modalities it has, as a product or a mean of
+    probabilities. A missing modality does not affect the others, and interactions of
+    modalities are not learned.
 
     Parameters
     ----------
@@ -64,8 +64,8 @@ class UnimodalEnsemble(BaseNetClassifier):
     With S the modalities of a row and :math:`\\pi_m` the class shares among the rows
     that have modality m, the product is :math:`\\log p(y | x_S) = \\sum_{m \\in S}
     (\\log p_m(y | x_m) - \\log \\pi_m(y)) + \\log \\pi(y)` up to a constant, with
-    :math:`\\pi` the class shares of all rows. Taking out each net's own shares matters
-    where a modality is missing more often in some classes.
+    :math:`\\pi` the class shares of all rows. Dividing by each net's own shares
+    matters where a modality is missing more often in some classes.
 
     Examples
     --------
@@ -102,7 +102,7 @@ class UnimodalEnsemble(BaseNetClassifier):
         head_hidden: Sequence[int] = (),
         head_dropout: float = 0.0,
         n_jobs: int | None = None,
-        encoders: list | None = None,
+        encoders: dict | list | None = None,
         max_epochs: int = 50,
         lr: float = 1e-3,
         batch_size: int | str | None = "auto",
@@ -171,8 +171,8 @@ class UnimodalEnsemble(BaseNetClassifier):
         )
         self._log_shares = {}
         for name in observed:
-            here = data.present[:, data.names.index(name)]
-            mass = np.bincount(rows.y[here], rows.weight[here], len(rows.classes))
+            own = rows.take(data.present[:, data.names.index(name)])
+            mass = np.bincount(own.y, own.weight, len(own.classes))
             with np.errstate(divide="ignore"):
                 self._log_shares[name] = np.log(mass / mass.sum())
         self.nets_ = {name: fitted.net for name, fitted in self._fitted.items()}
@@ -192,7 +192,7 @@ class UnimodalEnsemble(BaseNetClassifier):
         Returns
         -------
         dict of str to ndarray of float64 of shape (n_samples, n_classes)
-            NaN in the rows that lack the modality.
+            NaN in rows where the modality is missing.
         """
         check_is_fitted(self)
         data = check_multimodal(self, X, self.modalities, reset=False)
@@ -207,16 +207,16 @@ class UnimodalEnsemble(BaseNetClassifier):
         logs = unimodal_log_proba(self._fitted, data, len(self.classes_))
         stack = np.stack(list(logs.values()))
         if self.combination == "mean":
-            here = ~np.isnan(stack[:, :, :1])
-            # Missing nets add log(0) to the sum and nothing to the count.
-            total = logsumexp(np.where(here, stack, -np.inf), axis=0)
-            return total - np.log(here.sum(axis=0))
+            present = ~np.isnan(stack[:, :, :1])
+            # Missing nets add log(0) to the sum and 0 to the count.
+            total = logsumexp(np.where(present, stack, -np.inf), axis=0)
+            return total - np.log(present.sum(axis=0))
         with np.errstate(divide="ignore"):
             prior = np.log(self.class_prior_)
         scores = np.tile(prior, (len(data), 1))
         for name, part in logs.items():
             share = self._log_shares[name]
-            # A class never seen with this modality: its net says nothing about it.
+            # For a class never seen with this modality its net is not used.
             known = np.isfinite(share)
             gain = np.where(known, part - np.where(known, share, 0.0), 0.0)
             scores += np.where(np.isnan(gain), 0.0, gain)

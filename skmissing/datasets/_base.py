@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from importlib import resources
-from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,17 +13,7 @@ from ..modalities import Modality, MultimodalData
 
 
 def load_arrays(file: str) -> dict[str, np.ndarray]:
-    """Read one of the files that ship inside the package.
-
-    Parameters
-    ----------
-    file : str
-        Name of the ``.npz`` file.
-
-    Returns
-    -------
-    dict of str to ndarray
-    """
+    """Read one of the files that ship inside the package."""
     path = resources.files("skmissing.datasets") / "data" / file
     with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}
@@ -34,21 +22,7 @@ def load_arrays(file: str) -> dict[str, np.ndarray]:
 def frame_modalities(
     data: MultimodalData, frame: pd.DataFrame
 ) -> dict[str, list[str] | Modality]:
-    """Name the columns of each block of ``data.to_frame()``.
-
-    Parameters
-    ----------
-    data : MultimodalData
-        The blocks.
-    frame : DataFrame
-        The same data as a table.
-
-    Returns
-    -------
-    dict of str to list of str, or of str to Modality
-        What an estimator takes as ``modalities``. Blocks of more than one dimension
-        keep their shape.
-    """
+    """Name the columns of each block of ``data.to_frame()``."""
     out: dict[str, list[str] | Modality] = {}
     start = 0
     for name, shape in data.block_shapes.items():
@@ -69,27 +43,7 @@ def pack(
     complete_data: MultimodalData | None = None,
     **fields: Any,
 ) -> Any:
-    """Give a data set the form that was asked for.
-
-    Parameters
-    ----------
-    data : MultimodalData
-        The blocks.
-    target : ndarray of shape (n_samples,)
-        The labels.
-    return_X_y, as_frame : bool
-        As in scikit-learn's loaders.
-    covariates : dict of str to ndarray, default=None
-        Further columns, which only a frame can hold.
-    complete_data : MultimodalData, default=None
-        The data before anything was hidden.
-    **fields
-        Further fields of the Bunch.
-
-    Returns
-    -------
-    Bunch or tuple
-    """
+    """Give a data set the form that was asked for."""
     X: Any = data
     y: Any = target
     frame = None
@@ -108,24 +62,3 @@ def pack(
     if return_X_y:
         return X, y
     return Bunch(data=X, target=y, frame=frame, modalities=modalities, **fields)
-
-
-def read_arrays(
-    data_home: str | PathLike[str], file: str, expected: dict[str, str]
-) -> dict[str, np.ndarray]:
-    """Arrays of a file that the user has, or a sentence that says what it lacks."""
-    path = Path(data_home) / file
-    content = ", ".join(f"{name} ({what})" for name, what in expected.items())
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"Got no file {file} in {str(data_home)!r}, expected one with the arrays "
-            f"{content}."
-        )
-    with np.load(path, allow_pickle=False) as arrays:
-        lacking = [name for name in expected if name not in arrays.files]
-        if lacking:
-            raise ValueError(
-                f"Got {file} with the arrays {arrays.files}, expected {lacking[0]!r} "
-                f"among them; all of {content}."
-            )
-        return {name: arrays[name] for name in expected}

@@ -1,4 +1,4 @@
-"""Two bits, a gate, and missingness with known answers."""
+"""Two bits, a gate, and missingness with known population values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Bitwise gates
 
 Two independent fair bits x1 and x2, one modality each, and the label
 y = x1 {gate} x2 without noise. x2 is missing under the mechanism {mechanism!r};
-x1 is always there. The field `oracle` holds exact population values.
+x1 is always present. The field `oracle` holds exact population values.
 """
 
 
@@ -45,7 +45,7 @@ def make_bitwise(
     """Two modalities of one bit each, a gate as label, and x2 missing.
 
     Every population value is known exactly, for all rows and for the rows that are
-    observed, so that a correction for missingness can be held against the truth.
+    observed, so that a correction for missingness can be compared with the truth.
 
     Parameters
     ----------

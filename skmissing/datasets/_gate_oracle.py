@@ -26,20 +26,7 @@ _SETS = {"x1": (0, 2), "x2": (1, 2), "both": (0, 1, 2)}
 
 
 def gate_oracle(gate: str, mechanism: str) -> dict[str, dict[str, float]]:
-    """Population values of one gate, by enumeration of its four states.
-
-    Parameters
-    ----------
-    gate : {"and", "or", "xor"}
-        How the label follows from the bits.
-    mechanism : {"none", "mcar", "mar", "mnar"}
-        How rows come to be observed.
-
-    Returns
-    -------
-    dict of str to dict of str to float
-        ``"true"`` for all rows and ``"observed"`` for the rows that have both bits.
-    """
+    """Population values of one gate, by enumeration of its four states."""
     low, gain, which = MECHANISMS[mechanism]
     true = np.zeros((2, 2, 2))
     observed = np.zeros((2, 2, 2))
@@ -82,6 +69,7 @@ def _values(table: np.ndarray) -> dict[str, float]:
 
 
 def _entropy(p: np.ndarray) -> float:
+    """Entropy in bits."""
     return -float(xlogy(p, p).sum()) / np.log(2.0)
 
 

@@ -18,7 +18,6 @@ from .._utils._random import local_random_state
 from .._utils._sklearn_compat import Interval, validate_params
 from ..modalities import MultimodalData
 from ._base import pack
-from ._simulation_settings import parse_setting, setting_name
 
 # Missing probabilities stay inside these bounds, so that every row can be observed.
 _BOUNDS = (0.05, 0.95)
@@ -77,9 +76,9 @@ def make_simulation(
     Parameters
     ----------
     setting : str or tuple of three floats, default=(0.3, 0.3, 0.4)
-        A name from :func:`simulation_settings`, or the shares of the label's causes
-        that only x1 has, that only x2 has and that both have: multiples of 0.1 that
-        sum to 1.
+        Shares of the label's causes that only x1 has, that only x2 has and that both
+        have: multiples of 0.1 that sum to 1, or a name such as
+        ``"causal_0.3_0.3_0.4"``.
     n_samples : int, default=10000
         Number of rows.
     n_clusters : int, default=10
@@ -141,7 +140,6 @@ def make_simulation(
 
     See Also
     --------
-    simulation_settings : Names of all settings.
     make_bitwise : Discrete modalities with exact population values.
 
     Notes
@@ -189,12 +187,9 @@ def make_simulation(
         seed = int(local_random_state(random_state).randint(2**31 - 1))
 
     x, clusters = make_blobs(
-        n_samples,
-        3 * n_features,
-        centers=n_clusters,
-        center_box=(-1.0, 1.0),
+        n_samples, 3 * n_features, centers=n_clusters, center_box=(-1.0, 1.0),
         random_state=seed,
-    )
+    )  # fmt: skip
     z1, z2, shared = np.split(StandardScaler().fit_transform(x), 3, axis=1)
     x1, x2 = np.hstack([z1, shared]), np.hstack([z2, shared])
     splits: dict[str, Any] = dict(_split(n_samples, np.random.default_rng([seed, 0])))
@@ -210,17 +205,11 @@ def make_simulation(
     label ^= rng.uniform(size=n_samples) < flip_probability
     y = label.astype(np.int64)
 
-    q = _missing_probability(
-        x1,
-        x2,
-        y,
-        rate=missing_rate,
-        n_clusters=n_missing_clusters,
-        n_trees=n_trees,
-        max_depth=max_depth,
-        n_jobs=n_jobs,
-        seed=seed,
+    forest = RandomForestClassifier(
+        n_trees, max_depth=max_depth, n_jobs=n_jobs, random_state=seed
     )
+    kmeans = KMeans(n_missing_clusters, n_init=1, random_state=seed)
+    q = _missing_probability(x1, x2, y, kmeans, forest, rate=missing_rate)
     hidden = rng.uniform(size=n_samples) < q
     name = setting_name(*tenths)
     return pack(
@@ -246,6 +235,33 @@ def make_simulation(
     )
 
 
+def setting_name(a: int, b: int) -> str:
+    """Name of the setting with shares of a and b tenths."""
+    return f"causal_{a / 10:.1f}_{b / 10:.1f}_{(10 - a - b) / 10:.1f}"
+
+
+def parse_setting(setting: Any) -> tuple[int, int]:
+    """Shares of a setting in tenths."""
+    if isinstance(setting, str):
+        for a in range(11):
+            for b in range(11 - a):
+                if setting == setting_name(a, b):
+                    return a, b
+    elif len(setting) == 3:
+        try:
+            tenths = [10.0 * float(ratio) for ratio in setting]
+        except (TypeError, ValueError):
+            tenths = [-1.0]
+        whole = [round(ratio) for ratio in tenths]
+        close = all(abs(t - w) < 1e-6 for t, w in zip(tenths, whole))
+        if close and min(whole) >= 0 and sum(whole) == 10:
+            return whole[0], whole[1]
+    raise ValueError(
+        f"Got setting={setting!r}, expected three non-negative multiples of 0.1 that "
+        "sum to 1, or a name such as 'causal_0.3_0.3_0.4'."
+    )
+
+
 def _split(n: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """20% test, then 10% of the rest for validation."""
     order = rng.permutation(n)
@@ -259,21 +275,16 @@ def _missing_probability(
     x1: np.ndarray,
     x2: np.ndarray,
     y: np.ndarray,
+    kmeans: KMeans,
+    forest: RandomForestClassifier,
     *,
     rate: float,
-    n_clusters: int,
-    n_trees: int,
-    max_depth: int | None,
-    n_jobs: int | None,
-    seed: int,
 ) -> np.ndarray:
     """Probability that x2 is missing, a function of x1."""
     # Several threads add up in any order, which could move a row to another cluster.
     with threadpool_limits(limits=1):
-        k = KMeans(n_clusters, n_init=1, random_state=seed).fit_predict(x2)
-    forest = RandomForestClassifier(
-        n_trees, max_depth=max_depth, n_jobs=n_jobs, random_state=seed
-    ).fit(x1, k * y)
+        k = kmeans.fit_predict(x2)
+    forest.fit(x1, k * y)
     # For the same reason the trees vote in one thread.
     votes = forest.set_params(n_jobs=1).predict_proba(x1)
     score = _STEEPNESS * (forest.classes_[votes.argmax(axis=1)] + votes.max(axis=1))

@@ -22,40 +22,20 @@ XOR of two coordinates
 
 An equal mixture of {n} Gaussian clusters with standard deviation {std:g} around
 {centres}. The label is 1 where the signs of the {source} differ.
-Modality x_o is the first coordinate, x_m the second; both are there in every row.
+Modality x_o is the first coordinate, x_m the second; both are present in every row.
 """
 
 
 @dataclass(frozen=True)
 class XORPosterior:
-    """P(y = 1 | x_o) of :func:`make_xor`; an object, so that it can be pickled.
-
-    Parameters
-    ----------
-    std : float
-        Standard deviation of the clusters.
-    four_quadrants : bool
-        Whether the cluster around (1, 1) is there.
-    labels : {"sign", "cluster"}
-        What the label follows.
-    """
+    """P(y = 1 | x_o) of :func:`make_xor`; an object, so that it can be pickled."""
 
     std: float
     four_quadrants: bool
     labels: str
 
     def __call__(self, x_o: Any) -> np.ndarray:
-        """Probability of label 1.
-
-        Parameters
-        ----------
-        x_o : float or array of any shape
-            First coordinate.
-
-        Returns
-        -------
-        ndarray of the same shape
-        """
+        """Probability of label 1."""
         x = np.asarray(x_o, dtype=np.float64)
         if self.four_quadrants:
             # Given x_o, the second coordinate is symmetric about 0.
@@ -81,6 +61,7 @@ def _integral(function: Any, std: float) -> float:
 
 
 def _density(x: float, mean: float, std: float) -> float:
+    """Normal density."""
     return float(np.exp(-0.5 * ((x - mean) / std) ** 2) / (std * np.sqrt(2.0 * np.pi)))
 
 
@@ -160,7 +141,7 @@ def make_xor(
         Number of rows.
     four_quadrants : bool, default=False
         Add the cluster around (1, 1) to those around (-1, -1), (-1, 1) and (1, -1).
-        Then x_o alone says nothing about the label.
+        Then x_o alone is independent of the label.
     labels : {"sign", "cluster"}, default="sign"
         Label 1 where the signs of the sample's own coordinates differ, or where those
         of its cluster centre do. The latter cannot be learned perfectly.

@@ -39,7 +39,7 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
     modalities : mapping or list, default=None
         Columns of each modality, see :class:`~skmissing.Modality`.
     recovery : transformer or dict of str to transformer, default=None
-        Fills missing modalities: anything in :mod:`skmissing.recovery`, or an imputer
+        Fills missing modalities: anything in ``skmissing.recovery``, or an imputer
         of scikit-learn, which gets all modalities as one table. A dict has one for each
         modality, others get a :class:`~skmissing.recovery.RegressionRecovery`. Clones
         are fitted on the rows that the net is trained on;

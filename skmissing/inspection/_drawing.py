@@ -1,4 +1,4 @@
-"""What the displays share."""
+"""Axes, legends and labels that the displays share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..ipw import PropensityWeighter
 
-# Told apart by readers with any colour vision, and by their lightness in print.
+# Distinct with any colour vision, and by their lightness in print.
 BLUE, ORANGE, GREY = "tab:blue", "tab:orange", "tab:gray"
 LONGEST_LABEL = 40
 # Inches: of axes in a new figure, and of a letter in the default font.
@@ -19,22 +19,7 @@ WIDTH, LETTER = 4.4, 0.075
 def make_axes(
     ax: Any, height: float | None = None, labels: Sequence[str] = ()
 ) -> tuple[Any, Any]:
-    """The axes to draw on, and their figure.
-
-    Parameters
-    ----------
-    ax : matplotlib Axes or None
-        None makes a new figure, whose layout makes room for labels and legend.
-    height : float, default=None
-        Of a new figure, in inches.
-    labels : sequence of str
-        On the left; long ones make a new figure wider.
-
-    Returns
-    -------
-    ax : matplotlib Axes
-    figure : matplotlib Figure
-    """
+    """The axes to draw on, and their figure."""
     if ax is None:
         import matplotlib.pyplot as plt
 
@@ -47,17 +32,7 @@ def make_axes(
 
 
 def make_legend(ax: Any, title: str | None = None, inside: str = "best") -> None:
-    """Legend above the axes where the layout makes room for it, else inside.
-
-    Parameters
-    ----------
-    ax : matplotlib Axes
-        What is drawn twice is listed once.
-    title : str, default=None
-        Of the legend.
-    inside : str, default="best"
-        Where in the axes. "top" makes room for it above the first row.
-    """
+    """Legend above the axes where the layout makes room for it, else inside."""
     entries = dict(zip(*reversed(ax.get_legend_handles_labels())))
     if ax.figure.get_layout_engine() is None:
         # Above the axes it would be cut off, or cover what others have put there.
@@ -104,19 +79,7 @@ def check_weighter(weighter: Any) -> None:
 
 
 def find_required(sets: list[list[str]], required: Any) -> int:
-    """Which of the required sets is meant.
-
-    Parameters
-    ----------
-    sets : list of list of str
-        There are these.
-    required : str, list of str or None
-        A str is one name, or names joined by "+". None: the only set.
-
-    Returns
-    -------
-    int
-    """
+    """Which of the required sets is meant."""
     if required is None and len(sets) == 1:
         return 0
     if required is not None:

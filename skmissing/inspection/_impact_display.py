@@ -13,14 +13,14 @@ from ._drawing import BLUE, GREY, ORANGE, make_axes, make_legend
 
 COLOURS = (BLUE, ORANGE, GREY, "#009e73", "#cc79a7", "#56b4e9", "black", "#d0c000")
 QUANTITIES = {
-    "gap": "Gap: V hidden \N{MINUS SIGN} V there",
+    "gap": "Gap: V hidden \N{MINUS SIGN} V present",
     "v_missing": "V, hidden",
-    "v_complete": "V, there",
+    "v_complete": "V, present",
     "v_relative": "V, hidden, as a share of its bound",
     "mutual_information": "Mutual information (nats)",
 }
-# Stretches of a covariate with as many rows each, for the line of means.
-N_STRETCHES = 10
+# Bins of a covariate with equal numbers of rows, for the line of means.
+N_BINS = 10
 
 
 class ImpactDisplay:
@@ -95,11 +95,12 @@ class ImpactDisplay:
         X: Any,
         *,
         modality: str | Sequence[str] | None = None,
-        n_samples: int | None = None,
+        n_draws: int | None = None,
         covariate: Any = None,
         covariate_name: str | None = None,
         quantity: str = "gap",
         ax: Any = None,
+        **kwargs: Any,
     ) -> ImpactDisplay:
         """Compute the impact and plot it.
 
@@ -111,8 +112,8 @@ class ImpactDisplay:
             Any pattern of missing modalities.
         modality : str or sequence of str, default=None
             Which ones. None: each in turn.
-        n_samples : int, default=None
-            Number of draws. None: ``n_samples`` of the estimator.
+        n_draws : int, default=None
+            Number of draws. None: ``n_draws`` of the estimator.
         covariate : array of shape (n,), default=None
             Numbers, names or categories, one for each row; rows where it is missing
             have no point. None: plot distributions.
@@ -123,6 +124,8 @@ class ImpactDisplay:
             What to draw against the covariate.
         ax : matplotlib Axes, default=None
             Where to draw. None: a new figure.
+        **kwargs : dict
+            Passed to matplotlib's ``plot`` (distributions) or ``scatter``.
 
         Returns
         -------
@@ -141,13 +144,14 @@ class ImpactDisplay:
                 f"Got a {type(estimator).__name__}, expected an estimator with "
                 "predictive_impact, such as PRIMOClassifier."
             )
-        table = estimator.predictive_impact(X, modality=modality, n_samples=n_samples)
+        table = estimator.predictive_impact(X, modality=modality, n_draws=n_draws)
         return cls.from_predictions(
             table,
             covariate=covariate,
             covariate_name=covariate_name,
             quantity=quantity,
             ax=ax,
+            **kwargs,
         )
 
     @classmethod
@@ -159,8 +163,9 @@ class ImpactDisplay:
         covariate_name: str | None = None,
         quantity: str = "gap",
         ax: Any = None,
+        **kwargs: Any,
     ) -> ImpactDisplay:
-        """Plot a table that has been made before.
+        """Plot a table of impacts.
 
         Parameters
         ----------
@@ -174,6 +179,8 @@ class ImpactDisplay:
             What to draw against the covariate, see :meth:`from_estimator`.
         ax : matplotlib Axes, default=None
             Where to draw. None: a new figure.
+        **kwargs : dict
+            Passed to matplotlib's ``plot`` (distributions) or ``scatter``.
 
         Returns
         -------
@@ -240,15 +247,17 @@ class ImpactDisplay:
             covariate_name="covariate" if covariate_name is None else covariate_name,
             quantity=quantity,
         )
-        return display.plot(ax)
+        return display.plot(ax, **kwargs)
 
-    def plot(self, ax: Any = None) -> ImpactDisplay:
+    def plot(self, ax: Any = None, **kwargs: Any) -> ImpactDisplay:
         """Draw.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
             Where to draw. None: a new figure.
+        **kwargs : dict
+            Passed to matplotlib's ``plot`` (distributions) or ``scatter``.
 
         Returns
         -------
@@ -261,34 +270,33 @@ class ImpactDisplay:
         self.points_: dict[str, Any] = {}
         names = self.table["modality"].drop_duplicates().tolist()
         if self.covariate is None:
-            self._draw_distributions(names)
+            self._draw_distributions(names, kwargs)
         else:
-            self._draw_against(names, self.covariate)
+            self._draw_against(names, self.covariate, kwargs)
         if len(names) > 1 or self.covariate is None:
             make_legend(self.ax_)
         return self
 
-    def _draw_distributions(self, names: list[str]) -> None:
+    def _draw_distributions(self, names: list[str], kwargs: dict[str, Any]) -> None:
+        """Cumulative distributions of V, hidden and present, for each modality."""
         for j, name in enumerate(names):
             part = self.table[self.table["modality"] == name]
             colour, lines = COLOURS[j % len(COLOURS)], []
             for column, style, word in (
                 ("v_missing", "-", "hidden"),
-                ("v_complete", "--", "there"),
+                ("v_complete", "--", "present"),
             ):
                 v = np.sort(part[column].dropna().to_numpy(dtype=np.float64))
                 if not len(v):
                     continue
                 share = np.arange(len(v) + 2) / len(v)
                 share[-1] = 1.0
-                (line,) = self.ax_.plot(
-                    np.concatenate([[0.0], v, [1.0]]),
-                    share,
-                    drawstyle="steps-post",
-                    color=colour,
-                    linestyle=style,
-                    label=f"{name} {word}",
-                )
+                look = {
+                    "drawstyle": "steps-post", "color": colour, "linestyle": style,
+                    "label": f"{name} {word}",
+                }  # fmt: skip
+                at = np.concatenate([[0.0], v, [1.0]])
+                (line,) = self.ax_.plot(at, share, **look | kwargs)
                 lines.append(line)
             self.lines_[name] = lines
         # Not beyond the largest V, most of which may be small.
@@ -298,7 +306,10 @@ class ImpactDisplay:
         self.ax_.set_xlabel("V")
         self.ax_.set_ylabel("Share of rows with at most V")
 
-    def _draw_against(self, names: list[str], covariate: Any) -> None:
+    def _draw_against(
+        self, names: list[str], covariate: Any, kwargs: dict[str, Any]
+    ) -> None:
+        """The quantity against the covariate, one point for each row."""
         levels = None
         if isinstance(covariate, pd.Categorical):
             levels = [str(level) for level in covariate.categories]
@@ -310,16 +321,17 @@ class ImpactDisplay:
             keep = (self.table["modality"] == name).to_numpy() & ~np.isnan(impact)
             keep = keep & ~np.isnan(place)
             at, y = place[keep], impact[keep]
-            parts = _stretches(at)
+            parts = _bins(at)
             middle = [at[rows].mean() for rows in parts]
             if levels is not None:
                 # Side by side, so that points of one name do not hide each other.
                 for rows in parts:
                     at[rows] += np.linspace(-0.3, 0.3, len(rows))
             colour = COLOURS[j % len(COLOURS)]
-            self.points_[name] = self.ax_.scatter(
-                at, y, s=8, alpha=0.3, color=colour, linewidths=0, label=name
-            )
+            look = {
+                "s": 8, "alpha": 0.3, "color": colour, "linewidths": 0, "label": name
+            }  # fmt: skip
+            self.points_[name] = self.ax_.scatter(at, y, **look | kwargs)
             self.lines_[name] = self.ax_.plot(
                 middle,
                 [y[rows].mean() for rows in parts],
@@ -336,7 +348,7 @@ class ImpactDisplay:
 
 
 def check_rows(table: pd.DataFrame) -> np.ndarray:
-    """Numbers of the rows of a table, refused if they are none."""
+    """Row numbers of a table."""
     rows = table["row"].to_numpy()
     if rows.dtype.kind not in "iu":
         raise ValueError(
@@ -365,21 +377,10 @@ def _read_covariate(covariate: Any) -> Any:
     return pd.Categorical(values)
 
 
-def _stretches(at: np.ndarray) -> list[np.ndarray]:
-    """Rows of equal values, or of neighbouring ones if there are many values.
-
-    Parameters
-    ----------
-    at : ndarray of shape (n,)
-        Values.
-
-    Returns
-    -------
-    list of ndarray of int
-        At most :data:`N_STRETCHES` of them; equal values are together.
-    """
+def _bins(at: np.ndarray) -> list[np.ndarray]:
+    """Rows of equal values, or of at most N_BINS quantile bins."""
     values, group = np.unique(at, return_inverse=True)
-    if len(values) > N_STRETCHES:
-        edges = np.quantile(at, np.linspace(0, 1, N_STRETCHES + 1)[1:-1])
+    if len(values) > N_BINS:
+        edges = np.quantile(at, np.linspace(0, 1, N_BINS + 1)[1:-1])
         group = np.searchsorted(edges, at, side="left")
     return [np.flatnonzero(group == k) for k in np.unique(group)]

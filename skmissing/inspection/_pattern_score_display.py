@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from .._utils._sklearn_compat import check_matplotlib_support
 from ..metrics import score_by_pattern, score_by_rate
 from ._drawing import BLUE, GREY, ORANGE, make_axes, make_legend, shorten
 
-# One for each estimator; told apart by their markers too.
+# One for each estimator, with different markers.
 COLOURS = (BLUE, ORANGE, GREY, "#009e73", "#cc79a7", "#56b4e9", "black", "#d0c000")
 MARKERS = "osD^vPX*"
 KINDS: dict[str, Any] = {"pattern": score_by_pattern, "rate": score_by_rate}
@@ -24,18 +25,12 @@ class PatternScoreDisplay:
 
     Parameters
     ----------
-    positions : ndarray of shape (n_positions,)
-        Patterns (str, drawn from the top), or rates (float).
-    estimators : list of str of length n_estimators
-        Their names.
-    scores : ndarray of shape (n_positions, n_estimators, n_repeats)
-        NaN where there is none.
-    kind : {"pattern", "rate"}, default="pattern"
-        Which of the two it is.
-    metric : str, default="score"
-        What was measured; shown on the axis.
-    n_rows : ndarray of int of shape (n_positions,), default=None
-        Rows that were scored; shown where they differ between patterns.
+    table : DataFrame
+        Of :func:`~skmissing.metrics.score_by_pattern` or
+        :func:`~skmissing.metrics.score_by_rate`: all of it, some of its rows, or
+        several such tables concatenated.
+    metric : str, default=None
+        One of its metrics. None: the first.
     name : str, default=None
         Title of the legend.
 
@@ -45,6 +40,12 @@ class PatternScoreDisplay:
         Where it was drawn.
     figure_ : matplotlib Figure
         The figure of these axes.
+    positions_ : ndarray of shape (n_positions,)
+        Patterns (str, drawn from the top), or rates (float).
+    estimators_ : list of str of length n_estimators
+        Their names.
+    scores_ : ndarray of shape (n_positions, n_estimators, n_repeats)
+        The values drawn; NaN where the table has none.
     points_ : dict of str to matplotlib PathCollection
         Means over the repeats by estimator; only for patterns.
     lines_ : dict of str to matplotlib Line2D
@@ -60,9 +61,8 @@ class PatternScoreDisplay:
 
     Notes
     -----
-    A table may hold several lines for one estimator and pattern, for example those of
-    several seeds that were put under one another with :func:`pandas.concat`: they are
-    repeats.
+    A table may have several rows for one estimator and pattern, for example those of
+    several seeds, concatenated with :func:`pandas.concat`: they are repeats.
 
     Examples
     --------
@@ -78,27 +78,15 @@ class PatternScoreDisplay:
     ... })
     >>> clf = PatternClassifier().fit(X[:200], y[:200])
     >>> display = PatternScoreDisplay.from_estimator(clf, X[200:], y[200:])
-    >>> display.positions.tolist(), display.scores.shape
+    >>> display.positions_.tolist(), display.scores_.shape
     (['a + b', 'a', 'b'], (3, 1, 1))
     """
 
     def __init__(
-        self,
-        positions: np.ndarray,
-        estimators: list[str],
-        scores: np.ndarray,
-        *,
-        kind: str = "pattern",
-        metric: str = "score",
-        n_rows: np.ndarray | None = None,
-        name: str | None = None,
+        self, table: pd.DataFrame, *, metric: str | None = None, name: str | None = None
     ) -> None:
-        self.positions = positions
-        self.estimators = estimators
-        self.scores = scores
-        self.kind = kind
+        self.table = table
         self.metric = metric
-        self.n_rows = n_rows
         self.name = name
 
     @classmethod
@@ -109,12 +97,20 @@ class PatternScoreDisplay:
         y: Any,
         *,
         kind: str = "pattern",
+        scoring: Any = None,
+        modalities: Any = None,
+        sample_weight: Any = None,
+        patterns: Iterable[Any] | None = None,
+        rates: Sequence[float] | None = None,
+        hide: str | Sequence[str] | None = None,
+        n_repeats: int | None = None,
+        random_state: Any = None,
         metric: str | None = None,
         name: str | None = None,
         ax: Any = None,
         **kwargs: Any,
     ) -> PatternScoreDisplay:
-        """Score estimators on rows that lack something, and plot the scores.
+        """Score estimators on rows with missing modalities, and plot the scores.
 
         Parameters
         ----------
@@ -126,6 +122,23 @@ class PatternScoreDisplay:
             Their labels.
         kind : {"pattern", "rate"}, default="pattern"
             Scores by what rows have, or over the rate of what is hidden at random.
+        scoring : str, callable, list or dict, default=None
+            Scorers, as in :func:`~skmissing.metrics.score_by_pattern`.
+        modalities : mapping or list, default=None
+            Columns of each modality. None: those of the estimators.
+        sample_weight : array of shape (n_samples,), default=None
+            Weights of the rows.
+        patterns : iterable, default=None
+            Only for "pattern", see :func:`~skmissing.metrics.score_by_pattern`.
+        rates : sequence of float, default=None
+            Only for "rate", as the next three: see
+            :func:`~skmissing.metrics.score_by_rate`. None: its default.
+        hide : str or sequence of str, default=None
+            Modalities that may be hidden. None: all.
+        n_repeats : int, default=None
+            Draws of the gaps for each rate. None: the default.
+        random_state : int, RandomState instance or None, default=None
+            Draws the gaps.
         metric : str, default=None
             Which metric to draw, if ``scoring`` has several. None: the first.
         name : str, default=None
@@ -133,8 +146,7 @@ class PatternScoreDisplay:
         ax : matplotlib Axes, default=None
             Where to draw. None: a new figure.
         **kwargs : dict
-            For :func:`~skmissing.metrics.score_by_pattern` or
-            :func:`~skmissing.metrics.score_by_rate`.
+            Passed to matplotlib's ``scatter`` (patterns) or ``plot`` (rates).
 
         Returns
         -------
@@ -143,11 +155,11 @@ class PatternScoreDisplay:
         Raises
         ------
         ValueError
-            For another ``kind``, and whatever the functions refuse.
+            For another ``kind``, options of the other kind, and as the functions.
 
         See Also
         --------
-        PatternScoreDisplay.from_predictions : From a table, which is faster to repeat.
+        PatternScoreDisplay.from_predictions : From a table, faster to draw again.
 
         Examples
         --------
@@ -165,14 +177,31 @@ class PatternScoreDisplay:
         >>> display = PatternScoreDisplay.from_estimator(
         ...     clf, X[200:], y[200:], kind="rate", rates=[0, 0.5, 1], random_state=0
         ... )
-        >>> display.scores.shape
+        >>> display.scores_.shape
         (3, 1, 5)
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
         if kind not in KINDS:
             raise ValueError(f"Got kind={kind!r}, expected one of {list(KINDS)}.")
-        table = KINDS[kind](estimator, X, y, **kwargs)
-        return cls.from_predictions(table, metric, name=name, ax=ax)
+        options = {
+            "pattern": {"patterns": patterns},
+            "rate": {
+                "rates": rates, "hide": hide, "n_repeats": n_repeats,
+                "random_state": random_state,
+            },
+        }  # fmt: skip
+        given = {
+            k: {name: v for name, v in values.items() if v is not None}
+            for k, values in options.items()
+        }
+        wrong = [n for k, values in given.items() if k != kind for n in values]
+        if wrong:
+            raise ValueError(f"Got {wrong[0]} with kind={kind!r}, expected None.")
+        table = KINDS[kind](
+            estimator, X, y, scoring=scoring, modalities=modalities,
+            sample_weight=sample_weight, **given[kind],
+        )  # fmt: skip
+        return cls.from_predictions(table, metric, name=name, ax=ax, **kwargs)
 
     @classmethod
     def from_predictions(
@@ -182,21 +211,24 @@ class PatternScoreDisplay:
         *,
         name: str | None = None,
         ax: Any = None,
+        **kwargs: Any,
     ) -> PatternScoreDisplay:
-        """Plot a table that has been made before.
+        """Plot a table of scores.
 
         Parameters
         ----------
         table : DataFrame
             Of :func:`~skmissing.metrics.score_by_pattern` or
             :func:`~skmissing.metrics.score_by_rate`: all of it, some of its rows, or
-            several such tables under one another.
+            several such tables concatenated.
         metric : str, default=None
             One of its metrics. None: the first.
         name : str, default=None
             Title of the legend.
         ax : matplotlib Axes, default=None
             Where to draw. None: a new figure.
+        **kwargs : dict
+            Passed to matplotlib's ``scatter`` (patterns) or ``plot`` (rates).
 
         Returns
         -------
@@ -219,58 +251,18 @@ class PatternScoreDisplay:
         ...     "pattern": ["image", "speech", "image", "speech"],
         ...     "n_rows": 300,
         ...     "metric": "accuracy",
-        ...     "score": [0.7, 0.8, 0.6, 0.75],
+        ...     "value": [0.7, 0.8, 0.6, 0.75],
         ... })
         >>> display = PatternScoreDisplay.from_predictions(table)
-        >>> display.estimators, display.scores[:, :, 0].tolist()
+        >>> display.estimators_, display.scores_[:, :, 0].tolist()
         (['net', 'trees'], [[0.7, 0.6], [0.8, 0.75]])
         """
         check_matplotlib_support(f"{cls.__name__}.from_predictions")
-        if not isinstance(table, pd.DataFrame):
-            raise TypeError(
-                f"Got a {type(table).__name__}, expected the DataFrame of "
-                "score_by_pattern or score_by_rate."
-            )
-        kind = "rate" if "rate" in table.columns else "pattern"
-        for column in ("estimator", kind, "n_rows", "metric", "score"):
-            if column not in table.columns:
-                raise ValueError(
-                    f"Got the columns {list(table.columns)}, expected {column!r} among "
-                    "them."
-                )
-        if not len(table):
-            raise ValueError("Got a table without rows, expected at least one.")
-        metrics = table["metric"].drop_duplicates().tolist()
-        chosen = metrics[0] if metric is None else metric
-        if chosen not in metrics:
-            raise ValueError(f"Got metric={metric!r}, expected one of {metrics}.")
-        rows = table[table["metric"] == chosen]
-        positions = rows[kind].drop_duplicates().to_numpy()
-        if kind == "rate":
-            positions = np.sort(positions)
-        estimators = rows["estimator"].drop_duplicates().tolist()
-        found = {
-            key: part.to_numpy(dtype=np.float64)
-            for key, part in rows.groupby([kind, "estimator"])["score"]
-        }
-        n_repeats = max(len(values) for values in found.values())
-        scores = np.full((len(positions), len(estimators), n_repeats), np.nan)
-        for i, position in enumerate(positions):
-            for j, estimator in enumerate(estimators):
-                values = found.get((position, estimator), np.array([]))
-                scores[i, j, : len(values)] = values
-        display = cls(
-            positions,
-            [str(estimator) for estimator in estimators],
-            scores,
-            kind=kind,
-            metric=str(chosen),
-            n_rows=rows.groupby(kind)["n_rows"].max()[positions].to_numpy(),
-            name=name,
-        )
-        return display.plot(ax)
+        return cls(table, metric=metric, name=name).plot(ax, **kwargs)
 
-    def plot(self, ax: Any = None, *, name: str | None = None) -> PatternScoreDisplay:
+    def plot(
+        self, ax: Any = None, *, name: str | None = None, **kwargs: Any
+    ) -> PatternScoreDisplay:
         """Draw.
 
         Parameters
@@ -279,6 +271,8 @@ class PatternScoreDisplay:
             Where to draw. None: a new figure.
         name : str, default=None
             Title of the legend. None: the one given before.
+        **kwargs : dict
+            Passed to matplotlib's ``scatter`` (patterns) or ``plot`` (rates).
 
         Returns
         -------
@@ -286,85 +280,133 @@ class PatternScoreDisplay:
             Itself.
         """
         check_matplotlib_support(f"{type(self).__name__}.plot")
-        if self.kind not in KINDS:
-            raise ValueError(f"Got kind={self.kind!r}, expected one of {list(KINDS)}.")
-        count = (~np.isnan(self.scores)).sum(axis=2)
-        mean = np.where(count > 0, np.nansum(self.scores, axis=2), np.nan)
+        kind = self._read_table()
+        count = (~np.isnan(self.scores_)).sum(axis=2)
+        mean = np.where(count > 0, np.nansum(self.scores_, axis=2), np.nan)
         mean = mean / np.maximum(count, 1)
-        squares = np.nansum((self.scores - mean[:, :, None]) ** 2, axis=2)
-        spread = np.sqrt(squares / np.maximum(count - 1, 1))
-        spread[count < 2] = np.nan
+        squares = np.nansum((self.scores_ - mean[:, :, None]) ** 2, axis=2)
+        deviation = np.sqrt(squares / np.maximum(count - 1, 1))
+        deviation[count < 2] = np.nan
         self.points_: dict[str, Any] = {}
         self.lines_: dict[str, Any] = {}
         self.bands_: dict[str, Any] = {}
-        if self.kind == "pattern":
-            self._draw_patterns(ax, mean, spread)
+        if kind == "pattern":
+            self._draw_patterns(ax, mean, deviation, kwargs)
         else:
-            self._draw_rates(ax, mean, spread)
+            self._draw_rates(ax, mean, deviation, kwargs)
         make_legend(
             self.ax_,
             self.name if name is None else name,
-            "top" if self.kind == "pattern" else "best",
+            "top" if kind == "pattern" else "best",
         )
         return self
 
-    def _draw_patterns(self, ax: Any, mean: np.ndarray, spread: np.ndarray) -> None:
+    def _read_table(self) -> str:
+        """Check the table and take its values out; whether it has patterns or rates."""
+        table = self.table
+        if not isinstance(table, pd.DataFrame):
+            raise TypeError(
+                f"Got a {type(table).__name__}, expected the DataFrame of "
+                "score_by_pattern or score_by_rate."
+            )
+        kind = "rate" if "rate" in table.columns else "pattern"
+        for column in ("estimator", kind, "n_rows", "metric", "value"):
+            if column not in table.columns:
+                raise ValueError(
+                    f"Got the columns {list(table.columns)}, expected {column!r} among "
+                    "them."
+                )
+        if not len(table):
+            raise ValueError("Got a table without rows, expected at least one.")
+        metrics = table["metric"].drop_duplicates().tolist()
+        self.metric_ = metrics[0] if self.metric is None else self.metric
+        if self.metric_ not in metrics:
+            raise ValueError(f"Got metric={self.metric!r}, expected one of {metrics}.")
+        rows = table[table["metric"] == self.metric_]
+        self.positions_ = rows[kind].drop_duplicates().to_numpy()
+        if kind == "rate":
+            self.positions_ = np.sort(self.positions_)
+        estimators = rows["estimator"].drop_duplicates().tolist()
+        self.estimators_ = [str(estimator) for estimator in estimators]
+        found = {
+            key: part.to_numpy(dtype=np.float64)
+            for key, part in rows.groupby([kind, "estimator"])["value"]
+        }
+        n_repeats = max(len(values) for values in found.values())
+        shape = (len(self.positions_), len(estimators), n_repeats)
+        self.scores_ = np.full(shape, np.nan)
+        for i, position in enumerate(self.positions_):
+            for j, estimator in enumerate(estimators):
+                values = found.get((position, estimator), np.array([]))
+                self.scores_[i, j, : len(values)] = values
+        n_rows = rows.groupby(kind)["n_rows"].max()
+        self._n_rows = n_rows[self.positions_].to_numpy()
+        return kind
+
+    def _draw_patterns(
+        self, ax: Any, mean: np.ndarray, deviation: np.ndarray, kwargs: dict[str, Any]
+    ) -> None:
+        """One stripe for each pattern, one point for each estimator."""
         n, n_estimators = mean.shape
-        labels = [shorten(str(pattern)) for pattern in self.positions]
-        if self.n_rows is not None and len(set(self.n_rows.tolist())) > 1:
-            labels = [f"{s}\n{k} rows" for s, k in zip(labels, self.n_rows)]
+        labels = [shorten(str(pattern)) for pattern in self.positions_]
+        if len(set(self._n_rows.tolist())) > 1:
+            labels = [f"{s}\n{k} rows" for s, k in zip(labels, self._n_rows)]
         height = max(2.5, 1.2 + n * max(0.5, 0.16 * n_estimators))
         self.ax_, self.figure_ = make_axes(ax, height, labels)
         ax = self.ax_
         step = min(0.2, 0.8 / n_estimators)
-        for j, estimator in enumerate(self.estimators):
+        for j, estimator in enumerate(self.estimators_):
             at = np.arange(n) + step * (j - (n_estimators - 1) / 2)
             colour, marker = _look(j)
-            if not np.isnan(spread[:, j]).all():
+            if not np.isnan(deviation[:, j]).all():
                 self.bands_[estimator] = ax.hlines(
                     at,
-                    mean[:, j] - spread[:, j],
-                    mean[:, j] + spread[:, j],
+                    mean[:, j] - deviation[:, j],
+                    mean[:, j] + deviation[:, j],
                     color=colour,
                     linewidth=2,
                 )
-            self.points_[estimator] = ax.scatter(
-                mean[:, j], at, color=colour, marker=marker, zorder=3, label=estimator
-            )
+            look = {"color": colour, "marker": marker, "zorder": 3, "label": estimator}
+            self.points_[estimator] = ax.scatter(mean[:, j], at, **look | kwargs)
         for edge in np.arange(n - 1) + 0.5:
             ax.axhline(edge, color="0.85", linewidth=0.8, zorder=0)
         ax.set_yticks(np.arange(n), labels)
         ax.set_ylim(n - 0.5, -0.5)
-        ax.set_xlabel(_name_metric(self.metric))
+        ax.set_xlabel(_name_metric(self.metric_))
         ax.locator_params(axis="x", nbins=6)
 
-    def _draw_rates(self, ax: Any, mean: np.ndarray, spread: np.ndarray) -> None:
+    def _draw_rates(
+        self, ax: Any, mean: np.ndarray, deviation: np.ndarray, kwargs: dict[str, Any]
+    ) -> None:
+        """One curve for each estimator."""
         self.ax_, self.figure_ = make_axes(ax, 3.6)
         ax = self.ax_
-        for j, estimator in enumerate(self.estimators):
+        for j, estimator in enumerate(self.estimators_):
             colour, marker = _look(j)
-            if not np.isnan(spread[:, j]).all():
+            if not np.isnan(deviation[:, j]).all():
                 self.bands_[estimator] = ax.fill_between(
-                    self.positions,
-                    mean[:, j] - spread[:, j],
-                    mean[:, j] + spread[:, j],
+                    self.positions_,
+                    mean[:, j] - deviation[:, j],
+                    mean[:, j] + deviation[:, j],
                     color=colour,
                     alpha=0.2,
                     linewidth=0,
                 )
+            look = {"color": colour, "marker": marker, "label": estimator}
             (self.lines_[estimator],) = ax.plot(
-                self.positions, mean[:, j], color=colour, marker=marker, label=estimator
+                self.positions_, mean[:, j], **look | kwargs
             )
-        ax.set_xlabel("Chance of a block to be hidden")
-        ax.set_ylabel(_name_metric(self.metric))
+        ax.set_xlabel("Probability that a block is hidden")
+        ax.set_ylabel(_name_metric(self.metric_))
 
 
 def _look(j: int) -> tuple[str, str]:
-    # From the ninth on a colour comes with another marker.
+    """Colour and marker; from the ninth on a colour comes with another marker."""
     return COLOURS[j % len(COLOURS)], MARKERS[(j + j // len(COLOURS)) % len(MARKERS)]
 
 
 def _name_metric(metric: str) -> str:
+    """Label of the axis."""
     words = metric.replace("roc_auc", "ROC AUC").replace("_", " ")
     words = words.replace("neg log loss", "log-likelihood").replace("neg ", "negative ")
     return words[:1].upper() + words[1:]

@@ -23,14 +23,14 @@ class PlausibleLabelsDisplay:
 
     Parameters
     ----------
-    weights : ndarray of shape (n_rows, n_labels)
-        How much of the future says each label; rows sum to 1.
-    labels : sequence of length n_labels
-        The labels.
-    names : sequence of str of length n_rows, default=None
-        Of the rows, drawn from the top. None: their numbers.
-    truth : sequence of length n_rows, default=None
-        Their labels; the part of a bar that says so gets a frame.
+    table : DataFrame
+        Of :meth:`~skmissing.PRIMOClassifier.plausible_labels`.
+    labels : sequence, default=None
+        All labels, in the order of their colours. None: those of the table, sorted.
+    names : sequence of str, default=None
+        Of the rows, by number of the row. None: the numbers.
+    truth : array, default=None
+        Labels by number of the row; the part of a bar with this label gets a frame.
 
     Attributes
     ----------
@@ -38,6 +38,10 @@ class PlausibleLabelsDisplay:
         Where it was drawn.
     figure_ : matplotlib Figure
         The figure of these axes.
+    labels_ : list of length n_labels
+        The labels.
+    weights_ : ndarray of shape (n_rows, n_labels)
+        Weight of each label, from the top; rows sum to 1.
     bars_ : dict of label to list of matplotlib Rectangle
         Parts of the bars by label, from the top; only those with a positive weight.
 
@@ -56,19 +60,19 @@ class PlausibleLabelsDisplay:
     >>> display = PlausibleLabelsDisplay.from_estimator(
     ...     clf, X[:3].hide("x_m"), method="argmax"
     ... )
-    >>> display.weights.shape
+    >>> display.weights_.shape
     (3, 2)
     """
 
     def __init__(
         self,
-        weights: np.ndarray,
-        labels: Sequence[Any],
+        table: pd.DataFrame,
         *,
+        labels: Sequence[Any] | None = None,
         names: Sequence[str] | None = None,
-        truth: Sequence[Any] | None = None,
+        truth: Any = None,
     ) -> None:
-        self.weights = weights
+        self.table = table
         self.labels = labels
         self.names = names
         self.truth = truth
@@ -80,10 +84,11 @@ class PlausibleLabelsDisplay:
         X: Any,
         *,
         method: str = "mixture",
-        n_samples: int | None = None,
+        n_draws: int | None = None,
         names: Sequence[str] | None = None,
         truth: Any = None,
         ax: Any = None,
+        **kwargs: Any,
     ) -> PlausibleLabelsDisplay:
         """Compute plausible labels and plot them.
 
@@ -95,14 +100,16 @@ class PlausibleLabelsDisplay:
             A few rows.
         method : {"mixture", "argmax"}, default="mixture"
             See :meth:`~skmissing.PRIMOClassifier.plausible_labels`.
-        n_samples : int, default=None
-            Number of draws. None: ``n_samples`` of the estimator.
+        n_draws : int, default=None
+            Number of draws. None: ``n_draws`` of the estimator.
         names : sequence of str of length n, default=None
             Of the rows. None: their numbers.
         truth : array of shape (n,), default=None
             Labels, where known.
         ax : matplotlib Axes, default=None
             Where to draw. None: a new figure.
+        **kwargs : dict
+            Passed to matplotlib's ``barh``.
 
         Returns
         -------
@@ -121,9 +128,9 @@ class PlausibleLabelsDisplay:
                 f"Got a {type(estimator).__name__}, expected an estimator with "
                 "plausible_labels, such as PRIMOClassifier."
             )
-        table = estimator.plausible_labels(X, method=method, n_samples=n_samples)
+        table = estimator.plausible_labels(X, method=method, n_draws=n_draws)
         return cls.from_predictions(
-            table, labels=estimator.classes_, names=names, truth=truth, ax=ax
+            table, labels=estimator.classes_, names=names, truth=truth, ax=ax, **kwargs
         )
 
     @classmethod
@@ -135,8 +142,9 @@ class PlausibleLabelsDisplay:
         names: Sequence[str] | None = None,
         truth: Any = None,
         ax: Any = None,
+        **kwargs: Any,
     ) -> PlausibleLabelsDisplay:
-        """Plot a table that has been made before.
+        """Plot a table of plausible labels.
 
         Parameters
         ----------
@@ -150,6 +158,8 @@ class PlausibleLabelsDisplay:
             Labels by number of the row.
         ax : matplotlib Axes, default=None
             Where to draw. None: a new figure.
+        **kwargs : dict
+            Passed to matplotlib's ``barh``.
 
         Returns
         -------
@@ -160,8 +170,8 @@ class PlausibleLabelsDisplay:
         TypeError
             For anything but a data frame.
         ValueError
-            For a table without rows or without one of the columns, with a label that
-            ``labels`` lacks, and for fewer names or labels than rows.
+            For a table without rows or without one of the columns, with a label that is
+            not in ``labels``, and for fewer names or labels than rows.
 
         Examples
         --------
@@ -172,56 +182,22 @@ class PlausibleLabelsDisplay:
         ...     "weight": [0.7, 0.3, 1.0],
         ... })
         >>> display = PlausibleLabelsDisplay.from_predictions(table)
-        >>> display.weights.tolist()
+        >>> display.weights_.tolist()
         [[0.7, 0.3], [0.0, 1.0]]
         """
         check_matplotlib_support(f"{cls.__name__}.from_predictions")
-        if not isinstance(table, pd.DataFrame):
-            raise TypeError(
-                f"Got a {type(table).__name__}, expected the DataFrame of "
-                "plausible_labels."
-            )
-        for column in ("row", "label", "weight"):
-            if column not in table.columns:
-                raise ValueError(
-                    f"Got the columns {list(table.columns)}, expected {column!r} among "
-                    "them."
-                )
-        if not len(table):
-            raise ValueError("Got a table without rows, expected at least one.")
-        found = table["label"].drop_duplicates().tolist()
-        known = list(np.unique(found)) if labels is None else list(labels)
-        for label in found:
-            if label not in known:
-                raise ValueError(
-                    f"Got the label {label!r} in the table, expected one of {known}."
-                )
-        if table.duplicated(["row", "label"]).any():
-            raise ValueError("Got a row with a label twice, expected each once.")
-        rows = np.array(list(dict.fromkeys(check_rows(table).tolist())))
-        for word, given in (("names", names), ("truth", truth)):
-            if given is not None and len(given) <= rows.max():
-                raise ValueError(
-                    f"Got {word} of length {len(given)}, expected one for each of "
-                    f"{rows.max() + 1} rows."
-                )
-        wide = table.pivot(index="row", columns="label", values="weight")
-        weights = wide.reindex(index=rows, columns=known).fillna(0.0).to_numpy()
-        display = cls(
-            weights,
-            known,
-            names=[str(r if names is None else np.asarray(names)[r]) for r in rows],
-            truth=None if truth is None else [np.asarray(truth)[r] for r in rows],
-        )
-        return display.plot(ax)
+        display = cls(table, labels=labels, names=names, truth=truth)
+        return display.plot(ax, **kwargs)
 
-    def plot(self, ax: Any = None) -> PlausibleLabelsDisplay:
+    def plot(self, ax: Any = None, **kwargs: Any) -> PlausibleLabelsDisplay:
         """Draw.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
             Where to draw. None: a new figure.
+        **kwargs : dict
+            Passed to matplotlib's ``barh``.
 
         Returns
         -------
@@ -231,29 +207,27 @@ class PlausibleLabelsDisplay:
         check_matplotlib_support(f"{type(self).__name__}.plot")
         from matplotlib import colormaps
 
-        weights = np.asarray(self.weights)
-        names = range(len(weights)) if self.names is None else self.names
+        rows = self._read_table()
+        weights = self.weights_
+        names = rows if self.names is None else np.asarray(self.names)[rows]
+        truth = None if self.truth is None else np.asarray(self.truth)[rows]
         ticks = [shorten(str(name)) for name in names]
         self.ax_, self.figure_ = make_axes(ax, 1.2 + 0.4 * len(weights), ticks)
         self.bars_: dict[Any, list[Any]] = {}
         start = np.zeros(len(weights))
-        palette = colormaps["tab10" if len(self.labels) <= 10 else "tab20"]
-        for j, label in enumerate(self.labels):
+        palette = colormaps["tab10" if len(self.labels_) <= 10 else "tab20"]
+        for j, label in enumerate(self.labels_):
             at = np.flatnonzero(weights[:, j] > 0)
             if not len(at):
                 continue
-            parts = self.ax_.barh(
-                at,
-                weights[at, j],
-                left=start[at],
-                height=0.7,
-                color=palette(j % palette.N),
-                alpha=0.75,
-                edgecolor="white",
-            )
+            look = {
+                "height": 0.7, "color": palette(j % palette.N), "alpha": 0.75,
+                "edgecolor": "white",
+            }  # fmt: skip
+            parts = self.ax_.barh(at, weights[at, j], left=start[at], **look | kwargs)
             self.bars_[label] = list(parts)
             for row, part in zip(at.tolist(), parts):
-                if self.truth is not None and self.truth[row] == label:
+                if truth is not None and truth[row] == label:
                     part.set(edgecolor="black", linewidth=2, zorder=3)
                 if weights[row, j] >= ROOM:
                     self.ax_.text(
@@ -272,3 +246,40 @@ class PlausibleLabelsDisplay:
         self.ax_.set_xlim(0.0, 1.0)
         self.ax_.set_xlabel("Weight of the label")
         return self
+
+    def _read_table(self) -> np.ndarray:
+        """Check the table and take its weights out; returns the numbers of its rows."""
+        table = self.table
+        if not isinstance(table, pd.DataFrame):
+            raise TypeError(
+                f"Got a {type(table).__name__}, expected the DataFrame of "
+                "plausible_labels."
+            )
+        for column in ("row", "label", "weight"):
+            if column not in table.columns:
+                raise ValueError(
+                    f"Got the columns {list(table.columns)}, expected {column!r} among "
+                    "them."
+                )
+        if not len(table):
+            raise ValueError("Got a table without rows, expected at least one.")
+        found = table["label"].drop_duplicates().tolist()
+        known = list(np.unique(found)) if self.labels is None else list(self.labels)
+        for label in found:
+            if label not in known:
+                raise ValueError(
+                    f"Got the label {label!r} in the table, expected one of {known}."
+                )
+        if table.duplicated(["row", "label"]).any():
+            raise ValueError("Got a row with a label twice, expected each once.")
+        rows = np.array(list(dict.fromkeys(check_rows(table).tolist())))
+        for word, given in (("names", self.names), ("truth", self.truth)):
+            if given is not None and len(given) <= rows.max():
+                raise ValueError(
+                    f"Got {word} of length {len(given)}, expected one for each of "
+                    f"{rows.max() + 1} rows."
+                )
+        wide = table.pivot(index="row", columns="label", values="weight")
+        wide = wide.reindex(index=rows, columns=known)
+        self.labels_, self.weights_ = known, wide.fillna(0.0).to_numpy()
+        return rows

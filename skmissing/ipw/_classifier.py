@@ -107,12 +107,12 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
     -----
     OverlapWarning
         If a class shows in rows that are not observed alone, and as in
-        :class:`PropensityWeighter`.
+        :class:`~skmissing.PropensityWeighter`.
 
     See Also
     --------
-    make_ipw_scorer : Any metric with the same weights, for searches.
-    modality_utility : Compares sets of modalities.
+    skmissing.ipw.make_ipw_scorer : Any metric with the same weights, for searches.
+    skmissing.ipw.modality_utility : Compares sets of modalities.
 
     Notes
     -----

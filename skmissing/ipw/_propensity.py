@@ -137,8 +137,8 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
 
     See Also
     --------
-    IPWMultimodalClassifier : Trains and scores with these weights.
-    modality_utility : What each modality adds, for the whole population.
+    skmissing.IPWMultimodalClassifier : Trains and scores with these weights.
+    skmissing.ipw.modality_utility : What each modality adds, for the whole population.
 
     Notes
     -----
@@ -148,8 +148,8 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
     code always stabilises although the text does not). The weights correct
     under two assumptions. *Missing at random*: given C, being observed depends neither
     on the modalities nor on the label. *Positivity*: every kind of row is observed at
-    times. No data can prove the first; :func:`sensitivity_bounds` says how much it
-    matters. The second shows in ``overlap`` and ``balance``.
+    times. No data can prove the first; :func:`~skmissing.ipw.sensitivity_bounds` bounds
+    what it matters. The second shows in ``overlap`` and ``balance``.
 
     Covariates of any type are taken: numbers, booleans, dates (as days), categories and
     text (one column per level, for the 100 most frequent). A missing value becomes the

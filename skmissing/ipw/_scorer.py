@@ -45,9 +45,9 @@ def make_ipw_scorer(
     propensity : PropensityWeighter, default=None
         Fitted once on all rows, so that all folds and candidates are scored with the
         same weights. None takes the one that the fitted estimator brings along, an
-        :class:`IPWMultimodalClassifier`, also as the last step of a Pipeline or inside
-        a search. That is refused if candidates differ in it, since their scores would
-        not be comparable.
+        :class:`~skmissing.IPWMultimodalClassifier`, also as the last step of a Pipeline
+        or inside a search. That is refused if candidates differ in it, since their
+        scores would not be comparable.
     required : list of str, default=None
         Which required set of ``propensity`` counts. Needed only if it has several;
         otherwise checked against it.
@@ -146,7 +146,7 @@ def _find_set(weighter: PropensityWeighter, names: list[str] | None) -> int:
 
 
 class _IPWScorer:
-    """See :func:`make_ipw_scorer`."""
+    """See :func:`~skmissing.ipw.make_ipw_scorer`."""
 
     def __init__(
         self,

@@ -35,7 +35,7 @@ def sensitivity_bounds(
     values : array of shape (n_observed,)
         Contribution of each observed row to the mean: 1 where a prediction is right, a
         log-likelihood, or the difference of two models in these, see
-        ``return_scores`` of :func:`modality_utility`.
+        ``return_scores`` of :func:`~skmissing.ipw.modality_utility`.
     propensity : array of shape (n_observed,)
         Modelled probability of these rows to be observed, in (0, 1].
     odds_ratios : sequence of float, default=(1, 1.25, 1.5, 2, 3, 5)

@@ -44,8 +44,8 @@ def bayes_error_bounds(
 
     See Also
     --------
-    complementary_information : What the entropy rises by without a modality.
-    mse_gap_bound : The like for regression.
+    complementary_information : Increase of the entropy without a modality.
+    mse_gap_bound : A bound for regression.
 
     Notes
     -----
@@ -118,6 +118,7 @@ def _fano(entropy: float, classes: int) -> float:
 
 
 def _feder_merhav(entropy: float) -> float:
+    """Largest error with this entropy."""
     # The piece whose ends enclose the entropy; at its ends both pieces agree.
     i = max(int(np.exp(entropy)), 1)
     return (i - 1) / i + (entropy - np.log(i)) / (i * (i + 1) * np.log((i + 1) / i))
@@ -154,7 +155,7 @@ def mse_gap_bound(cmi: float, y_range: float | Sequence[float] = (-1.0, 1.0)) ->
     :math:`\\frac{(b - a)^2}{2} I(Z; Y | X)` for a target in :math:`[a, b]`: the gap is
     the mean squared change of the conditional mean, which Pinsker's inequality bounds
     by the divergence of the two conditional distributions. No smaller factor holds: a
-    modality that tells little of a fair coin attains it.
+    modality with little information about a fair coin attains it.
 
     For a target in [0, 1] this is half the information, which :cite:t:`umemma`, theorem
     3.2, has for [-1, 1]. There it is too small by a factor of four: a coin of -1 and 1
@@ -173,7 +174,7 @@ def mse_gap_bound(cmi: float, y_range: float | Sequence[float] = (-1.0, 1.0)) ->
     if not -ROUNDING <= information < np.inf:
         raise ValueError(
             f"Got cmi={cmi!r}, expected nats that are not negative; an estimate below "
-            "0 found no gain, and bounds nothing."
+            "0 gives no bound."
         )
     information = max(information, 0.0)
     if isinstance(y_range, Real):
@@ -191,6 +192,7 @@ def mse_gap_bound(cmi: float, y_range: float | Sequence[float] = (-1.0, 1.0)) ->
 
 
 def _number(name: str, value: Any) -> float:
+    """A float of a real number."""
     if not isinstance(value, Real) or isinstance(value, (bool, np.bool_)):
         raise TypeError(f"Got {name}={value!r}, expected a number.")
     return float(value)

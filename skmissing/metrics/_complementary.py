@@ -16,22 +16,22 @@ from .._utils._sklearn_compat import _safe_indexing
 from ..missingness._hide import hide_blocks
 from ..missingness._read import read_blocks
 from ..modalities import MultimodalData
-from ._modalities import check_something_to_hide, find_modalities
+from ._modalities import check_several_modalities, find_modalities
 
 
 @dataclass(frozen=True, eq=False)
 class ComplementaryInformation:
-    """Result of :func:`complementary_information`; everything is in nats.
+    """Result of :func:`~skmissing.metrics.complementary_information`, in nats.
 
     Attributes
     ----------
-    estimate : float
-        Weighted mean of ``contributions``. Negative values are possible and are not
-        clipped.
-    standard_error : float
-        Of the estimate, by the bootstrap; NaN without one.
+    value : float
+        The estimate, the weighted mean of ``contributions``. Negative values are
+        possible and are not clipped.
+    std_error : float
+        Standard error of the value, by the bootstrap; NaN without one.
     low, high : float
-        Ends of the interval; NaN without a bootstrap.
+        Limits of the confidence interval; NaN without a bootstrap.
     contributions : ndarray of shape (n_rows,)
         ``log p_full(y) - log p_without(y)`` of each row used.
     rows : ndarray of int of shape (n_rows,)
@@ -39,12 +39,12 @@ class ComplementaryInformation:
     log_loss_without, log_loss_full : float
         Weighted log-loss of the two models: upper bounds, in expectation, of the two
         conditional entropies.
-    confidence : float
-        Of the interval.
+    confidence_level : float
+        Level of the confidence interval.
 
     See Also
     --------
-    complementary_information : Makes one.
+    skmissing.metrics.complementary_information : Computes it.
 
     Examples
     --------
@@ -61,19 +61,19 @@ class ComplementaryInformation:
     >>> result.contributions.shape, result.rows[:3].tolist()
     ((300,), [100, 101, 102])
     >>> gap = result.log_loss_without - result.log_loss_full
-    >>> bool(np.isclose(result.estimate, gap))
+    >>> bool(np.isclose(result.value, gap))
     True
     """
 
-    estimate: float
-    standard_error: float
+    value: float
+    std_error: float
     low: float
     high: float
     contributions: np.ndarray
     rows: np.ndarray
     log_loss_without: float
     log_loss_full: float
-    confidence: float
+    confidence_level: float
 
 
 def complementary_information(
@@ -87,14 +87,14 @@ def complementary_information(
     sample_weight: Any = None,
     groups: Any = None,
     n_bootstraps: int = 1000,
-    confidence: float = 0.9,
+    confidence_level: float = 0.9,
     random_state: Any = None,
 ) -> ComplementaryInformation:
-    """Estimate what a modality tells about the label that the others do not.
+    """Estimate the information about the label that only one modality has.
 
     The estimate of I(Z;Y|X) is the difference in held-out log-loss between a model
-    without modality Z and one with it, on rows that have everything. It answers "is
-    this modality worth acquiring?" in nats.
+    without modality Z and one with it, on complete rows. It quantifies in nats whether
+    the modality is worth acquiring.
 
     Parameters
     ----------
@@ -108,8 +108,8 @@ def complementary_information(
     y : array of shape (n_samples,)
         Their labels.
     hide : str or sequence of str, default=None
-        Modalities that are made missing in what ``est_without`` gets. None: it gets X
-        as it is, and must not look at the modality itself.
+        Modalities that are hidden from ``est_without``. None: it gets X as it is, and
+        must not use the modality itself.
     modalities : mapping or list, default=None
         Columns of each modality. None: those of ``est_full``, if it has any.
     sample_weight : array of shape (n_samples,), default=None
@@ -120,15 +120,15 @@ def complementary_information(
         Rows of one group are resampled together.
     n_bootstraps : int, default=1000
         Resamples for the standard error and the interval; 0: none.
-    confidence : float in (0, 1), default=0.9
-        Of the interval.
+    confidence_level : float in (0, 1), default=0.9
+        Level of the confidence interval.
     random_state : int, RandomState instance or None, default=None
         Draws the resamples.
 
     Returns
     -------
     ComplementaryInformation
-        With ``estimate``, ``standard_error``, ``low``, ``high``, and the contribution
+        With ``value``, ``std_error``, ``low``, ``high``, and the contribution
         of every row.
 
     Raises
@@ -139,18 +139,18 @@ def complementary_information(
 
     See Also
     --------
-    bayes_error_bounds : What entropies say about error rates.
-    skmissing.PIDEstimator : Tells unique from synergistic information.
+    bayes_error_bounds : Bounds on error rates from entropies.
+    skmissing.PIDEstimator : Separates unique from synergistic information.
 
     Notes
     -----
     :math:`\\hat G = \\sum_i w_i [\\log p_{full}(y_i) - \\log p_{without}(y_i)] /
     \\sum_i w_i` (:cite:t:`umemma`, section 3.2, :math:`I(Z; Y | X)`). It is a
     difference of two over-estimates of entropies, so it may be too large or too small,
-    and it depends on what the models can express: it is the information usable by
-    them. Calibrate both models first. The information is a property of the data: no
-    way of training lowers it. The resamples are paired, both models fixed; the
-    interval does not contain the uncertainty of their training.
+    and it depends on the models: it is the information that they can use. Calibrate
+    both models first. The information is a property of the data: no way of training
+    lowers it. The resamples are paired, both models fixed; the interval does not
+    contain the uncertainty of their training.
 
     Examples
     --------
@@ -168,7 +168,7 @@ def complementary_information(
     >>> result = complementary_information(
     ...     clf, clf, X[1000:], y[1000:], hide="b", random_state=0
     ... )
-    >>> result.low < result.estimate < result.high
+    >>> result.low < result.value < result.high
     True
     """
     if not isinstance(n_bootstraps, Integral) or n_bootstraps < 0:
@@ -176,15 +176,16 @@ def complementary_information(
             f"Got n_bootstraps={n_bootstraps!r}, expected an integer that is not "
             "negative."
         )
-    if not isinstance(confidence, Real) or not 0 < confidence < 1:
+    if not isinstance(confidence_level, Real) or not 0 < confidence_level < 1:
         raise ValueError(
-            f"Got confidence={confidence!r}, expected a number between 0 and 1."
+            f"Got confidence_level={confidence_level!r}, expected a number between 0 "
+            "and 1."
         )
     if modalities is None and not isinstance(X, MultimodalData):
         modalities = find_modalities([est_full, est_without])
     data, _ = read_blocks(X, modalities, "complementary_information")
     if hide is not None:
-        check_something_to_hide(X, data.names, "complementary_information")
+        check_several_modalities(X, data.names, "complementary_information")
     n = len(data)
     y = column_or_1d(y)
     if len(y) != n:
@@ -205,7 +206,6 @@ def complementary_information(
     without = _log_likelihood("est_without", est_without, reduced, y, rows)
     w = weight[rows]
     gain = full - without
-    estimate = float(w @ gain / w.sum())
     error = low = high = np.nan
     if n_bootstraps:
         drawn = _resample(
@@ -213,15 +213,23 @@ def complementary_information(
             int(n_bootstraps), local_random_state(random_state),
         )  # fmt: skip
         error = float(np.std(drawn, ddof=1)) if n_bootstraps > 1 else np.nan
-        tail = (1 - confidence) / 2
+        tail = (1 - confidence_level) / 2
         low, high = (float(q) for q in np.quantile(drawn, [tail, 1 - tail]))
     return ComplementaryInformation(
-        estimate, error, low, high, gain, rows,
-        float(-w @ without / w.sum()), float(-w @ full / w.sum()), float(confidence),
-    )  # fmt: skip
+        value=float(w @ gain / w.sum()),
+        std_error=error,
+        low=low,
+        high=high,
+        contributions=gain,
+        rows=rows,
+        log_loss_without=float(-w @ without / w.sum()),
+        log_loss_full=float(-w @ full / w.sum()),
+        confidence_level=float(confidence_level),
+    )
 
 
 def _without(X: Any, names: list[str], n: int, hide: Any, modalities: Any) -> Any:
+    """X with some modalities hidden."""
     chosen = [hide] if isinstance(hide, str) else list(hide)
     if not chosen or not set(chosen) <= set(names) or len(set(chosen)) == len(names):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Which columns are which modality, asked of the estimators to be scored."""
+"""Which columns belong to which modality, by the estimators to be scored."""
 
 from __future__ import annotations
 
@@ -9,23 +9,7 @@ from ..modalities import MultimodalData
 
 
 def find_modalities(estimators: Iterable[Any]) -> Any:
-    """The modalities of some estimators, together.
-
-    Parameters
-    ----------
-    estimators : iterable of estimator
-        Searches, pipelines and wrappers are asked for what they hold.
-
-    Returns
-    -------
-    mapping, list or None
-        The union of their mappings; else the first list; None if there is neither.
-
-    Raises
-    ------
-    ValueError
-        If two of them mean different columns by one name.
-    """
+    """The modalities of some estimators, together."""
     out: dict[str, Any] = {}
     first = None
     for estimator in estimators:
@@ -36,8 +20,8 @@ def find_modalities(estimators: Iterable[Any]) -> Any:
         for name, columns in given.items():
             if name in out and repr(out[name]) != repr(columns):
                 raise ValueError(
-                    f"Got two estimators that mean {out[name]!r} and {columns!r} by "
-                    f"the modality {name!r}, expected the same columns."
+                    f"Got two estimators with the columns {out[name]!r} and "
+                    f"{columns!r} of the modality {name!r}, expected the same."
                 )
             out[name] = columns
     return out or first
@@ -59,18 +43,8 @@ def _own(estimator: Any) -> Any:
     return None
 
 
-def check_something_to_hide(X: Any, names: list[str], caller: str) -> None:
-    """Refuse a table that was read as one block for want of better knowledge.
-
-    Parameters
-    ----------
-    X : {array, DataFrame, MultimodalData}
-        The data.
-    names : list of str
-        Its modalities.
-    caller : str
-        Name of the public function.
-    """
+def check_several_modalities(X: Any, names: list[str], caller: str) -> None:
+    """Refuse a table without names of modalities, which was read as one block."""
     if len(names) == 1 and not isinstance(X, MultimodalData):
         raise ValueError(
             f"Got X with the single modality {names[0]!r} in {caller}, expected at "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,10 +17,10 @@ from .._utils._random import local_random_state
 from .._utils._sklearn_compat import _safe_indexing
 from .._utils._warn import warn_user
 from ..exceptions import EmptyRowWarning, UndefinedScoreWarning
-from ..missingness._hide import hide_blocks
+from ..missingness._hide import hide_blocks, spare_one_block
 from ..missingness._read import read_blocks
 from ..modalities import MultimodalData
-from ._modalities import check_something_to_hide, find_modalities
+from ._modalities import check_several_modalities, find_modalities
 
 Pattern = tuple[str, ...]
 
@@ -50,7 +50,7 @@ def score_by_pattern(
         but each, each alone. A pattern is scored on the rows that have all of it; what
         else they have is hidden.
     scoring : str, callable, list or dict, default=None
-        Metrics, as in :func:`sklearn.model_selection.cross_validate`. None: the
+        Scorers, as in :func:`sklearn.model_selection.cross_validate`. None: the
         estimator's own score.
     modalities : mapping or list, default=None
         Columns of each modality. None: those of the estimators.
@@ -63,10 +63,10 @@ def score_by_pattern(
     pandas.DataFrame
         One row for each estimator, pattern and metric, with the columns ``estimator``,
         ``pattern`` (the names that stay, joined by ``" + "``), ``n_missing``,
-        ``n_rows``, ``metric`` and ``score``; the score is NaN where no row has the
+        ``n_rows``, ``metric`` and ``value``; the value is NaN where no row has the
         pattern, and, with a warning, where a metric is not defined on the rows that
-        have it, for want of a class. For a table: ``table.pivot(index="pattern",
-        columns="estimator", values="score")``.
+        have it because a class is missing. For a table: ``table.pivot(index="pattern",
+        columns="estimator", values="value")``.
 
     Raises
     ------
@@ -95,13 +95,14 @@ def score_by_pattern(
     >>> table = score_by_pattern(clf, X[200:], y[200:])
     >>> table[["pattern", "n_missing", "n_rows"]].values.tolist()
     [['a + b', 0, 200], ['a', 1, 200], ['b', 1, 200]]
-    >>> scores = table.set_index("pattern").score
+    >>> scores = table.set_index("pattern").value
     >>> bool(scores["a"] > 0.9 > 0.6 > scores["b"])
     True
     """
     compared = _Compared(
-        estimator, X, y, scoring, modalities, sample_weight, "score_by_pattern"
-    )
+        estimator, X, y, scoring=scoring, modalities=modalities,
+        sample_weight=sample_weight, caller="score_by_pattern",
+    )  # fmt: skip
     lines = []
     for pattern in _resolve_patterns(patterns, compared.names):
         kept = np.array([name in pattern for name in compared.names])
@@ -109,15 +110,15 @@ def score_by_pattern(
         hidden = hide_blocks(
             X, np.tile(~kept, (len(y), 1)), compared.names, compared.modalities
         )
-        for name, metric, score in compared.scores(hidden, rows):
+        for score in compared.scores(hidden, rows):
             lines.append(
                 {
-                    "estimator": name,
+                    "estimator": score.estimator,
                     "pattern": " + ".join(pattern),
                     "n_missing": int((~kept).sum()),
                     "n_rows": len(rows),
-                    "metric": metric,
-                    "score": score,
+                    "metric": score.metric,
+                    "value": score.value,
                 }
             )
     return pd.DataFrame(lines)
@@ -136,7 +137,7 @@ def score_by_rate(
     sample_weight: Any = None,
     random_state: Any = None,
 ) -> pd.DataFrame:
-    """Score fitted estimators while more and more blocks are hidden at random.
+    """Score fitted estimators with a growing share of blocks hidden at random.
 
     Parameters
     ----------
@@ -147,14 +148,14 @@ def score_by_rate(
     y : array of shape (n_samples,)
         Their labels.
     rates : sequence of float in [0, 1], default=(0.0, 0.2, 0.4, 0.6, 0.8)
-        Chance of each block to be hidden, independently. A row that would lose all it
-        has keeps one block, drawn at random.
+        Probability that each block is hidden, independently. A row that would lose all
+        its blocks keeps one, drawn at random.
     hide : str or sequence of str, default=None
         Modalities that may be hidden. None: all.
     n_repeats : int, default=5
         Draws of the gaps for each rate.
     scoring : str, callable, list or dict, default=None
-        Metrics, as in :func:`score_by_pattern`.
+        Scorers, as in :func:`score_by_pattern`.
     modalities : mapping or list, default=None
         Columns of each modality. None: those of the estimators.
     sample_weight : array of shape (n_samples,), default=None
@@ -167,7 +168,7 @@ def score_by_rate(
     pandas.DataFrame
         One row for each estimator, rate, repeat and metric, with the columns
         ``estimator``, ``rate``, ``repeat``, ``share_missing`` (of the blocks that may
-        be hidden, as drawn), ``n_rows``, ``metric`` and ``score``.
+        be hidden, as drawn), ``n_rows``, ``metric`` and ``value``.
 
     Raises
     ------
@@ -192,7 +193,7 @@ def score_by_rate(
     ... })
     >>> clf = PatternClassifier().fit(X[:200], y[:200])
     >>> table = score_by_rate(clf, X[200:], y[200:], rates=[0, 0.9], random_state=0)
-    >>> curve = table.groupby("rate").score.mean()
+    >>> curve = table.groupby("rate").value.mean()
     >>> bool(curve[0.0] > 0.9 > curve[0.9])
     True
     """
@@ -205,8 +206,9 @@ def score_by_rate(
         if not isinstance(rate, Real) or not 0 <= rate <= 1:
             raise ValueError(f"Got the rate {rate!r}, expected numbers from 0 to 1.")
     compared = _Compared(
-        estimator, X, y, scoring, modalities, sample_weight, "score_by_rate"
-    )
+        estimator, X, y, scoring=scoring, modalities=modalities,
+        sample_weight=sample_weight, caller="score_by_rate",
+    )  # fmt: skip
     names = compared.names
     chosen = [hide] if isinstance(hide, str) else names if hide is None else list(hide)
     if not chosen or not set(chosen) <= set(names):
@@ -214,30 +216,35 @@ def score_by_rate(
     may = np.array([name in chosen for name in names])
     rng = local_random_state(random_state)
     lines = []
-    everything = np.arange(len(y))
+    every_row = np.arange(len(y))
     for repeat in range(int(n_repeats)):
         chance = rng.uniform(size=compared.present.shape)
-        # The block kept by a row that would lose all: the last one to go.
-        last = np.where(compared.present, chance, -1.0).argmax(axis=1)
         for rate in rates:
             mask = (chance < rate) & may & compared.present
-            lost = ~(compared.present & ~mask).any(axis=1)
-            mask[lost, last[lost]] = False
-            gone = mask | ~compared.present
+            mask = spare_one_block(mask, compared.present, chance)
+            missing = mask | ~compared.present
             hidden = hide_blocks(X, mask, names, compared.modalities)
-            for name, metric, score in compared.scores(hidden, everything):
+            for score in compared.scores(hidden, every_row):
                 lines.append(
                     {
-                        "estimator": name,
+                        "estimator": score.estimator,
                         "rate": float(rate),
                         "repeat": repeat,
-                        "share_missing": float(gone[:, may].mean()),
-                        "n_rows": len(everything),
-                        "metric": metric,
-                        "score": score,
+                        "share_missing": float(missing[:, may].mean()),
+                        "n_rows": len(every_row),
+                        "metric": score.metric,
+                        "value": score.value,
                     }
                 )
     return pd.DataFrame(lines)
+
+
+class _Score(NamedTuple):
+    """One metric of one estimator."""
+
+    estimator: str
+    metric: str
+    value: float
 
 
 class _Compared:
@@ -248,6 +255,7 @@ class _Compared:
         estimator: Any,
         X: Any,
         y: Any,
+        *,
         scoring: Any,
         modalities: Any,
         sample_weight: Any,
@@ -267,7 +275,7 @@ class _Compared:
         if modalities is None and not isinstance(X, MultimodalData):
             modalities = find_modalities(self.estimators.values())
         data, _ = read_blocks(X, modalities, caller)
-        check_something_to_hide(X, data.names, caller)
+        check_several_modalities(X, data.names, caller)
         self.y = column_or_1d(y)
         if len(self.y) != len(data):
             raise ValueError(
@@ -284,18 +292,18 @@ class _Compared:
             for name, each in self.estimators.items()
         }
 
-    def scores(self, X: Any, rows: np.ndarray) -> Iterable[tuple[str, str, float]]:
-        """Name, metric and score of every estimator and metric."""
+    def scores(self, X: Any, rows: np.ndarray) -> Iterable[_Score]:
+        """Score of every estimator and metric on some rows."""
         whole = len(rows) == len(self.y)
         part = X if whole else _safe_indexing(X, rows)
         options = {} if self.weight is None else {"sample_weight": self.weight[rows]}
         for name, estimator in self.estimators.items():
             for metric, scorer in self.scorers[name].items():
                 if not len(rows) or (options and not options["sample_weight"].any()):
-                    yield name, metric, float("nan")
+                    yield _Score(name, metric, float("nan"))
                     continue
                 with warnings.catch_warnings():
-                    # Rows that lack everything are part of the question here.
+                    # Rows without any modality are scored on purpose.
                     warnings.simplefilter("ignore", EmptyRowWarning)
                     try:
                         score = scorer(estimator, part, self.y[rows], **options)
@@ -305,7 +313,7 @@ class _Compared:
                         score = float("nan")
                         warn_user(
                             f"Got {len(rows)} rows on which {metric!r} of {name} is "
-                            f"not defined; its score is NaN ({error}).",
+                            f"not defined; its value is NaN ({error}).",
                             UndefinedScoreWarning,
                         )
                 if not isinstance(score, Real):
@@ -313,10 +321,11 @@ class _Compared:
                         f"Got a {type(score).__name__} from the metric {metric!r}, "
                         "expected a number; pass several metrics as a dict."
                     )
-                yield name, metric, float(score)
+                yield _Score(name, metric, float(score))
 
 
 def _resolve_scoring(estimator: Any, scoring: Any) -> dict[str, Any]:
+    """Scorers by the name of their metric."""
     if scoring is None or isinstance(scoring, str) or callable(scoring):
         if isinstance(scoring, str):
             label = scoring
@@ -336,6 +345,7 @@ def _resolve_scoring(estimator: Any, scoring: Any) -> dict[str, Any]:
 
 
 def _resolve_patterns(patterns: Any, names: list[str]) -> list[Pattern]:
+    """Patterns in the order of the modalities, each once; the default ones for None."""
     if patterns is None:
         but_one = [tuple(n for n in names if n != name) for name in reversed(names)]
         alone = [(name,) for name in names]

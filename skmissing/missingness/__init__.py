@@ -1,4 +1,4 @@
-"""Which rows lack which modality: simulate it, describe it."""
+"""Patterns of missing modalities: simulate and describe them."""
 
 from ._patterns import patterns
 from ._simulate import simulate_missing

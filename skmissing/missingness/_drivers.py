@@ -1,4 +1,4 @@
-"""What drives missingness: one score per row, out of labels, columns or blocks."""
+"""Drivers of missingness: one score per row, from labels, columns or blocks."""
 
 from __future__ import annotations
 
@@ -15,18 +15,7 @@ from ..modalities._row_view import iter_chunks
 
 
 class Driver:
-    """A complete variable that missingness may depend on.
-
-    Parameters
-    ----------
-    label : str
-        How messages call it.
-    data : MultimodalData, Series or ndarray
-        A container (the block ``name`` of it drives), or one value per row.
-    weight : None, float, mapping or array
-        What the user said about the score: nothing; a factor; a score for each level;
-        a coefficient for each standardised feature of a block.
-    """
+    """A complete variable that missingness may depend on."""
 
     def __init__(self, label: str, data: Any, weight: Any = None) -> None:
         self.label = label
@@ -34,18 +23,7 @@ class Driver:
         self.weight = weight
 
     def score(self, rng: np.random.RandomState) -> np.ndarray:
-        """Score of each row, higher where missingness is more likely.
-
-        Parameters
-        ----------
-        rng : RandomState
-            Source of what the user did not give.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,), dtype float64
-            Standard deviation 1 unless the user gave figures.
-        """
+        """Score of each row, higher where missingness is more likely."""
         weight = self.weight
         if isinstance(self.data, MultimodalData):
             if isinstance(weight, Mapping):
@@ -54,8 +32,8 @@ class Driver:
                     "a number, or one coefficient per feature."
                 )
             coefficients = None if weight is None or np.ndim(weight) == 0 else weight
-            everyone = np.ones(len(self.data), dtype=bool)
-            values = block_score(self.data, self.label, everyone, rng, coefficients)
+            every_row = np.ones(len(self.data), dtype=bool)
+            values = block_score(self.data, self.label, every_row, rng, coefficients)
             if coefficients is not None:
                 return values
         elif isinstance(weight, Mapping):
@@ -74,28 +52,7 @@ class Driver:
 def find_drivers(
     depends_on: Any, data: MultimodalData, covariates: pd.DataFrame | None, y: Any
 ) -> list[Driver]:
-    """Look up what missingness depends on.
-
-    Parameters
-    ----------
-    depends_on : str, list or mapping
-        As given to :func:`simulate_missing`.
-    data : MultimodalData
-        The blocks.
-    covariates : DataFrame or None
-        Columns that belong to no modality.
-    y : ndarray of shape (n_samples,) or None
-        The labels.
-
-    Returns
-    -------
-    list of Driver
-
-    Raises
-    ------
-    ValueError
-        For an unknown driver, or one that is missing in some row.
-    """
+    """Look up what missingness depends on."""
     if isinstance(depends_on, Mapping):
         pairs = list(depends_on.items())
     elif isinstance(depends_on, list):
@@ -119,9 +76,9 @@ def find_drivers(
         elif name in data.names:
             m = data.names.index(name)
             if not data.present[:, m].all():
-                gone = int((~data.present[:, m]).sum())
+                n_missing = int((~data.present[:, m]).sum())
                 raise ValueError(
-                    f"Got the driver {label} missing in {gone} rows, expected a "
+                    f"Got the driver {label} missing in {n_missing} rows, expected a "
                     "modality that every row has."
                 )
             drivers.append(Driver(label, data.select(name), weight))
@@ -135,11 +92,11 @@ def find_drivers(
                 f"Got the unknown driver {label} in depends_on, expected 'y', one of "
                 f"the modalities {data.names} or of the covariate columns {columns}."
             )
-        gone = int(np.asarray(pd.isna(values)).sum())
-        if gone:
+        n_missing = int(np.asarray(pd.isna(values)).sum())
+        if n_missing:
             raise ValueError(
-                f"Got the driver {label} missing in {gone} rows, expected a value in "
-                "every row."
+                f"Got the driver {label} missing in {n_missing} rows, expected a value "
+                "in every row."
             )
         drivers.append(Driver(label, values, weight))
     return drivers
@@ -156,30 +113,11 @@ def combine(drivers: list[Driver], given: bool, rng: np.random.RandomState) -> A
 def block_score(
     data: MultimodalData,
     label: str,
-    here: np.ndarray,
+    chosen: np.ndarray,
     rng: np.random.RandomState,
     coefficients: Any = None,
 ) -> np.ndarray:
-    """Project the standardised features of one block on one direction.
-
-    Parameters
-    ----------
-    data : MultimodalData
-        A container with this block only.
-    label : str
-        How messages call it.
-    here : ndarray of bool of shape (n_samples,)
-        Rows that have the block.
-    rng : RandomState
-        Source of a random direction.
-    coefficients : array of shape (n_features,), default=None
-        The direction; None draws it.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), dtype float64
-        0 where the block is missing. Missing features count as their mean.
-    """
+    """Project the standardised features of one block on one direction."""
     block = data[data.names[0]]
     width = prod(block.shape[1:])
     if coefficients is None:
@@ -193,33 +131,33 @@ def block_score(
             )
     out = np.zeros(len(block))
     if block.dtype.kind not in "fiub":
-        table = pd.DataFrame(np.asarray(block).reshape(len(block), -1)[here])
+        table = pd.DataFrame(np.asarray(block).reshape(len(block), -1)[chosen])
         for j in range(width):
             column = table[j]
             value = np.zeros(len(table))
             known = column.notna().to_numpy()
             if known.any():
                 value[known] = _centred(_column_score(column[known], rng))
-            out[here] += direction[j] * value
+            out[chosen] += direction[j] * value
         return out
     # Two passes, chunk by chunk, so that a block on disk is never read at once.
     count, total, square = np.zeros(width), np.zeros(width), np.zeros(width)
     for part, values in iter_chunks(block):
-        flat = values[here[part]].reshape(-1, width).astype(np.float64)
+        flat = values[chosen[part]].reshape(-1, width).astype(np.float64)
         known = ~np.isnan(flat)
         flat[~known] = 0.0
         count += known.sum(axis=0)
         total += flat.sum(axis=0)
     mean = total / np.maximum(count, 1)
     for part, values in iter_chunks(block):
-        flat = values[here[part]].reshape(-1, width) - mean
+        flat = values[chosen[part]].reshape(-1, width) - mean
         square += np.nansum(flat * flat, axis=0)
     sd = np.sqrt(square / np.maximum(count, 1))
-    # A constant feature says nothing; rounding leaves it a tiny spread.
+    # A constant feature does not count; rounding leaves it a tiny deviation.
     varies = sd > 1e-12 * np.maximum(np.abs(mean), 1.0)
     slope = np.where(varies, direction / np.where(varies, sd, 1.0), 0.0)
     for part, values in iter_chunks(block):
-        rows = here[part]
+        rows = chosen[part]
         flat = values[rows].reshape(-1, width) - mean
         flat[np.isnan(flat)] = 0.0
         out[part][rows] = flat @ slope
@@ -229,9 +167,9 @@ def block_score(
 def own_score(data: MultimodalData, m: int, rng: np.random.RandomState) -> np.ndarray:
     """Standardised random projection of the modality's own block (MNAR)."""
     name = data.names[m]
-    here = data.present[:, m]
-    score = block_score(data.select(name), repr(name), here, rng)
-    score[here] = _standardise(score[here], repr(name))
+    present = data.present[:, m]
+    score = block_score(data.select(name), repr(name), present, rng)
+    score[present] = _standardise(score[present], repr(name))
     return score
 
 
@@ -273,7 +211,7 @@ def _column_score(values: Any, rng: np.random.RandomState) -> np.ndarray:
 
 
 def _sortable(column: pd.Series) -> bool:
-    """Whether levels can be ordered, so that scores do not hang on the row order."""
+    """Whether levels can be ordered, so that scores do not depend on the row order."""
     try:
         sorted(column.unique())
     except TypeError:
@@ -282,6 +220,7 @@ def _sortable(column: pd.Series) -> bool:
 
 
 def _level_scores(label: str, values: Any, scores: Mapping) -> np.ndarray:
+    """Scores of the user by level."""
     levels = pd.unique(pd.Series(values))
     lost = [level for level in levels if level not in scores]
     if lost:
@@ -295,6 +234,7 @@ def _level_scores(label: str, values: Any, scores: Mapping) -> np.ndarray:
 
 
 def _finite(value: Any, label: str) -> float:
+    """A finite number."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -307,12 +247,14 @@ def _finite(value: Any, label: str) -> float:
 
 
 def _centred(values: np.ndarray) -> np.ndarray:
+    """Standardised values; a constant stays 0."""
     sd = values.std()
     values = values - values.mean()
     return values / sd if sd > 0 else values
 
 
 def _standardise(values: np.ndarray, label: str) -> np.ndarray:
+    """Standardised values, refused where they do not vary."""
     mean, sd = values.mean(), values.std()
     if not np.isfinite(sd):
         raise ValueError(

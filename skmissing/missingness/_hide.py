@@ -13,26 +13,7 @@ from ..modalities._layout import resolve_layout
 
 
 def hide_blocks(X: Any, mask: np.ndarray, names: Sequence[str], modalities: Any) -> Any:
-    """Make blocks missing, in a copy.
-
-    Parameters
-    ----------
-    X : {array, DataFrame, MultimodalData} with n rows
-        The data.
-    mask : ndarray of bool of shape (n, M)
-        True hides.
-    names : sequence of str
-        The M modalities; X has them all.
-    modalities : mapping, list or None
-        Columns of each modality, see :class:`~skmissing.Modality`.
-
-    Returns
-    -------
-    X_missing : same kind as X
-        Columns of hidden blocks are NaN, those of integers and booleans with hidden
-        rows become float64, covariate columns stay. Blocks of a MultimodalData are
-        shared.
-    """
+    """Make blocks missing, in a copy."""
     if isinstance(X, MultimodalData):
         return X.hide({name: mask[:, m] for m, name in enumerate(names)})
     if isinstance(X, pd.DataFrame):
@@ -51,6 +32,7 @@ def hide_blocks(X: Any, mask: np.ndarray, names: Sequence[str], modalities: Any)
 def _hide_in_frame(
     X: pd.DataFrame, mask: np.ndarray, names: Sequence[str], modalities: Any
 ) -> pd.DataFrame:
+    """A copy of a frame with hidden blocks; other columns keep their type."""
     layout = resolve_layout(X, modalities)
     owner = {int(i): m for m, name in enumerate(names) for i in layout.indices[name]}
     columns = []
@@ -64,4 +46,18 @@ def _hide_in_frame(
         columns.append(column)
     out = pd.concat(columns, axis=1)
     out.columns = X.columns
+    return out
+
+
+def spare_one_block(
+    hidden: np.ndarray, present: np.ndarray, chance: np.ndarray
+) -> np.ndarray:
+    """A mask of hidden blocks that leaves every row the block of the largest chance.
+
+    Only rows that would lose all they have are changed.
+    """
+    lost = ~(present & ~hidden).any(axis=1)
+    last = np.where(present, chance, -1.0).argmax(axis=1)
+    out = hidden.copy()
+    out[lost, last[lost]] = False
     return out

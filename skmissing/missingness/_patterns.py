@@ -65,7 +65,7 @@ def patterns(X: Any, modalities: Any = None) -> pd.DataFrame:
     order = np.lexsort((*(~found.T[::-1]), -found.sum(axis=1), -count))
     found, count = found[order], count[order]
     labels = [
-        " + ".join(name for name, here in zip(names, row) if here) or "none"
+        " + ".join(name for name, present in zip(names, row) if present) or "none"
         for row in found
     ]
     table = pd.DataFrame(

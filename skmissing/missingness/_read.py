@@ -1,4 +1,4 @@
-"""X in any of its three forms, for functions that are no estimators."""
+"""X in any of its three forms, for functions that are not estimators."""
 
 from __future__ import annotations
 
@@ -14,22 +14,7 @@ from ..modalities._validation import check_multimodal, covariate_frame
 def read_blocks(
     X: Any, modalities: Any, caller: str
 ) -> tuple[MultimodalData, pd.DataFrame | None]:
-    """Cut X into blocks, and into covariate columns if it has any.
-
-    Parameters
-    ----------
-    X : {array, DataFrame, MultimodalData} with n_samples rows
-        The data; blocks may hold text.
-    modalities : mapping, list or None
-        See :class:`~skmissing.Modality`.
-    caller : str
-        Name of the public function, for messages.
-
-    Returns
-    -------
-    data : MultimodalData
-    covariates : DataFrame or None
-    """
+    """Cut X into blocks, and into covariate columns if it has any."""
     # The checks of X are written for estimators and name the class in their messages.
     reader = type(caller, (BaseEstimator,), {})()
     data = check_multimodal(reader, X, modalities, reset=True, numeric=False)

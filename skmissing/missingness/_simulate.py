@@ -38,7 +38,7 @@ def simulate_missing(
     keep_one: bool = False,
     random_state: Any = None,
 ) -> SimulatedMissingness:
-    """Draw which rows lose which modalities.
+    """Simulate missing modalities.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def simulate_missing(
     the intercept ``a_m`` is solved for. With ``keep_one`` the draws are conditioned on
     not hiding everything, and all intercepts are solved for together, by Newton's
     method on a convex function; rates are infeasible when they sum to more than the
-    number of modalities minus 1 (or the like for rows that lack some already). The
+    number of modalities minus 1 (or similarly for rows with missing blocks). The
     terms MCAR, MAR and MNAR follow :cite:t:`rubin1976inference`.
 
     Examples
@@ -153,7 +153,7 @@ def simulate_missing(
         check_feasible(rates, present, data.names)
 
     uniform = rng.uniform(size=(n, n_modalities))
-    # One generator per modality: its scores do not hang on what the others do.
+    # One generator per modality: its scores do not depend on those of the others.
     seeds = rng.randint(np.iinfo(np.int32).max, size=n_modalities)
     if scores is not None:
         driving_scores = check_scores(scores, present)
@@ -186,7 +186,7 @@ def simulate_missing(
 def _solve(
     offsets: np.ndarray, present: np.ndarray, rates: np.ndarray, keep_one: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Intercepts, log probabilities of hiding, and rows that must keep something."""
+    """Intercepts, log probabilities of hiding, and rows that must keep a block."""
     intercept = np.where(rates >= 1.0, np.inf, -np.inf)
     solve = np.flatnonzero((rates > 0) & (rates < 1) & present.any(axis=0))
     can_hide = present[:, solve]
@@ -213,6 +213,7 @@ def _solve(
 def _check_choices(
     mechanism: Any, depends_on: Any, scores: Any, strength: Any, keep_one: Any
 ) -> None:
+    """Refuse values of the parameters that do not go together."""
     if mechanism not in ("mcar", "mar", "mnar"):
         raise ValueError(
             f"Got mechanism={mechanism!r}, expected 'mcar', 'mar' or 'mnar'."
@@ -274,6 +275,6 @@ def _check_rates(
             raise ValueError(
                 f"Got rate={value} for the modality {name!r} with "
                 f"mechanism={mechanism!r}, expected less than 1, since a block that is "
-                "always hidden depends on nothing."
+                "always hidden has no driver."
             )
     return np.array([float(given.get(name, 0.0)) for name in names])

@@ -174,6 +174,7 @@ class SimulatedMissingness:
         return hide_blocks(X, self.mask, self.names, self._modalities)
 
     def _check_names(self, have: list[str], shown: list[str]) -> None:
+        """Refuse data without the modalities of the simulation."""
         if not set(self.names) <= set(have):
             raise ValueError(
                 f"Got X with the modalities {shown}, expected {self.names} as in the "

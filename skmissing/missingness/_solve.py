@@ -19,19 +19,7 @@ RATE_TOLERANCE = 1e-6
 
 
 def solve_intercept(scores: np.ndarray, rate: float) -> float:
-    """Find ``a`` with ``mean(expit(a + scores)) == rate``.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n,)
-        Finite offsets.
-    rate : float
-        Wanted mean, in (0, 1).
-
-    Returns
-    -------
-    float
-    """
+    """Find ``a`` with ``mean(expit(a + scores)) == rate``."""
     # At the ends every single term is below, or above, the rate.
     low = logit(rate) - scores.max() - 1.0
     high = logit(rate) - scores.min() + 1.0
@@ -48,23 +36,7 @@ def bounded_logit(eta: np.ndarray) -> np.ndarray:
 def hidden_probability(
     log_hide: np.ndarray, constrained: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Marginal probability that each block is hidden.
-
-    Parameters
-    ----------
-    log_hide : ndarray of shape (n, M)
-        Log probability that a block is hidden, before conditioning. 0 for blocks that
-        cannot be kept.
-    constrained : ndarray of bool of shape (n,)
-        Rows that are drawn under the condition that not everything is hidden.
-
-    Returns
-    -------
-    hidden : ndarray of shape (n, M)
-        Marginal probabilities after conditioning.
-    log_all : ndarray of shape (n,)
-        Log probability, before conditioning, that everything is hidden.
-    """
+    """Marginal probability that each block is hidden."""
     log_all = log_hide.sum(axis=1)
     hidden = np.exp(log_hide)
     rows = np.flatnonzero(constrained)
@@ -78,22 +50,7 @@ def hidden_probability(
 
 
 def check_feasible(rates: np.ndarray, present: np.ndarray, names: list[str]) -> None:
-    """Refuse rates that no draw with one kept block per row can have.
-
-    Parameters
-    ----------
-    rates : ndarray of shape (M,)
-        Wanted share of hidden blocks among the rows that have the block.
-    present : ndarray of bool of shape (n, M)
-        Blocks that are there before the simulation.
-    names : list of str
-        Modalities, for the message.
-
-    Raises
-    ------
-    ValueError
-        With the figures of a set of modalities that would have to keep more.
-    """
+    """Refuse rates that no draw with one kept block per row can have."""
     n_modalities = len(names)
     if present.all():
         if rates.sum() > n_modalities - 1 + 1e-9:
@@ -125,28 +82,7 @@ def check_feasible(rates: np.ndarray, present: np.ndarray, names: list[str]) -> 
 def solve_conditioned(
     scores: np.ndarray, can_hide: np.ndarray, constrained: np.ndarray, rates: np.ndarray
 ) -> np.ndarray:
-    """Intercepts whose rates hold after conditioning on one kept block per row.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n, M)
-        Finite offsets.
-    can_hide : ndarray of bool of shape (n, M)
-        Blocks that are there and may be hidden.
-    constrained : ndarray of bool of shape (n,)
-        Rows all of whose blocks may be hidden, so that the condition bites.
-    rates : ndarray of shape (M,)
-        Wanted share of hidden blocks among the rows that have them, in (0, 1).
-
-    Returns
-    -------
-    ndarray of shape (M,)
-
-    Raises
-    ------
-    RuntimeError
-        If the rates are not reached within ``RATE_TOLERANCE``.
-    """
+    """Intercepts whose rates hold after conditioning on one kept block per row."""
     n_have = can_hide.sum(axis=0)
     start = np.array(
         [
@@ -192,7 +128,7 @@ def solve_conditioned(
         gradient = error * n_have / len(scores)
         step = np.linalg.solve(hessian + damping * np.eye(len(a)), gradient)
         new = potential(a - step)
-        # The value alone cannot tell improvement near the minimum.
+        # Near the minimum the value alone does not show an improvement.
         if new[0] < value or np.abs(new[1]).max() < np.abs(error).max():
             a = a - step
             value, error, hessian = new
@@ -212,22 +148,7 @@ def solve_conditioned(
 def draw_hidden(
     log_hide: np.ndarray, constrained: np.ndarray, uniform: np.ndarray
 ) -> np.ndarray:
-    """Draw hidden blocks exactly, one modality after the other.
-
-    Parameters
-    ----------
-    log_hide : ndarray of shape (n, M)
-        Log probability that a block is hidden, before conditioning.
-    constrained : ndarray of bool of shape (n,)
-        Rows in which something must be kept.
-    uniform : ndarray of shape (n, M)
-        Uniform numbers in [0, 1).
-
-    Returns
-    -------
-    ndarray of bool of shape (n, M)
-        True is hidden.
-    """
+    """Draw hidden blocks exactly, one modality after the other."""
     out = np.empty(log_hide.shape, dtype=bool)
     # Log probability that this and all later modalities are hidden.
     tail = np.cumsum(log_hide[:, ::-1], axis=1)[:, ::-1]
@@ -236,7 +157,7 @@ def draw_hidden(
         p = np.exp(log_hide[:, m])
         rows = np.flatnonzero(open_rows)
         if len(rows):
-            # Nothing kept so far: condition on something later or this one being kept.
+            # No block kept so far: condition on this or a later one being kept.
             later = tail[rows, m + 1] if m + 1 < tail.shape[1] else np.zeros(len(rows))
             with np.errstate(invalid="ignore", divide="ignore"):
                 # 0 / 0 only where this and all later ones cannot be kept, which an

@@ -22,7 +22,7 @@ class MultimodalData:
 
     A block is an array with one row per sample and any shape behind it: a table of
     laboratory values ``(n, 12)``, images ``(n, 1, 28, 28)``, series ``(n, T, F)``,
-    tokens ``(n, T)``. Which blocks a row has stands in :attr:`present`, inside the
+    tokens ``(n, T)``. Which blocks a row has stands in ``present``, inside the
     container, so that it survives every splitter and search of scikit-learn.
 
     Parameters

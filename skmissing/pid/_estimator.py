@@ -159,16 +159,16 @@ class PIDEstimator(PIDResults, BaseEstimator):
 
     See Also
     --------
-    broja : Decomposes a table of probabilities.
-    PropensityWeighter : The weights.
+    skmissing.pid.broja : Decomposes a table of probabilities.
+    skmissing.PropensityWeighter : The weights.
 
     Notes
     -----
     *Definition.* With sources :math:`X_1, X_2` and :math:`I^*` the smallest information
     about Y that any coupling of the pairs :math:`(Y, X_1)` and :math:`(Y, X_2)` allows
-    (see :func:`broja`), :math:`U_1 = I^* - I(Y; X_2)`, :math:`U_2 = I^* - I(Y; X_1)`,
-    :math:`R = I(Y; X_1) + I(Y; X_2) - I^*` and :math:`S = I(Y; X_1, X_2) - I^*`. A
-    single source has all its information as unique.
+    (see :func:`~skmissing.pid.broja`), :math:`U_1 = I^* - I(Y; X_2)`,
+    :math:`U_2 = I^* - I(Y; X_1)`, :math:`R = I(Y; X_1) + I(Y; X_2) - I^*` and
+    :math:`S = I(Y; X_1, X_2) - I^*`. A single source has all its information as unique.
 
     *Rows.* Only those that have every source and a label count, with the weight
     ``sample_weight`` times that of ``propensity`` (:cite:t:`icym2i`), whose

@@ -71,7 +71,7 @@ class RidgeLogistic:
         noise = np.finfo(np.float64).eps * len(X) * np.abs(self._mean)
         self._scale = np.where(spread > noise, spread, np.inf)
         small = X.shape[1] * len(np.unique(y)) <= NEWTON_COEFFICIENTS
-        self._model = LogisticRegression(
+        self.model_ = LogisticRegression(
             C=1.0 / (self.alpha * weight.sum()),
             solver="newton-cholesky" if small else "lbfgs",
             tol=1e-8 if small else 1e-4,
@@ -79,15 +79,15 @@ class RidgeLogistic:
             warm_start=start is not None,
         )
         if start is not None:
-            self._model.coef_ = start._model.coef_.copy()
-            self._model.intercept_ = start._model.intercept_.copy()
+            self.model_.coef_ = start.model_.coef_.copy()
+            self.model_.intercept_ = start.model_.intercept_.copy()
         with warnings.catch_warnings():
             # Where features separate the classes a weak penalty converges slowly; the
             # tuning then prefers a stronger one.
             warnings.simplefilter("ignore", ConvergenceWarning)
             warnings.simplefilter("ignore", LinAlgWarning)
-            self._model.fit((X - self._mean) / self._scale, y, sample_weight=weight)
-        self.classes_ = self._model.classes_
+            self.model_.fit((X - self._mean) / self._scale, y, sample_weight=weight)
+        self.classes_ = self.model_.classes_
         return self
 
     def predict_log_proba(self, X: np.ndarray) -> np.ndarray:
@@ -102,7 +102,7 @@ class RidgeLogistic:
         -------
         ndarray of shape (n, n_classes)
         """
-        score = self._model.decision_function((X - self._mean) / self._scale)
+        score = self.model_.decision_function((X - self._mean) / self._scale)
         if score.ndim == 1:
             score = np.column_stack([np.zeros_like(score), score])
         # In log space a confident model stays finite.
@@ -150,6 +150,7 @@ class PenaltySearch:
         folds: np.ndarray,
         groups: np.ndarray | None,
         seed: int,
+        *,
         trains: np.ndarray | None = None,
     ) -> None:
         self._X, self._y, self._weight, self._folds = X, y, weight, folds

@@ -47,8 +47,9 @@ class SourceModel:
             self._table = flat.transform(rows.data)
             trains = None if folds.train_on_rest else np.array(folds.trains)
             self._search = PenaltySearch(
-                self._table, rows.y, rows.weight, folds.fold, rows.groups, seed, trains
-            )
+                self._table, rows.y, rows.weight, folds.fold, rows.groups, seed,
+                trains=trains,
+            )  # fmt: skip
 
     def cross_fit(self) -> np.ndarray:
         """Logarithm of posterior over prior by models that have not seen the row."""

@@ -12,6 +12,7 @@ import numpy as np
 from .._estimation._rows import LabelledRows, warn_unobserved
 from .._utils._random import draw_seed
 from .._utils._sklearn_compat import Interval, StrOptions
+from ..missingness._hide import spare_one_block
 from ..modalities._multimodal_data import MultimodalData
 from ..nn._base import BaseNetClassifier
 from ..nn._docs import fill_doc
@@ -19,22 +20,21 @@ from ..nn._encoder_bank import EncoderBank
 from ..nn._fitted_net import FittedNet
 from ..nn._training import Expand, TrainingPlan, train_net
 from ..nn.encoders._encoder import Encoder, check_widths
-from ._impact import ImpactMixin
-from ._module import PRIMOModule, make_noise
+from ._impact import BaseImpactClassifier
+from ._module import PRIMOModule, PRIMOSettings
 
-# Copies with something hidden of each row held out for early stopping.
+# Copies with hidden blocks of each row that is held out for early stopping.
 N_HIDINGS = 2
 
 
 @fill_doc
-class PRIMOClassifier(ImpactMixin, BaseNetClassifier):
-    """Classifier that says how much a missing modality could change a prediction.
+class PRIMOClassifier(BaseImpactClassifier):
+    """Classifier that reports how much a missing modality could change a prediction.
 
-    A latent vector z stands for what is not there. Its distribution given the
-    modalities that a row has is learnt together with a classifier that reads z;
-    complete and incomplete rows train it alike. A prediction is the average over draws
-    of z, and how far the draws disagree is how much the prediction could change if
-    more were known.
+    A latent vector z stands for what is missing. Its distribution given the modalities
+    of a row is learned together with a classifier that reads z; complete and incomplete
+    rows train it alike. A prediction is the average over draws of z. The disagreement
+    of the draws indicates how much the prediction could change if more were known.
 
     Parameters
     ----------
@@ -49,21 +49,19 @@ class PRIMOClassifier(ImpactMixin, BaseNetClassifier):
         Weight of the divergence of the prior from a standard normal distribution.
     tie_weight : float, default=0.1
         Weight of the divergence of the prior given all that a row has from that given
-        a part of it. The paper has 1, with which z says too little, see Notes.
-    posterior_batch_norm : bool, default=False
-        Batch norm on the posterior's mean, with fixed scale.
-    bn_gamma : float, default=1.0
-        That scale.
+        a part of it. The paper has 1, with which z carries too little, see Notes.
+    posterior_norm : float, default=None
+        Fixed scale of batch norm on the posterior's mean. None: no batch norm.
     classifier_input : {"present", "core"}, default="present"
         Codes that the classifier gets beside z, where ``core_`` is not empty. "core":
         those of the core, as published; all else reaches it through z alone.
-        "present": those of whatever is there; in training, half of the time those of
-        a part of it, so that z has something to tell.
+        "present": those of all modalities of the row; in training, half of the time
+        those of a part of them, so that z has information to add.
     classifier_dropout : float in [0, 1), default=0.5
-        Share of the values of the codes that the classifier does not get in training.
-        Without it a net that can remember the labels has no use for z.
-    n_samples : int, default=200
-        Draws of z for a prediction, the same for all rows and all calls.
+        Dropout on the codes that the classifier reads in training. Without it a net
+        that overfits has no use for z.
+    n_draws : int, default=200
+        Monte Carlo draws of z for a prediction, the same for all rows and calls.
     shared_noise : bool, default=False
         In training, draw noise once per batch instead of once per row. Slower to
         learn; a weight of 2 is then the same as two rows.
@@ -102,16 +100,16 @@ class PRIMOClassifier(ImpactMixin, BaseNetClassifier):
         + \\lambda_t KL(p(z | x_S) \\| p(z | x_T)),
 
     with z drawn from q and divergences summed over its dimensions (:cite:t:`primo`,
-    equations 5 to 7). For two modalities of which one is always there, T is that one.
-    In general T is drawn anew for every row and batch, from what remains of S if some
-    of the modalities that training rows may lack are taken away.
+    equations 5 to 7). For two modalities of which one is always present, T is that one.
+    In general T is drawn anew for every row and batch: S without some of the modalities
+    that may be missing in training rows.
 
-    The paper's weights of 1 are not the default. With them z says too little of what
+    The paper's weights of 1 are not the default. With them z carries too little of what
     is missing. With ``classifier_input="core"``, where the second modality decides
     between two classes, the loss with :math:`\\lambda_t` is least at the confidence
     1 - e with :math:`\\lambda_t (1 - e) \\log((1 - e) / e) = 1`: 0.78 for 1, 0.99995
-    for 0.1. Accuracy hides this, since a hedged answer is on the right side. The
-    paper's setting is ``anchor_weight=1, tie_weight=1, posterior_batch_norm=True,
+    for 0.1. Accuracy hides this, since a hedged prediction has the right class. The
+    paper's setting is ``anchor_weight=1, tie_weight=1, posterior_norm=1.0,
     classifier_dropout=0, classifier_input="core"``.
 
     Early stopping watches the log-loss of the averaged prediction on rows held out, as
@@ -138,15 +136,14 @@ class PRIMOClassifier(ImpactMixin, BaseNetClassifier):
         "beta": [Interval(Real, 0, None, closed="left")],
         "anchor_weight": [Interval(Real, 0, None, closed="left")],
         "tie_weight": [Interval(Real, 0, None, closed="left")],
-        "posterior_batch_norm": ["boolean"],
-        "bn_gamma": [Interval(Real, 0, None, closed="neither")],
+        "posterior_norm": [Interval(Real, 0, None, closed="neither"), None],
         "classifier_input": [StrOptions({"present", "core"})],
         "classifier_dropout": [Interval(Real, 0, 1, closed="left")],
-        "n_samples": [Interval(Integral, 1, None, closed="left")],
+        "n_draws": [Interval(Integral, 1, None, closed="left")],
         "shared_noise": ["boolean"],
         "hidden": ["array-like"],
     }
-    _not_of_the_net = ("n_samples", "beta", "anchor_weight", "tie_weight",
+    _not_of_the_net = ("n_draws", "beta", "anchor_weight", "tie_weight",
                        "shared_noise")  # fmt: skip
 
     _fitted: FittedNet
@@ -159,14 +156,13 @@ class PRIMOClassifier(ImpactMixin, BaseNetClassifier):
         beta: float = 1.0,
         anchor_weight: float = 0.1,
         tie_weight: float = 0.1,
-        posterior_batch_norm: bool = False,
-        bn_gamma: float = 1.0,
+        posterior_norm: float | None = None,
         classifier_input: str = "present",
         classifier_dropout: float = 0.5,
-        n_samples: int = 200,
+        n_draws: int = 200,
         shared_noise: bool = False,
         hidden: Sequence[int] = (64,),
-        encoders: list | None = None,
+        encoders: dict | list | None = None,
         max_epochs: int = 50,
         lr: float = 1e-3,
         batch_size: int | str | None = "auto",
@@ -189,11 +185,10 @@ class PRIMOClassifier(ImpactMixin, BaseNetClassifier):
         self.beta = beta
         self.anchor_weight = anchor_weight
         self.tie_weight = tie_weight
-        self.posterior_batch_norm = posterior_batch_norm
-        self.bn_gamma = bn_gamma
+        self.posterior_norm = posterior_norm
         self.classifier_input = classifier_input
         self.classifier_dropout = classifier_dropout
-        self.n_samples = n_samples
+        self.n_draws = n_draws
         self.shared_noise = shared_noise
         self.hidden = hidden
         self.encoders = encoders
@@ -224,10 +219,24 @@ class PRIMOClassifier(ImpactMixin, BaseNetClassifier):
         if len(self.hidden):
             check_widths("hidden", self.hidden)
         names, n_classes = rows.data.names, len(rows.classes)
-        something = rows.data.present.any(axis=1)
-        always = np.asarray(rows.data.present[something].all(axis=0))
+        any_present = rows.data.present.any(axis=1)
+        always = np.asarray(rows.data.present[any_present].all(axis=0))
         core = [n for n, a in zip(names, always) if a and not always.all()]
         noise_seed, hiding_seed = draw_seed(rng), draw_seed(rng)
+
+        settings = PRIMOSettings(
+            hidden=tuple(self.hidden),
+            latent_dim=int(self.latent_dim),
+            beta=float(self.beta),
+            anchor_weight=float(self.anchor_weight),
+            tie_weight=float(self.tie_weight),
+            posterior_norm=(
+                None if self.posterior_norm is None else float(self.posterior_norm)
+            ),
+            dropout=float(self.classifier_dropout),
+            core_only=self.classifier_input == "core",
+            shared_noise=bool(self.shared_noise),
+        )
 
         def build(bank: EncoderBank) -> PRIMOModule:
             return PRIMOModule(
@@ -235,15 +244,7 @@ class PRIMOClassifier(ImpactMixin, BaseNetClassifier):
                 n_classes,
                 [names.index(name) for name in bank.names],
                 [name in core for name in bank.names],
-                self.classifier_input == "core",
-                tuple(self.hidden),
-                int(self.latent_dim),
-                float(self.beta),
-                float(self.anchor_weight),
-                float(self.tie_weight),
-                float(self.bn_gamma) if self.posterior_batch_norm else None,
-                float(self.classifier_dropout),
-                bool(self.shared_noise),
+                settings,
             )
 
         self._fitted = train_net(
@@ -268,15 +269,12 @@ class PRIMOClassifier(ImpactMixin, BaseNetClassifier):
         return self._fitted.usable(data)
 
     def _log_proba(self, data: MultimodalData) -> np.ndarray:
-        noise = self._noise(self.n_samples)
+        noise = self._noise(self.n_draws)
 
         def mean(module: Any, batch: Any) -> Any:
             return module.mean_log_proba(batch, noise)
 
         return self._fitted.apply(data, mean)
-
-    def _noise(self, n_samples: int) -> Any:
-        return make_noise(self._noise_seed, int(n_samples), int(self.latent_dim))
 
 
 def hide_parts(core: list[bool], seed: int) -> Expand:
@@ -291,10 +289,7 @@ def hide_parts(core: list[bool], seed: int) -> Expand:
         share = rng.uniform(size=(len(copies), 1))
         hidden = present & ~np.array(core) & (chance < share)
         hidden[:n] = False
-        # Rows keep a block: the one that is the last to go.
-        lost = ~(present & ~hidden).any(axis=1)
-        last = np.where(present, chance, -1.0).argmax(axis=1)
-        hidden[lost, last[lost]] = False
+        hidden = spare_one_block(hidden, present, chance)
         factor = np.where(np.arange(len(copies)) < n, 1.0, 1.0 / N_HIDINGS)
         return replace(
             copies, data=copies.data.hide(hidden), weight=copies.weight * factor

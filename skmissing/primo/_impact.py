@@ -13,45 +13,47 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
+from ..nn._base import BaseNetClassifier
 from ..nn._fitted_net import FittedNet
-from ._module import summarise
+from ._module import Summary, make_noise, summarise
 from ._plausible import label_weights
 
 
-class ImpactMixin:
-    """What the draws of the latent vector say, beside their mean."""
+class BaseImpactClassifier(BaseNetClassifier):
+    """Classifier with draws of a latent vector, and what they indicate."""
 
     modalities: Any
-    n_samples: int
-    classes_: np.ndarray
+    n_draws: int
+    latent_dim: int
     _fitted: FittedNet
+    _noise_seed: int
 
-    def sample_proba(self, X: Any, n_samples: int | None = None) -> np.ndarray:
+    def sample_proba(self, X: Any, n_draws: int | None = None) -> np.ndarray:
         """Class probabilities for each draw of the latent vector.
 
         Parameters
         ----------
         X : {array, DataFrame, MultimodalData} with n rows
             Any pattern of missing modalities.
-        n_samples : int, default=None
-            Number of draws. None: ``n_samples`` of the estimator. The first of more
+        n_draws : int, default=None
+            Number of draws. None: ``n_draws`` of the estimator. The first of more
             draws are those of fewer.
 
         Returns
         -------
-        ndarray of float64 of shape (n, n_samples, n_classes)
+        ndarray of float64 of shape (n, n_draws, n_classes)
             Draw k is the same for all rows. NaN in rows without a usable modality.
             Takes 8 bytes for each value; ``predict_proba`` needs none of it at once.
         """
         data, usable = self._read(X)
-        noise = self._noise(self._check_n(n_samples))  # type: ignore[attr-defined]
+        noise = self._noise(self._check_n_draws(n_draws))
         out = np.full((len(data), len(noise), len(self.classes_)), np.nan)
 
         def every(module: Any, batch: Any) -> Any:
             return torch.cat(list(module.samples(batch, noise))).exp()
 
         if usable.any():
-            with self._while_predicting():  # type: ignore[attr-defined]
+            with self._while_predicting():
                 out[usable] = self._fitted.apply(data[usable], every)
         return out
 
@@ -60,9 +62,9 @@ class ImpactMixin:
         X: Any,
         *,
         modality: str | Sequence[str] | None = None,
-        n_samples: int | None = None,
+        n_draws: int | None = None,
     ) -> pd.DataFrame:
-        """How far predictions could move if a modality were there.
+        """How far predictions could move if a modality were available.
 
         Parameters
         ----------
@@ -70,8 +72,8 @@ class ImpactMixin:
             Any pattern of missing modalities.
         modality : str or sequence of str, default=None
             Which ones. None: each in turn.
-        n_samples : int, default=None
-            Number of draws. None: ``n_samples`` of the estimator.
+        n_draws : int, default=None
+            Number of draws. None: ``n_draws`` of the estimator.
 
         Returns
         -------
@@ -83,9 +85,9 @@ class ImpactMixin:
             v_missing
                 V with the modality hidden: the mean total variation distance between
                 the prediction of a draw and their average, from 0 to 1. NaN where the
-                row has nothing else.
+                row has no other modality.
             v_complete
-                V with it, NaN where the row lacks it.
+                V with it, NaN where it is missing.
             gap
                 ``v_missing - v_complete``: what the modality settles. What stays when
                 it arrives is left out, but label noise makes the gap smaller than the
@@ -100,37 +102,35 @@ class ImpactMixin:
         """
         data, _ = self._read(X)
         names = self._check_names(modality, data.names)
-        n_draws = self._check_n(n_samples)
+        n_draws = self._check_n_draws(n_draws)
         full = self._summaries(data, n_draws)
         tables = []
         for name in names:
             hidden = self._summaries(data.hide(name), n_draws)
-            here = data.present[:, data.names.index(name)]
-            bound = 1.0 - np.square(hidden[:, 3:]).sum(axis=1)
+            present = data.present[:, data.names.index(name)]
+            bound = 1.0 - np.square(hidden.mean).sum(axis=1)
             # Rounding leaves a sure prediction a bound of 1e-16, not 0.
             sure = bound < 1e-12
-            relative = np.where(sure, 0.0, hidden[:, 0] / np.where(sure, 1.0, bound))
-            complete = np.where(here, full[:, 0], np.nan)
+            relative = np.where(sure, 0.0, hidden.v / np.where(sure, 1.0, bound))
+            complete = np.where(present, full.v, np.nan)
             tables.append(
                 pd.DataFrame(
                     {
                         "row": np.arange(len(data)),
                         "modality": name,
-                        "v_missing": hidden[:, 0],
+                        "v_missing": hidden.v,
                         "v_complete": complete,
-                        "gap": hidden[:, 0] - complete,
-                        "v_relative": np.where(
-                            np.isnan(hidden[:, 0]), np.nan, relative
-                        ),
-                        "mutual_information": hidden[:, 2],
-                        "mc_error": hidden[:, 1],
+                        "gap": hidden.v - complete,
+                        "v_relative": np.where(np.isnan(hidden.v), np.nan, relative),
+                        "mutual_information": hidden.information,
+                        "mc_error": hidden.v_error,
                     }
                 )
             )
         return pd.concat(tables, ignore_index=True)
 
     def acquisition_order(self, X: Any, modality: str) -> np.ndarray:
-        """Rows that lack a modality, by how much it could change their prediction.
+        """Rows without a modality, by how much it could change their prediction.
 
         Parameters
         ----------
@@ -141,9 +141,9 @@ class ImpactMixin:
 
         Returns
         -------
-        ndarray of int of shape (n_lacking,)
-            Numbers of the rows without it, the largest V first. Rows with nothing at
-            all, of which nothing is known, come last.
+        ndarray of int of shape (n_missing,)
+            Numbers of the rows without it, the largest V first. Rows without any
+            modality come last.
         """
         data, _ = self._read(X)
         if not isinstance(modality, str):
@@ -151,13 +151,13 @@ class ImpactMixin:
                 f"Got modality={modality!r}, expected one of {data.names}."
             )
         (name,) = self._check_names(modality, data.names)
-        lacking = np.flatnonzero(~data.present[:, data.names.index(name)])
-        if not len(lacking):
-            return lacking
-        v = self._summaries(data[lacking], self.n_samples)[:, 0]
-        return lacking[np.argsort(-np.nan_to_num(v, nan=-1.0), kind="stable")]
+        missing = np.flatnonzero(~data.present[:, data.names.index(name)])
+        if not len(missing):
+            return missing
+        v = self._summaries(data[missing], self.n_draws).v
+        return missing[np.argsort(-np.nan_to_num(v, nan=-1.0), kind="stable")]
 
-    def bias(
+    def distance_to_references(
         self,
         X: Any,
         *,
@@ -170,7 +170,7 @@ class ImpactMixin:
         Parameters
         ----------
         X : {array, DataFrame, MultimodalData} with n rows
-            Rows that have everything; others get NaN.
+            Complete rows; others get NaN.
         modality : str or sequence of str
             What is hidden for the comparison with ``unimodal``.
         unimodal, multimodal : classifier
@@ -189,29 +189,29 @@ class ImpactMixin:
         names = self._check_names(modality, data.names)
         out: dict[str, np.ndarray] = {"row": np.arange(len(data))}
         rows = np.flatnonzero(data.present.all(axis=1))
-        for column, oracle, part in (
+        for column, reference, part in (
             ("missing", unimodal, data.hide(names)),
             ("complete", multimodal, data),
         ):
-            if not np.array_equal(oracle.classes_, self.classes_):
+            if not np.array_equal(reference.classes_, self.classes_):
                 raise ValueError(
                     f"Got a reference model with the classes "
-                    f"{np.asarray(oracle.classes_).tolist()}, expected "
+                    f"{np.asarray(reference.classes_).tolist()}, expected "
                     f"{self.classes_.tolist()}."
                 )
-            own = self.predict_proba(part[rows])  # type: ignore[attr-defined]
-            # A reference may know no more than the modalities that it was made of.
-            known = getattr(oracle, "modality_names_in_", data.names)
+            own = self.predict_proba(part[rows])
+            # A reference may know no more than the modalities that it was fitted on.
+            known = getattr(reference, "modality_names_in_", data.names)
             seen = part.select([name for name in data.names if name in known])
-            distance = np.abs(own - oracle.predict_proba(seen[rows])).sum(axis=1)
+            distance = np.abs(own - reference.predict_proba(seen[rows])).sum(axis=1)
             out[column] = np.full(len(data), np.nan)
             out[column][rows] = 0.5 * distance
         return pd.DataFrame(out)
 
     def plausible_labels(
-        self, X: Any, *, method: str = "mixture", n_samples: int | None = None
+        self, X: Any, *, method: str = "mixture", n_draws: int | None = None
     ) -> pd.DataFrame:
-        """Labels that remain plausible, and how much of the future says each.
+        """Labels that remain plausible, and the share of the draws that predict each.
 
         Parameters
         ----------
@@ -219,11 +219,11 @@ class ImpactMixin:
             Any pattern of missing modalities.
         method : {"mixture", "argmax"}, default="mixture"
             "mixture": the centred logits of the draws are clustered by a
-            Dirichlet-process mixture, a cluster says its most probable label, and the
-            weights of clusters are summed by label; about 0.05 s for each row.
-            "argmax": the share of draws that say each label; instant.
-        n_samples : int, default=None
-            Number of draws. None: ``n_samples`` of the estimator.
+            Dirichlet-process mixture, a cluster predicts its most probable label, and
+            the weights of clusters are summed by label; about 0.05 s for each row.
+            "argmax": the share of draws that predict each label; instant.
+        n_draws : int, default=None
+            Number of draws. None: ``n_draws`` of the estimator.
 
         Returns
         -------
@@ -231,7 +231,7 @@ class ImpactMixin:
             Columns ``row``, ``label`` and ``weight``, one row for each row of X and
             label with a positive weight, the largest first. Weights of a row sum to 1.
             The number of clusters is not reported: it is 4 to 6 even where all of them
-            say the same. Rows without a usable modality have no entry.
+            predict the same. Rows without a usable modality have no entry.
         """
         if method not in ("mixture", "argmax"):
             raise ValueError(f"Got method={method!r}, expected 'mixture' or 'argmax'.")
@@ -241,11 +241,11 @@ class ImpactMixin:
         for row in np.flatnonzero(usable):
             logs = np.log(
                 np.maximum(
-                    self.sample_proba(data[row : row + 1], n_samples)[0],
+                    self.sample_proba(data[row : row + 1], n_draws)[0],
                     np.finfo(np.float64).tiny,
                 )
             )
-            weight = label_weights(logs, method, self._noise_seed)  # type: ignore[attr-defined]
+            weight = label_weights(logs, method, self._noise_seed)
             order = np.argsort(-weight, kind="stable")
             records += [
                 (row, self.classes_[c], weight[c]) for c in order if weight[c] > 0
@@ -255,21 +255,25 @@ class ImpactMixin:
     # -- helpers -----------------------------------------------------------------------
 
     def _read(self, X: Any) -> tuple[MultimodalData, np.ndarray]:
+        """X as in fit, and which of its rows can be predicted."""
         check_is_fitted(self)
         data = check_multimodal(self, X, self.modalities, reset=False)
-        return data, self._answerable(data)  # type: ignore[attr-defined]
+        return data, self._answerable(data)
 
-    def _check_n(self, n_samples: int | None) -> int:
-        n = self.n_samples if n_samples is None else n_samples
+    def _noise(self, n_draws: int) -> Any:
+        return make_noise(self._noise_seed, int(n_draws), int(self.latent_dim))
+
+    def _check_n_draws(self, n_draws: int | None) -> int:
+        n = self.n_draws if n_draws is None else n_draws
         if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:
-            raise ValueError(f"Got n_samples={n!r}, expected a positive integer.")
+            raise ValueError(f"Got n_draws={n!r}, expected a positive integer.")
         return int(n)
 
     def _check_names(self, modality: Any, names: list[str]) -> list[str]:
+        """The modalities asked for, each once, in the order given."""
         if modality is None:
             return names
         single = isinstance(modality, (str, Integral))
-        # Each once, in the order given.
         chosen: list[Any] = list(dict.fromkeys([modality] if single else modality))
         if not chosen or not set(chosen) <= set(names):
             raise ValueError(
@@ -277,18 +281,19 @@ class ImpactMixin:
             )
         return chosen
 
-    def _summaries(self, data: MultimodalData, n_samples: int) -> np.ndarray:
-        """V, its error, mutual information and mean prediction; NaN for empty rows."""
-        usable = self._answerable(data)  # type: ignore[attr-defined]
-        out = np.full((len(data), 3 + len(self.classes_)), np.nan)
+    def _summaries(self, data: MultimodalData, n_draws: int) -> Summary:
+        """Summary of the draws of each row, NaN in rows without a usable modality."""
+        usable = self._answerable(data)
+        out = np.full((len(data), Summary.n_columns(len(self.classes_))), np.nan)
         if usable.any():
-            noise = self._noise(n_samples)  # type: ignore[attr-defined]
+            noise = self._noise(n_draws)
 
             def summaries(module: Any, batch: Any) -> Any:
-                return torch.cat([summarise(p) for p in module.samples(batch, noise)])
+                parts = [summarise(p) for p in module.samples(batch, noise)]
+                return torch.cat([part.columns() for part in parts])
 
-            with self._while_predicting():  # type: ignore[attr-defined]
+            with self._while_predicting():
                 out[usable] = self._fitted.apply(
                     data if usable.all() else data[usable], summaries
                 )
-        return out
+        return Summary.from_columns(out)

@@ -1,10 +1,11 @@
-"""Net with a latent variable that stands for what is not there."""
+"""Net with a latent variable that stands for what is missing."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,35 +24,23 @@ N_VALIDATION = 64
 CHUNK = 2**23
 
 
-class PRIMOModule(TaskModule):
-    """Prior, posterior and classifier around one latent vector.
+@dataclass(frozen=True)
+class PRIMOSettings:
+    """What the net and its loss are made of; fields as parameters of the estimator."""
 
-    Parameters
-    ----------
-    bank : EncoderBank
-        Encoders of the modalities.
-    n_classes : int
-        Number of classes.
-    columns : list of int
-        Columns of the present mask that belong to the encoders.
-    core : list of bool
-        Encoders of the modalities that every training row has; never taken away.
-    core_only : bool
-        Only the codes of the core go to the classifier directly. Else, and where
-        there is no core, those of whatever is there.
-    hidden : sequence of int
-        Widths of the layers of each of the three nets.
-    latent_dim : int
-        Length of the latent vector.
-    beta, anchor_weight, tie_weight : float
-        Weights of the divergences.
-    bn_gamma : float or None
-        Scale of the batch norm on the posterior's mean; None: no batch norm.
-    dropout : float
-        Share of the code's values that the classifier does not get in training.
-    shared_noise : bool
-        Draw once per batch instead of once per row.
-    """
+    hidden: Sequence[int]
+    latent_dim: int
+    beta: float
+    anchor_weight: float
+    tie_weight: float
+    posterior_norm: float | None
+    dropout: float
+    core_only: bool
+    shared_noise: bool
+
+
+class PRIMOModule(TaskModule):
+    """Prior, posterior and classifier around one latent vector."""
 
     def __init__(
         self,
@@ -59,30 +48,19 @@ class PRIMOModule(TaskModule):
         n_classes: int,
         columns: list[int],
         core: list[bool],
-        core_only: bool,
-        hidden: Sequence[int],
-        latent_dim: int,
-        beta: float,
-        anchor_weight: float,
-        tie_weight: float,
-        bn_gamma: float | None,
-        dropout: float,
-        shared_noise: bool,
+        settings: PRIMOSettings,
     ) -> None:
         super().__init__(bank, n_classes)
         self.columns = columns
-        self.latent_dim = latent_dim
-        self.beta = beta
-        self.anchor_weight = anchor_weight
-        self.tie_weight = tie_weight
-        self.shared_noise = shared_noise
-        self.core_only = core_only and any(core)
+        self.settings = settings
+        self.core_only = settings.core_only and any(core)
         self.core: Any
         self.register_buffer("core", torch.tensor(core))
+        hidden, latent_dim = settings.hidden, settings.latent_dim
         width, bits = sum(bank.widths), len(columns)
         self.prior = _mlp(width + bits, hidden, 2 * latent_dim)
         self.posterior = _mlp(width + bits + n_classes, hidden, 2 * latent_dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(settings.dropout)
         first = int(hidden[0]) if len(hidden) else n_classes
         # One layer in two parts: that of the codes is done once for all samples.
         self.from_codes = nn.Linear(width + bits, first)
@@ -93,9 +71,9 @@ class PRIMOModule(TaskModule):
             else nn.Identity()
         )
         self.norm: Any = None
-        if bn_gamma is not None:
+        if settings.posterior_norm is not None:
             self.norm = nn.BatchNorm1d(latent_dim)
-            nn.init.constant_(self.norm.weight, bn_gamma)
+            nn.init.constant_(self.norm.weight, settings.posterior_norm)
             self.norm.weight.requires_grad_(False)
         self.register_buffer("validation", torch.randn(N_VALIDATION, latent_dim))
 
@@ -112,15 +90,15 @@ class PRIMOModule(TaskModule):
             dim=1,
         )
 
-    def _spread(self, kept: Any) -> Any:
+    def _widen(self, kept: Any) -> Any:
         """A mask of modalities as one of code values."""
         widths = torch.tensor(self.bank.widths, device=kept.device)
         return kept.repeat_interleave(widths, dim=1)
 
     def _given(self, codes: Any, kept: Any) -> Any:
-        """Codes of some modalities, with bits that say which."""
+        """Codes of some modalities, with bits that indicate which."""
         return torch.cat(
-            [codes * self._spread(kept).to(codes.dtype), kept.to(codes.dtype)], dim=1
+            [codes * self._widen(kept).to(codes.dtype), kept.to(codes.dtype)], dim=1
         )
 
     def prior_of(self, codes: Any, kept: Any) -> tuple[Any, Any]:
@@ -155,72 +133,62 @@ class PRIMOModule(TaskModule):
         z = mean + torch.exp(0.5 * log_var) * self._noise(mean)
         logits = self.rest(self._from_codes(codes, shown) + self.from_latent(z))
         loss = nn.functional.cross_entropy(logits, batch.y, reduction="none")
-        loss = loss + self.beta * divergence((mean, log_var), prior)
-        if self.anchor_weight == 0 and self.tie_weight == 0:
+        loss = loss + self.settings.beta * divergence((mean, log_var), prior)
+        anchor, tie = self.settings.anchor_weight, self.settings.tie_weight
+        if anchor == 0 and tie == 0:
             return loss
         lower = self.prior_of(codes, part)
         standard = (torch.zeros_like(lower[0]), torch.zeros_like(lower[1]))
-        loss = loss + self.anchor_weight * divergence(lower, standard)
-        # Where nothing was taken away the two are the same and their distance is 0.
-        return loss + self.tie_weight * divergence(prior, lower)
+        loss = loss + anchor * divergence(lower, standard)
+        # Without a removed modality the two are the same and their distance is 0.
+        return loss + tie * divergence(prior, lower)
 
     def _uniform(self, present: Any, n_columns: int) -> Any:
-        rows = 1 if self.shared_noise else len(present)
+        """Uniform numbers for each row, or for the batch."""
+        rows = 1 if self.settings.shared_noise else len(present)
         return torch.rand((rows, n_columns), device=present.device)
 
     def _noise(self, like: Any) -> Any:
-        rows = 1 if self.shared_noise else len(like)
-        return torch.randn(
-            (rows, self.latent_dim), dtype=like.dtype, device=like.device
-        )
+        """Normal numbers for each row, or for the batch."""
+        rows = 1 if self.settings.shared_noise else len(like)
+        shape = (rows, self.settings.latent_dim)
+        return torch.randn(shape, dtype=like.dtype, device=like.device)
 
     def _draw_part(self, present: Any) -> Any:
-        """A part of what each row has: less some modalities, never all.
+        """A part of what each row has: without some modalities, but never all.
 
-        The core is never taken away; a row with nothing else keeps what it has.
+        The core is never removed; a row that has only one modality keeps it.
         """
         u = self._uniform(present, present.shape[1] + 1)
-        may_go = present & ~self.core
+        removable = present & ~self.core
         chance, order = u[:, :1], u[:, 1:].expand(present.shape)
-        # From one to all of those that may go, each number as likely.
-        n_may = may_go.sum(dim=1, keepdim=True)
-        most = torch.where((present & self.core).any(dim=1, keepdim=True),
-                           n_may, n_may - 1)  # fmt: skip
-        n_gone = torch.floor(chance * most) + 1
-        rank = torch.where(may_go, order, 2.0).argsort(dim=1).argsort(dim=1)
-        gone = may_go & (rank < n_gone) & (most > 0)
-        return present & ~gone
+        # From one to all of those that may be removed, each number as likely.
+        n_removable = removable.sum(dim=1, keepdim=True)
+        has_core = (present & self.core).any(dim=1, keepdim=True)
+        most = torch.where(has_core, n_removable, n_removable - 1)
+        n_removed = torch.floor(chance * most) + 1
+        rank = torch.where(removable, order, 2.0).argsort(dim=1).argsort(dim=1)
+        removed = removable & (rank < n_removed) & (most > 0)
+        return present & ~removed
 
     def _draw_shown(self, present: Any, part: Any) -> Any:
         """Modalities whose codes the classifier gets in training."""
         if self.core_only:
             return present & self.core
         # Half of the time all, as at prediction; half of the time the part, so that
-        # the latent vector has something to tell.
+        # the latent vector has information to add.
         return torch.where(self._uniform(present, 1) < 0.5, present, part)
 
     # -- prediction --------------------------------------------------------------------
 
     def samples(self, batch: Batch, noise: Any) -> Any:
-        """Iterate over log-probabilities of samples, some rows at a time.
-
-        Parameters
-        ----------
-        batch : Batch of n rows
-            The rows.
-        noise : tensor of shape (K, latent_dim)
-            Standard normal, the same for every row.
-
-        Yields
-        ------
-        tensor of float64 of shape (rows, K, n_classes)
-        """
+        """Iterate over log-probabilities of samples, some rows at a time."""
         present = batch.present[:, self.columns]
         codes = self.codes(batch)
         mean, log_var = self.prior_of(codes, present)
         base = self._from_codes(codes, self._shown(present))
         noise = noise.to(mean.dtype).to(mean.device)
-        width = max(base.shape[1], self.n_classes, self.latent_dim)
+        width = max(base.shape[1], self.n_classes, self.settings.latent_dim)
         step = max(CHUNK // (len(noise) * width), 1)
         # Linear in the noise: z enters as mean and as noise times deviation.
         shift = base + self.from_latent(mean)
@@ -255,20 +223,32 @@ def divergence(p: tuple[Any, Any], q: tuple[Any, Any]) -> Any:
     return 0.5 * (gap + square - 1.0).sum(dim=1)
 
 
-def summarise(logs: Any) -> Any:
-    """Mean prediction and spread of samples.
+class Summary(NamedTuple):
+    """Of the draws of each row: V, its error, information and mean prediction."""
 
-    Parameters
-    ----------
-    logs : tensor of float64 of shape (n, K, n_classes)
-        Log-probabilities of samples.
+    v: Any
+    v_error: Any
+    information: Any
+    mean: Any
 
-    Returns
-    -------
-    tensor of float64 of shape (n, 3 + n_classes)
-        V, its Monte Carlo error, the mutual information in nats, and the mean
-        probabilities.
-    """
+    @staticmethod
+    def n_columns(n_classes: int) -> int:
+        """Width of a table of summaries."""
+        return 3 + n_classes
+
+    def columns(self) -> Any:
+        """One tensor of shape (n, 3 + n_classes)."""
+        scalars = torch.stack([self.v, self.v_error, self.information], dim=1)
+        return torch.cat([scalars, self.mean], dim=1)
+
+    @classmethod
+    def from_columns(cls, table: np.ndarray) -> Summary:
+        """Undo :meth:`columns`."""
+        return cls(table[:, 0], table[:, 1], table[:, 2], table[:, 3:])
+
+
+def summarise(logs: Any) -> Summary:
+    """Mean prediction of draws, and how far they disagree."""
     p = logs.exp()
     mean = p.mean(dim=1)
     distance = 0.5 * (p - mean[:, None]).abs().sum(dim=2)
@@ -279,22 +259,23 @@ def summarise(logs: Any) -> Any:
     # 0 log 0 is 0.
     entropy = -torch.xlogy(mean, mean).sum(dim=1)
     conditional = -torch.where(p > 0, p * logs, 0.0).sum(dim=2).mean(dim=1)
-    information = entropy - conditional
-    return torch.cat([torch.stack([v, error, information], dim=1), mean], dim=1)
+    return Summary(v, error, entropy - conditional, mean)
 
 
-def make_noise(seed: int, n_samples: int, latent_dim: int) -> Any:
+def make_noise(seed: int, n_draws: int, latent_dim: int) -> Any:
     """Standard normal draws; more of them begin with the fewer."""
-    draws = np.random.RandomState(seed).standard_normal((n_samples, latent_dim))
+    draws = np.random.RandomState(seed).standard_normal((n_draws, latent_dim))
     return torch.from_numpy(draws)
 
 
 def _gaussian(out: Any) -> tuple[Any, Any]:
+    """Mean and bounded log-variance from the outputs of a net."""
     mean, log_var = out.chunk(2, dim=1)
     return mean, log_var.clamp(*LOG_VARIANCE)
 
 
 def _mlp(width: int, hidden: Sequence[int], n_out: int) -> nn.Module:
+    """Hidden layers with ReLU, and a linear output."""
     layers: list[nn.Module] = []
     for size in hidden:
         layers += [nn.Linear(width, int(size)), nn.ReLU()]

@@ -13,30 +13,15 @@ SMALLEST = 0.02
 
 
 def label_weights(log_proba: np.ndarray, method: str, seed: int) -> np.ndarray:
-    """How much of the draws says each label.
-
-    Parameters
-    ----------
-    log_proba : ndarray of shape (K, n_classes)
-        Of the draws for one row.
-    method : {"mixture", "argmax"}
-        By clusters of draws, or by single draws.
-    seed : int
-        Starts the mixture.
-
-    Returns
-    -------
-    ndarray of shape (n_classes,)
-        Sums to 1.
-    """
+    """Share of the draws that predict each label."""
     n_draws, n_classes = log_proba.shape
-    said = log_proba.argmax(axis=1)
+    predicted = log_proba.argmax(axis=1)
     if method == "argmax" or n_draws < 20:
-        return np.bincount(said, minlength=n_classes) / n_draws
+        return np.bincount(predicted, minlength=n_classes) / n_draws
     # Logits are defined up to a shift.
     logits = log_proba - log_proba.mean(axis=1, keepdims=True)
     if np.ptp(logits, axis=0).max() < 1e-9:
-        return np.bincount(said, minlength=n_classes) / n_draws
+        return np.bincount(predicted, minlength=n_classes) / n_draws
     # Centred logits lie in a plane, so that full covariances are singular.
     mixture = BayesianGaussianMixture(
         n_components=min(10, n_draws // 10),

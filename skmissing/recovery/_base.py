@@ -1,7 +1,8 @@
-"""What all transformers that fill missing blocks have in common."""
+"""Base of the transformers that fill missing blocks."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,7 +10,12 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .._estimation._rows import check_weights, warn_unobserved
+from .._estimation._rows import (
+    LabelledRows,
+    check_groups,
+    check_weights,
+    warn_unobserved,
+)
 from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import _check_feature_names_in, _fit_context
 from .._utils._warn import warn_user
@@ -28,9 +34,10 @@ RECOVER_ROWS = 1024
 class BaseRecovery(TransformerMixin, BaseEstimator):
     """Base of the transformers that fill missing modalities.
 
-    A subclass defines ``_fit_rows(data, weight)`` and ``_recover(data)``; the latter
-    returns for each modality the values of the rows that lack it, in their order. A row
-    may be filled from that row alone.
+    A subclass defines ``_recover(data)``, which returns for each modality the values of
+    the rows where it is missing, in their order; a row may be filled from that row
+    alone. It may define ``_fit_rows(rows)``, where ``rows`` has ``data``, ``weight`` of
+    mean 1, and ``groups``.
 
     Attributes
     ----------
@@ -48,7 +55,7 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
 
     See Also
     --------
-    MeanRecovery : The simplest one.
+    MeanRecovery : The simplest recovery.
 
     Examples
     --------
@@ -81,19 +88,25 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
 
     # -- for subclasses ----------------------------------------------------------------
 
-    def _fit_rows(self, data: MultimodalData, weight: np.ndarray) -> None:
-        """Learn from rows with any pattern, weights of mean 1."""
+    def _fit_rows(self, rows: LabelledRows) -> None:
+        """Learn from rows with any pattern, weights of mean 1, without labels."""
 
+    @abstractmethod
     def _recover(self, data: MultimodalData) -> Recovered:
         """Values of missing blocks, float64, for modalities seen in fit."""
-        raise TypeError(f"{type(self).__name__} does not define _recover.")
 
     # -- fit ---------------------------------------------------------------------------
 
     @_fit_context(prefer_skip_nested_validation=False)
     @restore_on_error
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
-        """Learn how the modalities hang together.
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,  # noqa: ARG002
+        sample_weight: Any = None,
+        groups: Any = None,
+    ) -> Any:
+        """Learn how the modalities depend on each other.
 
         Parameters
         ----------
@@ -103,6 +116,8 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
             Ignored.
         sample_weight : array of shape (n_samples,), default=None
             Not negative. A row of weight 0 counts as absent; only ratios matter.
+        groups : array of shape (n_samples,), default=None
+            Rows of one group stay together where rows are held out.
 
         Returns
         -------
@@ -110,9 +125,12 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
         """
         data = check_multimodal(self, X, self.modalities, reset=True)
         weight = check_weights(sample_weight, len(data))
-        if not (weight > 0).all():
-            data, weight = data[weight > 0], weight[weight > 0]
-        weight = weight / weight.mean()
+        groups = check_groups(groups, len(data))
+        # No labels: all rows are of one class.
+        no_labels = np.zeros(len(data), np.int64)
+        rows = LabelledRows(data, no_labels, np.zeros(1), weight, groups)
+        rows = rows.take(weight > 0).normalised()
+        data, weight = rows.data, rows.weight
         if not data.present.any():
             raise ValueError(
                 "Got only rows without any modality in fit, expected at least one row "
@@ -125,17 +143,17 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
         self._deviations: dict[str, np.ndarray] = {}
         self._known: dict[str, np.ndarray] = {}
         for name in observed:
-            here = data.present[:, data.names.index(name)]
+            present = data.present[:, data.names.index(name)]
             shape = data.block_shapes[name]
-            known, mean, _ = block_moments(data[name], here, weight, (), False)
+            known, mean, _ = block_moments(data[name], present, weight, (), False)
             # Pixels of a channel, and time steps of a signal, share their unit.
             axes = {3: (1, 2), 2: (0,)}.get(len(shape), ())
-            deviation = block_moments(data[name], here, weight, axes)[2]
+            deviation = block_moments(data[name], present, weight, axes)[2]
             self.means_[name], self._known[name] = mean, known
             self._deviations[name] = np.broadcast_to(
                 np.where(deviation > 0, deviation, 1.0), shape
             ).copy()
-        self._fit_rows(data, weight)
+        self._fit_rows(rows)
         return self
 
     # -- transform ---------------------------------------------------------------------
@@ -151,11 +169,11 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
         Returns
         -------
         X_out : same kind as X
-            Blocks that are there, and columns that are no modality, as they were;
-            missing blocks filled, unless no training row had the modality. Integers
-            become float64 where something was missing. A recovered series is as long
-            as the longest in ``fit``. Rows with nothing are filled like the average
-            row, with one warning.
+            Present blocks and columns that belong to no modality are unchanged; missing
+            blocks are filled, unless no training row had the modality. Integer blocks
+            with missing rows become float64. A recovered series is as long as the
+            longest in ``fit``. Rows without any modality are filled with the means,
+            with one warning.
         """
         check_is_fitted(self)
         data = check_multimodal(self, X, self.modalities, reset=False)
@@ -172,19 +190,20 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
         Returns
         -------
         dict of str to ndarray of float64 of shape (n_missing, ...)
-            For each modality seen in ``fit`` one row for each row of X that lacks it.
+            For each modality seen in ``fit`` one row for each row of X without it.
         """
         check_is_fitted(self)
         data = check_multimodal(self, X, self.modalities, reset=False)
         return self._recover_all(data)
 
     def _recover_all(self, data: MultimodalData) -> Recovered:
+        """Values of all missing blocks, some rows at a time."""
         names = list(self.means_)
         empty = np.asarray(~data.select(names).present.any(axis=1))
         if empty.any():
             warn_user(
                 f"Got {int(empty.sum())} of {len(empty)} rows without a usable "
-                "modality; they are filled like the average row.",
+                "modality; they are filled with the means of the training rows.",
                 EmptyRowWarning,
             )
         parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
@@ -204,13 +223,13 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
         present = data.present.copy()
         blocks: dict[str, Any] = data.blocks
         for name, values in found.items():
-            gone = ~data.present[:, data.names.index(name)]
-            if not gone.any():
+            missing = ~data.present[:, data.names.index(name)]
+            if not missing.any():
                 continue
             old = take_rows(data[name], slice(None))
             kind = old.dtype if old.dtype.kind == "f" else np.dtype(np.float64)
             block = old.astype(kind)
-            block[gone] = values
+            block[missing] = values
             blocks[name] = block
             present[:, data.names.index(name)] = True
         out = MultimodalData.unchecked(blocks, present, data.feature_names)
@@ -227,10 +246,10 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
             return _fill_frame(X, places, data, out)
         array = np.array(X, dtype=object if _holds_text(X) else np.float64)
         for name, columns in places.items():
-            gone = ~data.present[:, data.names.index(name)]
-            if gone.any() and name in found:
-                flat = np.asarray(out[name])[gone].reshape(int(gone.sum()), -1)
-                array[np.ix_(gone, columns)] = flat
+            missing = ~data.present[:, data.names.index(name)]
+            if missing.any() and name in found:
+                flat = np.asarray(out[name])[missing].reshape(int(missing.sum()), -1)
+                array[np.ix_(missing, columns)] = flat
         return array
 
     def _places(self, X: Any) -> dict[str, np.ndarray] | None:
@@ -253,7 +272,7 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
 
     # -- score -------------------------------------------------------------------------
 
-    def score(self, X: Any, y: Any = None) -> float:
+    def score(self, X: Any, y: Any = None) -> float:  # noqa: ARG002
         """Share of the variation of hidden blocks that is recovered.
 
         Every modality is hidden in turn and recovered from the others.
@@ -284,9 +303,9 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
         usable = data.present & np.array([n in self.means_ for n in data.names])
         scores = []
         for m, name in enumerate(data.names):
-            here = usable[:, m]
-            several = here & (usable.sum(axis=1) > 1)
-            rows = np.flatnonzero(several if several.any() else here)
+            present = usable[:, m]
+            several = present & (usable.sum(axis=1) > 1)
+            rows = np.flatnonzero(several if several.any() else present)
             if not len(rows):
                 continue
             error = total = 0.0
@@ -295,11 +314,11 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
                 truth = take_rows(part[name], slice(None)).astype(np.float64)
                 guess = self._recover(part.hide(name))[name]
                 scale = self._deviations[name]
-                # Features missing in the truth, or never seen, say nothing.
+                # Features missing in the truth, or never seen, do not count.
                 seen = ~np.isnan(truth) & self._known[name]
                 error += float(np.square((truth - guess) / scale)[seen].sum())
-                apart = (truth - self.means_[name]) / scale
-                total += float(np.square(apart)[seen].sum())
+                from_mean = (truth - self.means_[name]) / scale
+                total += float(np.square(from_mean)[seen].sum())
             scores.append(1.0 - error / total if total > 0 else float(error == 0.0))
         if not scores:
             raise ValueError(
@@ -311,11 +330,12 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
     # -- helpers for subclasses --------------------------------------------------------
 
     def _mean_rows(self, name: str, n: int) -> np.ndarray:
+        """The training mean, once for each of n rows."""
         mean = self.means_[name]
         return np.broadcast_to(mean, (n, *mean.shape)).copy()
 
     def _scaled(self, data: MultimodalData, name: str, rows: Any) -> np.ndarray:
-        """Flat standardised rows of a block that have it; NaN features are 0."""
+        """Flat standardised rows in which a block is present; NaN features are 0."""
         values = take_rows(data[name], rows).astype(np.float64)
         values -= self.means_[name]
         values /= self._deviations[name]
@@ -325,9 +345,9 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
     def _features(
         self, data: MultimodalData, name: str, rows: Any
     ) -> np.ndarray | None:
-        """Which features of rows that have a block are not NaN; None: all of them.
+        """Which features of present blocks are not NaN; None: all of them.
 
-        Steps of a series without anything are its end, and count as known.
+        All-NaN steps at the end of a series are padding, and count as known.
         """
         values = take_rows(data[name], rows)
         if values.dtype.kind != "f":
@@ -370,6 +390,7 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
         return _check_feature_names_in(self, input_features)
 
     def _size(self, name: str) -> int:
+        """Number of features of a modality."""
         return int(np.prod(self.modality_shapes_in_[name]))
 
     def __sklearn_tags__(self) -> Any:
@@ -379,6 +400,7 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
 
 
 def _holds_text(X: Any) -> bool:
+    """Whether a table has values that are not numbers."""
     return getattr(np.asarray(X).dtype, "kind", "f") in "OUS"
 
 
@@ -388,20 +410,20 @@ def _fill_frame(
     data: MultimodalData,
     out: MultimodalData,
 ) -> pd.DataFrame:
-    """A copy of a frame with the rows filled that lacked a modality."""
+    """A copy of a frame with missing blocks filled."""
     frame = X.copy()
     for name, columns in places.items():
         m = data.names.index(name)
-        gone = out.present[:, m] & ~data.present[:, m]
-        if not gone.any():
+        filled = out.present[:, m] & ~data.present[:, m]
+        if not filled.any():
             continue
-        flat = np.asarray(out[name])[gone].reshape(int(gone.sum()), -1)
+        flat = np.asarray(out[name])[filled].reshape(int(filled.sum()), -1)
         for values, column in zip(flat.T, columns.tolist()):
             old = X.iloc[:, column]
             kind = old.dtype
             if not (isinstance(kind, np.dtype) and kind.kind == "f"):
                 kind = np.dtype(np.float64)
             new = old.to_numpy(dtype=kind, na_value=np.nan, copy=True)
-            new[gone] = values
+            new[filled] = values
             frame.isetitem(column, new)
     return frame

@@ -12,24 +12,7 @@ from torch import nn
 def make_decoder(
     shape: tuple[int, ...], latent_dim: int, hidden: Sequence[int]
 ) -> nn.Module:
-    """Decoder by the shape of one row of a block.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        ``(C, H, W)`` gets transposed convolutions, everything else a multilayer
-        perceptron.
-    latent_dim : int
-        Length of the latent vector.
-    hidden : sequence of int
-        Widths of the layers of a perceptron; of an image decoder the last one is its
-        number of channels before it grows.
-
-    Returns
-    -------
-    torch.nn.Module
-        Maps ``(n, latent_dim)`` to ``(n, *shape)``.
-    """
+    """Decoder by the shape of one row of a block."""
     if len(shape) == 3:
         return _ImageDecoder(shape, latent_dim, int(hidden[-1]) if len(hidden) else 32)
     layers: list[nn.Module] = []

@@ -14,13 +14,7 @@ EXACT_SIZE = 3000
 
 @dataclass
 class Components:
-    """Leading principal components of a standardised block.
-
-    Attributes
-    ----------
-    vectors : ndarray of shape (n_features, rank)
-        Orthonormal.
-    """
+    """Leading principal components, orthonormal vectors (n_features, rank)."""
 
     vectors: np.ndarray
 
@@ -34,21 +28,7 @@ class Components:
 
 
 def fit_components(table: np.ndarray, weight: np.ndarray, rank: int) -> Components:
-    """Principal components about the origin, which is the mean.
-
-    Parameters
-    ----------
-    table : ndarray of shape (n, p)
-        Standardised rows.
-    weight : ndarray of shape (n,)
-        Sample weights.
-    rank : int
-        Largest number of components.
-
-    Returns
-    -------
-    Components
-    """
+    """Principal components about the origin, which is the mean."""
     root = np.sqrt(weight / weight.sum())[:, None] * table
     n, p = root.shape
     k = min(rank, n, p)
@@ -69,14 +49,7 @@ def fit_components(table: np.ndarray, weight: np.ndarray, rank: int) -> Componen
 
 @dataclass
 class Ridge:
-    """Linear map with an intercept.
-
-    Attributes
-    ----------
-    center : ndarray of shape (p,)
-    coef : ndarray of shape (p, q)
-    intercept : ndarray of shape (q,)
-    """
+    """Linear map of p centred inputs to q targets; ``coef`` has shape (p, q)."""
 
     center: np.ndarray
     coef: np.ndarray
@@ -88,21 +61,7 @@ class Ridge:
 
 
 def fit_ridge(x: np.ndarray, y: np.ndarray, weight: np.ndarray, alpha: float) -> Ridge:
-    """Ridge regression with a penalty relative to the variance of x.
-
-    Parameters
-    ----------
-    x, y : ndarray of shape (n, p) and (n, q)
-        Inputs and targets.
-    weight : ndarray of shape (n,)
-        Sample weights.
-    alpha : float
-        Penalty as a multiple of the mean variance of the columns of x; positive.
-
-    Returns
-    -------
-    Ridge
-    """
+    """Ridge regression with a penalty relative to the variance of x."""
     share = weight / weight.sum()
     center, intercept = share @ x, share @ y
     x, y = x - center, y - intercept

@@ -11,7 +11,7 @@ from ._base import BaseRecovery, Recovered
 class MeanRecovery(BaseRecovery):
     """Fill a missing modality with its training mean.
 
-    What any other recovery has to beat: its :meth:`score` on the training data is 0.
+    The baseline of every other recovery: its :meth:`score` on the training data is 0.
 
     Parameters
     ----------
@@ -55,8 +55,8 @@ class MeanRecovery(BaseRecovery):
         self.modalities = modalities
 
     def _recover(self, data: MultimodalData) -> Recovered:
-        gone = (~data.present).sum(axis=0)
+        n_missing = (~data.present).sum(axis=0)
         return {
-            name: self._mean_rows(name, int(gone[data.names.index(name)]))
+            name: self._mean_rows(name, int(n_missing[data.names.index(name)]))
             for name in self.means_
         }

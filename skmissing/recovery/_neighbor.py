@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .._estimation._rows import LabelledRows
 from .._utils._sklearn_compat import Interval, StrOptions
 from ..modalities._multimodal_data import MultimodalData
 from ._base import BaseRecovery, Recovered
@@ -27,8 +28,8 @@ class NeighborRecovery(BaseRecovery):
     Parameters
     ----------
     n_neighbors : int, default=5
-        Donors averaged. 1 copies the block of one real row, so that what is filled in
-        is sharp.
+        Donors averaged. 1 copies the block of one real row, so that recovered blocks
+        are not smoothed.
     weights : {"uniform", "distance"}, default="uniform"
         Whether all donors count the same, or by the inverse of their distance.
     modalities : mapping or list, default=None
@@ -60,11 +61,12 @@ class NeighborRecovery(BaseRecovery):
     -----
     The squared distance of two rows is the mean, over the modalities that both have, of
     the mean squared difference of standardised features: a modality counts the same
-    however many features it has. Features that either row lacks do not count, nor do
-    those that a donor lacks in the mean of its values; what none of the neighbours has
-    is filled with its training mean. Rows that share no modality with
-    any donor get the training mean. Weights of training rows only decide which are
-    absent. A training row transformed again may meet itself; a score needs other rows.
+    however many features it has. Features that are missing in either row do not count,
+    nor do those that are missing in a donor count in the mean of its values; what is
+    missing in all neighbours is filled with its training mean. Rows that share no
+    modality with any donor get the training mean. Weights of training rows only decide
+    which are absent. A training row transformed again may be its own neighbour; a score
+    needs other rows.
 
     Examples
     --------
@@ -93,20 +95,21 @@ class NeighborRecovery(BaseRecovery):
         self.weights = weights
         self.modalities = modalities
 
-    def _fit_rows(self, data: MultimodalData, weight: np.ndarray) -> None:
+    def _fit_rows(self, rows: LabelledRows) -> None:
+        data = rows.data
         self._tables: dict[str, np.ndarray] = {}
-        # Features that are there, as 0 and 1, where a block has some that are not.
+        # Known features as 0 and 1, of blocks with missing features.
         self._features_of: dict[str, np.ndarray] = {}
         self._donors = data.select(list(self.means_)).present.copy()
         for m, name in enumerate(self.means_):
-            here = self._donors[:, m]
+            present = self._donors[:, m]
             table = np.zeros((len(data), self._size(name)))
-            table[here] = self._scaled(data, name, here)
+            table[present] = self._scaled(data, name, present)
             self._tables[name] = table
-            known = self._features(data, name, here)
+            known = self._features(data, name, present)
             if known is not None:
                 self._features_of[name] = np.zeros(table.shape)
-                self._features_of[name][here] = known
+                self._features_of[name][present] = known
 
     def _recover(self, data: MultimodalData) -> Recovered:
         names = list(self.means_)
@@ -114,31 +117,31 @@ class NeighborRecovery(BaseRecovery):
         out = {n: self._mean_rows(n, int((~p).sum())) for n, p in zip(names, present.T)}
         # Where the values of row i of a modality stand in the output.
         slots = np.cumsum(~present, axis=0) - 1
-        lacking = np.flatnonzero(~present.all(axis=1) & present.any(axis=1))
+        incomplete = np.flatnonzero(~present.all(axis=1) & present.any(axis=1))
         step = max(CHUNK // len(self._donors), 1)
-        for start in range(0, len(lacking), step):
-            rows = lacking[start : start + step]
+        for start in range(0, len(incomplete), step):
+            rows = incomplete[start : start + step]
             distance = self._distances(data, rows, present[rows])
             for m, name in enumerate(names):
-                gone = ~present[rows, m]
-                if gone.any():
-                    values, found = self._average(name, m, distance[gone])
-                    at = slots[rows[gone], m]
+                missing = ~present[rows, m]
+                if missing.any():
+                    values, found = self._average(name, m, distance[missing])
+                    at = slots[rows[missing], m]
                     out[name][at[found]] = self._unscaled(name, values[found])
         return out
 
     def _distances(
         self, data: MultimodalData, rows: np.ndarray, present: np.ndarray
     ) -> np.ndarray:
-        """Squared distances, infinite to rows that share nothing."""
+        """Squared distances, infinite to rows without a shared modality."""
         total = np.zeros((len(rows), len(self._donors)))
         shared = np.zeros_like(total)
         for m, name in enumerate(self.means_):
-            here = present[:, m]
-            if not here.any():
+            having = present[:, m]
+            if not having.any():
                 continue
-            own, table = self._scaled(data, name, rows[here]), self._tables[name]
-            have, known = self._features(data, name, rows[here]), self._features_of
+            own, table = self._scaled(data, name, rows[having]), self._tables[name]
+            have, known = self._features(data, name, rows[having]), self._features_of
             # Of features that both rows have; the others are 0 in either table.
             square = -2.0 * own @ table.T
             if name in known:
@@ -156,8 +159,8 @@ class NeighborRecovery(BaseRecovery):
                 count = known[name].sum(axis=1) if name in known else table.shape[1]
             both = np.broadcast_to(self._donors[:, m] & (count > 0), square.shape)
             square /= np.maximum(count, 1.0)
-            total[here] += np.where(both, square, 0.0)
-            shared[here] += both
+            total[having] += np.where(both, square, 0.0)
+            shared[having] += both
         with np.errstate(divide="ignore", invalid="ignore"):
             out = np.where(shared > 0, total / shared, np.inf)
         return np.round(np.maximum(out, 0.0), TIE_DECIMALS)
@@ -190,6 +193,6 @@ class NeighborRecovery(BaseRecovery):
             mass = np.zeros_like(values)
             for j in range(k):
                 mass += share[:, j : j + 1] * known[nearest[:, j]]
-            # What no neighbour has is the mean, 0.
+            # Missing in all neighbours: the mean, 0.
             values = np.divide(values, mass, out=np.zeros_like(values), where=mass > 0)
         return values, found

@@ -1,10 +1,10 @@
-"""Recovery by regression on the modalities that are there."""
+"""Recovery by regression on the present modalities."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from sklearn.base import clone
@@ -12,6 +12,7 @@ from sklearn.multioutput import MultiOutputRegressor
 from sklearn.utils import get_tags
 
 from .._estimation._inner_estimators import fit_weighted, takes_sample_weight
+from .._estimation._rows import LabelledRows
 from .._utils._random import draw_seed, local_random_state
 from .._utils._sklearn_compat import HasMethods, Interval
 from ..modalities._multimodal_data import MultimodalData
@@ -28,8 +29,8 @@ MOST_REFITS = 200
 class RegressionRecovery(BaseRecovery):
     """Predict a missing modality from those that the row has.
 
-    One regression for each modality and each set of others that is met, fitted when it
-    is first needed on the training rows that have all of them.
+    There is one regression for each modality and each set of other modalities. It is
+    fitted when it is first needed, on the training rows that have all of them.
 
     Parameters
     ----------
@@ -44,9 +45,9 @@ class RegressionRecovery(BaseRecovery):
         Ridge penalty as a multiple of the mean variance of the components. Only for
         ``estimator=None``.
     min_rows : int, default=10
-        A regression that fewer training rows could be fitted on leaves modalities out
-        of its inputs, those first that the fewest rows have. With ``estimator``, a
-        feature that fewer of these rows have is filled with its mean.
+        Fewest training rows of a regression. With fewer, modalities are left out of its
+        inputs, the rarest first. With ``estimator``, a feature that is known in fewer
+        rows is filled with its mean.
     modalities : mapping or list, default=None
         Columns of each modality, see :class:`~skmissing.Modality`.
     random_state : int, RandomState instance or None, default=None
@@ -79,9 +80,9 @@ class RegressionRecovery(BaseRecovery):
 
     Notes
     -----
-    What is filled in is a conditional mean: smoother than real data, and without news
-    for a classifier that reads the same row. A NaN feature counts as its mean where
-    others are predicted from it, and not at all where it is predicted.
+    Recovered values are conditional means: smoother than real data, and without new
+    information for a classifier that reads the same row. A NaN feature counts as its
+    mean where others are predicted from it, and not at all where it is predicted.
 
     Examples
     --------
@@ -123,40 +124,39 @@ class RegressionRecovery(BaseRecovery):
         self.modalities = modalities
         self.random_state = random_state
 
-    def _fit_rows(self, data: MultimodalData, weight: np.ndarray) -> None:
+    def _fit_rows(self, rows: LabelledRows) -> None:
+        data, weight = rows.data, rows.weight
         if (
             self.estimator is not None
             and np.ptp(weight) > 0
             and not takes_sample_weight(self.estimator)
         ):
-            # Here rather than when a regression is first needed.
+            # In fit rather than when a regression is first needed.
             raise TypeError(
                 f"Got weights for {type(self.estimator).__name__}, expected an "
                 "estimator whose fit takes sample_weight."
             )
         names = list(self.means_)
         self._present = data.select(names).present.copy()
-        self._weight = weight
+        self._weight, self._groups = weight, rows.groups
         self._tables: dict[str, np.ndarray] = {}
         self._components: dict[str, Components] = {}
-        # Of rows with NaN features: where they stand, their standardised values, and
-        # which of them are known.
-        self._gappy: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+        self._partial: dict[str, PartialRows] = {}
         for m, name in enumerate(names):
-            here = self._present[:, m]
-            values = self._scaled(data, name, here)
-            known = self._features(data, name, here)
+            present = self._present[:, m]
+            values = self._scaled(data, name, present)
+            known = self._features(data, name, present)
             if known is not None:
                 gaps = ~known.all(axis=1)
                 place = np.full(len(data), -1)
-                place[np.flatnonzero(here)[gaps]] = np.arange(gaps.sum())
-                self._gappy[name] = place, values[gaps], known[gaps]
+                place[np.flatnonzero(present)[gaps]] = np.arange(gaps.sum())
+                self._partial[name] = PartialRows(place, values[gaps], known[gaps])
             if self.estimator is None:
-                part = fit_components(values, weight[here], int(self.n_components))
+                part = fit_components(values, weight[present], int(self.n_components))
                 self._components[name] = part
                 values = part.scores(values)
             self._tables[name] = np.zeros((len(data), values.shape[1]))
-            self._tables[name][here] = values
+            self._tables[name][present] = values
         self._models: dict[tuple[Pattern, str], Any] = {}
         self._seed = draw_seed(local_random_state(self.random_state))
 
@@ -185,6 +185,7 @@ class RegressionRecovery(BaseRecovery):
         return out
 
     def _table(self, data: MultimodalData, name: str, rows: np.ndarray) -> np.ndarray:
+        """Inputs of regressions: standardised features, or their components."""
         values = self._scaled(data, name, rows)
         return self._components[name].scores(values) if self._components else values
 
@@ -192,8 +193,8 @@ class RegressionRecovery(BaseRecovery):
         """Modalities to predict from, as many as training rows allow."""
         chosen: list[int] = np.flatnonzero(kind).tolist()
         while chosen:
-            here = self._present[:, [*chosen, target]].all(axis=1)
-            if here.sum() >= self.min_rows:
+            n_rows = self._present[:, [*chosen, target]].all(axis=1).sum()
+            if n_rows >= self.min_rows:
                 break
             with_target = self._present[self._present[:, target]].sum(axis=0)
             chosen.remove(min(chosen, key=lambda m: (with_target[m], m)))
@@ -207,42 +208,42 @@ class RegressionRecovery(BaseRecovery):
             return self._models[key]
         names = list(self.means_)
         columns = [names.index(name) for name in (*inputs, target)]
-        here = np.asarray(self._present[:, columns].all(axis=1))
-        x = np.concatenate([self._tables[name][here] for name in inputs], axis=1)
-        y, weight = self._tables[target][here], self._weight[here]
+        chosen = np.asarray(self._present[:, columns].all(axis=1))
+        x = np.concatenate([self._tables[name][chosen] for name in inputs], axis=1)
+        y, weight = self._tables[target][chosen], self._weight[chosen]
         if self.estimator is None:
             model: Any = fit_ridge(x, y, weight, float(self.alpha))
-            model = self._refine(model, x, target, here)
+            model = self._refine(model, x, target, chosen)
         else:
             model = clone(self.estimator)
-            # Which regressions were needed before must not matter.
+            # Seeds do not depend on which regressions were needed before.
             place = sum(1 << names.index(n) for n in inputs) * len(names) + columns[-1]
             _seed_all(model, np.random.SeedSequence([self._seed, place]))
-            model = self._fit_estimator(model, x, target, here)
+            model = self._fit_estimator(model, x, target, chosen)
         self._models[key] = model
         return model
 
-    def _gaps(self, target: str, here: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Which of some rows have NaN features, and where they are kept."""
-        if target not in self._gappy:
-            return np.zeros(int(here.sum()), dtype=bool), np.empty(0, dtype=int)
-        place = self._gappy[target][0][here]
+    def _gaps(self, target: str, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Which of the chosen rows have NaN features, and where they are kept."""
+        if target not in self._partial:
+            return np.zeros(int(chosen.sum()), dtype=bool), np.empty(0, dtype=int)
+        place = self._partial[target].place[chosen]
         return place >= 0, place[place >= 0]
 
     def _refine(
-        self, model: Ridge, x: np.ndarray, target: str, here: np.ndarray
+        self, model: Ridge, x: np.ndarray, target: str, chosen: np.ndarray
     ) -> Ridge:
         """Fit again, with NaN features of the target as the model predicts them.
 
         As means they would pull every coefficient towards 0.
         """
-        gaps, place = self._gaps(target, here)
+        gaps, place = self._gaps(target, chosen)
         if not gaps.any():
             return model
-        part, weight = self._components[target], self._weight[here]
-        _, values, known = self._gappy[target]
-        values, known = values[place], known[place]
-        y = self._tables[target][here]
+        part, weight = self._components[target], self._weight[chosen]
+        values = self._partial[target].values[place]
+        known = self._partial[target].known[place]
+        y = self._tables[target][chosen]
         filled = values
         for _ in range(MOST_REFITS):
             before = filled
@@ -255,19 +256,19 @@ class RegressionRecovery(BaseRecovery):
         return model
 
     def _fit_estimator(
-        self, template: Any, x: np.ndarray, target: str, here: np.ndarray
+        self, template: Any, x: np.ndarray, target: str, chosen: np.ndarray
     ) -> ByFeature:
         """One regression for all features that the same rows have."""
-        y, weight = self._tables[target][here], self._weight[here]
+        y, weight = self._tables[target][chosen], self._weight[chosen]
         known = np.ones(y.shape, dtype=bool)
-        gaps, place = self._gaps(target, here)
+        gaps, place = self._gaps(target, chosen)
         if gaps.any():
-            known[gaps] = self._gappy[target][2][place]
+            known[gaps] = self._partial[target].known[place]
         patterns, kind = np.unique(known, axis=1, return_inverse=True)
         models = []
         for k, rows in enumerate(patterns.T):
             if rows.sum() < min(self.min_rows, len(rows)):
-                # Their mean, 0, has to do.
+                # They are filled with their mean, 0.
                 continue
             columns = np.flatnonzero(kind.reshape(-1) == k)
             model, part = clone(template), y[np.ix_(rows, columns)]
@@ -277,8 +278,18 @@ class RegressionRecovery(BaseRecovery):
             elif part.shape[1] == 1 and tags.single_output:
                 part = part[:, 0]
             w = weight[rows] / weight[rows].mean()
-            models.append((columns, fit_weighted(model, x[rows], part, w)))
+            groups = None if self._groups is None else self._groups[chosen][rows]
+            model = fit_weighted(model, x[rows], part, w, groups)
+            models.append((columns, model))
         return ByFeature(y.shape[1], models)
+
+
+class PartialRows(NamedTuple):
+    """Rows with NaN features: ``place`` (-1 for others) into the other two."""
+
+    place: np.ndarray
+    values: np.ndarray
+    known: np.ndarray
 
 
 @dataclass

@@ -23,25 +23,25 @@ from ..nn._runtime import torch_threads
 from ..nn._training import TrainingPlan, train_net
 from ..nn.encoders._encoder import check_widths
 from ._base import RECOVER_ROWS, BaseRecovery, Recovered
-from ._vae_module import VAEModule
+from ._vae_module import VAEBlock, VAEModule, VAESettings
 
 
 @fill_doc
 class MultimodalVAE(NetParameters, BaseRecovery):
     """Fill missing modalities with a multimodal variational auto-encoder.
 
-    Each modality that a row has says, as a Gaussian, which latent vectors it could come
-    from. What they say together is decoded into the modalities that are missing, and
-    into no others. Complete and incomplete rows train it alike.
+    Each modality of a row is encoded as a Gaussian over latent vectors. Their
+    combination is decoded into the missing modalities only. Complete and incomplete
+    rows train it alike.
 
     Parameters
     ----------
     modalities : mapping or list, default=None
         Columns of each modality, see :class:`~skmissing.Modality`.
     fusion : {"mopoe", "poe", "moe"}, default="mopoe"
-        How the experts are combined: products over random parts of what a row has, the
-        product of all (half of the time, else of a part, in training), or one expert
-        at a time.
+        How the experts are combined: products over random subsets of the modalities of
+        a row, the product of all (half of the time, else of a subset, in training), or
+        one expert at a time.
     latent_dim : int, default=32
         Length of the latent vector.
     beta : float, default=1.0
@@ -49,13 +49,13 @@ class MultimodalVAE(NetParameters, BaseRecovery):
     likelihood : {"normal", "laplace"}, default="normal"
         Misfit of the standardised features: squared or absolute.
     scale : float, default=0.5
-        Deviation of the likelihood, in standard deviations of a feature. Smaller ones
+        Scale of the likelihood, in standard deviations of a feature. Smaller ones
         fit finer detail and regularise less.
     hidden : sequence of int, default=(128,)
         Widths of the decoders' layers. Images are decoded by transposed convolutions,
         whose first map has as many channels as the last of them.
     n_draws : int, default=None
-        ``transform`` decodes this many draws of the latent vector and averages them.
+        Monte Carlo draws of the latent vector that ``transform`` decodes and averages.
         None: decodes the posterior mean. The draws are the same for all rows and calls.
     shared_noise : bool, default=False
         In training, draw noise once per batch instead of once per row. Slower to
@@ -82,12 +82,12 @@ class MultimodalVAE(NetParameters, BaseRecovery):
     Raises
     ------
     ValueError
-        In ``fit``, for a frozen encoder, whose inputs training does not see, or an
-        encoder for an unknown modality, and unusable data.
+        In ``fit``, for a frozen encoder, an encoder for an unknown modality, and
+        unusable data.
 
     See Also
     --------
-    RegressionRecovery : Without a net, and often as good for tables.
+    RegressionRecovery : Without a net, often as good for tables.
 
     Notes
     -----
@@ -106,9 +106,9 @@ class MultimodalVAE(NetParameters, BaseRecovery):
     that all modalities count the same. The paper adds the prior's expert to the
     product of all modalities only; here every product has it.
 
-    NaN features of a block that is there count as their mean, also as what is to be
-    decoded. Early stopping watches how well blocks of rows held out are decoded from
-    the others.
+    NaN features of a present block count as their mean, also as targets of the decoder.
+    Early stopping watches how well blocks of held-out rows are decoded from the
+    others; groups are held out whole.
 
     Examples
     --------
@@ -153,7 +153,7 @@ class MultimodalVAE(NetParameters, BaseRecovery):
         hidden: Sequence[int] = (128,),
         n_draws: int | None = None,
         shared_noise: bool = False,
-        encoders: list | None = None,
+        encoders: dict | list | None = None,
         max_epochs: int = 50,
         lr: float = 1e-3,
         batch_size: int | str | None = "auto",
@@ -194,7 +194,8 @@ class MultimodalVAE(NetParameters, BaseRecovery):
         self.verbose = verbose
         self.random_state = random_state
 
-    def _fit_rows(self, data: MultimodalData, weight: np.ndarray) -> None:
+    def _fit_rows(self, rows: LabelledRows) -> None:
+        data = rows.data
         if len(self.hidden):
             check_widths("hidden", self.hidden)
         encoders = self._resolve_encoders(data)
@@ -206,26 +207,27 @@ class MultimodalVAE(NetParameters, BaseRecovery):
                 )
         rng = local_random_state(self.random_state)
         self._noise_seed = draw_seed(rng)
-        names = data.names
+        blocks = {
+            name: VAEBlock(column, shape, self.means_[name], self._deviations[name])
+            for column, (name, shape) in enumerate(data.block_shapes.items())
+            if name in self.means_
+        }
+        settings = VAESettings(
+            fusion=self.fusion,
+            latent_dim=int(self.latent_dim),
+            hidden=tuple(self.hidden),
+            beta=float(self.beta),
+            likelihood=self.likelihood,
+            scale=float(self.scale),
+            shared_noise=bool(self.shared_noise),
+        )
 
         def build(bank: EncoderBank) -> VAEModule:
-            return VAEModule(
-                bank,
-                [names.index(name) for name in bank.names],
-                [data.block_shapes[name] for name in bank.names],
-                [(self.means_[name], self._deviations[name]) for name in bank.names],
-                self.fusion,
-                int(self.latent_dim),
-                tuple(self.hidden),
-                float(self.beta),
-                self.likelihood,
-                float(self.scale),
-                bool(self.shared_noise),
-            )
+            return VAEModule(bank, [blocks[name] for name in bank.names], settings)
 
         self._fitted: FittedNet = train_net(
             self._training_params(),
-            LabelledRows(data, np.zeros(len(data), np.int64), np.zeros(1), weight),
+            rows,
             encoders,
             build,
             rng,
@@ -247,7 +249,7 @@ class MultimodalVAE(NetParameters, BaseRecovery):
         noise = u = None
         if n_draws is not None:
             draws = np.random.RandomState(self._noise_seed)
-            # One after the other: more draws begin with the fewer.
+            # One after the other: the first of more draws are those of fewer.
             pairs = [
                 (draws.standard_normal(int(self.latent_dim)), draws.uniform())
                 for _ in range(int(n_draws))
@@ -267,18 +269,18 @@ class MultimodalVAE(NetParameters, BaseRecovery):
                     data[wanted], lambda net, batch: _latent(net, batch, noise, u)
                 )
             for name in self.means_:
-                gone = ~data.present[:, data.names.index(name)]
-                values = np.stack([self._mean_rows(name, int(gone.sum()))] * k)
-                rows = np.flatnonzero(some[gone])
+                missing = ~data.present[:, data.names.index(name)]
+                values = np.stack([self._mean_rows(name, int(missing.sum()))] * k)
+                rows = np.flatnonzero(some[missing])
                 decoder = module.decoders[module.bank.names.index(name)]
                 for j in range(k):
-                    flat = _decode(decoder, z[gone][rows, j])
+                    flat = _decode(decoder, z[missing][rows, j])
                     values[j, rows] = self._unscaled(name, flat)
                 out[name] = values
         return out
 
     def sample(self, X: Any, n_draws: int = 5) -> list:
-        """Fill the missing blocks several times, with draws of what is plausible.
+        """Fill the missing blocks several times, with draws of the latent vector.
 
         Parameters
         ----------
@@ -290,8 +292,8 @@ class MultimodalVAE(NetParameters, BaseRecovery):
         Returns
         -------
         list of same kind as X
-            One for each draw of the latent vector. What is decoded is the mean of the
-            likelihood, whose noise is not added.
+            One for each draw. Decoded is the mean of the likelihood, whose noise is not
+            added.
         """
         check_is_fitted(self)
         if (

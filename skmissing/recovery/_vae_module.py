@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,77 +22,59 @@ from ._decoders import make_decoder
 LOG_VARIANCE = (-8.0, 4.0)
 
 
-class VAEModule(TaskModule):
-    """One Gaussian expert and one decoder for each modality.
+class VAEBlock(NamedTuple):
+    """A modality: its column in the mask, its shape, and moments of its features."""
 
-    Parameters
-    ----------
-    bank : EncoderBank
-        Encoders of the modalities.
-    columns : list of int
-        Columns of the present mask that belong to the encoders.
-    shapes : list of tuple of int
-        Shape of one row of each block.
-    moments : list of pair of ndarray
-        Mean and deviation of each block: decoders speak in units of the deviation.
-    fusion : {"mopoe", "poe", "moe"}
-        How the experts are combined.
-    latent_dim : int
-        Length of the latent vector.
-    hidden : sequence of int
-        Widths of the decoders' layers.
-    beta : float
-        Weight of the divergence from the prior.
-    likelihood : {"normal", "laplace"}
-        Of the standardised features.
-    scale : float
-        Deviation of the likelihood.
-    shared_noise : bool
-        Draw once per batch instead of once per row.
-    """
+    column: int
+    shape: tuple[int, ...]
+    mean: np.ndarray
+    deviation: np.ndarray
+
+
+@dataclass(frozen=True)
+class VAESettings:
+    """What the net and its loss are made of; fields as parameters of the estimator."""
+
+    fusion: str
+    latent_dim: int
+    hidden: Sequence[int]
+    beta: float
+    likelihood: str
+    scale: float
+    shared_noise: bool
+
+
+class VAEModule(TaskModule):
+    """One Gaussian expert and one decoder for each modality."""
 
     def __init__(
         self,
         bank: EncoderBank,
-        columns: list[int],
-        shapes: list[tuple[int, ...]],
-        moments: list[tuple[np.ndarray, np.ndarray]],
-        fusion: str,
-        latent_dim: int,
-        hidden: Sequence[int],
-        beta: float,
-        likelihood: str,
-        scale: float,
-        shared_noise: bool,
+        blocks: list[VAEBlock],
+        settings: VAESettings,
     ) -> None:
         super().__init__(bank, 1)
-        self.columns = columns
-        self.moments = moments
-        self.fusion = fusion
-        self.latent_dim = latent_dim
-        self.beta = beta
-        self.likelihood = likelihood
-        self.scale = scale
-        self.shared_noise = shared_noise
+        self.blocks = blocks
+        self.columns = [block.column for block in blocks]
+        self.settings = settings
         # Modalities count the same, and all together as many features as there are.
-        self.size = float(np.mean([np.prod(shape) for shape in shapes]))
+        self.size = float(np.mean([np.prod(block.shape) for block in blocks]))
+        latent_dim = settings.latent_dim
         self.experts = nn.ModuleList(
             nn.Linear(width, 2 * latent_dim) for width in bank.widths
         )
         self.decoders = nn.ModuleList(
-            make_decoder(shape, latent_dim, hidden) for shape in shapes
+            make_decoder(block.shape, latent_dim, settings.hidden) for block in blocks
         )
 
     def prepare(self, scalers: dict[str, BlockScaler], dtype: np.dtype) -> None:
-        # From what encoders get to what decoders say.
-        for m, (name, (mean, deviation)) in enumerate(
-            zip(self.bank.names, self.moments)
-        ):
+        # From the scale of encoders to that of decoders.
+        for m, (name, block) in enumerate(zip(self.bank.names, self.blocks)):
             scaler = scalers[name]
-            known = np.broadcast_to(scaler.factor != 0, mean.shape)
+            known = np.broadcast_to(scaler.factor != 0, block.shape)
             factor = np.where(scaler.factor != 0, scaler.factor, 1.0)
-            slope = np.where(known, 1.0 / (factor * deviation), 0.0)
-            shift = np.where(known, (scaler.center - mean) / deviation, 0.0)
+            slope = np.where(known, 1.0 / (factor * block.deviation), 0.0)
+            shift = np.where(known, (scaler.center - block.mean) / block.deviation, 0.0)
             self.register_buffer(f"slope_{m}", torch.from_numpy(slope.astype(dtype)))
             self.register_buffer(f"shift_{m}", torch.from_numpy(shift.astype(dtype)))
 
@@ -103,7 +86,7 @@ class VAEModule(TaskModule):
         means, logs = [], []
         for code, expert in zip(self.bank(batch), self.experts):
             if code is None:
-                mean = log = like.new_zeros((len(batch), self.latent_dim))
+                mean = log = like.new_zeros((len(batch), self.settings.latent_dim))
             else:
                 mean, log = expert(code).chunk(2, dim=1)
             means.append(mean)
@@ -127,7 +110,7 @@ class VAEModule(TaskModule):
 
     def posterior_mean(self, means: Any, logs: Any, kept: Any) -> Any:
         """Mean of the latent vector given some modalities."""
-        if self.fusion == "moe":
+        if self.settings.fusion == "moe":
             share = kept.to(means.dtype)[:, :, None]
             return (share * means).sum(dim=1) / share.sum(dim=1)
         return self.combine(means, logs, kept)[0]
@@ -139,21 +122,26 @@ class VAEModule(TaskModule):
         means, logs = self.expert_outputs(batch)
         if not self.training:
             return self._held_out_losses(batch, means, logs, present)
-        rows = 1 if self.shared_noise else len(batch)
-        if self.fusion == "moe":
+        rows = 1 if self.settings.shared_noise else len(batch)
+        if self.settings.fusion == "moe":
             u = torch.rand((rows, 1), device=means.device)
             mean, log = self.pick(means, logs, present, u)
         else:
-            kept = random_part(present, self.shared_noise)
-            if self.fusion == "poe":
-                # Half of the time all: a product alone learns nothing about parts.
+            kept = random_part(present, self.settings.shared_noise)
+            if self.settings.fusion == "poe":
+                # Half of the time all: a product alone is not trained on parts.
                 whole = torch.rand((rows, 1), device=means.device) < 0.5
                 kept = torch.where(whole, present, kept)
             mean, log = self.combine(means, logs, kept)
-        noise = torch.randn((rows, self.latent_dim), dtype=mean.dtype).to(mean.device)
+        noise = torch.randn((rows, self.settings.latent_dim), dtype=mean.dtype).to(
+            mean.device
+        )
         z = mean + torch.exp(0.5 * log) * noise
         divergence = 0.5 * (torch.exp(log) + mean**2 - 1.0 - log).sum(dim=1)
-        return self.size * self._misfit(batch, z, present) + self.beta * divergence
+        return (
+            self.size * self._misfit(batch, z, present)
+            + self.settings.beta * divergence
+        )
 
     def _held_out_losses(
         self, batch: Batch, means: Any, logs: Any, present: Any
@@ -164,7 +152,7 @@ class VAEModule(TaskModule):
         for m in range(present.shape[1]):
             kept = present.clone()
             kept[:, m] = False
-            # Of rows with nothing else the prior's mean is asked.
+            # Rows with no other modality are decoded from the mean of the prior.
             some = kept.any(dim=1, keepdim=True)
             z = self.posterior_mean(means, logs, kept | ~some)
             target = torch.zeros_like(present)
@@ -182,8 +170,10 @@ class VAEModule(TaskModule):
             index = batch.index[name]
             guess = self.decoders[m](z if index is None else z.index_select(0, index))
             target = values.to(z.dtype) * getattr(self, f"slope_{m}")
-            gap = (target + getattr(self, f"shift_{m}") - guess) / self.scale
-            loss = gap.abs() if self.likelihood == "laplace" else 0.5 * gap * gap
+            gap = (target + getattr(self, f"shift_{m}") - guess) / self.settings.scale
+            loss = (
+                gap.abs() if self.settings.likelihood == "laplace" else 0.5 * gap * gap
+            )
             loss = loss.flatten(1) if loss.ndim == 2 else loss.flatten(2).mean(dim=2)
             lengths = batch.lengths.get(name)
             if lengths is None:
@@ -204,28 +194,14 @@ class VAEModule(TaskModule):
     # -- recovery ----------------------------------------------------------------------
 
     def latent(self, batch: Batch, noise: Any, u: Any) -> Any:
-        """Latent vectors of the rows of a batch.
-
-        Parameters
-        ----------
-        batch : Batch of n rows
-            The rows.
-        noise : tensor of shape (K, latent_dim) or None
-            Standard normal, the same for every row; None: the posterior mean.
-        u : tensor of shape (K,)
-            Uniform numbers that pick experts of a mixture.
-
-        Returns
-        -------
-        tensor of shape (n, K or 1, latent_dim)
-        """
+        """Latent vectors of the rows of a batch."""
         present = batch.present[:, self.columns]
         means, logs = self.expert_outputs(batch)
         if noise is None:
             return self.posterior_mean(means, logs, present)[:, None]
         out = []
         for eps, chance in zip(noise.to(means), u):
-            if self.fusion == "moe":
+            if self.settings.fusion == "moe":
                 mean, log = self.pick(means, logs, present, chance)
             else:
                 mean, log = self.combine(means, logs, present)

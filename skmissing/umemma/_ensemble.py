@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -13,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._estimation._folds import hold_out
 from .._estimation._rows import LabelledRows, warn_unobserved
+from .._utils._named_parts import named_pairs
 from .._utils._random import draw_seed, local_random_state
 from .._utils._sklearn_compat import Interval
 from ..modalities._validation import check_multimodal
@@ -26,11 +28,16 @@ from ..nn.encoders._encoder import Encoder
 from ..nn.substitution._base import SubstituteNetClassifier
 from ..nn.substitution._substitute import Substitute
 from ..nn.substitution._substitute_fusion import SubstituteFusion
-from ..nn.substitution._unimodal import Head, train_unimodals, unimodal_log_proba
-from ._pretrained import read_handed_in
+from ..nn.substitution._unimodal import (
+    Head,
+    train_unimodals,
+    unimodal_log_proba,
+    unimodal_seeds,
+)
+from ._pretrained import Pretrained, read_pretrained, take_net
 
-# Draws of what is hidden from each row held out for early stopping: the loss that
-# stops phase 2 is the one that phase 2 lowers.
+# Draws of hidden blocks for each row held out for early stopping: the loss that stops
+# phase 2 is the one that phase 2 lowers.
 N_HIDINGS = 4
 
 
@@ -40,10 +47,10 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
 
     Phase 1 trains one net per modality on the rows that have it. Phase 2 averages
     their outputs and fine-tunes all of them jointly, while modalities of some rows are
-    replaced by a substitute. Each modality is learnt on its own before the stronger
-    one can crowd it out, and the average is then adapted to its members being absent.
-    The net is never told what is missing, so it also copes with a sensor that sends
-    the substitute, or something like it, unreported.
+    replaced by a substitute. Each modality is learned on its own before a stronger
+    one can dominate, and the average is then adapted to missing members. The net is not
+    given the missingness mask, so it also copes with a sensor that sends the
+    substitute, or a value like it, unreported.
 
     Parameters
     ----------
@@ -60,17 +67,18 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
     freeze_encoders : bool, default=False
         Phase 2 changes the heads only.
     final_complete_finetune : bool, default=False
-        A third phase on the complete rows alone, as long as the second: better if
-        complete rows are all that will come, worse for the others.
-    unimodal : dict of str to fitted estimator, default=None
-        Uni-modal nets that exist already, by modality; they are not trained again in
-        phase 1. Each is a fitted :class:`~skmissing.baselines.UnimodalEnsemble` or
-        :class:`UMEMMAEnsemble` that has the modality, or a
-        :class:`~skmissing.baselines.FusionClassifier` of that modality alone, with the
-        same classes. They are copied, never changed, and stay fitted in clones of this
-        estimator; in a cross-validation they should not know the test rows. An encoder
-        listed for such a modality must be of the same kind; its ``lr_factor`` and
-        ``frozen`` hold in phase 2.
+        A third phase on the complete rows alone, as long as the second: better if all
+        rows to predict are complete, worse for incomplete ones.
+    unimodal : dict of str to estimator, default=None
+        Estimators that provide the net of a modality in place of phase 1: a
+        :class:`~skmissing.baselines.UnimodalEnsemble`, a :class:`UMEMMAEnsemble`, or a
+        :class:`~skmissing.baselines.FusionClassifier`, which is fitted on that modality
+        alone. They are cloned and fitted on the training rows that have the modality. A
+        fitted one, whose net is used as it is, comes as a
+        :class:`~sklearn.frozen.FrozenEstimator`; it must have the same classes, is
+        copied and never changed. In a cross-validation its training rows should not be
+        test rows. An encoder listed for such a modality must be of the same kind; its
+        ``lr_factor`` and ``frozen`` hold in phase 2.
     n_jobs : int, default=None
         Nets trained at once in phase 1, by joblib. The result does not depend on it
         for a given ``n_threads``.
@@ -94,12 +102,12 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
     ------
     ValueError
         In ``fit``, for a substitute for an unknown modality, a mean or noise for
-        integer tokens, estimators in ``unimodal`` that are not fitted or do not
+        integer tokens, frozen estimators in ``unimodal`` that are not fitted or do not
         match, ``final_complete_finetune`` without a complete row, and unusable data.
 
     See Also
     --------
-    skmissing.baselines.UnimodalEnsemble : Phase 1 alone, told what is missing.
+    skmissing.baselines.UnimodalEnsemble : Phase 1 alone, combined by the mask.
     skmissing.baselines.MissingDetectionClassifier : Heads that recognise a substitute.
     skmissing.metrics.score_by_pattern : Scores by what is missing.
 
@@ -116,17 +124,17 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
     one's rate, which suits the long epochs of its data; here the default budget of
     phase 2 is that of phase 1, which was better wherever it was measured. For the
     paper's setting use ``optimizer="sgd"``, ``lr=1e-2``, ``finetune_lr=1e-4``. (2) For
-    more than two modalities, of which the paper does not speak, any number may be
+    more than two modalities, which the paper does not treat, any number may be
     dropped, and the share of complete rows that stay complete is the same. (3) Early
     stopping holds the same rows out in all phases, and in phase 2 hides as much of
     them as of training rows. "auto" decides for each net of phase 1 by the rows that
     have its modality.
 
-    Rows with no modality take no part in training and are answered with the class
-    prior; a row of substitutes only would get the average of arbitrary constants.
+    Rows with no modality take no part in training, and the class prior is predicted
+    for them: a row of substitutes only would get the average of arbitrary constants.
 
-    With ``warm_start=True`` a further ``fit`` continues phase 2 from the former net;
-    phase 1 and ``unimodal`` have no part in it.
+    With ``warm_start=True`` a further ``fit`` continues phase 2 from the former net and
+    skips phase 1, ``unimodal`` included.
 
     Examples
     --------
@@ -178,7 +186,7 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
         final_complete_finetune: bool = False,
         unimodal: dict[str, Any] | None = None,
         n_jobs: int | None = None,
-        encoders: list | None = None,
+        encoders: dict | list | None = None,
         max_epochs: int = 50,
         lr: float = 1e-3,
         batch_size: int | str | None = "auto",
@@ -227,12 +235,6 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
         self.verbose = verbose
         self.random_state = random_state
 
-    def __sklearn_clone__(self) -> UMEMMAEnsemble:
-        # Cloning what was handed in would make it forget its training.
-        out = super().__sklearn_clone__()
-        out.unimodal = self.unimodal
-        return out
-
     # -- fit ---------------------------------------------------------------------------
 
     def _fit_rows(
@@ -249,10 +251,10 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
             local_random_state(draw_seed(rng)) for _ in range(5)
         )
         held_out = self._hold_out(rows, split_seed)
-        handed = read_handed_in(
-            self.unimodal, rows.data, rows.classes, dict(self.encoders or [])
+        pretrained = read_pretrained(
+            self.unimodal, rows, dict(named_pairs(self.encoders))
         )
-        encoders = {**encoders, **{name: pair[1] for name, pair in handed.items()}}
+        encoders = {**encoders, **{n: p.encoder for n, p in pretrained.items()}}
         substitutes = self._make_substitutes(rows, encoders, rng)
         complete = np.asarray(rows.data.select(names).present.all(axis=1))
         if self.final_complete_finetune and not complete.any():
@@ -263,37 +265,57 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
         if warm:
             start: FittedNet | NetStart = self._fitted
         else:
-            wanted = [name for name in names if name not in handed]
-            trained = train_unimodals(
-                self._phase_params(held_out),
-                rows,
-                {name: encoders[name] for name in wanted},
-                Head(self.head_hidden, self.head_dropout),
-                phase_1,
-                self.n_jobs,
-                held_out=held_out,
-            )
-            self._unimodal = {
-                name: trained[name] if name in trained else handed[name][0]
-                for name in names
-            }
+            self._unimodal = self._train_phase_1(
+                rows, {name: encoders[name] for name in names}, pretrained, phase_1,
+                held_out,
+            )  # fmt: skip
             start = self._join(rows, substitutes)
         augment = self._augmentation(len(names))
+        expand = None if augment is None else hide_some(augment, hiding)
         self._fitted = self._finetune(
-            rows, np.ones(len(complete), dtype=bool), encoders, phase_2, start,
-            augment, held_out, None if augment is None else hide_some(augment, hiding),
-        )  # fmt: skip
+            rows, encoders, phase_2, start, held_out, augment=augment, expand=expand
+        )
         self._store()
         self.nets_ = {name: fitted.net for name, fitted in self._unimodal.items()}
         steps = sum(epoch["train_batch_count"] for epoch in self.net_.history)
         self.finetune_budget_ = steps * self._finetune_lr
         if self.final_complete_finetune:
+            held_out = None if held_out is None else held_out[complete]
             self._fitted = self._finetune(
-                rows, complete, encoders, phase_3, self._fitted, None, held_out, None
+                rows.take(complete), encoders, phase_3, self._fitted, held_out
             )
             self.net_ = self._fitted.net
 
+    def _train_phase_1(
+        self,
+        rows: LabelledRows,
+        encoders: dict[str, Encoder],
+        pretrained: dict[str, Pretrained],
+        rng: np.random.RandomState,
+        held_out: np.ndarray | None,
+    ) -> dict[str, FittedNet]:
+        """A net for each modality in ``encoders``: a pretrained or a new one."""
+        # A template gets the seed that the net of its modality would have.
+        seeds = dict(zip(rows.data.names, unimodal_seeds(rows.data, deepcopy(rng))))
+        trained = train_unimodals(
+            self._phase_params(held_out),
+            rows,
+            {n: encoder for n, encoder in encoders.items() if n not in pretrained},
+            Head(self.head_hidden, self.head_dropout),
+            rng,
+            self.n_jobs,
+            held_out=held_out,
+        )
+        training = rows if held_out is None else rows.take(~held_out)
+        return {
+            name: trained[name]
+            if name in trained
+            else take_net(name, pretrained[name], training, seeds[name])
+            for name in encoders
+        }
+
     def _phase_params(self, held_out: np.ndarray | None) -> dict[str, Any]:
+        """Training parameters; early stopping only with rows held out."""
         params = self._training_params()
         return params if held_out is not None else {**params, "early_stopping": False}
 
@@ -342,14 +364,15 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
     def _finetune(
         self,
         rows: LabelledRows,
-        chosen: np.ndarray,
         encoders: dict[str, Encoder],
         rng: np.random.RandomState,
         start: FittedNet | NetStart,
-        augment: ModalityDropout | None,
         held_out: np.ndarray | None,
-        expand: Expand | None,
+        *,
+        augment: ModalityDropout | None = None,
+        expand: Expand | None = None,
     ) -> FittedNet:
+        """A further phase of training of all nets together."""
         epochs = self.finetune_epochs
         epochs = self.max_epochs if epochs is None else epochs
         if epochs == 0:
@@ -361,14 +384,14 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
                 "max_epochs": epochs,
             },
             # Groups have done their part where rows were held out.
-            replace(rows.take(chosen), groups=None),
+            replace(rows, groups=None),
             encoders,
-            lambda bank: start.module,
+            lambda _: start.module,
             rng,
             TrainingPlan(
                 label=type(self).__name__,
                 augment=augment,
-                held_out=None if held_out is None else held_out[chosen],
+                held_out=held_out,
                 expand=expand,
                 frozen=start.used if self.freeze_encoders else (),
             ),
@@ -386,7 +409,7 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
         Returns
         -------
         dict of str to ndarray of float64 of shape (n_samples, n_classes)
-            NaN in the rows that lack the modality.
+            NaN in rows where the modality is missing.
         """
         check_is_fitted(self)
         data = check_multimodal(self, X, self.modalities, reset=False)

@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -291,3 +291,34 @@ def test_searches_and_calibration_get_the_weights(routing):
         ):
             clf = PatternClassifier(inner).fit(X, y, sample_weight=w)
             assert clf.score(X, y) > 0.5
+
+
+@pytest.mark.parametrize("routing", [False, True])
+def test_groups_reach_the_folds_of_a_search(routing):
+    X, y = make_blocks(n=90)
+    groups, seen = np.arange(90) // 3, []
+
+    class Folds(GroupKFold):
+        def split(self, X, y=None, groups=None):
+            seen.append(np.unique(groups, return_counts=True))
+            return super().split(X, y, groups)
+
+    with sklearn.config_context(enable_metadata_routing=routing):
+        search = GridSearchCV(
+            make_pipeline(StandardScaler(), LogisticRegression()),
+            {"logisticregression__C": [0.1, 1.0]},
+            cv=Folds(3),
+        )
+        clf = PatternClassifier(search).fit(X, y, groups=groups)
+        with pytest.raises(ValueError, match="groups"):
+            PatternClassifier(search).fit(X, y)
+    assert len(seen) > len(clf.estimators_)
+    for pattern, (_, counts) in zip(clf.estimators_, seen):
+        assert counts.sum() == clf.n_rows_[pattern]
+    # An estimator that takes none is fitted as without them.
+    with_groups, without = (
+        PatternClassifier().fit(X, y, groups=g).predict_proba(X) for g in (groups, None)
+    )
+    np.testing.assert_array_equal(with_groups, without)
+    with pytest.raises(ValueError, match="Got groups of length 89, expected 90"):
+        PatternClassifier().fit(X, y, groups=groups[:-1])

@@ -1,8 +1,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from _simulation_settings import simulation_settings
 
-from skmissing.datasets import make_simulation, simulation_settings
+from skmissing.datasets import make_simulation
 
 SMALL = {"n_samples": 600, "n_trees": 3, "n_missing_clusters": 20}
 

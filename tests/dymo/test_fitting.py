@@ -160,8 +160,8 @@ class Spy(BaseRecovery):
     def __init__(self, modalities=None):
         self.modalities = modalities
 
-    def _fit_rows(self, data, weight):
-        self.seen.append((len(data), weight, torch.get_num_threads()))
+    def _fit_rows(self, rows):
+        self.seen.append((len(rows), rows.weight, torch.get_num_threads()))
 
     def _recover(self, data):
         gone = (~data.present).sum(axis=0)

@@ -158,7 +158,7 @@ def test_predictions_are_those_of_the_method_written_plainly(fitted, seed, rewar
 
 
 def test_the_report_and_the_choice_agree(fitted):
-    X, y = make_blocks(n=60, n_modalities=4, missing=0.6, seed=3)
+    X, _y = make_blocks(n=60, n_modalities=4, missing=0.6, seed=3)
     report, masks = fitted.selection_report(X), fitted.select(X)
     accepted = report[report.accepted]
     fused = {

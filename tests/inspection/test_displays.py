@@ -140,7 +140,7 @@ def test_calibration_by_hand():
     display = PropensityDisplay.from_predictions(
         observed, propensity, kind="calibration", n_bins=2, name="mine"
     )
-    line, caps, (bars,) = display.errorbar_.lines
+    line, _caps, (bars,) = display.errorbar_.lines
     assert_allclose(line.get_xdata(), [0.2, 0.8])
     assert_allclose(line.get_ydata(), [0.3, 0.8])
     error = np.sqrt([0.3 * 0.7 / 10, 0.8 * 0.2 / 10])
@@ -552,8 +552,10 @@ def test_nothing_is_cut_off_or_covers_the_axes(utilities):
         parts = [legend, display.ax_.xaxis.label, *ticks]
         for part in parts:
             box = part.get_window_extent()
-            assert box.x0 >= page.x0 - 1 and box.x1 <= page.x1 + 1, part
-            assert box.y0 >= page.y0 - 1 and box.y1 <= page.y1 + 1, part
+            assert box.x0 >= page.x0 - 1, part
+            assert box.x1 <= page.x1 + 1, part
+            assert box.y0 >= page.y0 - 1, part
+            assert box.y1 <= page.y1 + 1, part
         assert legend.get_window_extent().y0 >= axes.y1 - 1
         assert axes.width > 3.5 * display.figure_.dpi
 

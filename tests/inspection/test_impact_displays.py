@@ -28,7 +28,7 @@ def no_figure_is_left():
 @pytest.fixture(scope="module")
 def fitted():
     X, y = make_xor(200, return_X_y=True, random_state=0)
-    clf = PRIMOClassifier(max_epochs=2, n_samples=20, random_state=0, n_threads=1)
+    clf = PRIMOClassifier(max_epochs=2, n_draws=20, random_state=0, n_threads=1)
     return clf.fit(X, y), X[:40].hide({"x_m": np.arange(40) < 10}), y[:40]
 
 
@@ -41,7 +41,7 @@ def test_lines_are_shares_of_rows(fitted):
     table = clf.predictive_impact(X)
     display = ImpactDisplay.from_predictions(table)
     assert legend_of(display) == [
-        "x_o hidden", "x_o there", "x_m hidden", "x_m there",
+        "x_o hidden", "x_o present", "x_m hidden", "x_m present",
     ]  # fmt: skip
     part = table[table.modality == "x_m"]
     hidden, there = display.lines_["x_m"]
@@ -62,7 +62,7 @@ def test_lines_are_shares_of_rows(fitted):
 
 def test_nothing_there_is_left_out(fitted):
     clf, X, _ = fitted
-    display = ImpactDisplay.from_estimator(clf, X[:10], modality="x_m", n_samples=5)
+    display = ImpactDisplay.from_estimator(clf, X[:10], modality="x_m", n_draws=5)
     assert len(display.lines_["x_m"]) == 1
     assert legend_of(display) == ["x_m hidden"]
 
@@ -262,3 +262,19 @@ def test_own_axes(fitted):
     assert a.ax_ is axes[0]
     assert b.ax_ is axes[1]
     assert a.figure_ is b.figure_ is axes[0].figure
+
+
+def test_keywords_reach_matplotlib(fitted):
+    clf, X, _ = fitted
+    table = clf.predictive_impact(X, modality="x_m")
+    display = ImpactDisplay.from_estimator(clf, X, modality="x_m", linewidth=3)
+    assert [line.get_linewidth() for line in display.lines_["x_m"]] == [3, 3]
+    points = ImpactDisplay.from_predictions(table, covariate=np.arange(40), s=20)
+    assert points.points_["x_m"].get_sizes().tolist() == [20]
+    bars = PlausibleLabelsDisplay.from_estimator(
+        clf, X[:2], method="argmax", height=0.4
+    )
+    heights = {bar.get_height() for parts in bars.bars_.values() for bar in parts}
+    assert {round(h, 6) for h in heights} == {0.4}
+    again = PlausibleLabelsDisplay(bars.table).plot(alpha=0.1)
+    assert_allclose(again.weights_.sum(axis=1), 1)

@@ -53,9 +53,9 @@ def test_dots_are_the_scores_of_the_table(fitted):
     table = score_by_pattern(models, X, y)
     display = PatternScoreDisplay.from_predictions(table)
     assert labels_of(display) == ["image + speech", "image", "speech"]
-    assert legend_of(display) == display.estimators == ["all rows", "few rows"]
+    assert legend_of(display) == display.estimators_ == ["all rows", "few rows"]
     for name, points in display.points_.items():
-        expected = table[table.estimator == name].score
+        expected = table[table.estimator == name].value
         at = points.get_offsets()
         assert_allclose(at[:, 0], expected)
         # Each pattern has a stripe, from the top.
@@ -79,11 +79,11 @@ def test_from_estimator_scores_first(fitted):
             models, X, y, metric=metric, name="models", **options
         )
         rows = table[table.metric == (metric or "accuracy")]
-        assert_allclose(display.scores[:, :, 0], [rows.score])
+        assert_allclose(display.scores_[:, :, 0], [rows.value])
         assert display.ax_.get_xlabel() == label
         assert display.ax_.get_legend().get_title().get_text() == "models"
     single = PatternScoreDisplay.from_estimator(models["all rows"], X, y)
-    assert single.estimators == ["PatternClassifier"]
+    assert single.estimators_ == ["PatternClassifier"]
 
 
 def test_numbers_of_rows_are_shown_where_they_differ(fitted):
@@ -102,11 +102,11 @@ def test_curves_are_means_with_a_band(fitted):
     options = {"rates": [0.8, 0.0, 0.4], "n_repeats": 4, "random_state": 0}
     table = score_by_rate(models, X, y, **options)
     display = PatternScoreDisplay.from_estimator(models, X, y, kind="rate", **options)
-    assert display.scores.shape == (3, 2, 4)
-    assert display.ax_.get_xlabel() == "Chance of a block to be hidden"
+    assert display.scores_.shape == (3, 2, 4)
+    assert display.ax_.get_xlabel() == "Probability that a block is hidden"
     assert legend_of(display) == ["all rows", "few rows"]
     for name, line in display.lines_.items():
-        by_rate = table[table.estimator == name].groupby("rate").score
+        by_rate = table[table.estimator == name].groupby("rate").value
         assert_allclose(line.get_xdata(), [0.0, 0.4, 0.8])
         assert_allclose(line.get_ydata(), by_rate.mean())
         corners = display.bands_[name].get_paths()[0].vertices
@@ -129,8 +129,8 @@ def test_tables_of_several_seeds_are_repeats(fitted):
     models, X, y = fitted
     halves = [score_by_pattern(models, X[s], y[s]) for s in np.split(np.arange(150), 3)]
     display = PatternScoreDisplay.from_predictions(pd.concat(halves))
-    scores = np.stack([h.score.to_numpy().reshape(3, 2) for h in halves], axis=-1)
-    assert_allclose(display.scores, scores)
+    scores = np.stack([h.value.to_numpy().reshape(3, 2) for h in halves], axis=-1)
+    assert_allclose(display.scores_, scores)
     for j, name in enumerate(models):
         at = display.points_[name].get_offsets()[:, 0]
         assert_allclose(at, scores[:, j].mean(axis=1))
@@ -142,10 +142,10 @@ def test_tables_of_several_seeds_are_repeats(fitted):
 def test_estimators_and_patterns_that_lack_scores(fitted):
     models, X, y = fitted
     table = score_by_pattern(models, X, y)
-    table.loc[table.pattern == "image", "score"] = np.nan
+    table.loc[table.pattern == "image", "value"] = np.nan
     table = table.drop(index=table.index[-1])
     display = PatternScoreDisplay.from_predictions(table)
-    assert np.isnan(display.scores[:, :, 0]).tolist() == [
+    assert np.isnan(display.scores_[:, :, 0]).tolist() == [
         [False, False],
         [True, True],
         [False, True],
@@ -157,7 +157,7 @@ def test_many_estimators_look_different():
     names = [f"model {i}" for i in range(16)]
     table = pd.DataFrame({
         "estimator": names, "pattern": "a", "n_rows": 5, "metric": "accuracy",
-        "score": np.linspace(0, 1, 16),
+        "value": np.linspace(0, 1, 16),
     })  # fmt: skip
     display = PatternScoreDisplay.from_predictions(table)
     looks = {
@@ -185,16 +185,35 @@ def test_errors(fitted):
         PatternScoreDisplay.from_estimator(models, X, y, kind="curve")
     with pytest.raises(TypeError, match="Got a list, expected the DataFrame"):
         PatternScoreDisplay.from_predictions([1])
-    with pytest.raises(ValueError, match="expected 'score' among"):
-        PatternScoreDisplay.from_predictions(table.drop(columns="score"))
+    with pytest.raises(ValueError, match="expected 'value' among"):
+        PatternScoreDisplay.from_predictions(table.drop(columns="value"))
     with pytest.raises(ValueError, match="expected 'pattern' among"):
         PatternScoreDisplay.from_predictions(table.drop(columns="pattern"))
     with pytest.raises(ValueError, match="Got a table without rows"):
         PatternScoreDisplay.from_predictions(table[:0])
     with pytest.raises(ValueError, match=r"Got metric='auc', expected one of \['sco"):
         PatternScoreDisplay.from_predictions(table, "auc")
-    display = PatternScoreDisplay(
-        np.array(["a"]), ["m"], np.zeros((1, 1, 1)), kind="dots"
+    with pytest.raises(
+        ValueError, match="Got rates with kind='pattern', expected None"
+    ):
+        PatternScoreDisplay.from_estimator(models, X, y, rates=[0.5])
+    with pytest.raises(
+        ValueError, match="Got patterns with kind='rate', expected None"
+    ):
+        PatternScoreDisplay.from_estimator(
+            models, X, y, kind="rate", patterns=["image"]
+        )
+
+
+def test_keywords_reach_matplotlib(fitted):
+    models, X, y = fitted
+    table = score_by_pattern(models, X, y)
+    display = PatternScoreDisplay.from_estimator(models, X, y, alpha=0.5, marker="x")
+    assert {points.get_alpha() for points in display.points_.values()} == {0.5}
+    again = PatternScoreDisplay(table).plot(s=9)
+    assert {points.get_sizes()[0] for points in again.points_.values()} == {9}
+    assert_allclose(again.scores_, display.scores_)
+    curves = PatternScoreDisplay.from_estimator(
+        models, X, y, kind="rate", n_repeats=1, random_state=0, linestyle=":"
     )
-    with pytest.raises(ValueError, match="Got kind='dots', expected one of"):
-        display.plot()
+    assert {line.get_linestyle() for line in curves.lines_.values()} == {":"}

@@ -161,7 +161,7 @@ def test_what_the_inner_estimator_gets():
     use = ["imaging", "history"]
     clf = IPWMultimodalClassifier(Recorder(), use=use, **options)
     clf.fit(heart.data, heart.target)
-    X, y, w = clf.estimator_.given_
+    X, _y, w = clf.estimator_.given_
     names = heart.modalities["imaging"] + heart.modalities["history"]
     assert list(X.columns) == names
     # A missing feature is no missing modality: it gets its (weighted) training mean.

@@ -249,7 +249,7 @@ def test_a_kernel_of_many_rows_is_taught_by_a_draw(monkeypatch):
 
 
 def test_a_single_split_teaches_what_it_says(small):
-    frame, y, modalities = small
+    frame, y, _modalities = small
     cv = ShuffleSplit(1, train_size=0.3, test_size=0.4, random_state=0)
     _, scores = run(small, cv=cv, return_scores=True, subsets=["a"])
     (train, test), = cv.split(frame)  # fmt: skip
@@ -309,7 +309,7 @@ def test_groups_stay_together_in_folds_of_a_single_split(small):
 
 @pytest.mark.parametrize("n_groups", [1, 3])
 def test_few_groups_in_a_single_split(small, n_groups):
-    frame, _, _ = small
+    _frame, _, _ = small
     tested = np.arange(500) % 2 == 0
     groups = np.where(tested, np.arange(500) % n_groups, 9)
     cv = [(np.flatnonzero(~tested), np.flatnonzero(tested))]
@@ -343,7 +343,7 @@ def test_groups_reach_the_models_of_the_loss(small):
 
 
 def test_splits_that_cannot_be_used(small):
-    frame, y, modalities = small
+    frame, _y, _modalities = small
 
     class Both(PredefinedSplit):
         def split(self, X=None, y=None, groups=None):

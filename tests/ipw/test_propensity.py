@@ -132,7 +132,7 @@ def test_all_rows_observed_needs_no_model_and_no_warning():
 
 
 def test_nothing_observed_is_an_error_and_leaves_nothing():
-    X, y = make_bitwise(50, return_X_y=True, random_state=0)
+    X, _y = make_bitwise(50, return_X_y=True, random_state=0)
     weighter = PropensityWeighter()
     with pytest.raises(ValueError, match=r"Got no row with all of the modalities \['x"):
         weighter.fit(X.hide("x2"))
@@ -686,7 +686,7 @@ def test_weights_balance_what_drives_mar_and_not_what_drives_mnar(mechanism, lef
 
 
 def test_overlap_and_calibration_by_hand():
-    frame, p = mar_frame(4000)
+    frame, _p = mar_frame(4000)
     weighter = PropensityWeighter(modalities=MODALITIES, random_state=0).fit(frame)
     row = weighter.overlap(frame).loc["a+b"]
     q, w = weighter.predict_propensity(frame), weighter.sample_weight(frame)

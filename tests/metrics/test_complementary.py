@@ -66,11 +66,11 @@ def test_contributions_are_differences_of_log_probabilities():
     assert result.log_loss_full == pytest.approx(-np.average(full, weights=w))
     assert result.log_loss_without == pytest.approx(-np.average(without, weights=w))
     gap = result.log_loss_without - result.log_loss_full
-    assert result.estimate == pytest.approx(gap)
+    assert result.value == pytest.approx(gap)
     again = complementary_information(
         Exact(), Exact(), X, y, hide="b", sample_weight=7 * weight, random_state=0
     )
-    assert again.estimate == pytest.approx(result.estimate)
+    assert again.value == pytest.approx(result.value)
     assert (again.low, again.high) == pytest.approx((result.low, result.high))
 
 
@@ -80,15 +80,15 @@ def test_the_information_of_exact_models():
     result = complementary_information(
         Exact(), Exact(), X, y, hide="b", n_bootstraps=0, random_state=0
     )
-    assert result.estimate == pytest.approx(truth, abs=0.006)
+    assert result.value == pytest.approx(truth, abs=0.006)
     assert 0.1 < truth < np.log(2)
-    assert np.isnan([result.low, result.high, result.standard_error]).all()
+    assert np.isnan([result.low, result.high, result.std_error]).all()
     # Nothing is left to tell for a copy of what is there.
     twice = MultimodalData({"a": X["a"], "b": X["b"], "c": X["a"]})
     copied = complementary_information(
         Exact(), Exact(), twice, y, hide=["c"], n_bootstraps=0
     )
-    assert copied.estimate == 0.0
+    assert copied.value == 0.0
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say():
@@ -98,10 +98,10 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
         result = complementary_information(
             Exact(), Exact(), X, y, hide="b", n_bootstraps=300, random_state=seed
         )
-        assert result.low < result.estimate < result.high
+        assert result.low < result.value < result.high
         hit += result.low <= truth <= result.high
-        errors.append(result.standard_error)
-        estimates.append(result.estimate)
+        errors.append(result.std_error)
+        estimates.append(result.value)
     # 0.9 within three standard errors of 200 draws.
     assert 0.83 <= hit / 200 <= 0.965
     assert np.mean(errors) == pytest.approx(np.std(estimates), rel=0.15)
@@ -117,23 +117,23 @@ def test_rows_of_a_group_are_drawn_together():
         Exact(), Exact(), X[rows], y[rows], groups=rows.astype(str), **options
     )
     # Copies of rows are no new rows.
-    ratio = once.standard_error / copied.standard_error
+    ratio = once.std_error / copied.std_error
     assert ratio == pytest.approx(np.sqrt(6), rel=0.1)
-    assert grouped.standard_error == pytest.approx(once.standard_error, rel=0.07)
-    assert grouped.estimate == pytest.approx(once.estimate)
+    assert grouped.std_error == pytest.approx(once.std_error, rel=0.07)
+    assert grouped.value == pytest.approx(once.value)
 
 
 def test_wider_intervals_for_more_confidence():
     X, y = draw(100, np.random.default_rng(0))
     options = {"hide": "b", "random_state": 0}
     ends = [
-        complementary_information(Exact(), Exact(), X, y, confidence=c, **options)
+        complementary_information(Exact(), Exact(), X, y, confidence_level=c, **options)
         for c in (0.5, 0.9, 0.99)
     ]
     widths = [r.high - r.low for r in ends]
     assert widths == sorted(widths)
     assert widths[0] < widths[-1]
-    assert [r.confidence for r in ends] == [0.5, 0.9, 0.99]
+    assert [r.confidence_level for r in ends] == [0.5, 0.9, 0.99]
 
 
 def test_weights_correct_for_who_has_the_modality():
@@ -150,8 +150,8 @@ def test_weights_correct_for_who_has_the_modality():
         Exact(), Exact(), seen, y, sample_weight=weight, **options
     )
     truth = expected_information()
-    assert plain.estimate > truth + 0.1
-    assert fixed.estimate == pytest.approx(truth, abs=0.03)
+    assert plain.value > truth + 0.1
+    assert fixed.value == pytest.approx(truth, abs=0.03)
 
 
 def test_weights_of_a_weighter_fit():
@@ -186,7 +186,7 @@ def test_every_form_of_X(form):
     expected = complementary_information(
         reference, reference, values, y, hide="b", random_state=0
     )
-    assert result.estimate == pytest.approx(expected.estimate, abs=1e-12)
+    assert result.value == pytest.approx(expected.value, abs=1e-12)
     assert result.high == pytest.approx(expected.high, abs=1e-12)
 
 
@@ -201,7 +201,7 @@ def test_two_models_of_scikit_learn():
     only_a.fit(X[:300], y[:300])
     full = LogisticRegression().fit(X[:300], y[:300])
     result = complementary_information(only_a, full, X[300:], y[300:], random_state=0)
-    assert 0 < result.low < result.estimate
+    assert 0 < result.low < result.value
 
 
 def first_column(X):
@@ -215,7 +215,7 @@ def test_a_modality_of_noise_may_seem_to_cost_something():
                         "b": rng.normal(size=(90, 12))})  # fmt: skip
     clf = PatternClassifier().fit(X[:45], y[:45])
     result = complementary_information(clf, clf, X[45:], y[45:], hide="b")
-    assert result.estimate < 0
+    assert result.value < 0
 
 
 def test_the_seed_decides():
@@ -259,9 +259,9 @@ def test_errors():
         ask(y=np.where(np.arange(40) == 7, 2, y))
     with pytest.raises(ValueError, match="Got n_bootstraps=-1"):
         ask(n_bootstraps=-1)
-    for confidence in (0, 1, "high"):
-        with pytest.raises(ValueError, match="Got confidence="):
-            ask(confidence=confidence)
+    for level in (0, 1, "high"):
+        with pytest.raises(ValueError, match="Got confidence_level="):
+            ask(confidence_level=level)
     with pytest.raises(ValueError, match="sample_weight"):
         ask(sample_weight=-np.ones(40))
 

@@ -18,7 +18,7 @@ from skmissing.baselines import PatternClassifier, UnimodalEnsemble
 from skmissing.exceptions import UndefinedScoreWarning
 from skmissing.metrics import score_by_pattern, score_by_rate
 
-COLUMNS = ["estimator", "pattern", "n_missing", "n_rows", "metric", "score"]
+COLUMNS = ["estimator", "pattern", "n_missing", "n_rows", "metric", "value"]
 
 
 class Recorder:
@@ -81,7 +81,7 @@ def test_the_rows_of_a_pattern_and_what_is_hidden_from_them():
         np.testing.assert_array_equal(asked.present, np.tile(kept, (len(rows), 1)))
         for name in names:
             np.testing.assert_array_equal(asked[name], X[name][rows])
-        assert line.score == pytest.approx(kept.mean())
+        assert line.value == pytest.approx(kept.mean())
 
 
 def test_scores_are_those_of_the_estimator_on_hidden_rows():
@@ -93,7 +93,7 @@ def test_scores_are_those_of_the_estimator_on_hidden_rows():
         kept = [X.names.index(name) for name in pattern.split(" + ")]
         rows = X.present[:, kept].all(axis=1)
         expected = clf.score(X[rows].hide(hidden), y[rows])
-        assert table.score[pattern] == expected
+        assert table.value[pattern] == expected
 
 
 def test_X_is_left_as_it_was():
@@ -118,7 +118,7 @@ def test_the_three_forms_give_one_table(score):
         tables.append(score(clf, form, y, **options))
     for other in tables[1:]:
         pd.testing.assert_frame_equal(tables[0], other)
-    assert tables[0].score.nunique() > 3
+    assert tables[0].value.nunique() > 3
 
 
 def test_estimators_of_scikit_learn_on_frames_with_nan():
@@ -137,8 +137,8 @@ def test_estimators_of_scikit_learn_on_frames_with_nan():
         expected = frame[200:].copy()
         expected[gone] = np.nan
         # Covariates, which belong to no modality, are never hidden.
-        assert table.score[pattern] == trees.score(expected, y[200:])
-    assert table.score["a"] > table.score["c"]
+        assert table.value[pattern] == trees.score(expected, y[200:])
+    assert table.value["a"] > table.value["c"]
 
 
 def test_several_estimators_and_several_metrics():
@@ -150,7 +150,7 @@ def test_several_estimators_and_several_metrics():
     scoring = ["accuracy", "neg_log_loss"]
     table = score_by_pattern(models, X, y, scoring=scoring, patterns=["a", "b"])
     assert len(table) == 8
-    wide = table.pivot(index=["pattern", "metric"], columns="estimator", values="score")
+    wide = table.pivot(index=["pattern", "metric"], columns="estimator", values="value")
     shares = np.bincount(y) / len(y)
     assert wide.loc[("a", "accuracy"), "prior"] == pytest.approx(shares.max())
     proba = models["by pattern"].predict_proba(X.hide(["b", "c"]))
@@ -161,7 +161,7 @@ def test_several_estimators_and_several_metrics():
         scoring={"ours": make_scorer(accuracy_score), "loss": "neg_log_loss"},
     )  # fmt: skip
     assert named.metric.tolist() == ["ours", "loss"] * 2
-    assert named.score[0] == wide.loc[("a", "accuracy"), "by pattern"]
+    assert named.value[0] == wide.loc[("a", "accuracy"), "by pattern"]
     single = score_by_pattern(models, X, y, scoring="accuracy", patterns=["a"])
     assert single.metric.unique().tolist() == ["accuracy"]
 
@@ -169,7 +169,7 @@ def test_several_estimators_and_several_metrics():
         return 0.25
 
     own = score_by_pattern(models, X, y, scoring=of_my_own, patterns=["a"])
-    assert (own.metric.unique().tolist(), set(own.score)) == (["of_my_own"], {0.25})
+    assert (own.metric.unique().tolist(), set(own.value)) == (["of_my_own"], {0.25})
 
 
 def test_weights_enter_the_scores():
@@ -180,11 +180,11 @@ def test_weights_enter_the_scores():
         clf, X, y, patterns=["b"], scoring=[None, "accuracy"][1:], sample_weight=weight
     )
     right = clf.predict(X.hide(["a", "c"])) == y
-    assert table.score[0] == pytest.approx(np.average(right, weights=weight))
+    assert table.value[0] == pytest.approx(np.average(right, weights=weight))
     double = score_by_pattern(
         clf, X, y, patterns=["b"], scoring="accuracy", sample_weight=2 * weight
     )
-    assert double.score[0] == pytest.approx(table.score[0])
+    assert double.value[0] == pytest.approx(table.value[0])
 
 
 def test_patterns_that_no_row_has():
@@ -197,12 +197,12 @@ def test_patterns_that_no_row_has():
         "a + b + c": 0, "a + b": 0, "a + c": 120, "b + c": 120,
         "a": 120, "b": 120, "c": 240,
     }  # fmt: skip
-    assert np.isnan(table.score[["a + b + c", "a + b"]]).all()
-    assert not np.isnan(table.score[["a", "c"]]).any()
+    assert np.isnan(table.value[["a + b + c", "a + b"]]).all()
+    assert not np.isnan(table.value[["a", "c"]]).any()
     # No row that counts is no row.
     weight = (np.arange(240) % 2 == 0) * 1.0
     table = score_by_pattern(clf, X, y, patterns=["a", "b"], sample_weight=weight)
-    assert np.isnan(table.score).tolist() == [True, False]
+    assert np.isnan(table.value).tolist() == [True, False]
 
 
 def test_patterns_are_given_in_any_order_and_once():
@@ -312,7 +312,7 @@ def test_a_real_model_falls_with_the_rate():
     table = score_by_rate(
         models, X[300:], y[300:], rates=[0.0, 0.4, 0.8], n_repeats=3, random_state=0
     )
-    curve = table.groupby(["estimator", "rate"]).score.mean().unstack()
+    curve = table.groupby(["estimator", "rate"]).value.mean().unstack()
     assert (np.diff(curve, axis=1) < 0).all()
     # All estimators meet the same gaps.
     shares = table.groupby(["rate", "repeat"]).share_missing.nunique()
@@ -389,7 +389,7 @@ def test_order_of_the_estimators_does_not_matter():
     alone = PatternClassifier(modalities={"a": MODALITIES["a"]}).fit(X, y)
     tables = [
         score_by_pattern(each, X, y).pivot(
-            index="pattern", columns="estimator", values="score"
+            index="pattern", columns="estimator", values="value"
         )
         for each in ({"alone": alone, "both": both}, {"both": both, "alone": alone})
     ]
@@ -411,7 +411,7 @@ def test_searches_and_pipelines_are_asked_for_what_they_hold():
     pipeline = make_pipeline("passthrough", clf).fit(X, y)
     for each in (search, pipeline):
         table = score_by_pattern(each, X, y)
-        np.testing.assert_array_equal(table.score, direct.score)
+        np.testing.assert_array_equal(table.value, direct.value)
         rates = score_by_rate(each, X, y, rates=[0.8], n_repeats=1, random_state=0)
         assert rates.share_missing[0] > 0.3
 
@@ -433,7 +433,7 @@ def test_a_metric_that_one_pattern_does_not_define():
     X.loc[y == 2, ["b1", "b2"]] = np.nan
     with pytest.warns(UndefinedScoreWarning, match="'roc_auc_ovr' of Pattern"):
         table = score_by_pattern(clf, X, y, scoring=["roc_auc_ovr", "accuracy"])
-    undefined = table[table.score.isna()]
+    undefined = table[table.value.isna()]
     assert set(undefined.pattern) == {"a + b", "b"}
     assert set(undefined.metric) == {"roc_auc_ovr"}
     with pytest.raises(TypeError, match="Got a dict from the metric"):

@@ -130,7 +130,7 @@ def enumerate_rows(result, X, keep_one):
     """P(all of a set present | row) by adding up all patterns of each row."""
     p_hide = expit(result.intercept + result.scores)
     p_hide[~X.present] = 1.0
-    n, m = X.shape
+    m = X.shape[1]
     out = {}
     patterns = list(product([False, True], repeat=m))
     prob = np.stack(

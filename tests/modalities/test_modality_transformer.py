@@ -60,7 +60,7 @@ def make_frame(n=30):
 
 
 def forms():
-    frame, y = make_frame()
+    frame, _y = make_frame()
     by_position = {"labs": [0, 1], "ecg": [2, 3]}
     return [
         (frame, None),

@@ -230,6 +230,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused_with_a_way_out(data, name):
-    with pytest.raises(TypeError, match=r"\.to_frame\(\)"), warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        REFUSED[name](*data)
+        with pytest.raises(TypeError, match=r"\.to_frame\(\)"):
+            REFUSED[name](*data)

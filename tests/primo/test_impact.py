@@ -1,4 +1,4 @@
-"""What PRIMO says beside the prediction."""
+"""What PRIMO reports beside the prediction."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ SMALL = {"max_epochs": 3, "lr": 1e-2, "n_threads": 1, "random_state": 0}
 @pytest.fixture(scope="module")
 def fitted():
     X, y = make_blocks(n_modalities=3)
-    return PRIMOClassifier(**SMALL, dtype="float64", n_samples=50).fit(X, y), X, y
+    return PRIMOClassifier(**SMALL, dtype="float64", n_draws=50).fit(X, y), X, y
 
 
 def test_table_of_impacts(fitted):
@@ -53,7 +53,7 @@ def test_table_of_impacts(fitted):
         assert (part.mutual_information.dropna() >= -1e-12).all()
         assert part.v_missing[1:2].isna().all()
         assert part.v_missing.isna()[0] == (name == "m1")
-    one = clf.predictive_impact(X, modality="m2", n_samples=50)
+    one = clf.predictive_impact(X, modality="m2", n_draws=50)
     np.testing.assert_array_equal(one.v_missing, part.v_missing)
 
 
@@ -82,7 +82,9 @@ def test_distance_from_reference_models(fitted):
     clf, X, y = fitted
     rows = X.present.all(axis=1)
     reference = FusionClassifier(**SMALL).fit(X, y)
-    table = clf.bias(X[rows], modality="m2", unimodal=reference, multimodal=reference)
+    table = clf.distance_to_references(
+        X[rows], modality="m2", unimodal=reference, multimodal=reference
+    )
     own, other = clf.predict_proba(X[rows]), reference.predict_proba(X[rows])
     np.testing.assert_allclose(
         table.complete, 0.5 * np.abs(own - other).sum(axis=1), atol=1e-9
@@ -95,7 +97,9 @@ def test_distance_from_reference_models(fitted):
     # A reference that knows nothing but what it was made of; incomplete rows.
     part = X.select(["m0", "m1"])
     alone = FusionClassifier(**SMALL).fit(part, y)
-    table = clf.bias(X, modality="m2", unimodal=alone, multimodal=reference)
+    table = clf.distance_to_references(
+        X, modality="m2", unimodal=alone, multimodal=reference
+    )
     assert table.notna().all(axis=1).tolist() == rows.tolist()
     other = alone.predict_proba(part[rows])
     np.testing.assert_allclose(
@@ -103,7 +107,9 @@ def test_distance_from_reference_models(fitted):
     )
     strange = FusionClassifier(**SMALL).fit(X, y + 1)
     with pytest.raises(ValueError, match="reference model with the classes"):
-        clf.bias(X[rows], modality="m2", unimodal=strange, multimodal=strange)
+        clf.distance_to_references(
+            X[rows], modality="m2", unimodal=strange, multimodal=strange
+        )
 
 
 def test_shares_of_plausible_labels(fitted):
@@ -145,7 +151,7 @@ def test_bad_input(fitted):
     twice = clf.predictive_impact(X, modality=["m1", "m0", "m1"])
     assert twice.modality.drop_duplicates().tolist() == ["m1", "m0"]
     assert len(twice) == 2 * len(X)
-    with pytest.raises(ValueError, match="Got n_samples=0, expected a positive"):
+    with pytest.raises(ValueError, match="Got n_draws=0, expected a positive"):
         clf.sample_proba(X, 0)
     with pytest.raises(ValueError, match="Got modality='lab', expected some of"):
         clf.predictive_impact(X, modality="lab")

@@ -7,7 +7,13 @@ from scipy.special import log_softmax
 from torch.distributions import Normal, kl_divergence
 
 from skmissing import MultimodalData, PRIMOClassifier
-from skmissing.primo._module import LOG_VARIANCE, divergence, make_noise, summarise
+from skmissing.primo._module import (
+    LOG_VARIANCE,
+    Summary,
+    divergence,
+    make_noise,
+    summarise,
+)
 
 from .._instances import make_blocks
 
@@ -23,15 +29,15 @@ def test_divergence_is_summed_over_dimensions():
     torch.testing.assert_close(divergence((m1, l1), (m2, l2)), expected)
 
 
-@pytest.mark.parametrize("batch_norm", [False, True])
-def test_loss_of_a_row_by_hand(monkeypatch, batch_norm):
+@pytest.mark.parametrize("posterior_norm", [None, 0.6])
+def test_loss_of_a_row_by_hand(monkeypatch, posterior_norm):
     """Two modalities, the first always there: T is the first alone."""
     X, y = make_blocks()
     present = np.column_stack([np.ones(60, bool), X.present[:, 1]])
     X = MultimodalData({"m0": np.nan_to_num(X["m0"]), "m1": X["m1"]}, present=present)
     clf = PRIMOClassifier(
         **SMALL, dtype="float64", latent_dim=2, beta=0.7, anchor_weight=0.3,
-        tie_weight=0.2, posterior_batch_norm=batch_norm, bn_gamma=0.6,
+        tie_weight=0.2, posterior_norm=posterior_norm,
         classifier_dropout=0.0, classifier_input="core",
     ).fit(X, y)  # fmt: skip
     assert clf.core_ == ["m0"]
@@ -58,7 +64,7 @@ def test_loss_of_a_row_by_hand(monkeypatch, batch_norm):
 
         prior, lower = gaussian(module.prior, full), gaussian(module.prior, part)
         mean, log_var = gaussian(module.posterior, np.column_stack([full, hot]))
-        if batch_norm:
+        if posterior_norm is not None:
             norm = module.norm
             assert not norm.weight.requires_grad
             np.testing.assert_allclose(norm.weight, 0.6, rtol=1e-7)
@@ -114,7 +120,7 @@ def test_parts_of_rows():
 
 def test_prediction_is_the_mean_of_the_samples():
     X, y = make_blocks()
-    clf = PRIMOClassifier(**SMALL, dtype="float64", n_samples=70).fit(X, y)
+    clf = PRIMOClassifier(**SMALL, dtype="float64", n_draws=70).fit(X, y)
     samples = clf.sample_proba(X)
     assert samples.shape == (60, 70, 3)
     np.testing.assert_allclose(samples.sum(axis=2), 1.0)
@@ -161,22 +167,24 @@ def test_summaries_by_hand():
     proba = rng.dirichlet([0.3, 0.3, 0.3], size=(4, 50))
     proba[3] = [1.0, 0.0, 0.0]
     with np.errstate(divide="ignore"):
-        out = summarise(torch.from_numpy(np.log(proba))).numpy()
+        columns = summarise(torch.from_numpy(np.log(proba))).columns().numpy()
+    assert columns.shape == (4, Summary.n_columns(3))
+    out = Summary.from_columns(columns)
     mean = proba.mean(axis=1)
     distance = 0.5 * np.abs(proba - mean[:, None]).sum(axis=2)
-    np.testing.assert_allclose(out[:, 0], distance.mean(axis=1))
-    np.testing.assert_allclose(out[:, 1], distance.std(axis=1, ddof=1) / np.sqrt(50))
+    np.testing.assert_allclose(out.v, distance.mean(axis=1))
+    np.testing.assert_allclose(out.v_error, distance.std(axis=1, ddof=1) / np.sqrt(50))
 
     def entropy(p):
         return -np.where(p > 0, p * np.log(np.maximum(p, 1e-300)), 0).sum(axis=-1)
 
     expected = entropy(mean) - entropy(proba).mean(axis=1)
-    np.testing.assert_allclose(out[:, 2], expected, atol=1e-12)
-    np.testing.assert_allclose(out[:, 3:], mean)
-    assert out[3, 0] == 0.0
-    assert out[3, 2] == 0.0
+    np.testing.assert_allclose(out.information, expected, atol=1e-12)
+    np.testing.assert_allclose(out.mean, mean)
+    assert out.v[3] == 0.0
+    assert out.information[3] == 0.0
     # V never exceeds 1 - sum p^2.
-    assert (out[:, 0] <= 1 - (mean**2).sum(axis=1) + 1e-12).all()
+    assert (out.v <= 1 - (mean**2).sum(axis=1) + 1e-12).all()
 
 
 @pytest.mark.parametrize("classifier_input", ["present", "core"])

@@ -164,4 +164,4 @@ def test_the_end_of_a_series_is_no_gap():
         out = recovery.fit(X).recover(X.hide("series"))["series"]
         assert out.shape == series.shape
         assert np.isfinite(out).all()
-    assert not RegressionRecovery().fit(X)._gappy
+    assert not RegressionRecovery().fit(X)._partial

@@ -11,7 +11,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.svm import SVR
 
@@ -259,6 +259,18 @@ def test_searches_tune_a_recovery():
     X = linear_blocks(200, noise=1.0)
     search = GridSearchCV(RegressionRecovery(), {"alpha": [1e-2, 1e4]}, cv=3).fit(X)
     assert search.best_params_ == {"alpha": 1e-2}
+
+
+def test_groups_reach_the_folds_of_a_regressor():
+    X = linear_blocks(120)
+    groups = np.arange(120) // 4
+    search = GridSearchCV(Ridge(), {"alpha": [0.1, 10.0]}, cv=GroupKFold(3))
+    fitted = RegressionRecovery(search).fit(X, groups=groups)
+    assert fitted.score(X) > 0.9
+    with pytest.raises(ValueError, match="groups"):
+        RegressionRecovery(search).fit(X).transform(X.hide(X.names[0]))
+    with pytest.raises(ValueError, match="Got groups of length 119, expected 120"):
+        MeanRecovery().fit(X, groups=groups[:-1])
 
 
 def test_bad_input_raises():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from sklearn.base import clone
 
 from skmissing import MultimodalData
 from skmissing.exceptions import EmptyRowWarning
-from skmissing.nn import ConvEncoder, MLPEncoder, ModuleEncoder
+from skmissing.nn import ConvEncoder, MLPEncoder, ModuleEncoder, _training
 from skmissing.nn._random_subsets import first_part, random_part
 from skmissing.recovery import MeanRecovery, MultimodalVAE
 
@@ -172,14 +173,14 @@ def test_losses_are_those_of_the_formula(likelihood):
     losses = {}
     with torch.no_grad():
         for beta in (0.0, 1.7):
-            module.beta = beta
+            module.settings = replace(module.settings, beta=beta)
             with torch.random.fork_rng():
                 torch.manual_seed(0)
                 losses[beta] = module.row_losses(batch).numpy()
         with torch.random.fork_rng():
             torch.manual_seed(0)
             u = torch.rand((1, 1))
-            noise = torch.randn((1, module.latent_dim), dtype=torch.float64)
+            noise = torch.randn((1, SMALL["latent_dim"]), dtype=torch.float64)
         mean, log = module.pick(*module.expert_outputs(batch), batch.present, u)
         z = mean + torch.exp(log / 2) * noise
         guess = [d(z).numpy() for d in module.decoders]
@@ -249,6 +250,25 @@ def test_early_stopping_and_bad_parameters():
         MultimodalVAE(**SMALL).fit(X).sample(X, 0)
     with pytest.raises(ValueError, match="unknown modality 'other'"):
         MultimodalVAE(**SMALL, encoders=[("other", MLPEncoder())]).fit(X)
+
+
+def test_groups_are_held_out_whole(monkeypatch):
+    X, _ = make_blocks(n=120)
+    groups, held_out = np.arange(120) // 4, []
+    original = _training._run
+
+    def spy(fitted, training, valid, *args):
+        held_out.append((set(training.groups), set(valid.groups)))
+        return original(fitted, training, valid, *args)
+
+    monkeypatch.setattr(_training, "_run", spy)
+    MultimodalVAE(**SMALL, early_stopping=True).fit(X, groups=groups)
+    ((trained, left_out),) = held_out
+    assert len(left_out) == 3
+    assert not trained & left_out
+    weight = (np.arange(120) >= 8) * 1.0
+    MultimodalVAE(**SMALL, early_stopping=True).fit(X, None, weight, groups)
+    assert held_out[1][0] | held_out[1][1] == set(groups[8:])
 
 
 def test_nothing_global_moves():

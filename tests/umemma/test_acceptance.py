@@ -8,6 +8,7 @@ are percentages, the mean of "B missing", "A missing" and "complete".
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import train_test_split
 
 from skmissing import MultimodalData, UMEMMAEnsemble
@@ -60,7 +61,7 @@ def means(names, X, y, keep=1.0, n_seeds=5):
         fed = X[train].hide({"b": rng.random(len(train)) >= keep})
         # Phase 1 is the same for all that have one: trained once.
         first = UMEMMAEnsemble(**COMMON, finetune_epochs=0, random_state=seed)
-        first.fit(fed, y[train])
+        first = FrozenEstimator(first.fit(fed, y[train]))
         for name in names:
             kind, params = METHODS[name]
             if kind is UMEMMAEnsemble:

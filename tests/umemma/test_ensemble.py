@@ -9,6 +9,7 @@ import pytest
 import torch
 from scipy.special import log_softmax, logsumexp
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback
 from torch import nn
@@ -275,9 +276,9 @@ def test_fitted_unimodal_estimators_are_not_trained_again():
     ensemble = UnimodalEnsemble(**SMALL).fit(X, y)
     before = weights(ensemble.nets_["m0"].module_)
     single = FusionClassifier(**SMALL).fit(X.select("m1"), y)
-    handed = {"m0": ensemble, "m1": single}
-    clf = UMEMMAEnsemble(**SMALL, unimodal=handed)
-    # A clone, as a search makes it, keeps what was handed in.
+    fitted = {"m0": FrozenEstimator(ensemble), "m1": FrozenEstimator(single)}
+    clf = UMEMMAEnsemble(**SMALL, unimodal=fitted)
+    # A clone, as a search makes it, keeps frozen estimators fitted.
     clf = clone(clf).fit(X, y)
     assert same(before, weights(clf.nets_["m0"].module_))
     assert same(weights(single.net_.module_), weights(clf.nets_["m1"].module_))
@@ -289,21 +290,26 @@ def test_fitted_unimodal_estimators_are_not_trained_again():
         proba["m1"][rows], single.predict_proba(X.select("m1")[rows]), atol=1e-12
     )
     # One of them: the other is trained as ever.
-    mixed = UMEMMAEnsemble(**SMALL, unimodal={"m0": ensemble}).fit(X, y)
+    mixed = UMEMMAEnsemble(**SMALL, unimodal={"m0": FrozenEstimator(ensemble)}).fit(
+        X, y
+    )
     assert same(before, weights(mixed.nets_["m0"].module_))
     plain = UMEMMAEnsemble(**SMALL).fit(X, y)
     assert same(weights(mixed.nets_["m1"].module_), weights(plain.nets_["m1"].module_))
-    again = UMEMMAEnsemble(**SMALL, unimodal={"m0": plain, "m1": plain}).fit(X, y)
+    frozen = dict.fromkeys(["m0", "m1"], FrozenEstimator(plain))
+    again = UMEMMAEnsemble(**SMALL, unimodal=frozen).fit(X, y)
     assert same(weights(again.nets_["m1"].module_), weights(plain.nets_["m1"].module_))
 
 
-def test_what_is_handed_in_keeps_the_settings_of_its_encoder():
+def test_a_fitted_net_keeps_the_settings_of_its_encoder():
     X, y = make_blocks()
 
     def moved(factor):
         encoders = [("m0", MLPEncoder(lr_factor=factor))]
         ensemble = UnimodalEnsemble(**SMALL, encoders=encoders).fit(X, y)
-        clf = UMEMMAEnsemble(**SMALL, unimodal={"m0": ensemble}).fit(X, y)
+        clf = UMEMMAEnsemble(**SMALL, unimodal={"m0": FrozenEstimator(ensemble)}).fit(
+            X, y
+        )
         before = weights(ensemble.nets_["m0"].module_.bank)
         after = weights(clf.net_.module_.bank.encoders[0])
         return sum(np.abs(a - b).sum() for a, b in zip(before, after, strict=True))
@@ -311,14 +317,16 @@ def test_what_is_handed_in_keeps_the_settings_of_its_encoder():
     assert 0 < moved(0.01) < 0.05 * moved(1.0)
 
 
-def test_an_encoder_listed_for_what_is_handed_in():
+def test_an_encoder_listed_for_a_fitted_net():
     X, y = make_blocks()
     frozen = [("m0", ModuleEncoder(nn.Linear(3, 8), 8, frozen=True))]
     single = FusionClassifier(**SMALL, encoders=frozen).fit(X.select("m0"), y)
     before = weights(single.net_.module_.bank)
 
+    fitted = {"m0": FrozenEstimator(single)}
+
     def moved(**options):
-        clf = UMEMMAEnsemble(**SMALL, unimodal={"m0": single}, **options).fit(X, y)
+        clf = UMEMMAEnsemble(**SMALL, unimodal=fitted, **options).fit(X, y)
         assert clf.nets_["m0"] is not single.net_
         assert same(before, weights(single.net_.module_.bank))
         after = weights(clf.net_.module_.bank.encoders[0])
@@ -371,26 +379,76 @@ def test_a_rare_modality_is_not_stopped_by_a_handful_of_rows():
     assert "valid_loss" in asked.nets_["b"].history[0]
 
 
-def test_what_cannot_be_handed_in():
+def test_estimators_that_unimodal_does_not_take():
     X, y = make_blocks()
     ensemble = UnimodalEnsemble(**SMALL).fit(X, y)
 
-    def error(handed, kind, text, X=X, y=y):
-        clf = UMEMMAEnsemble(**SMALL, unimodal=handed)
+    def error(unimodal, kind, text, X=X, y=y):
+        clf = UMEMMAEnsemble(**SMALL, unimodal=unimodal)
         with pytest.raises(kind, match=text):
             clf.fit(X, y)
         assert not hasattr(clf, "net_")
 
-    error({"m7": ensemble}, ValueError, "unknown modality 'm7', expected some of")
+    frozen = FrozenEstimator(ensemble)
+    error({"m7": frozen}, ValueError, "unknown modality 'm7', expected some of")
     error({"m0": 3}, TypeError, "Got a int in unimodal for the modality 'm0'")
-    error({"m0": UnimodalEnsemble()}, ValueError, "'m0' that is not fitted")
-    both = FusionClassifier(**SMALL).fit(X, y)
+    bare = FrozenEstimator(UnimodalEnsemble())
+    error({"m0": bare}, ValueError, "'m0' around a UnimodalEnsemble that is not fitted")
+    both = FrozenEstimator(FusionClassifier(**SMALL).fit(X, y))
     error({"m0": both}, ValueError, "no net of the modality 'm0' alone, expected")
-    mask = FusionClassifier(**SMALL, use_mask=True).fit(X.select("m0"), y)
+    mask = FusionClassifier(**SMALL, use_mask=True)
+    fitted = FrozenEstimator(clone(mask).fit(X.select("m0"), y))
+    error({"m0": fitted}, ValueError, "no net of the modality 'm0' alone")
     error({"m0": mask}, ValueError, "no net of the modality 'm0' alone")
-    error({"m0": ensemble}, ValueError, "fitted on the classes .0, 1, 2.", y=y + 1)
+    error({"m0": frozen}, ValueError, "fitted on the classes .0, 1, 2.", y=y + 1)
     other = MultimodalData({"m0": np.zeros((60, 9)), "m1": X["m1"]})
-    error({"m0": ensemble}, ValueError, r"fitted on shape \(3,\) per row, ex", X=other)
+    error({"m0": frozen}, ValueError, r"fitted on shape \(3,\) per row, ex", X=other)
+
+
+def test_a_template_is_cloned_and_fitted():
+    X, y = make_blocks(n=120)
+    weight = np.random.default_rng(0).uniform(0.5, 2.0, size=120)
+    template = FusionClassifier(**{**SMALL, "max_epochs": 2})
+    clf = UMEMMAEnsemble(**SMALL, unimodal={"m0": template}).fit(X, y, weight)
+    assert not hasattr(template, "net_")
+    rows = X.present[:, 0]
+    alone = clone(template).fit(X.select("m0")[rows], y[rows], weight[rows])
+    assert same(weights(clf.nets_["m0"].module_), weights(alone.net_.module_))
+    # The other modality is trained as without it.
+    plain = UMEMMAEnsemble(**SMALL).fit(X, y, weight)
+    assert same(weights(clf.nets_["m1"].module_), weights(plain.nets_["m1"].module_))
+    # A fitted estimator that is not frozen is a template, too.
+    again = UMEMMAEnsemble(**SMALL, unimodal={"m0": alone}).fit(X, y, weight)
+    assert same(weights(again.nets_["m0"].module_), weights(clf.nets_["m0"].module_))
+    # Without a seed of its own it gets one from the ensemble.
+    seedless = clone(template).set_params(random_state=None)
+    one, two = (
+        UMEMMAEnsemble(**SMALL, unimodal={"m0": seedless}).fit(X, y) for _ in range(2)
+    )
+    assert same(weights(one.nets_["m0"].module_), weights(two.nets_["m0"].module_))
+
+
+def test_a_template_does_not_see_the_rows_held_out(monkeypatch):
+    X, y = make_blocks(n=300)
+    groups, fits = np.arange(300) // 3, []
+    original = FusionClassifier.fit
+
+    def spy(self, X, y, sample_weight=None, groups=None):
+        fits.append(groups)
+        return original(self, X, y, sample_weight, groups)
+
+    monkeypatch.setattr(FusionClassifier, "fit", spy)
+    clf = UMEMMAEnsemble(
+        **SMALL, early_stopping=True, unimodal={"m0": FusionClassifier(**SMALL)}
+    ).fit(X, y, groups=groups)
+    # A tenth of the groups is held out, whole.
+    assert len(np.unique(fits[0])) <= 90
+    left_out = np.setdiff1d(groups, fits[0])
+    assert 10 <= len(left_out) < 20
+    assert "valid_loss" in clf.net_.history[0]
+    # A warm start continues phase 2 alone.
+    clf.set_params(warm_start=True).fit(X, y, groups=groups)
+    assert len(fits) == 1
 
 
 def test_a_pretrained_encoder_keeps_or_learns_at_its_own_rate():

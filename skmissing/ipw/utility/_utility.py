@@ -67,8 +67,8 @@ def modality_utility(
     Parameters
     ----------
     estimator : classifier or None
-        As in :class:`IPWMultimodalClassifier`; one of these is taken with its own
-        ``propensity`` and ``modalities`` where they are not given here.
+        As in :class:`~skmissing.IPWMultimodalClassifier`; one of these is taken with
+        its own ``propensity`` and ``modalities`` where they are not given here.
     X : {array, DataFrame, MultimodalData} with n_samples rows
         Observed and unobserved rows.
     y : array of shape (n_samples,)
@@ -110,7 +110,8 @@ def modality_utility(
     verbose : int, default=0
         1 shows a progress bar.
     return_scores : bool, default=False
-        Also return what each row contributes, for :func:`sensitivity_bounds`.
+        Also return what each row contributes, for
+        :func:`~skmissing.ipw.sensitivity_bounds`.
     random_state : int, RandomState instance or None, default=None
         Draws folds and resamples.
 
@@ -119,12 +120,12 @@ def modality_utility(
     table : DataFrame
         One row per set and metric (``quantity`` "value"), then one per pair of sets and
         metric ("gain", of ``subset`` over ``baseline``; every pair, the larger set as
-        ``subset`` where one holds the other). Sets are names joined by "+".
-        ``biased``, ``corrected`` and ``doubly_robust`` (mean-type metrics only) have
-        columns for the bootstrap standard error and the interval;
-        ``n_observed`` and ``effective_sample_size`` are the rows behind them;
-        ``tipping_odds_ratio`` is the sensitivity at which a corrected gain stops being
-        positive, see :func:`tipping_odds_ratio`; NaN without ``correct_evaluation``.
+        ``subset`` where one holds the other). Sets are names joined by "+". ``biased``,
+        ``corrected`` and ``doubly_robust`` (mean-type metrics only) have columns for
+        the bootstrap standard error and the interval; ``n_observed`` and
+        ``effective_sample_size`` are the rows behind them; ``tipping_odds_ratio`` is
+        the sensitivity at which a corrected gain stops being positive, see
+        :func:`~skmissing.ipw.tipping_odds_ratio`; NaN without ``correct_evaluation``.
     scores : UtilityScores
         Only with ``return_scores=True``.
 
@@ -143,8 +144,8 @@ def modality_utility(
 
     See Also
     --------
-    sensitivity_bounds : Bounds if missingness is not quite at random.
-    UtilityDisplay : Plots the table.
+    skmissing.ipw.sensitivity_bounds : Bounds if missingness is not quite at random.
+    skmissing.inspection.UtilityDisplay : Plots the table.
 
     Notes
     -----

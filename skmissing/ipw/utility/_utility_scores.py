@@ -11,7 +11,7 @@ from ._terms import Propensities, UtilityTerm
 
 
 class UtilityScores:
-    """Row by row, what lies behind the table of :func:`modality_utility`.
+    """What each row contributes to :func:`~skmissing.ipw.modality_utility`.
 
     Made by that function, not by users.
 
@@ -52,7 +52,7 @@ class UtilityScores:
         self.models = models
 
     def rows(self, metric: str, subset: Any, baseline: Any = ()) -> pd.DataFrame:
-        """Scores of the observed rows, ready for :func:`sensitivity_bounds`.
+        """Scores of observed rows, for :func:`~skmissing.ipw.sensitivity_bounds`.
 
         Parameters
         ----------

@@ -25,6 +25,11 @@ class Head(NamedTuple):
     dropout: float
 
 
+def unimodal_seeds(data: MultimodalData, rng: np.random.RandomState) -> list[int]:
+    """Seed of the net of each modality; none depends on which nets are trained."""
+    return rng.randint(np.iinfo(np.int32).max, size=len(data.names)).tolist()
+
+
 def train_unimodals(
     params: dict[str, Any],
     rows: LabelledRows,
@@ -42,7 +47,7 @@ def train_unimodals(
     are rows that are not trained on but stop the training.
     """
     names = rows.data.names
-    seeds = rng.randint(np.iinfo(np.int32).max, size=len(names)).tolist()
+    seeds = unimodal_seeds(rows.data, rng)
     trained = Parallel(n_jobs=n_jobs)(
         delayed(_train)(
             params,

@@ -7,14 +7,14 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
+from _arrays import read_arrays
+from _av_mnist_parts import CHUNK, find_components, pair_rows, reduce_images
+from _spoken import N_SAMPLES, NOISES, add_noise, log_spectrogram
 from sklearn.utils import Bunch
 
-from .._utils._random import draw_seed, local_random_state
-from .._utils._sklearn_compat import Interval, StrOptions, validate_params
-from ..modalities import MultimodalData
-from ._av_mnist_parts import CHUNK, find_components, pair_rows, reduce_images
-from ._base import read_arrays
-from ._spoken import N_SAMPLES, NOISES, add_noise, log_spectrogram
+from skmissing import MultimodalData
+from skmissing._utils._random import draw_seed, local_random_state
+from skmissing._utils._sklearn_compat import Interval, StrOptions, validate_params
 
 MNIST = {
     "x_train": "images (n, 28, 28) of uint8",
@@ -169,48 +169,17 @@ def build_av_mnist(
         For files without some of the arrays or with wrong shapes, unknown speakers,
         digits without a clip, more pairs than images.
 
-    See Also
-    --------
-    load_av_digits : A small set of this kind that ships with the package.
-
     Notes
     -----
     Two constructions go by this name. The easy one, with nearly perfect modalities, is
-    that of :cite:t:`umemma`; the hard one, with about 65% from the image and 40% from
-    the speech, is the more usual. Compare orderings of methods with published figures,
+    that of the UME-MMA paper; the hard one, with about 65% from the image and 40% from
+    the speech, is the more usual. Compare orderings of methods with published values,
     not decimals: the noise of the original (ESC-50) is not used here, and known faults
     of its generator are not repeated. Components, centre and scale come from training
     rows only, images are paired in a seeded order, and noise is drawn for every pair.
 
     All statistics are independent of ``n_pairs``: components are those of all training
     images, the scale of the spectrograms that of the clean training clips.
-
-    Examples
-    --------
-    A folder with noise in place of the data, to show the form:
-
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> import numpy as np
-    >>> from skmissing.datasets import build_av_mnist
-    >>> rng, digits = np.random.default_rng(0), np.arange(60) % 10
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     images = rng.integers(256, size=(60, 28, 28), dtype=np.uint8)
-    ...     np.savez(
-    ...         Path(folder) / "mnist.npz",
-    ...         x_train=images, y_train=digits, x_test=images, y_test=digits,
-    ...     )
-    ...     np.savez(
-    ...         Path(folder) / "fsdd.npz",
-    ...         waveform=rng.integers(-99, 99, size=(60, 8000), dtype=np.int16),
-    ...         length=np.full(60, 8000), y=digits, speaker=np.zeros(60, dtype=int),
-    ...         speaker_names=np.array(["theo"]), is_test=np.arange(60) < 20,
-    ...     )
-    ...     bunch = build_av_mnist(folder, n_components=5, n_pairs=40)
-    >>> bunch.X_train
-    MultimodalData of 40 rows, 2 modalities
-      image   (1, 28, 28)  float32   0.0% missing
-      speech  (1, 28, 28)  float32   0.0% missing
     """
     if spectrogram_shape not in ((28, 28), (112, 112)):
         raise ValueError(
@@ -252,8 +221,8 @@ def build_av_mnist(
             speech = clean[clip]
         else:
             speech = _noisy(
-                fsdd, clip, float(level), kind, training_clips, noises,
-                spectrogram_shape,
+                fsdd, clip, snr_db=float(level), kind=kind, voices=training_clips,
+                rng=noises, shape=spectrogram_shape,
             )  # fmt: skip
         speech -= np.float32(level_mean)
         speech /= np.float32(level_sd or 1.0)
@@ -303,6 +272,7 @@ def _split_clips(
 def _noisy(
     fsdd: dict[str, np.ndarray],
     clip: np.ndarray,
+    *,
     snr_db: float,
     kind: str,
     voices: np.ndarray,
@@ -314,7 +284,13 @@ def _noisy(
     for start in range(0, len(clip), CHUNK):
         rows = clip[start : start + CHUNK]
         waveform = add_noise(
-            fsdd["waveform"], fsdd["length"], rows, snr_db, kind, voices, rng
+            fsdd["waveform"],
+            fsdd["length"],
+            rows,
+            snr_db=snr_db,
+            kind=kind,
+            voices=voices,
+            rng=rng,
         )
         out[start : start + CHUNK] = log_spectrogram(waveform, shape)
     return out

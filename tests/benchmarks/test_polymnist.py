@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-
-from skmissing.datasets import build_polymnist
+from _polymnist import build_polymnist
 
 NAMES = ["wood", "sand", "sea"]
 

@@ -18,21 +18,7 @@ CHUNK = 256
 
 
 def log_spectrogram(waveform: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Log power over one second.
-
-    Parameters
-    ----------
-    waveform : ndarray of shape (n, n_samples)
-        At 8 kHz.
-    shape : {(28, 28), (112, 112)}
-        Frequency bands, from 0 Hz upward, and frames. The smaller one has the means of
-        the larger one's 4 by 4 squares.
-
-    Returns
-    -------
-    ndarray of float32 of shape (n, *shape)
-        From 0, at least 80 dB below the clip's peak, to 1, the peak; 0 for silence.
-    """
+    """Log power over one second."""
     window = get_window("hann", WINDOW)
     out = np.empty((len(waveform), *shape), dtype=np.float32)
     for start in range(0, len(waveform), CHUNK):
@@ -54,34 +40,13 @@ def add_noise(
     waveform: np.ndarray,
     length: np.ndarray,
     rows: np.ndarray,
+    *,
     snr_db: float,
     kind: str,
     voices: np.ndarray,
     rng: np.random.RandomState,
 ) -> np.ndarray:
-    """Clips with noise of their own each.
-
-    Parameters
-    ----------
-    waveform : ndarray of shape (n_clips, n_samples)
-        All clips.
-    length : ndarray of int of shape (n_clips,)
-        Samples of each before the padding; the noise is as loud as its power asks.
-    rows : ndarray of int of shape (n,)
-        Which clip each pair has; clips are repeated, their noise is not.
-    snr_db : float
-        Power of the clip to that of the noise, in decibels.
-    kind : {"white", "pink", "babble"}
-        Kind of noise.
-    voices : ndarray of int
-        Clips that babble is mixed from.
-    rng : RandomState
-        Draws the noise, row after row: the first rows do not depend on how many follow.
-
-    Returns
-    -------
-    ndarray of float64 of shape (n, n_samples)
-    """
+    """Clips, each with noise of its own."""
     n_samples = waveform.shape[1]
     out = np.empty((len(rows), n_samples))
     for i, row in enumerate(rows):

@@ -1,11 +1,10 @@
 """build_av_mnist, on small files of the same form as the real ones."""
 
+import _spoken as spoken
 import numpy as np
 import pytest
+from _av_mnist import build_av_mnist
 from scipy import signal
-
-from skmissing.datasets import _spoken as spoken
-from skmissing.datasets import build_av_mnist
 
 N_IMAGES = {"train": 300, "test": 120}
 RAW = {"n_components": None, "snr_db": None, "n_pairs": 100}
@@ -150,8 +149,9 @@ def test_noise_is_as_loud_as_asked_and_drawn_for_every_pair(files, kind, snr_db)
     _, _, fsdd = files
     clips = np.array([6, 6, 9, 20, 20])
     voices = np.flatnonzero(~fsdd["is_test"])
-    args = (fsdd["waveform"], fsdd["length"], clips, snr_db, kind, voices)
-    noisy = spoken.add_noise(*args, np.random.RandomState(0))
+    args = (fsdd["waveform"], fsdd["length"])
+    options = {"snr_db": snr_db, "kind": kind, "voices": voices}
+    noisy = spoken.add_noise(*args, clips, **options, rng=np.random.RandomState(0))
     noise = noisy - fsdd["waveform"][clips]
     for i, clip in enumerate(clips):
         used = fsdd["length"][clip]
@@ -161,9 +161,7 @@ def test_noise_is_as_loud_as_asked_and_drawn_for_every_pair(files, kind, snr_db)
     assert abs(np.corrcoef(noise[0], noise[1])[0, 1]) < 0.9
     assert abs(np.corrcoef(noise[3], noise[4])[0, 1]) < 0.9
     # The first rows do not depend on how many follow.
-    head = spoken.add_noise(
-        *args[:2], clips[:2], *args[3:], np.random.RandomState(0)
-    )  # fmt: skip
+    head = spoken.add_noise(*args, clips[:2], **options, rng=np.random.RandomState(0))
     np.testing.assert_array_equal(head, noisy[:2])
 
 
@@ -172,8 +170,8 @@ def test_colours_of_noise(files):
     slopes = {}
     for kind in ("white", "pink"):
         noise = spoken.add_noise(
-            fsdd["waveform"], fsdd["length"], np.zeros(40, dtype=int), 0.0, kind,
-            np.arange(80), np.random.RandomState(0),
+            fsdd["waveform"], fsdd["length"], np.zeros(40, dtype=int), snr_db=0.0,
+            kind=kind, voices=np.arange(80), rng=np.random.RandomState(0),
         ) - fsdd["waveform"][0]  # fmt: skip
         power = (np.abs(np.fft.rfft(noise, axis=1)) ** 2).mean(axis=0)[1:]
         frequency = np.arange(1, len(power) + 1)
@@ -186,8 +184,8 @@ def test_babble_is_made_of_other_training_clips(files):
     _, _, fsdd = files
     voices = np.flatnonzero(~fsdd["is_test"])
     noise = spoken.add_noise(
-        fsdd["waveform"], fsdd["length"], np.repeat(voices[:1], 30), 0.0, "babble",
-        voices, np.random.RandomState(0),
+        fsdd["waveform"], fsdd["length"], np.repeat(voices[:1], 30), snr_db=0.0,
+        kind="babble", voices=voices, rng=np.random.RandomState(0),
     ) - fsdd["waveform"][voices[0]]  # fmt: skip
     power = (np.abs(np.fft.rfft(noise, axis=1)) ** 2).mean(axis=0)
     # Clip i is a tone of 200 + 40 i Hz, one bin a Hz.
@@ -243,7 +241,7 @@ def test_tuple_and_defaults(files):
 
 
 def test_missing_files_and_arrays(tmp_path):
-    mnist, fsdd = make_files(tmp_path)
+    _, fsdd = make_files(tmp_path)
     (tmp_path / "fsdd.npz").unlink()
     with pytest.raises(FileNotFoundError, match=r"Got no file fsdd.npz in .*waveform"):
         build_av_mnist(tmp_path)

@@ -8,13 +8,13 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
+from _arrays import read_arrays
+from _av_mnist import MNIST
 from sklearn.utils import Bunch
 
-from .._utils._random import draw_seed, local_random_state
-from .._utils._sklearn_compat import Interval, validate_params
-from ..modalities import MultimodalData
-from ._av_mnist import MNIST
-from ._base import read_arrays
+from skmissing import MultimodalData
+from skmissing._utils._random import draw_seed, local_random_state
+from skmissing._utils._sklearn_compat import Interval, validate_params
 
 TEXTURES = {
     "images": "pictures (n_pictures, height, width, 3) of uint8, 28 or more on a side",
@@ -101,41 +101,11 @@ def build_polymnist(
         For files without some of the arrays or with wrong shapes, unknown backgrounds,
         more rows than images.
 
-    See Also
-    --------
-    build_av_mnist : An image and a recording of a digit.
-
     Notes
     -----
-    The construction of :cite:t:`mopoe`, with other pictures: compare orderings of
-    methods with published figures, not decimals. Every modality permutes the images of
-    a digit anew, so that the handwriting in one view says nothing about another.
-
-    Examples
-    --------
-    A folder with noise in place of the data, to show the form:
-
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> import numpy as np
-    >>> from skmissing.datasets import build_polymnist
-    >>> rng, digits = np.random.default_rng(0), np.arange(60) % 10
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     images = rng.integers(256, size=(60, 28, 28), dtype=np.uint8)
-    ...     np.savez(
-    ...         Path(folder) / "mnist.npz",
-    ...         x_train=images, y_train=digits, x_test=images, y_test=digits,
-    ...     )
-    ...     pictures = rng.integers(256, size=(2, 64, 64, 3), dtype=np.uint8)
-    ...     np.savez(
-    ...         Path(folder) / "textures.npz",
-    ...         images=pictures, names=np.array(["wood", "sand"]),
-    ...     )
-    ...     bunch = build_polymnist(folder, backgrounds=["wood", "sand"], n_samples=40)
-    >>> bunch.X_train
-    MultimodalData of 40 rows, 2 modalities
-      wood  (3, 28, 28)  uint8   0.0% missing
-      sand  (3, 28, 28)  uint8   0.0% missing
+    The construction of the MoPoE paper, with other pictures: compare orderings of
+    methods with published values, not decimals. Every modality permutes the images of
+    a digit anew, so that the handwriting in one view has no information about another.
     """
     mnist = read_arrays(data_home, "mnist.npz", MNIST)
     textures = read_arrays(data_home, "textures.npz", TEXTURES)

@@ -14,26 +14,7 @@ CHUNK = 4096
 def find_components(
     images: np.ndarray, n_components: Any, variance_kept: float | None
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Principal components of pixels.
-
-    Parameters
-    ----------
-    images : ndarray of uint8 of shape (n, height, width)
-        Training images.
-    n_components : int or None
-        How many to keep; None: all.
-    variance_kept : float or None
-        Instead: as many as keep this share of the variance.
-
-    Returns
-    -------
-    centre : ndarray of shape (height * width,)
-        Mean of the pixels, in units of 255 grey levels.
-    basis : ndarray of shape (height * width, n_kept)
-        Orthonormal columns.
-    share : float
-        Of the variance that they keep.
-    """
+    """Principal components of pixels."""
     pixels = images.reshape(len(images), -1)
     centre = pixels.mean(axis=0, dtype=np.float64) / 255
     second = np.zeros((pixels.shape[1], pixels.shape[1]))
@@ -56,21 +37,7 @@ def find_components(
 def reduce_images(
     images: np.ndarray, rows: np.ndarray, centre: np.ndarray, basis: np.ndarray
 ) -> np.ndarray:
-    """Centred images, reduced to some components.
-
-    Parameters
-    ----------
-    images : ndarray of uint8 of shape (n, height, width)
-        All of a part.
-    rows : ndarray of int of shape (n_rows,)
-        Which of them.
-    centre, basis : ndarray
-        See :func:`find_components`.
-
-    Returns
-    -------
-    ndarray of float32 of shape (n_rows, height, width)
-    """
+    """Centred images, reduced to some components."""
     out = np.empty((len(rows), *images.shape[1:]), dtype=np.float32)
     for start in range(0, len(rows), CHUNK):
         part = images[rows[start : start + CHUNK]]
@@ -87,28 +54,7 @@ def pair_rows(
     n: int | None,
     rng: np.random.RandomState,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Images in a random order, each with a clip of its digit, all clips in turn.
-
-    Parameters
-    ----------
-    part : {"train", "test"}
-        For messages.
-    digits : ndarray of shape (n_images,)
-        Of the images.
-    spoken : ndarray of shape (n_clips,)
-        Digits of all clips.
-    clips : ndarray of int
-        The clips of this part.
-    n : int or None
-        Pairs; None: as many as images.
-    rng : RandomState
-        Draws both orders.
-
-    Returns
-    -------
-    image, clip : ndarray of int of shape (n,)
-        Rows of either source.
-    """
+    """Images in a random order, each with a clip of its digit, all clips in turn."""
     n = len(digits) if n is None else int(n)
     if n > len(digits):
         name = "n_pairs" if part == "train" else "n_test_pairs"
