@@ -28,6 +28,7 @@ from skmissing import (
     baselines,
 )
 from skmissing.baselines import FusionClassifier, PatternClassifier, UnimodalEnsemble
+from skmissing.dymo import TokenTransformer, Typicality
 from skmissing.modalities import ModalityTransformer
 from skmissing.pid import PIDEstimator
 from skmissing.recovery import (
@@ -43,12 +44,12 @@ NET = {"max_epochs": 8, "lr": 2e-2, "n_threads": 1, "random_state": 0}
 # Every source of noise switched off by a documented parameter.
 QUIET = {**NET, "dtype": "float64", "batch_size": None, "early_stopping": False}
 
-SELECTOR_SIZES = {
+SMALL_TRANSFORMER = {
     "token_dim": 16, "n_heads": 2, "feature_dim": 8, "n_layers": 1, "n_subsets": 2,
 }  # fmt: skip
 # In float32 the attention of batches of other sizes differs by more than the 1e-7 that
 # a check of scikit-learn allows.
-SELECTOR = {**NET, **SELECTOR_SIZES, "dtype": "float64"}
+SELECTOR = {**NET, "net": TokenTransformer(**SMALL_TRANSFORMER), "dtype": "float64"}
 
 
 @dataclass
@@ -112,11 +113,11 @@ INIT_PARAMS = {
         # Patterns with enough rows are told by their number, and not by their weight.
         {
             **QUIET,
-            **SELECTOR_SIZES,
+            "net": TokenTransformer(**SMALL_TRANSFORMER),
             "recovery": RegressionRecovery(min_rows=1),
-            "min_rows": 1,
+            "typicality": Typicality(min_rows=1),
             "min_reward": 0.0,
-        },  # fmt: skip
+        },
     ),
     "ModalityTransformer": Settings(ModalityTransformer),
     "MeanRecovery": Settings(MeanRecovery),
@@ -185,22 +186,20 @@ VARIANTS = {
         DyMoSelector,
         {
             **SELECTOR,
-            "metric": "euclidean",
+            "distance": "euclidean",
             "recovery": NeighborRecovery(),
             "selection": "simultaneous",
-            "statistics": "held_out",
-            "ics": "halfnormal",
-            "reward": "logprob",
+            "typicality": Typicality(
+                statistics="held_out", ics="halfnormal", reward="logprob"
+            ),
         },
         {
             **QUIET,
-            **SELECTOR_SIZES,
-            "metric": "euclidean",
+            "net": TokenTransformer(**SMALL_TRANSFORMER),
+            "distance": "euclidean",
             "recovery": MeanRecovery(),
             "selection": "simultaneous",
-            "ics": "halfnormal",
-            "reward": "logprob",
-            "min_rows": 1,
+            "typicality": Typicality(ics="halfnormal", reward="logprob", min_rows=1),
             "min_reward": 0.0,
         },
     ),
@@ -220,8 +219,6 @@ CLASSIFIERS = {
 
 def public_estimators() -> dict[str, type]:
     """Every public estimator class of the package, parameter objects apart."""
-    from skmissing.nn.encoders._encoder import Encoder
-
     found = {}
     for info in pkgutil.walk_packages(skmissing.__path__, "skmissing."):
         if "._" in info.name:
@@ -232,7 +229,7 @@ def public_estimators() -> dict[str, type]:
             if (
                 inspect.isclass(thing)
                 and issubclass(thing, BaseEstimator)
-                and not issubclass(thing, Encoder)
+                and hasattr(thing, "fit")
                 and thing is not BaseRecovery
             ):
                 found[name] = thing

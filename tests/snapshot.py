@@ -34,7 +34,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import torch
-from _instances import INIT_PARAMS, NET, VARIANTS, make_blocks
+from _instances import INIT_PARAMS, NET, SMALL_TRANSFORMER, VARIANTS, make_blocks
 from matplotlib import pyplot as plt
 from matplotlib.collections import Collection, PathCollection
 from matplotlib.lines import Line2D
@@ -53,7 +53,7 @@ from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
 import skmissing
-from skmissing import MultimodalData, ipw, metrics, missingness, nn, recovery
+from skmissing import MultimodalData, dymo, ipw, metrics, missingness, nn, recovery
 from skmissing import datasets as made
 from skmissing import inspection as draw
 from skmissing.baselines import FusionClassifier, PatternClassifier, UnimodalEnsemble
@@ -460,16 +460,28 @@ class Others:
         mean, near = recovery.MeanRecovery(), recovery.NeighborRecovery(n_neighbors=2)
         change = kw(selection="all", calibration=None, min_reward=-0.1)
         yield "predict_proba", net.predict_proba(new, **change)
+
+        def sized(**params: Any) -> dict[str, Any]:
+            return kw(net=dymo.TokenTransformer(**{**SMALL_TRANSFORMER, **params}))
+
+        def typical(**params: Any) -> dict[str, Any]:
+            return kw(typicality=dymo.Typicality(**params))
+
+        constant = sized(lr_schedule="constant", contrastive_weight=0.5, n_subsets=3)
+        training = typical(statistics="training", shrinkage=0.5)
         yield from classifier(
-            "DyMoSelector", lent=kw(estimator=lent, statistics="held_out"),
-            lent_net=kw(estimator=net, recovery=mean, selection="none"),
-            simultaneous=kw(selection="simultaneous", calibration="log", min_rows=1),
+            "DyMoSelector",
+            lent=kw(estimator=FrozenEstimator(lent), **typical(statistics="held_out")),
+            lent_net=kw(
+                estimator=FrozenEstimator(net), recovery=mean, selection="none"),
+            simultaneous=kw(
+                selection="simultaneous", calibration="log", **typical(min_rows=1)),
             all=kw(selection="all", recovery={"m0": near, "m1": mean}),
-            reward=kw(reward="logprob", min_reward=0.05, calibration=None),
-            training=kw(statistics="training", shrinkage=0.5, temperature=0.3),
-            net=kw(lr_schedule="constant", contrastive_weight=0.5, n_subsets=3),
-            imputer=kw(recovery=SimpleImputer(), min_reward=0.0, ics="halfnormal"),
-            sgd=kw(optimizer="sgd", contrastive_start=0))
+            reward=kw(min_reward=0.05, calibration=None, **typical(reward="logprob")),
+            training=kw(**training, **sized(temperature=0.3)), net=constant,
+            imputer=kw(
+                recovery=SimpleImputer(), min_reward=0.0, **typical(ics="halfnormal")),
+            sgd=kw(optimizer="sgd", **sized(contrastive_start=0)))
         # Enough rows for calibration and least reward to be chosen.
         X, y, new = blocks(n=400, n_classes=2)
         clf = make(early_stopping=True, validation_fraction=0.3)

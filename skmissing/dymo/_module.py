@@ -1,4 +1,4 @@
-"""Transformer over one token for each modality that is there."""
+"""Transformer over one token for each modality that is present."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ..nn._encoder_bank import EncoderBank
 from ..nn._random_subsets import N_TRIES, first_part
 from ..nn._store import Batch
 from ..nn._task import TaskModule
+from ._token_transformer import TokenTransformer
 
 # Sets of modalities that the loss on rows held out is averaged over.
 MAX_VALIDATION = 12
@@ -24,18 +25,7 @@ MAX_LISTED = 12
 class DyMoModule(TaskModule):
     """Tokens of modalities, attention between them, class scores and features.
 
-    Parameters
-    ----------
-    bank : EncoderBank
-        Encoders of the modalities.
-    n_classes : int
-        Number of classes.
-    columns : list of int
-        Columns of the present mask that belong to the encoders.
-    token_dim, n_heads, n_layers, feature_dim : int
-        Sizes of tokens, of the transformer and of the features.
-    metric : {"cosine", "euclidean"}
-        Similarity of features to prototypes.
+    Its data have the modalities of the bank, in this order.
     """
 
     # Settings of a training, which a warm start may change.
@@ -45,28 +35,21 @@ class DyMoModule(TaskModule):
     temperature: float
 
     def __init__(
-        self,
-        bank: EncoderBank,
-        n_classes: int,
-        columns: list[int],
-        token_dim: int,
-        n_heads: int,
-        n_layers: int,
-        feature_dim: int,
-        metric: str,
+        self, bank: EncoderBank, n_classes: int, net: TokenTransformer, distance: str
     ) -> None:
         super().__init__(bank, n_classes)
-        self.columns = columns
-        self.metric = metric
-        m = len(columns)
+        self.distance = distance
+        token_dim, feature_dim = int(net.token_dim), int(net.feature_dim)
         self.projections = nn.ModuleList(
             nn.Linear(width, token_dim) for width in bank.widths
         )
-        self.norms = nn.ModuleList(nn.LayerNorm(token_dim) for _ in columns)
+        self.norms = nn.ModuleList(nn.LayerNorm(token_dim) for _ in bank.names)
         # One row for each modality: they must not share any.
-        self.kind = nn.Parameter(torch.empty(m, token_dim))
+        self.kind = nn.Parameter(torch.empty(len(bank.names), token_dim))
         self.cls = nn.Parameter(torch.empty(token_dim))
-        self.blocks = nn.ModuleList(_Block(token_dim, n_heads) for _ in range(n_layers))
+        self.blocks = nn.ModuleList(
+            _Block(token_dim, int(net.n_heads)) for _ in range(int(net.n_layers))
+        )
         self.head = nn.Linear(token_dim, n_classes)
         self.to_feature = nn.Linear(token_dim, feature_dim)
         nn.init.normal_(self.kind, std=INITIAL)
@@ -96,25 +79,12 @@ class DyMoModule(TaskModule):
                 out.append(like.new_zeros((len(batch), len(like))))
                 continue
             token = self.norms[m](self.projections[m](code)) + self.kind[m]
-            here = batch.present[:, self.columns[m], None]
-            out.append(token * here.to(token.dtype))
+            present = batch.present[:, m, None]
+            out.append(token * present.to(token.dtype))
         return torch.stack(out, dim=1)
 
     def fuse(self, tokens: Any, kept: Any) -> tuple[Any, Any]:
-        """Class scores and features given some of the modalities.
-
-        Parameters
-        ----------
-        tokens : tensor of shape (n, M, token_dim)
-            Of all modalities.
-        kept : tensor of bool of shape (n, M)
-            Which ones to look at.
-
-        Returns
-        -------
-        logits : tensor of shape (n, n_classes)
-        z : tensor of shape (n, feature_dim)
-        """
+        """Class scores (n, K) and features (n, D) given the tokens that are kept."""
         n = len(tokens)
         x = torch.cat([self.cls.expand(n, 1, -1), tokens], dim=1)
         seen = torch.cat([kept.new_ones((n, 1)), kept], dim=1)[:, None, None, :]
@@ -126,13 +96,13 @@ class DyMoModule(TaskModule):
         return self.head(x), self.to_feature(x)
 
     def logits(self, batch: Batch) -> Any:
-        return self.fuse(self.tokens(batch), batch.present[:, self.columns])[0]
+        return self.fuse(self.tokens(batch), batch.present)[0]
 
     # -- training ----------------------------------------------------------------------
 
     def _draw_subsets(self, n: int) -> Any:
         """Up to n different non-empty sets of modalities, (n, M)."""
-        m = len(self.columns)
+        m = len(self.bank.names)
         if m <= MAX_LISTED:
             codes = torch.randperm(2**m - 1)[:n] + 1
             return (codes[:, None] >> torch.arange(m) & 1).bool()
@@ -141,18 +111,18 @@ class DyMoModule(TaskModule):
         return bits
 
     def _parts(self, subsets: Any, present: Any) -> Any:
-        """What rows have of each set, or of another one if that is nothing."""
+        """The part of each set that rows have, or of another set if that is empty."""
         n_sets, m = subsets.shape
         others = torch.rand((n_sets, N_TRIES, m)) < 0.5
         tries = torch.cat([subsets[:, None], others.to(subsets.device)], dim=1)
         return torch.cat([first_part(present, t[None]) for t in tries])
 
     def row_losses(self, batch: Batch) -> Any:
-        present = batch.present[:, self.columns]
+        present = batch.present
         tokens = self.tokens(batch)
         n = len(batch)
         if self.training:
-            # The same sets for all rows of a batch, each less what a row lacks.
+            # The same sets for all rows of a batch, each without what a row has not.
             subsets = self._draw_subsets(self.n_subsets).to(present.device)
             kept = self._parts(subsets, present)
         else:
@@ -163,7 +133,7 @@ class DyMoModule(TaskModule):
         logits, z = self.fuse(tokens.repeat(copies, 1, 1), kept)
         loss = nn.functional.cross_entropy(logits, y, reduction="none")
         if self.training and self.contrastive_weight > 0:
-            if self.metric == "cosine":
+            if self.distance == "cosine":
                 z = nn.functional.normalize(z, dim=1)
             self._remember(z.detach(), y, batch.weight.repeat(copies))
             if self.epoch >= self.contrastive_start:
@@ -173,7 +143,7 @@ class DyMoModule(TaskModule):
         return loss.view(copies, n).mean(dim=0)
 
     def _similarities(self, z: Any) -> Any:
-        if self.metric == "cosine":
+        if self.distance == "cosine":
             return z @ self.prototypes.T
         return -((z[:, None] - self.prototypes[None]) ** 2).sum(dim=2)
 
@@ -189,19 +159,7 @@ class DyMoModule(TaskModule):
         contrastive_start: int,
         temperature: float,
     ) -> None:
-        """Settings of this training; sums of one that was stopped are forgotten.
-
-        Parameters
-        ----------
-        n_subsets : int
-            Sets of modalities drawn for each batch.
-        contrastive_weight : float
-            Weight of the prototype loss.
-        contrastive_start : int
-            First epoch that has it.
-        temperature : float
-            Of its softmax.
-        """
+        """Settings of this training; sums of one that was stopped are forgotten."""
         self.n_subsets = n_subsets
         self.contrastive_weight = contrastive_weight
         self.contrastive_start = contrastive_start
@@ -211,13 +169,13 @@ class DyMoModule(TaskModule):
 
     def end_epoch(self) -> None:
         """Class means of the epoch become the prototypes of the next."""
-        met = (self.counts > 0)[:, None]
+        seen = (self.counts > 0)[:, None]
         means = (
             self.sums
             / self.counts.clamp(min=torch.finfo(self.counts.dtype).tiny)[:, None]
         )
-        # A class that was not met keeps its old prototype.
-        self.prototypes.copy_(torch.where(met, means, self.prototypes))
+        # A class without rows in the epoch keeps its old prototype.
+        self.prototypes.copy_(torch.where(seen, means, self.prototypes))
         self.sums.zero_()
         self.counts.zero_()
         self.epoch += 1
@@ -238,7 +196,7 @@ class _Block(nn.Module):
         )
 
     def forward(self, x: Any, seen: Any, only_first: bool) -> Any:
-        n, length, dim = x.shape
+        n, _, dim = x.shape
         h = self.norm_1(x)
         if only_first:
             weight = self.qkv.weight

@@ -2,87 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._estimation._rows import LabelledRows
 from ..modalities._multimodal_data import MultimodalData
 from ._scores import log_softmax
+from ._selection import Outcome, Policy
 
 # Copies of each row that policies are compared on: with up to as many modalities, one
 # for each number of them that may be left.
 MAX_COPIES = 6
 # "ratio" first: of confidence in what is hardly typical it leaves the least. None never
-# lowers it. What makes selection safe is given up only where rows held out say so.
+# lowers it. What makes selection safe is given up only where rows held out show it.
 CALIBRATIONS = ("ratio", "log", None)
 # From that of the paper on, up to fusing nothing at all.
 MIN_REWARDS = (0.0, 0.1, 0.3, np.inf)
 # Fewer rows held out are no basis for a choice, and training rows are none at all: a
-# net answers too well for what is left of rows that it knows, so that any recovery
+# net predicts too well from what is left of rows that it knows, so that any recovery
 # seems worse than none. Of many rows held out, so many are enough.
-LEAST_HELD_OUT, MOST_HELD_OUT = 30, 1000
+MIN_HELD_OUT, MAX_HELD_OUT = 30, 1000
+
+Run = Callable[..., list[Outcome]]
+
+
+class ChosenPolicy(NamedTuple):
+    """Calibration and minimum reward in use; Brier scores of those compared, if any."""
+
+    calibration: str | None
+    min_reward: float
+    calibration_scores: dict[str | None, float]
+    min_reward_scores: dict[float, float]
+
+
+def choose_policy(
+    run: Run,
+    rows: LabelledRows,
+    policy: Policy,
+    calibrations: Sequence[str | None],
+    min_rewards: Sequence[float],
+    rng: np.random.RandomState,
+) -> ChosenPolicy:
+    """The best calibration and then the best minimum reward on rows held out.
+
+    ``run`` takes data and policies. The first option is kept where rows are few, and
+    for the selections "all" and "none", which judge nothing.
+    """
+    calibration, min_reward = calibrations[0], min_rewards[0]
+    unchosen = ChosenPolicy(calibration, min_reward, {}, {})
+    judged = policy.selection in ("iterative", "simultaneous")
+    open_choice = len(calibrations) > 1 or len(min_rewards) > 1
+    if len(rows) < MIN_HELD_OUT or not judged or not open_choice:
+        return unchosen
+    masked = MaskedRows(rows.take(rng.permutation(len(rows))[:MAX_HELD_OUT]), rng)
+    if not len(masked.data):
+        return unchosen
+
+    def choose(options: Sequence[Any], policies: list[Policy]) -> tuple[Any, dict]:
+        if len(options) == 1:
+            return options[0], {}
+        outcomes = run(masked.data, *policies)
+        return masked.choose(options, [outcome.logits for outcome in outcomes])
+
+    calibration, calibration_scores = choose(
+        calibrations,
+        [replace(policy, calibration=c, min_reward=min_reward) for c in calibrations],
+    )
+    min_reward, min_reward_scores = choose(
+        min_rewards,
+        [
+            replace(policy, calibration=calibration, min_reward=r).in_short()
+            for r in min_rewards
+        ],
+    )
+    return ChosenPolicy(calibration, min_reward, calibration_scores, min_reward_scores)
 
 
 class MaskedRows:
-    """Copies of rows that lack some of what they have, to compare policies on.
+    """Copies of rows with some of their modalities hidden, to compare policies on."""
 
-    Parameters
-    ----------
-    data : MultimodalData of n rows
-        The rows; may be none.
-    y, weight : ndarray of shape (n,)
-        Class indices and sample weights.
-    groups : ndarray of shape (n,) or None
-        Rows of a group are not independent.
-    rng : RandomState
-        Draws what is hidden.
-
-    Attributes
-    ----------
-    data : MultimodalData
-        The copies; none of complete rows with a single modality.
-    """
-
-    def __init__(
-        self,
-        data: MultimodalData,
-        y: np.ndarray,
-        weight: np.ndarray,
-        groups: np.ndarray | None,
-        rng: np.random.RandomState,
-    ) -> None:
-        self.data, rows = hide_some(data, rng)
-        self._y = y[rows]
+    def __init__(self, rows: LabelledRows, rng: np.random.RandomState) -> None:
+        self.data, copied = hide_some(rows.data, rng)
+        self._y = rows.y[copied]
         # Each row counts once, however many copies there are of it.
-        self._share = weight[rows] / np.bincount(rows, minlength=len(data))[rows]
-        unit = rows if groups is None else groups[rows]
+        n_copies = np.bincount(copied, minlength=len(rows))
+        self._share = rows.weight[copied] / n_copies[copied]
+        unit = copied if rows.groups is None else rows.groups[copied]
         self._unit = np.unique(unit, return_inverse=True)[1]
 
     def choose(
         self, options: Sequence[Any], logits: Sequence[np.ndarray]
     ) -> tuple[Any, dict[Any, float]]:
-        """The option with the best answers.
+        """The option with the best predictions, and the Brier score of each.
 
         The first one, unless a later one has a Brier score that is lower by more than
         the standard error of the difference. The copies of a row, or of the rows of a
         group, are not independent: the error is that of a mean over rows or groups. The
         Brier score, because the log-loss is decided by the few rows that a wrong
         recovery made certain of a wrong class, whatever it did for the others.
-
-        Parameters
-        ----------
-        options : sequence
-            From the one to prefer on.
-        logits : sequence of ndarray of shape (n_copies, K)
-            Class scores of the copies with each of them.
-
-        Returns
-        -------
-        chosen : object
-            One of the options.
-        scores : dict
-            Brier score of each, from 0 to 2.
         """
         weight = np.bincount(self._unit, self._share)
         losses = {
@@ -104,27 +124,13 @@ class MaskedRows:
 def hide_some(
     data: MultimodalData, rng: np.random.RandomState
 ) -> tuple[MultimodalData, np.ndarray]:
-    """Copies of rows that lack some of what they have.
+    """Copies of rows with some of their modalities hidden, and the row of each copy.
 
-    How much rows to predict will lack is not known, so each row comes once with every
-    number of modalities that it may be left with. Numbers drawn at random would leave
-    it to chance how many of the copies lack much, and those alone tell policies apart.
-
-    Parameters
-    ----------
-    data : MultimodalData
-        The rows. Complete ones with a single modality are left out.
-    rng : RandomState
-        Draws which modalities are left.
-
-    Returns
-    -------
-    hidden : MultimodalData
-        From one modality to all that a row has, to all but one of a complete row: of
-        that nothing would be recovered. If these are more than :data:`MAX_COPIES`
-        numbers, so many at equal distances.
-    rows : ndarray of int
-        Row numbers in ``data``.
+    How much will be missing in the rows to predict is not known, so each row comes once
+    with every number of modalities that it may be left with, or with MAX_COPIES of
+    them. Numbers drawn at random would leave it to chance how many of the copies have
+    few, and those alone distinguish policies. Of a complete row nothing would be
+    recovered, so one modality at least is hidden.
     """
     count = data.present.sum(axis=1)
     most = np.where(data.present.all(axis=1), count - 1, count)

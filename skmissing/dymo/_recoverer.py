@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import clone
@@ -11,6 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
+from .._estimation._rows import LabelledRows
 from .._utils._random import draw_seed
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._row_view import take_rows
@@ -18,121 +20,93 @@ from ..modalities._validation import flatten_blocks
 from ..recovery import BaseRecovery, RegressionRecovery
 
 
+class Filled(NamedTuple):
+    """Rows with recovered blocks, and which those are, bool of shape (n, M)."""
+
+    data: MultimodalData
+    candidates: np.ndarray
+
+
+@dataclass
 class Recoverer:
     """Fills missing blocks with the recovery chosen for each modality.
 
-    Parameters
+    Attributes
     ----------
-    recovery : transformer, dict of str to transformer, or None
-        As in :class:`~skmissing.dymo.DyMoSelector`.
+    fitted : list of fitted transformers
+        Each of them once.
+    owner : dict of str to int
+        Which of them recovers each modality.
+    shapes : dict of str to tuple of int
+        All modalities of ``fit``: frozen recoveries may know some that no row has.
+    ranges : dict of str to pair of ndarray
+        What integers may be: a recovered token has to be one that was seen.
+    integers : frozenset of str
+        Modalities whose model takes integers only.
     """
 
-    def __init__(self, recovery: Any) -> None:
-        self.recovery = recovery
+    fitted: list[Any]
+    owner: dict[str, int]
+    shapes: dict[str, tuple[int, ...]]
+    ranges: dict[str, tuple[np.ndarray, np.ndarray]]
+    integers: frozenset[str]
 
+    @classmethod
     def fit(
-        self,
-        data: MultimodalData,
-        used: list[str],
+        cls,
+        recovery: Any,
+        rows: LabelledRows,
+        names: list[str],
         integers: frozenset[str],
-        weight: np.ndarray,
         rng: np.random.RandomState,
     ) -> Recoverer:
-        """Fit clones of the recoveries.
-
-        Parameters
-        ----------
-        data : MultimodalData of n rows
-            Training rows.
-        used : list of str
-            Modalities that some of them have.
-        integers : frozenset of str
-            Modalities whose model takes integers only.
-        weight : ndarray of shape (n,)
-            Sample weights.
-        rng : RandomState
-            Seeds recoveries without a seed of their own.
-
-        Returns
-        -------
-        self
-        """
-        # For recoveries that were told of modalities that no row has.
-        self.shapes = data.block_shapes
-        data = data.select(used)
-        chosen = self._chosen(used)
-        self.fitted: list[Any] = []
-        self.owner: dict[str, int] = {}
+        """Fit clones of the recoveries of some modalities."""
+        shapes = rows.data.block_shapes
+        data = rows.data.select(names)
+        fitted: list[Any] = []
+        owner: dict[str, int] = {}
         known: dict[int, int] = {}
-        for name in used:
-            recovery = chosen[name]
-            if id(recovery) not in known:
-                known[id(recovery)] = len(self.fitted)
-                named = getattr(recovery, "modalities", None) is not None
-                full = with_hidden(data, self.shapes) if named else data
-                self.fitted.append(_fit(recovery, full, weight, rng))
-            self.owner[name] = known[id(recovery)]
-        # What tokens and counts may be: a recovered one has to be one of them.
-        self.ranges: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-        for m, name in enumerate(used):
-            here = np.flatnonzero(data.present[:, m])
-            if name in integers and len(here):
-                values = take_rows(data[name], here)
-                self.ranges[name] = values.min(axis=0), values.max(axis=0)
-        return self
+        for name, one in _recovery_of_each(recovery, names).items():
+            if id(one) not in known:
+                known[id(one)] = len(fitted)
+                named = getattr(one, "modalities", None) is not None
+                full = add_absent(data, shapes) if named else data
+                fitted.append(_fit(one, full, rows.weight, rng))
+            owner[name] = known[id(one)]
+        ranges: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        for m, name in enumerate(names):
+            present = np.flatnonzero(data.present[:, m])
+            if name in integers and len(present):
+                values = take_rows(data[name], present)
+                ranges[name] = values.min(axis=0), values.max(axis=0)
+        return cls(fitted, owner, shapes, ranges, integers)
 
-    def _chosen(self, names: list[str]) -> dict[str, Any]:
-        default = RegressionRecovery()
-        if not isinstance(self.recovery, Mapping):
-            whole = default if self.recovery is None else self.recovery
-            return dict.fromkeys(names, whole)
-        return {name: self.recovery.get(name, default) for name in names}
-
-    def fill(
-        self, data: MultimodalData, integers: frozenset[str]
-    ) -> tuple[MultimodalData, np.ndarray]:
-        """Fill missing blocks of rows that have something.
-
-        Parameters
-        ----------
-        data : MultimodalData of n rows
-            The modalities of ``fit``.
-        integers : frozenset of str
-            Modalities whose model takes integers only.
-
-        Returns
-        -------
-        filled : MultimodalData of n rows
-            ``present`` is True where something usable was recovered, too.
-        candidates : ndarray of bool of shape (n, M)
-            What was recovered.
-        """
-        gone = ~data.present
-        lacking = np.flatnonzero(gone.any(axis=1))
-        candidates = np.zeros(gone.shape, dtype=bool)
-        if not len(lacking):
-            return data, candidates
-        part = data[lacking]
-        some = np.asarray(gone.any(axis=0))
-        needed = {self.owner[n] for n, g in zip(data.names, some) if g}
+    def fill(self, data: MultimodalData) -> Filled:
+        """Fill missing blocks of rows that have any."""
+        missing = ~data.present
+        incomplete = np.flatnonzero(missing.any(axis=1))
+        candidates = np.zeros(missing.shape, dtype=bool)
+        if not len(incomplete):
+            return Filled(data, candidates)
+        part = data[incomplete]
+        some = np.asarray(missing.any(axis=0))
+        needed = {self.owner[n] for n, s in zip(data.names, some) if s}
         found = {i: _recover(self.fitted[i], part, self.shapes) for i in needed}
         blocks: dict[str, Any] = data.blocks
         for m, name in enumerate(data.names):
-            rows = np.flatnonzero(gone[:, m])
+            rows = np.flatnonzero(missing[:, m])
             if not len(rows):
                 continue
             values = found[self.owner[name]].get(name)
-            if values is None or (name in integers and name not in self.ranges):
+            if values is None or (name in self.integers and name not in self.ranges):
                 continue
             flat = values.reshape(len(values), -1)
             # A block that is missing still, or infinite, is no recovery. NaN in part
             # of one is a missing feature, as it is everywhere.
             usable = ~np.isnan(flat).all(axis=1) & ~np.isinf(flat).any(axis=1)
             block = take_rows(data[name], slice(None))
-            if name in integers:
-                low, high = self.ranges[name]
-                with np.errstate(invalid="ignore"):
-                    values = np.clip(np.rint(np.nan_to_num(values)), low, high)
+            if name in self.integers:
+                values = self._round(name, values)
                 block = block.copy()
             else:
                 # Not the type of the block: it may be that of another form of the data.
@@ -140,22 +114,24 @@ class Recoverer:
             block[rows[usable]] = values[usable]
             blocks[name] = block
             candidates[rows[usable], m] = True
-        return (
-            MultimodalData.unchecked(blocks, data.present | candidates),
-            candidates,
-        )
+        present = data.present | candidates
+        return Filled(MultimodalData.unchecked(blocks, present), candidates)
+
+    def _round(self, name: str, values: np.ndarray) -> np.ndarray:
+        low, high = self.ranges[name]
+        with np.errstate(invalid="ignore"):
+            return np.clip(np.rint(np.nan_to_num(values)), low, high)
+
+
+def _recovery_of_each(recovery: Any, names: list[str]) -> dict[str, Any]:
+    default = RegressionRecovery()
+    if not isinstance(recovery, Mapping):
+        return dict.fromkeys(names, default if recovery is None else recovery)
+    return {name: recovery.get(name, default) for name in names}
 
 
 def check_recoveries(recovery: Any, names: list[str]) -> None:
-    """Refuse what is no recovery, or one for a modality that does not exist.
-
-    Parameters
-    ----------
-    recovery : transformer, dict of str to transformer, or None
-        What the selector was given.
-    names : list of str
-        Modalities of the training rows.
-    """
+    """Refuse what is no recovery, or one for a modality that does not exist."""
     for name, one in recovery.items() if isinstance(recovery, Mapping) else ():
         if name not in names:
             raise ValueError(
@@ -169,22 +145,10 @@ def check_recoveries(recovery: Any, names: list[str]) -> None:
             )
 
 
-def with_hidden(
+def add_absent(
     data: MultimodalData, shapes: dict[str, tuple[int, ...]]
 ) -> MultimodalData:
-    """Rows with all of some modalities, those that they do not know hidden.
-
-    Parameters
-    ----------
-    data : MultimodalData of n rows
-        Of some of the modalities.
-    shapes : dict of str to tuple of int
-        Shape of one row of each, in the order wanted.
-
-    Returns
-    -------
-    MultimodalData of n rows
-    """
+    """Rows with all of some modalities, those that they do not know as missing."""
     if data.names == list(shapes):
         return data
     own = data.blocks
@@ -231,11 +195,10 @@ def _fit(
 def _recover(
     fitted: Any, data: MultimodalData, shapes: dict[str, tuple[int, ...]]
 ) -> dict[str, np.ndarray]:
-    """Values of missing blocks, float64, one row for each row that lacks them."""
+    """Values of missing blocks, float64, one row for each row without the block."""
     bare = fitted.estimator if isinstance(fitted, FrozenEstimator) else fitted
     if set(getattr(bare, "modality_names_in_", ())) - set(data.names):
-        data = with_hidden(data, shapes)
-    gone = ~data.present
+        data = add_absent(data, shapes)
     if (
         isinstance(bare, BaseRecovery)
         and type(bare).transform is BaseRecovery.transform
@@ -243,24 +206,32 @@ def _recover(
         found = bare.recover(data)
         return {name: found[name] for name in data.names if name in found}
     if _is_multimodal(fitted):
-        filled = fitted.transform(data)
-        if not isinstance(filled, MultimodalData) or filled.names != data.names:
-            raise ValueError(
-                f"Got a {type(filled).__name__} from {type(bare).__name__}, expected "
-                f"a MultimodalData with the modalities {data.names}."
-            )
-        out = {}
-        for m, name in enumerate(data.names):
-            rows = np.flatnonzero(gone[:, m])
-            values = take_rows(filled[name], rows).astype(np.float64)
-            values[~filled.present[rows, m]] = np.nan
-            out[name] = values
-        return out
+        return _transform_blocks(fitted, data)
+    return _transform_table(fitted, data)
+
+
+def _transform_blocks(fitted: Any, data: MultimodalData) -> dict[str, np.ndarray]:
+    filled = fitted.transform(data)
+    if not isinstance(filled, MultimodalData) or filled.names != data.names:
+        raise ValueError(
+            f"Got a {type(filled).__name__} from {_name_of(fitted)}, expected a "
+            f"MultimodalData with the modalities {data.names}."
+        )
+    out = {}
+    for m, name in enumerate(data.names):
+        rows = np.flatnonzero(~data.present[:, m])
+        values = take_rows(filled[name], rows).astype(np.float64)
+        values[~filled.present[rows, m]] = np.nan
+        out[name] = values
+    return out
+
+
+def _transform_table(fitted: Any, data: MultimodalData) -> dict[str, np.ndarray]:
     table = flatten_blocks(data, data.names)
     full = np.asarray(fitted.transform(table), dtype=np.float64)
     if full.shape != table.shape:
         raise ValueError(
-            f"Got {full.shape[1]} columns from {type(bare).__name__}, expected the "
+            f"Got {full.shape[1]} columns from {_name_of(fitted)}, expected the "
             f"{table.shape[1]} that it was given; some imputers keep those without a "
             "value only with keep_empty_features=True."
         )
@@ -268,6 +239,11 @@ def _recover(
     for m, (name, shape) in enumerate(data.block_shapes.items()):
         size = int(np.prod(shape))
         part = full[:, start : start + size].reshape(len(data), *shape)
-        out[name] = part[gone[:, m]]
+        out[name] = part[~data.present[:, m]]
         start += size
     return out
+
+
+def _name_of(fitted: Any) -> str:
+    bare = fitted.estimator if isinstance(fitted, FrozenEstimator) else fitted
+    return type(bare).__name__

@@ -11,28 +11,13 @@ import numpy as np
 from scipy.special import log_ndtr
 
 
-def similarities(z: np.ndarray, prototypes: np.ndarray, metric: str) -> np.ndarray:
-    """Similarity s_k of features to class prototypes.
-
-    Parameters
-    ----------
-    z : ndarray of shape (n, D)
-        Features; of unit length for "cosine".
-    prototypes : ndarray of shape (K, D)
-        NaN for a class without any.
-    metric : {"cosine", "euclidean"}
-        Inner product, or the negative squared distance.
-
-    Returns
-    -------
-    ndarray of shape (n, K)
-        Minus infinity for a class without a prototype.
-    """
+def similarities(z: np.ndarray, prototypes: np.ndarray, distance: str) -> np.ndarray:
+    """Similarity s_k of features to class prototypes; -inf for one without."""
     known = ~np.isnan(prototypes).any(axis=1)
     centers = np.where(known[:, None], prototypes, 0.0)
-    if metric == "cosine":
+    if distance == "cosine":
         # Prototypes are means of unit vectors and shorter than 1, on purpose: a class
-        # that is spread wide is less similar to everything.
+        # that is spread wide is less similar to all features.
         out = z @ centers.T
     else:
         out = -np.square(z[:, None, :] - centers[None]).sum(axis=2)
@@ -40,18 +25,10 @@ def similarities(z: np.ndarray, prototypes: np.ndarray, metric: str) -> np.ndarr
 
 
 def confidence_loss(scores: np.ndarray) -> np.ndarray:
-    """Negative log of the largest softmax probability, exact also where it is near 0.
+    """Negative log of the largest softmax probability q, exact also where it is near 0.
 
-    Parameters
-    ----------
-    scores : ndarray of shape (n, K)
-        Similarities divided by the temperature.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        ``-log q``. Computed as the log of 1 plus the other terms: q itself is rounded
-        to 1 long before this is rounded to 0.
+    It is the log of 1 plus the other terms: q itself is rounded to 1 long before this
+    is rounded to 0.
     """
     best = scores.argmax(axis=1)[:, None]
     gaps = scores - np.take_along_axis(scores, best, axis=1)
@@ -60,21 +37,9 @@ def confidence_loss(scores: np.ndarray) -> np.ndarray:
     return np.log1p(others.sum(axis=1))
 
 
-def distances(z: np.ndarray, centers: np.ndarray, metric: str) -> np.ndarray:
-    """Distance d of features to one prototype each.
-
-    Parameters
-    ----------
-    z, centers : ndarray of shape (n, D)
-        Features and prototypes.
-    metric : {"cosine", "euclidean"}
-        One minus the inner product, or the distance (not its square).
-
-    Returns
-    -------
-    ndarray of shape (n,)
-    """
-    if metric == "cosine":
+def distances(z: np.ndarray, centers: np.ndarray, distance: str) -> np.ndarray:
+    """Distance d of features to one prototype each; cosine: 1 minus the product."""
+    if distance == "cosine":
         return 1.0 - (z * centers).sum(axis=1)
     return np.sqrt(np.square(z - centers).sum(axis=1))
 
@@ -82,16 +47,8 @@ def distances(z: np.ndarray, centers: np.ndarray, metric: str) -> np.ndarray:
 def log_halfnormal(ratio: np.ndarray) -> np.ndarray:
     """Log of the chance ``2 (1 - Phi(r))`` of a half-normal number above r.
 
-    Parameters
-    ----------
-    ratio : ndarray
-        Distances divided by their spread.
-
-    Returns
-    -------
-    ndarray
-        Exact for any r; the chance itself is 0 in float32 from r = 5.5 on, where all
-        recoveries would look equally plausible.
+    The chance itself is 0 in float32 from r = 5.5 on, where all recoveries would look
+    equally plausible.
     """
     return np.log(2.0) + log_ndtr(-ratio)
 
@@ -99,19 +56,9 @@ def log_halfnormal(ratio: np.ndarray) -> np.ndarray:
 def alphas(
     log_p_before: np.ndarray, log_p_after: np.ndarray, calibration: str | None
 ) -> np.ndarray:
-    """Factor on the confidence after a modality is added.
+    """Factor on the confidence after a modality is added, from 0 to 1; NaN stays.
 
-    Parameters
-    ----------
-    log_p_before, log_p_after : ndarray of shape (n,)
-        Logs of the plausibility of the features for the predicted class.
-    calibration : {"log", "ratio", None}
-        None: 1.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        From 0 to 1; 1 where plausibility did not fall. NaN stays NaN.
+    It is 1 where plausibility did not fall.
     """
     if calibration is None:
         return np.ones(np.shape(log_p_after))
@@ -127,22 +74,7 @@ def alphas(
 def rewards(
     loss_before: np.ndarray, loss_after: np.ndarray, alpha: np.ndarray, kind: str
 ) -> np.ndarray:
-    """Reward R for adding a modality.
-
-    Parameters
-    ----------
-    loss_before, loss_after : ndarray of shape (n,)
-        From :func:`confidence_loss`.
-    alpha : ndarray of shape (n,)
-        From :func:`alphas`.
-    kind : {"prob", "logprob"}
-        ``alpha q_after - q_before``, or the same of ``log(alpha q_after)`` and
-        ``log(q_before)``: the same sign.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-    """
+    """Reward R for adding a modality: ``alpha q_after - q_before``, or of the logs."""
     if kind == "logprob":
         with np.errstate(divide="ignore"):
             return loss_before - loss_after + np.log(alpha)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from ._scores import alphas, rewards
 
+# Row numbers and masks of modalities to class scores and features.
 Fuse = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+# Class scores, features and masks to negative log-confidence and log-plausibility.
 Score = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
@@ -20,39 +24,55 @@ class Policy:
     Attributes
     ----------
     selection : {"iterative", "simultaneous", "all", "none"}
-        One after the other, all that deserve it at once, everything, nothing.
+        One after the other, all that deserve it at once, all, none.
     calibration : {"log", "ratio", None}
         How plausibility enters the reward.
     reward : {"prob", "logprob"}
         Form of the reward.
     min_reward : float
         A reward has to exceed this.
+    temperature : float
+        Of the softmax of similarities.
+    ics : {"halfnormal", "empirical"}
+        The distribution of distances.
     """
 
     selection: str
     calibration: str | None
     reward: str
     min_reward: float
+    temperature: float = 0.1
+    ics: str = "empirical"
+
+    def in_short(self) -> Policy:
+        """The same; if no reward is enough, without a computation of rewards."""
+        if self.min_reward == np.inf and self.selection != "all":
+            return replace(self, selection="none")
+        return self
 
 
-@dataclass
-class Outcome:
-    """What was fused, and why.
+class Round(NamedTuple):
+    """Candidates judged in one round, in the columns of a selection report.
 
-    Attributes
-    ----------
-    logits : ndarray of shape (n, K)
-        Class scores given what was fused.
-    fused : ndarray of bool of shape (n, M)
-        What was fused.
-    history : list of tuple of ndarray
-        For every round: row, step, modality, reward, alpha, accepted, and the class
-        indices before and after.
+    Rows, modalities and labels are indices.
     """
+
+    row: np.ndarray
+    step: np.ndarray
+    modality: np.ndarray
+    reward: np.ndarray
+    alpha: np.ndarray
+    accepted: np.ndarray
+    label_before: np.ndarray
+    label_after: np.ndarray
+
+
+class Outcome(NamedTuple):
+    """Class scores (n, K) given the modalities that are fused (n, M), and why."""
 
     logits: np.ndarray
     fused: np.ndarray
-    history: list[tuple[np.ndarray, ...]] = field(default_factory=list)
+    history: Sequence[Round] = ()
 
 
 def select(
@@ -64,24 +84,7 @@ def select(
 ) -> Outcome:
     """Fuse recovered modalities that raise calibrated confidence.
 
-    Parameters
-    ----------
-    fuse : callable
-        Takes row numbers and masks of modalities; returns logits and features. Called
-        once for all rows as they are, then once for each round.
-    score : callable
-        Takes logits, features and masks; returns negative log-confidence and
-        log-plausibility.
-    present : ndarray of bool of shape (n, M)
-        What the rows have; at least one modality each.
-    candidates : ndarray of bool of shape (n, M)
-        What was recovered.
-    policy : Policy
-        How candidates are judged.
-
-    Returns
-    -------
-    Outcome
+    ``fuse`` is called once for all rows as they are, then once for each round.
     """
     fused = present.copy()
     every = np.arange(len(present))
@@ -91,76 +94,120 @@ def select(
     logits, z = fuse(every, fused)
     if policy.selection in ("all", "none") or not candidates.any():
         return Outcome(logits, fused)
-    logits = logits.copy()
-    loss, log_p = np.full(len(every), np.nan), np.full(len(every), np.nan)
-    # Rows that have everything have nothing to choose.
+    # Complete rows have nothing to choose.
     open_rows = np.flatnonzero(candidates.any(axis=1))
+    loss, log_p = np.full((2, len(every)), np.nan)
     loss[open_rows], log_p[open_rows] = score(
         logits[open_rows], z[open_rows], fused[open_rows]
     )
-    alive = candidates.copy()
-    out = Outcome(logits, fused)
-    step = 0
+    state = _State(logits.copy(), loss, log_p, fused, candidates.copy())
+    history: list[Round] = []
     while len(open_rows):
-        # All candidates of all rows that are not finished, as one batch.
-        which, modality = np.nonzero(alive[open_rows])
-        rows = open_rows[which]
-        masks = fused[rows]
-        masks[np.arange(len(rows)), modality] = True
-        new_logits, new_z = fuse(rows, masks)
-        new_loss, new_log_p = score(new_logits, new_z, masks)
-        alpha = alphas(log_p[rows], new_log_p, policy.calibration)
-        reward = rewards(loss[rows], new_loss, alpha, policy.reward)
-        # NaN is no reason to trust a recovery.
-        good = reward > policy.min_reward
-        alive[rows[~good], modality[~good]] = False
-        before = logits[rows].argmax(axis=1)
-        after = new_logits.argmax(axis=1)
+        history.append(_judge(fuse, score, state, open_rows, len(history), policy))
         if policy.selection == "simultaneous":
-            accepted = good
-        else:
-            accepted = best_of_each(rows, np.where(good, reward, -np.inf)) & good
-        out.history.append(
-            (rows, np.full(len(rows), step), modality, reward, alpha, accepted, before,
-             after)
-        )  # fmt: skip
-        fused[rows[accepted], modality[accepted]] = True
-        alive[rows[accepted], modality[accepted]] = False
-        if policy.selection == "simultaneous":
-            number = np.bincount(rows[accepted], minlength=len(every))
-            single = accepted & (number[rows] == 1)
-            logits[rows[single]] = new_logits[single]
-            several = np.flatnonzero(number > 1)
+            several = np.flatnonzero(state.n_accepted > 1)
             if len(several):
-                logits[several] = fuse(several, fused[several])[0]
+                state.logits[several] = fuse(several, fused[several])[0]
             break
-        # What was "after" is "before" in the next round, and the answer in the end.
-        logits[rows[accepted]] = new_logits[accepted]
-        loss[rows[accepted]] = new_loss[accepted]
-        log_p[rows[accepted]] = new_log_p[accepted]
-        moved = rows[accepted]
-        open_rows = moved[alive[moved].any(axis=1)]
-        step += 1
-    return out
+        moved = history[-1].row[history[-1].accepted]
+        open_rows = moved[state.alive[moved].any(axis=1)]
+    return Outcome(state.logits, fused, history)
+
+
+class _State:
+    """Rows in the course of a selection; changed in place, round by round."""
+
+    def __init__(
+        self,
+        logits: np.ndarray,
+        loss: np.ndarray,
+        log_p: np.ndarray,
+        fused: np.ndarray,
+        alive: np.ndarray,
+    ) -> None:
+        self.logits = logits
+        self.loss = loss
+        self.log_p = log_p
+        self.fused = fused
+        self.alive = alive
+        self.n_accepted = np.zeros(len(logits), dtype=int)
+
+
+def _judge(
+    fuse: Fuse,
+    score: Score,
+    state: _State,
+    open_rows: np.ndarray,
+    step: int,
+    policy: Policy,
+) -> Round:
+    """Judge all candidates of all rows that are not finished, as one batch."""
+    which, modality = np.nonzero(state.alive[open_rows])
+    rows = open_rows[which]
+    masks = state.fused[rows]
+    masks[np.arange(len(rows)), modality] = True
+    logits, z = fuse(rows, masks)
+    loss, log_p = score(logits, z, masks)
+    alpha = alphas(state.log_p[rows], log_p, policy.calibration)
+    reward = rewards(state.loss[rows], loss, alpha, policy.reward)
+    # NaN is no reason to trust a recovery.
+    accepted = good = reward > policy.min_reward
+    if policy.selection == "iterative":
+        accepted = best_of_each(rows, np.where(good, reward, -np.inf)) & good
+    before, after = state.logits[rows].argmax(axis=1), logits.argmax(axis=1)
+    state.alive[rows[~good], modality[~good]] = False
+    state.fused[rows[accepted], modality[accepted]] = True
+    state.alive[rows[accepted], modality[accepted]] = False
+    # What was "after" is "before" in the next round, and the prediction in the end.
+    # Where several modalities are accepted at once, none of these is.
+    state.n_accepted = np.bincount(rows[accepted], minlength=len(state.logits))
+    last = accepted & (state.n_accepted[rows] == 1)
+    state.logits[rows[last]] = logits[last]
+    state.loss[rows[last]] = loss[last]
+    state.log_p[rows[last]] = log_p[last]
+    return Round(
+        rows, np.full(len(rows), step), modality, reward, alpha, accepted, before, after
+    )
 
 
 def best_of_each(rows: np.ndarray, reward: np.ndarray) -> np.ndarray:
-    """The first largest entry of each row.
-
-    Parameters
-    ----------
-    rows : ndarray of int of shape (p,)
-        Row numbers, equal ones side by side.
-    reward : ndarray of shape (p,)
-        Values, no NaN.
-
-    Returns
-    -------
-    ndarray of bool of shape (p,)
-    """
+    """The first largest entry of each row, whose entries are side by side."""
     order = np.lexsort((np.arange(len(rows)), -reward, rows))
     first = np.ones(len(rows), dtype=bool)
     first[1:] = rows[order][1:] != rows[order][:-1]
     out = np.zeros(len(rows), dtype=bool)
     out[order[first]] = True
     return out
+
+
+def join_outcomes(parts: Sequence[Outcome], size: int) -> Outcome:
+    """The outcome of all rows from those of parts of them, of the same size."""
+    return Outcome(
+        np.concatenate([part.logits for part in parts]),
+        np.concatenate([part.fused for part in parts]),
+        [
+            judged._replace(row=judged.row + i * size)
+            for i, part in enumerate(parts)
+            for judged in part.history
+        ],
+    )
+
+
+def report_table(
+    history: Sequence[Round], rows: np.ndarray, names: list[str], classes: np.ndarray
+) -> pd.DataFrame:
+    """One row for each candidate and round; empty columns have their types, too."""
+    if not history:
+        label = classes[:0]
+        kinds: list[type] = [int, int, object, float, float, bool]
+        empty: list[Any] = [np.empty(0, dtype=kind) for kind in kinds]
+        return pd.DataFrame(dict(zip(Round._fields, [*empty, label, label])))
+    whole = Round(*(np.concatenate(part) for part in zip(*history)))
+    named = whole._replace(
+        row=rows[whole.row],
+        modality=np.asarray(names, dtype=object)[whole.modality],
+        label_before=classes[whole.label_before],
+        label_after=classes[whole.label_after],
+    )
+    table = pd.DataFrame(named._asdict())
+    return table.sort_values(["row", "step"], kind="stable", ignore_index=True)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.metadata_routing import UNUSED
+from sklearn.utils.validation import check_is_fitted
 
 from .._estimation._rows import LabelledRows, warn_unobserved
 from .._utils._random import draw_seed, local_random_state
 from .._utils._sklearn_compat import HasMethods, Interval, StrOptions
+from ..modalities._multimodal_data import MultimodalData
 from ..nn._base import BaseNetClassifier
 from ..nn._docs import fill_doc
 from ..nn._encoder_bank import EncoderBank
@@ -19,18 +24,28 @@ from ..nn._fitted_net import FittedNet
 from ..nn._runtime import torch_threads
 from ..nn._training import TrainingPlan, stops_early, train_net
 from ..nn.encoders._encoder import Encoder
-from ._held_out_rows import hold_out
+from ._estimator_model import check_estimator, fit_estimator, model_of
+from ._fusion import Fusion
+from ._held_out_rows import held_out_rows, return_new_classes
 from ._module import DyMoModule
-from ._recoverer import check_recoveries
-from ._selection_mixin import SELECTIONS, SelectionMixin
-from ._subset_model import NetFuser, check_estimator, fuser_of, kept_integers
+from ._policy_search import CALIBRATIONS, MIN_REWARDS, choose_policy
+from ._recoverer import Recoverer, check_recoveries
+from ._scores import log_softmax
+from ._selection import Outcome, Policy, report_table
+from ._subset_model import NetModel, SubsetModel, kept_integers
+from ._token_transformer import TokenTransformer
+from ._typicality import Typicality
+
+SELECTIONS = ("iterative", "simultaneous", "all", "none")
+# What a fit with another classifier leaves nothing of.
+NET_ATTRIBUTES = ("net_", "n_iter_", "_fitted")
 
 
 @fill_doc
-class DyMoSelector(SelectionMixin, BaseNetClassifier):
+class DyMoSelector(BaseNetClassifier):
     """Classifier that recovers missing modalities and fuses those it can trust.
 
-    A transformer answers for any set of modalities. Missing ones are recovered from
+    A transformer predicts from any set of modalities. Missing ones are recovered from
     those that a row has; a recovered modality is fused only if it makes the prediction
     more confident, and the fused features no less typical of the predicted class.
 
@@ -44,67 +59,37 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         modality, others get a :class:`~skmissing.recovery.RegressionRecovery`. Clones
         are fitted on the rows that the net is trained on;
         :class:`sklearn.frozen.FrozenEstimator` keeps one that is fitted.
-    estimator : fitted classifier, default=None
-        Answers for any set of modalities in place of the selector's own net: a
-        classifier of this package with the same modalities and classes. It is not
-        fitted again and stays fitted in clones; of the parameters of the net only those
-        that hold rows out have an effect. Features are its centred log-probabilities.
-        Fit the selector on other rows than the classifier: on rows that it knows
-        features are too typical, and fusing seems worse than it is. A DyMoSelector
-        lends its net, to be used with another recovery; with the rows, ``random_state``
-        and parameters that hold rows out of its own fit the same ones are held out.
-    metric : {"cosine", "euclidean"}, default="cosine"
+    estimator : classifier, default=None
+        Predicts from any set of modalities in place of the selector's own net: a
+        classifier that takes a :class:`~skmissing.MultimodalData`. A clone is fitted on
+        the rows that the net would be trained on. Features are its centred
+        log-probabilities, those of another DyMoSelector the features of its net. Of the
+        parameters of the net only the temperature and those that hold rows out have an
+        effect. :class:`sklearn.frozen.FrozenEstimator` keeps one that is fitted, with
+        the same modalities and classes. Fit the selector on other rows than that: on
+        training rows of a classifier, features are too typical, and fusing seems worse
+        than it is. A frozen DyMoSelector is used with another recovery without a new
+        training; with the rows, ``random_state`` and parameters that hold rows out of
+        its own fit the same ones are held out.
+    distance : {"cosine", "euclidean"}, default="cosine"
         How features are compared with prototypes, in training and selection.
     selection : {"iterative", "simultaneous", "all", "none"}, default="iterative"
         The best candidate is fused, then the others are judged again; all that deserve
         it are fused at once; everything recovered is fused; nothing is.
     calibration : {"auto", "log", "ratio"} or None, default="auto"
         How much confidence counts where features become less typical. None: in full,
-        which is not safe where recoveries may be wrong. "auto": "ratio", unless rows
-        held out, of which parts are hidden, say that another one is better.
-    ics : {"empirical", "halfnormal"}, default="empirical"
-        How typical a distance is: by its rank among those of known rows, or by the
-        half-normal distribution of the paper, for which all are about alike.
-    reward : {"prob", "logprob"}, default="prob"
-        Whether confidence is compared as a probability or as its logarithm.
-    temperature : float, default=0.1
-        Of the softmax of similarities to prototypes.
+        which is not safe where recoveries may be wrong. "auto": "ratio", unless another
+        one is better on rows held out, of which parts are hidden.
     min_reward : float or "auto", default="auto"
         A reward has to exceed this: 0 in the paper. More fuses less, safer where
-        recoveries are noise, worse where they are good; infinity nothing. "auto": 0,
-        unless such rows say that 0.1, 0.3 or infinity is better.
-    statistics : {"auto", "held_out", "training"}, default="auto"
-        Rows whose distances to the prototypes say what is typical. Those of training
-        rows are too small where a net remembers them, those of few rows uncertain.
-        "held_out": rows held out, "auto": these, if they are 50 times as many as
-        classes. Without early stopping, "held_out" holds ``validation_fraction`` of the
-        rows out, "auto" from 1,000 rows (and 10 groups) on, "training" none. Whichever
-        it is, calibration and least reward are chosen on rows held out.
-    shrinkage : float, default=0.1
-        Weight of the spread pooled over classes, as a share of the rows of the average
-        class.
-    min_rows : int, default=10
-        Classes with fewer training rows of a set are drawn towards overall prototypes
-        and pooled spreads, the fewer the more. Weights do not count; 1 draws none.
-    token_dim : int, default=64
-        Width of the tokens; a multiple of ``n_heads``.
-    n_heads : int, default=4
-        Attention heads.
-    n_layers : int, default=2
-        Layers of the transformer.
-    feature_dim : int, default=32
-        Length of the features.
-    n_subsets : int, default=4
-        Sets of modalities that each batch is trained on.
-    contrastive_weight : float, default=1.0
-        Weight of the prototype loss.
-    contrastive_start : int, default=3
-        Epochs before it is added.
-    lr_schedule : {"cosine", "constant"}, default="cosine"
-        "cosine" lowers the learning rate from ``lr`` to nearly 0 in the last of
-        ``max_epochs``. The few sets of modalities of a batch make its gradient noisy:
-        at a constant rate rows with little of what there is are answered worse.
-        "constant" where ``callbacks`` change it. Early stopping may end at high rates.
+        recoveries are noise, worse where they are good; infinity fuses nothing. "auto":
+        0, unless 0.1, 0.3 or infinity is better on such rows.
+    net : TokenTransformer, default=None
+        The transformer and its training, see :class:`~skmissing.dymo.TokenTransformer`.
+        Its parameters are reached as ``net__token_dim``. None: the defaults.
+    typicality : Typicality, default=None
+        How typical features are, see :class:`~skmissing.dymo.Typicality`. Its
+        parameters are reached as ``typicality__shrinkage``. None: the defaults.
     %(parameters)s
 
     Attributes
@@ -113,26 +98,34 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         The trained net; not with ``estimator``.
     n_iter_ : int
         Number of epochs run; not with ``estimator``.
+    estimator_ : classifier
+        The fitted clone of ``estimator``, if there is one.
     calibration_ : {"log", "ratio"} or None
         The calibration in use.
     min_reward_ : float
-        The least reward in use.
+        The minimum reward in use.
     calibration_scores_, min_reward_scores_ : dict
         Brier scores by what was chosen from, if it was.
     recoveries_ : list of fitted transformers
         The recoveries in use.
     prototypes_ : ndarray of shape (n_classes, n_features)
         Mean over sets of modalities of the class means of features.
+    fusion_ : object
+        Model, recoveries and statistics behind the predictions, for experiments.
     %(attributes)s
 
     Raises
     ------
     ValueError
-        In ``fit``, for a recovery for an unknown modality, an ``estimator`` with other
-        modalities, classes or metric, a wrong ``token_dim``, and unusable data.
+        In ``fit``, for a recovery for an unknown modality, a frozen ``estimator`` with
+        other modalities, classes or distance, a wrong ``token_dim``, and unusable data.
+    TypeError
+        In ``fit``, for an ``estimator`` that takes no MultimodalData.
 
     See Also
     --------
+    skmissing.dymo.TokenTransformer : Parameters of the net.
+    skmissing.dymo.Typicality : Parameters of the judgement.
     skmissing.PRIMOClassifier : How much a missing modality could change a prediction.
     skmissing.recovery.RegressionRecovery : The default recovery.
 
@@ -158,11 +151,11 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
 
     The loss of a batch is the mean, over ``n_subsets`` sets of modalities that all its
     rows share, of the cross-entropies of the head and of the softmax over prototypes,
-    which are the class means of the epoch before. A row that lacks a part of a set has
-    the rest of it, or of another set.
+    which are the class means of the epoch before. Of a set, a row has those modalities
+    that are present, or part of another set.
 
-    All scores are float64 logarithms: p is 0 in float32 beyond 5.5 spreads, where a
-    recovery is most suspicious. With M modalities there are 2^M - 1 sets, whose
+    All scores are float64 logarithms: p is 0 in float32 beyond 5.5 standard deviations,
+    where a recovery is most suspicious. With M modalities there are 2^M - 1 sets, whose
     statistics are computed in ``fit`` for up to six modalities; for more, overall
     prototypes are a mean over 64 parts of what rows have, drawn at random, and other
     sets are computed when met, for which the model keeps the tokens of its training
@@ -171,17 +164,17 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
     Differences from the published code: every modality is one token, with an embedding
     of its own and no other position; weights start as torch's layers do, the learning
     rate falls, and early stopping watches the cross-entropy given up to 12 sets;
-    spreads come from rows held out if they are many, and those of few rows are drawn
-    towards those of more; by default ranks take the place of the half-normal
-    distribution; calibration and least reward are chosen, not set by data set: a later
-    one of "ratio", "log", None, then of 0, 0.1, 0.3, infinity, if its Brier score on 30
-    rows held out or more is lower by a standard error of the difference.
+    standard deviations come from rows held out if they are many, and those of few rows
+    are shrunk towards those of more; by default ranks take the place of the half-normal
+    distribution; calibration and minimum reward are chosen, not set by data set: a
+    later one of "ratio", "log", None, then of 0, 0.1, 0.3, infinity, if its Brier score
+    on 30 rows held out or more is lower by a standard error of the difference.
     Blocks are encoded once for all rounds, and what was learnt of the last round is not
     computed again: a row with k missing modalities takes at most 1 + k (k + 1) / 2
     passes through the transformer.
 
-    A recovery holds no new information. Fusing it helps where the net answers better
-    for more modalities than for few, and harms where it is wrong.
+    A recovery holds no new information. Fusing it helps where the net predicts better
+    from many modalities than from few, and harms where it is wrong.
 
     Examples
     --------
@@ -206,34 +199,29 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseNetClassifier._parameter_constraints,
         "recovery": [HasMethods(["fit", "transform"]), dict, None],
-        "estimator": [HasMethods(["predict_log_proba"]), None],
-        "metric": [StrOptions({"cosine", "euclidean"})],
+        "estimator": [HasMethods(["fit", "predict_log_proba"]), None],
+        "distance": [StrOptions({"cosine", "euclidean"})],
         "selection": [StrOptions(set(SELECTIONS))],
         "calibration": [StrOptions({"auto", "log", "ratio"}), None],
-        "ics": [StrOptions({"halfnormal", "empirical"})],
-        "reward": [StrOptions({"prob", "logprob"})],
-        "temperature": [Interval(Real, 0, None, closed="neither")],
         "min_reward": [
             Interval(Real, None, None, closed="right"),
             StrOptions({"auto"}),
         ],
-        "statistics": [StrOptions({"auto", "held_out", "training"})],
-        "shrinkage": [Interval(Real, 0, None, closed="left")],
-        "min_rows": [Interval(Integral, 1, None, closed="left")],
-        "token_dim": [Interval(Integral, 1, None, closed="left")],
-        "n_heads": [Interval(Integral, 1, None, closed="left")],
-        "n_layers": [Interval(Integral, 1, None, closed="left")],
-        "feature_dim": [Interval(Integral, 1, None, closed="left")],
-        "n_subsets": [Interval(Integral, 1, None, closed="left")],
-        "contrastive_weight": [Interval(Real, 0, None, closed="left")],
-        "contrastive_start": [Interval(Integral, 0, None, closed="left")],
-        "lr_schedule": [StrOptions({"cosine", "constant"})],
+        "net": [TokenTransformer, None],
+        "typicality": [Typicality, None],
     }
     _not_of_the_net = (
-        "recovery", "estimator", "selection", "calibration", "ics", "reward",
-        "temperature", "min_reward", "statistics", "shrinkage", "min_rows",
-        "n_subsets", "contrastive_weight", "contrastive_start", "lr_schedule",
+        "recovery", "estimator", "selection", "calibration", "min_reward", "net",
+        "typicality",
     )  # fmt: skip
+
+    # Policies are no data about rows: nothing routes them.
+    __metadata_request__predict_proba: ClassVar[dict[str, str]] = {
+        "selection": UNUSED,
+        "calibration": UNUSED,
+        "min_reward": UNUSED,
+    }
+    __metadata_request__predict_log_proba = __metadata_request__predict_proba
 
     def __init__(
         self,
@@ -241,24 +229,12 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         modalities: Any = None,
         recovery: Any = None,
         estimator: Any = None,
-        metric: str = "cosine",
+        distance: str = "cosine",
         selection: str = "iterative",
         calibration: str | None = "auto",
-        ics: str = "empirical",
-        reward: str = "prob",
-        temperature: float = 0.1,
         min_reward: float | str = "auto",
-        statistics: str = "auto",
-        shrinkage: float = 0.1,
-        min_rows: int = 10,
-        token_dim: int = 64,
-        n_heads: int = 4,
-        n_layers: int = 2,
-        feature_dim: int = 32,
-        n_subsets: int = 4,
-        contrastive_weight: float = 1.0,
-        contrastive_start: int = 3,
-        lr_schedule: str = "cosine",
+        net: TokenTransformer | None = None,
+        typicality: Typicality | None = None,
         encoders: list | None = None,
         max_epochs: int = 50,
         lr: float = 1e-3,
@@ -280,24 +256,12 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         self.modalities = modalities
         self.recovery = recovery
         self.estimator = estimator
-        self.metric = metric
+        self.distance = distance
         self.selection = selection
         self.calibration = calibration
-        self.ics = ics
-        self.reward = reward
-        self.temperature = temperature
         self.min_reward = min_reward
-        self.statistics = statistics
-        self.shrinkage = shrinkage
-        self.min_rows = min_rows
-        self.token_dim = token_dim
-        self.n_heads = n_heads
-        self.n_layers = n_layers
-        self.feature_dim = feature_dim
-        self.n_subsets = n_subsets
-        self.contrastive_weight = contrastive_weight
-        self.contrastive_start = contrastive_start
-        self.lr_schedule = lr_schedule
+        self.net = net
+        self.typicality = typicality
         self.encoders = encoders
         self.max_epochs = max_epochs
         self.lr = lr
@@ -316,13 +280,40 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         self.verbose = verbose
         self.random_state = random_state
 
-    def __sklearn_clone__(self) -> DyMoSelector:
-        # Cloning what was handed in would make it forget its training.
-        out = super().__sklearn_clone__()
-        out.estimator = self.estimator
-        return out
+    def set_params(self, **params: Any) -> DyMoSelector:
+        """Set parameters, also those of encoders, ``net`` and ``typicality``.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values, ``net__parameter`` also where ``net`` is None.
+
+        Returns
+        -------
+        self
+        """
+        for name, kind in (("net", TokenTransformer), ("typicality", Typicality)):
+            nested = any(key.startswith(f"{name}__") for key in params)
+            if nested and params.get(name, getattr(self, name)) is None:
+                params[name] = kind()
+        super().set_params(**params)
+        return self
+
+    # Defaults are made anew: an object among the defaults would be shared.
+    @property
+    def _net(self) -> TokenTransformer:
+        return TokenTransformer() if self.net is None else self.net
+
+    @property
+    def _typicality(self) -> Typicality:
+        return Typicality() if self.typicality is None else self.typicality
 
     # -- fit ---------------------------------------------------------------------------
+
+    def _describe_net(self, encoders: dict[str, Encoder]) -> dict[str, str]:
+        sizes = ("token_dim", "n_heads", "n_layers", "feature_dim")
+        own = {f"net__{name}": repr(getattr(self._net, name)) for name in sizes}
+        return {**super()._describe_net(encoders), **own}
 
     def _fit_rows(
         self,
@@ -331,39 +322,28 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         rng: np.random.RandomState,
         warm: bool,
     ) -> None:
-        if self.token_dim % self.n_heads:
-            raise ValueError(
-                f"Got token_dim={self.token_dim} with n_heads={self.n_heads}, expected "
-                "a multiple of it."
-            )
-        names = rows.data.names
-        check_recoveries(self.recovery, names)
+        self._net.check()
+        self._typicality.check()
+        check_recoveries(self.recovery, rows.data.names)
         split, net, *others = (local_random_state(draw_seed(rng)) for _ in range(5))
-        held_out = hold_out(self._training_params(), rows, self.statistics, split)
+        held_out = held_out_rows(
+            self._training_params(), rows, self._typicality.statistics, split
+        )
+        # Of a former fit with a net, or with another classifier.
+        former = ("estimator_",) if self.estimator is None else NET_ATTRIBUTES
+        for name in former:
+            self.__dict__.pop(name, None)
         if self.estimator is None:
-            self._train(rows, encoders, net, warm, held_out)
-            self._integers = kept_integers(self._fitted, rows.data.select(self._used))
-            fuser: Any = NetFuser(self._fitted, integers=self._integers)
+            model: SubsetModel = self._train(rows, encoders, net, warm, held_out)
         else:
-            for name in ("net_", "n_iter_", "_fitted"):
-                # Of a former fit with a net.
-                self.__dict__.pop(name, None)
-            check_estimator(self.estimator, names, rows.classes)
-            fuser, known, integers = fuser_of(
-                self.estimator, self.metric, rows.classes, rows.data.block_shapes
-            )
-            seen = np.asarray(rows.data.present.any(axis=0))
-            self._used = [n for n, here in zip(names, seen) if here and n in known]
-            if not self._used:
-                raise ValueError(
-                    f"Got no row with any of the modalities {known} that the estimator "
-                    "knows, expected at least one."
-                )
-            warn_unobserved(names, self._used)
-            self._integers = integers & set(self._used)
-        self._fuser = fuser
+            if not isinstance(self.estimator, FrozenEstimator):
+                held_out = return_new_classes(rows, held_out)
+            self.estimator_ = fit_estimator(self.estimator, rows.take(~held_out), net)
+            check_estimator(self.estimator_, rows)
+            model = model_of(self.estimator_, self.distance, rows)
+        warn_unobserved(rows.data.names, model.names)
         with torch_threads(self.n_threads):
-            self._fit_selection(rows, held_out, *others)
+            self._fit_selection(rows, held_out, model, *others)
 
     def _train(
         self,
@@ -372,45 +352,24 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         rng: np.random.RandomState,
         warm: bool,
         held_out: np.ndarray,
-    ) -> None:
-        n_classes = len(rows.classes)
+    ) -> NetModel:
         # Not after a fit with an estimator, which leaves no net.
         warm = warm and hasattr(self, "_fitted")
         if warm:
-            self._used = list(self._fitted.used)
+            names = list(self._fitted.used)
         else:
             seen = np.asarray(rows.data.present[~held_out].any(axis=0))
-            self._used = [n for n, here in zip(rows.data.names, seen) if here]
-        warn_unobserved(rows.data.names, self._used)
+            names = [name for name, some in zip(rows.data.names, seen) if some]
 
         def build(bank: EncoderBank) -> DyMoModule:
-            return DyMoModule(
-                bank,
-                n_classes,
-                list(range(len(bank.names))),
-                int(self.token_dim),
-                int(self.n_heads),
-                int(self.n_layers),
-                int(self.feature_dim),
-                self.metric,
-            )
+            return DyMoModule(bank, len(rows.classes), self._net, self.distance)
 
         params = self._training_params()
-        ours: list[Any] = [
-            ModuleEpochs(
-                n_subsets=int(self.n_subsets),
-                contrastive_weight=float(self.contrastive_weight),
-                contrastive_start=int(self.contrastive_start),
-                temperature=float(self.temperature),
-            )
-        ]
-        if self.lr_schedule == "cosine":
-            ours.append(CosineDecay(int(self.max_epochs)))
-        params["callbacks"] = [*ours, *(self.callbacks or [])]
-        something = rows.data.present.any(axis=1)
-        params["early_stopping"] = stops_early(params, int(something.sum()))
+        params["callbacks"] = [*self._own_callbacks(), *(self.callbacks or [])]
+        some = rows.data.present.any(axis=1)
+        params["early_stopping"] = stops_early(params, int(some.sum()))
         # With no modality at all, the error of the training says so.
-        data = rows.data.select(self._used) if self._used else rows.data
+        data = rows.data.select(names) if names else rows.data
         self._fitted: FittedNet = train_net(
             params,
             replace(rows, data=data),
@@ -422,3 +381,256 @@ class DyMoSelector(SelectionMixin, BaseNetClassifier):
         )
         self.net_ = self._fitted.net
         self.n_iter_ = len(self.net_.history)
+        return NetModel(self._fitted, names, kept_integers(self._fitted, data))
+
+    def _own_callbacks(self) -> list[Any]:
+        net = self._net
+        settings = ModuleEpochs(
+            n_subsets=int(net.n_subsets),
+            contrastive_weight=float(net.contrastive_weight),
+            contrastive_start=int(net.contrastive_start),
+            temperature=float(net.temperature),
+        )
+        if net.lr_schedule == "constant":
+            return [settings]
+        return [settings, CosineDecay(int(self.max_epochs))]
+
+    def _fit_selection(
+        self,
+        rows: LabelledRows,
+        held_out: np.ndarray,
+        model: SubsetModel,
+        recovering: np.random.RandomState,
+        drawing: np.random.RandomState,
+        hiding: np.random.RandomState,
+    ) -> None:
+        """Recoveries, statistics and policy of a model that is fitted."""
+        data = rows.data.select(model.names)
+        # A class of weight 0 has no mean.
+        some = np.asarray(data.present.any(axis=1)) & (rows.weight > 0)
+        recoverer = Recoverer.fit(
+            self.recovery, rows.take(some & ~held_out), model.names, model.integers,
+            recovering,
+        )  # fmt: skip
+        used = replace(rows, data=data)
+        apart = used.take(some & held_out)
+        self.fusion_ = Fusion.fit(
+            model, recoverer, used.take(some & ~held_out), apart, self._typicality,
+            drawing,
+        )  # fmt: skip
+        self.recoveries_ = list(recoverer.fitted)
+        self.prototypes_ = self.fusion_.table.pooled.prototypes
+        chosen = choose_policy(
+            self.fusion_.run,
+            apart,
+            self._policy(None, None, 0.0),
+            CALIBRATIONS if self.calibration == "auto" else (self.calibration,),
+            MIN_REWARDS if self.min_reward == "auto" else (float(self.min_reward),),
+            hiding,
+        )
+        self.calibration_ = chosen.calibration
+        self.min_reward_ = chosen.min_reward
+        self.calibration_scores_ = chosen.calibration_scores
+        self.min_reward_scores_ = chosen.min_reward_scores
+
+    # -- predict -----------------------------------------------------------------------
+
+    def _policy(
+        self,
+        selection: str | None,
+        calibration: str | None,
+        min_reward: float | str = "fitted",
+    ) -> Policy:
+        selection = self.selection if selection is None else selection
+        if selection not in SELECTIONS:
+            raise ValueError(
+                f"Got selection={selection!r}, expected one of {list(SELECTIONS)}."
+            )
+        if calibration == "fitted":
+            calibration = self.calibration_
+        if calibration not in CALIBRATIONS:
+            raise ValueError(
+                f"Got calibration={calibration!r}, expected 'fitted' or one of "
+                f"{list(CALIBRATIONS)}."
+            )
+        if min_reward == "fitted":
+            # A number that was set after fit is obeyed, as other settings are.
+            auto = self.min_reward == "auto"
+            min_reward = self.min_reward_ if auto else self.min_reward
+        if not isinstance(min_reward, Real) or np.isnan(min_reward):
+            raise ValueError(
+                f"Got min_reward={min_reward!r}, expected 'fitted' or a number."
+            )
+        return Policy(
+            selection,
+            calibration,
+            self._typicality.reward,
+            float(min_reward),
+            float(self._net.temperature),
+            self._typicality.ics,
+        )
+
+    def _usable(self, data: MultimodalData) -> np.ndarray:
+        names = self.fusion_.model.names
+        return data.present & np.array([name in names for name in data.names])
+
+    def _log_proba(self, data: MultimodalData) -> np.ndarray:
+        return self._log_proba_of(data, self._policy(None, "fitted"))
+
+    def _log_proba_of(self, data: MultimodalData, policy: Policy) -> np.ndarray:
+        used = data.select(self.fusion_.model.names)
+        return log_softmax(self.fusion_.run(used, policy.in_short())[0].logits)
+
+    def predict_log_proba(
+        self,
+        X: Any,
+        *,
+        selection: str | None = None,
+        calibration: str | None = "fitted",
+        min_reward: float | str = "fitted",
+    ) -> np.ndarray:
+        """Log-probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any pattern of missing modalities. Rows without a usable modality get the
+            class prior, with one warning.
+        selection : {"iterative", "simultaneous", "all", "none"}, default=None
+            In place of that of the estimator.
+        calibration : {"fitted", "log", "ratio"} or None, default="fitted"
+            In place of ``calibration_``, which is "fitted".
+        min_reward : float or "fitted", default="fitted"
+            In place of the parameter, or of ``min_reward_`` where that is "auto".
+
+        Returns
+        -------
+        ndarray of float64 of shape (n_samples, n_classes)
+            Columns in the order of ``classes_``.
+        """
+        check_is_fitted(self)
+        policy = self._policy(selection, calibration, min_reward)
+        return self._answer(X, lambda data: self._log_proba_of(data, policy))
+
+    def predict_proba(
+        self,
+        X: Any,
+        *,
+        selection: str | None = None,
+        calibration: str | None = "fitted",
+        min_reward: float | str = "fitted",
+    ) -> np.ndarray:
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any pattern of missing modalities. Rows without a usable modality get the
+            class prior, with one warning.
+        selection : {"iterative", "simultaneous", "all", "none"}, default=None
+            In place of that of the estimator, to compare them on the same model.
+        calibration : {"fitted", "log", "ratio"} or None, default="fitted"
+            In place of ``calibration_``, which is "fitted".
+        min_reward : float or "fitted", default="fitted"
+            In place of the parameter, or of ``min_reward_`` where that is "auto".
+
+        Returns
+        -------
+        ndarray of float64 of shape (n_samples, n_classes)
+            Rows sum to 1; columns in the order of ``classes_``.
+        """
+        logs = self.predict_log_proba(
+            X, selection=selection, calibration=calibration, min_reward=min_reward
+        )
+        proba = np.exp(logs)
+        return proba / proba.sum(axis=1, keepdims=True)
+
+    def select(
+        self,
+        X: Any,
+        *,
+        selection: str | None = None,
+        calibration: str | None = "fitted",
+        min_reward: float | str = "fitted",
+    ) -> np.ndarray:
+        """Which modalities each prediction is made from.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any pattern of missing modalities.
+        selection : {"iterative", "simultaneous", "all", "none"}, default=None
+            In place of that of the estimator.
+        calibration : {"fitted", "log", "ratio"} or None, default="fitted"
+            In place of ``calibration_``, which is "fitted".
+        min_reward : float or "fitted", default="fitted"
+            In place of the parameter, or of ``min_reward_`` where that is "auto".
+
+        Returns
+        -------
+        ndarray of bool of shape (n_samples, n_modalities)
+            Those that are present, if training rows had them, and those that are
+            recovered and fused. Columns in the order of ``modality_names_in_``.
+        """
+        check_is_fitted(self)
+        policy = self._policy(selection, calibration, min_reward).in_short()
+        data, rows, outcome = self._select_rows(X, policy)
+        out = np.zeros(data.present.shape, dtype=bool)
+        if len(rows):
+            columns = [data.names.index(name) for name in self.fusion_.model.names]
+            out[np.ix_(rows, np.array(columns))] = outcome.fused
+        return out
+
+    def selection_report(
+        self,
+        X: Any,
+        *,
+        selection: str | None = None,
+        calibration: str | None = "fitted",
+        min_reward: float | str = "fitted",
+    ) -> pd.DataFrame:
+        """How every recovered modality was judged.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any pattern of missing modalities.
+        selection : {"iterative", "simultaneous"}, default=None
+            In place of that of the estimator. "all" and "none" judge nothing.
+        calibration : {"fitted", "log", "ratio"} or None, default="fitted"
+            In place of ``calibration_``, which is "fitted".
+        min_reward : float or "fitted", default="fitted"
+            In place of the parameter, or of ``min_reward_`` where that is "auto".
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each candidate and round, with the columns
+
+            row, step, modality
+                Number of the row, of the round from 0, name of the candidate.
+            reward, alpha
+                R and the factor on the confidence.
+            accepted
+                Whether it was fused in this round.
+            label_before, label_after
+                Predicted label without and with it.
+        """
+        check_is_fitted(self)
+        policy = self._policy(selection, calibration, min_reward)
+        _, rows, outcome = self._select_rows(X, policy)
+        names = self.fusion_.model.names
+        return report_table(outcome.history, rows, names, self.classes_)
+
+    def _select_rows(
+        self, X: Any, policy: Policy
+    ) -> tuple[MultimodalData, np.ndarray, Outcome]:
+        """The data, the rows that have a usable modality, and the outcome of these."""
+        data = self._check_rows(X)
+        rows = np.flatnonzero(self._answerable(data))
+        outcome = Outcome(np.empty((0, 0)), np.empty((0, 0), dtype=bool))
+        if len(rows):
+            with self._while_predicting():
+                used = data[rows].select(self.fusion_.model.names)
+                outcome = self.fusion_.run(used, policy)[0]
+        return data, rows, outcome

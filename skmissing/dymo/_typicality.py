@@ -1,162 +1,88 @@
-"""How typical the distance of a feature to its prototype is."""
+"""How the features of a fused row are judged, as a parameter object."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, ClassVar
 
-import numpy as np
+from sklearn.base import BaseEstimator
 
-from ._scores import distances, log_halfnormal
-
-# Share of the half-normal distribution in the empirical one: it decides beyond the
-# largest distance seen, where ranks are all the same.
-TAIL = 0.01
-# Steps of the empirical distribution. Between them it is straight: a training row lies
-# on a jump of its own, where the last bit of an arithmetic would decide.
-N_STEPS = 256
-
-# Distances, classes and weights.
-Measured = tuple[np.ndarray, np.ndarray, np.ndarray]
+from .._utils._sklearn_compat import Interval, StrOptions
 
 
-@dataclass
-class Survival:
-    """Shares of rows that are farther than some distances.
+class Typicality(BaseEstimator):
+    """How typical features are of a class, for :class:`~skmissing.DyMoSelector`.
 
-    Attributes
-    ----------
-    at : ndarray of shape (G,)
-        Distances divided by the spread, from 0 on; closer to one another near 0.
-    shares : ndarray of shape (K, G)
-        By class: 1 at 0, and 0 at the farthest.
-    """
-
-    at: np.ndarray
-    shares: np.ndarray
-
-    @classmethod
-    def of(
-        cls,
-        ratio: np.ndarray,
-        y: np.ndarray,
-        weight: np.ndarray,
-        n_classes: int,
-        top: float = 1.0,
-    ) -> Survival:
-        """Of the rows of each class; NaN for a class without any.
-
-        Parameters
-        ----------
-        ratio, y, weight : ndarray of shape (r,)
-            Distances divided by the spread, class indices and weights.
-        n_classes : int
-            K.
-        top : float, default=1.0
-            Steps reach as far at least.
-
-        Returns
-        -------
-        Survival
-        """
-        top = max(float(ratio.max(initial=0.0)), top)
-        at = top * np.linspace(0.0, 1.0, N_STEPS + 1) ** 2
-        shares = np.full((n_classes, len(at)), np.nan)
-        for k in np.unique(y):
-            here = np.flatnonzero(y == k)
-            here = here[np.argsort(ratio[here], kind="stable")]
-            mass = np.append(0.0, np.cumsum(weight[here]))
-            below = np.searchsorted(ratio[here], at, side="right")
-            shares[k] = (mass[-1] - mass[below]) / mass[-1]
-        shares[:, 0] = np.where(np.isnan(shares[:, 0]), np.nan, 1.0)
-        return cls(at, shares)
-
-    def __call__(self, ratio: np.ndarray, label: np.ndarray) -> np.ndarray:
-        """Share of a class that is farther, linear between steps.
-
-        Parameters
-        ----------
-        ratio : ndarray of shape (n,)
-            Distances divided by the spread; NaN gives anything.
-        label : ndarray of int of shape (n,)
-            Class of each.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-        """
-        n_steps = len(self.at) - 1
-        # The steps are squares: the root of the distance counts them.
-        # Where features coincide, rounding makes distances negative.
-        step = np.sqrt(np.maximum(ratio, 0.0) / self.at[-1]) * n_steps
-        left = np.fmax(np.fmin(step, n_steps - 1), 0).astype(int)
-        near = self.at[left]
-        t = np.clip((ratio - near) / (self.at[left + 1] - near), 0.0, 1.0)
-        low, high = self.shares[label, left], self.shares[label, left + 1]
-        return (1.0 - t) * low + t * high
-
-
-@dataclass
-class SubsetStatistics:
-    """What features given one set of modalities look like, by class.
-
-    Attributes
-    ----------
-    prototypes : ndarray of shape (K, D)
-        Class means; NaN for a class without any.
-    sigma : ndarray of shape (K,)
-        Root mean squared distance to them.
-    survival : Survival
-        Of distances divided by sigma.
-    """
-
-    prototypes: np.ndarray
-    sigma: np.ndarray
-    survival: Survival
-
-    def log_plausibility(
-        self, z: np.ndarray, label: np.ndarray, metric: str, ics: str
-    ) -> np.ndarray:
-        """Log of the chance that a member of a class lies as far from its prototype.
-
-        Parameters
-        ----------
-        z : ndarray of shape (n, D)
-            Features.
-        label : ndarray of int of shape (n,)
-            Class of each.
-        metric : {"cosine", "euclidean"}
-            The distance.
-        ics : {"halfnormal", "empirical"}
-            The distribution of distances.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            NaN where the class has no prototype.
-        """
-        ratio = distances(z, self.prototypes[label], metric) / self.sigma[label]
-        if ics == "halfnormal":
-            return log_halfnormal(ratio)
-        return log_empirical(ratio, self.survival(ratio, label))
-
-
-def log_empirical(ratio: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Log of the share of rows that are farther, with a half-normal tail.
+    Features are as typical as their distance to the prototype of the class is common.
+    A candidate that makes them less typical has to raise the confidence more.
 
     Parameters
     ----------
-    ratio : ndarray of shape (n,)
-        Distances divided by the spread.
-    share : ndarray of shape (n,)
-        Of the rows that are farther.
+    ics : {"empirical", "halfnormal"}, default="empirical"
+        Intra-class similarity. "empirical": the rank of a distance among those of
+        known rows; "halfnormal": the half-normal distribution of the paper, for which
+        most distances are about alike.
+    statistics : {"auto", "held_out", "training"}, default="auto"
+        Rows whose distances to the prototypes are compared with. Distances of training
+        rows are too small where a net overfits, those of few rows are uncertain.
+        "held_out": rows held out; "auto": these, if they are 50 times as many as
+        classes. Without early stopping, "held_out" holds ``validation_fraction`` of the
+        rows out, "auto" from 1,000 rows (and 10 groups) on, "training" none. In any
+        case, calibration and minimum reward are chosen on rows held out.
+    shrinkage : float, default=0.1
+        Weight of the standard deviation pooled over classes, as a share of the rows of
+        the average class.
+    min_rows : int, default=10
+        Classes with fewer training rows of a set are shrunk towards overall prototypes
+        and pooled standard deviations, the fewer the more. Weights do not count; 1
+        shrinks none.
+    reward : {"prob", "logprob"}, default="prob"
+        Whether the confidence, times the factor of its calibration, is compared as a
+        probability or as its logarithm.
 
-    Returns
-    -------
-    ndarray of shape (n,)
-        NaN where the ratio is.
+    See Also
+    --------
+    skmissing.DyMoSelector : Its parameter ``typicality`` takes one.
+    TokenTransformer : The net that makes the features.
+
+    Examples
+    --------
+    >>> from skmissing import DyMoSelector
+    >>> from skmissing.dymo import Typicality
+    >>> clf = DyMoSelector(typicality=Typicality(statistics="held_out"))
+    >>> clf.set_params(typicality__shrinkage=0.3).typicality.shrinkage
+    0.3
     """
-    normal = log_halfnormal(ratio)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ranked = np.log(share)
-    out = np.logaddexp(np.log1p(-TAIL) + ranked, np.log(TAIL) + normal)
-    return np.where(np.isnan(normal), np.nan, out)
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "ics": [StrOptions({"halfnormal", "empirical"})],
+        "statistics": [StrOptions({"auto", "held_out", "training"})],
+        "shrinkage": [Interval(Real, 0, None, closed="left")],
+        "min_rows": [Interval(Integral, 1, None, closed="left")],
+        "reward": [StrOptions({"prob", "logprob"})],
+    }
+
+    def __init__(
+        self,
+        *,
+        ics: str = "empirical",
+        statistics: str = "auto",
+        shrinkage: float = 0.1,
+        min_rows: int = 10,
+        reward: str = "prob",
+    ) -> None:
+        self.ics = ics
+        self.statistics = statistics
+        self.shrinkage = shrinkage
+        self.min_rows = min_rows
+        self.reward = reward
+
+    def check(self) -> None:
+        """Validate the parameters.
+
+        Raises
+        ------
+        ValueError
+            For values that cannot be used.
+        """
+        self._validate_params()

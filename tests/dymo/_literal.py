@@ -13,17 +13,17 @@ def softmax(s):
     return e / e.sum()
 
 
-def confidence(z, overall, metric, temperature):
-    if metric == "cosine":
+def confidence(z, overall, distance, temperature):
+    if distance == "cosine":
         s = np.array([z @ c for c in overall])
     else:
         s = np.array([-np.sum((z - c) ** 2) for c in overall])
     return softmax(s / temperature).max()
 
 
-def plausibility(logits, z, prototypes, sigma, metric):
+def plausibility(logits, z, prototypes, sigma, distance):
     k = int(np.argmax(logits))
-    if metric == "cosine":
+    if distance == "cosine":
         d = 1 - z @ prototypes[k]
     else:
         d = np.sqrt(np.sum((z - prototypes[k]) ** 2))
@@ -38,24 +38,24 @@ def alpha_of(p_before, p_after, calibration):
     return p_after / (p_before + 1e-9)
 
 
-def statistics(forward, y, n_modalities, n_classes, metric):
-    """Prototypes and spreads of every set, of rows that have everything."""
+def statistics(forward, y, n_modalities, n_classes, distance):
+    """Prototypes and root mean squared distances of every set, of complete rows."""
     prototypes, sigmas = {}, {}
     for size in range(1, n_modalities + 1):
         for chosen in combinations(range(n_modalities), size):
             mask = np.isin(np.arange(n_modalities), chosen)
             z = [forward(row, mask)[1] for row in range(len(y))]
-            means, spreads = [], []
+            means, own = [], []
             for k in range(n_classes):
                 members = [one for one, label in zip(z, y) if label == k]
                 c = sum(members) / len(members)
-                if metric == "cosine":
+                if distance == "cosine":
                     d = [1 - one @ c for one in members]
                 else:
                     d = [np.sqrt(np.sum((one - c) ** 2)) for one in members]
                 means.append(c)
-                spreads.append(np.sqrt(np.mean(np.square(d))))
-            prototypes[chosen], sigmas[chosen] = np.array(means), np.array(spreads)
+                own.append(np.sqrt(np.mean(np.square(d))))
+            prototypes[chosen], sigmas[chosen] = np.array(means), np.array(own)
     return sum(prototypes.values()) / len(prototypes), prototypes, sigmas
 
 
@@ -68,16 +68,16 @@ class Literal:
         Takes a row number and a mask; returns logits and features.
     overall : ndarray of shape (K, D)
     tables : callable
-        Takes a mask; returns the prototypes and spreads of that set.
+        Takes a mask; returns the prototypes and sigmas of that set.
     log : bool
         The reward as a difference of logarithms.
     """
 
-    def __init__(self, forward, overall, tables, metric, temperature, log=False):
+    def __init__(self, forward, overall, tables, distance, temperature, log=False):
         self.forward = forward
         self.overall = overall
         self.tables = tables
-        self.metric = metric
+        self.distance = distance
         self.temperature = temperature
         self.log = log
         self.n_passes = 0
@@ -92,8 +92,8 @@ class Literal:
         values = []
         for m in (mask, after):
             logits, z = self.run(row, m)
-            q = confidence(z, self.overall, self.metric, self.temperature)
-            p = plausibility(logits, z, *self.tables(m), self.metric)
+            q = confidence(z, self.overall, self.distance, self.temperature)
+            p = plausibility(logits, z, *self.tables(m), self.distance)
             values.append((q, p))
         (q0, p0), (q1, p1) = values
         alpha = alpha_of(p0, p1, calibration)

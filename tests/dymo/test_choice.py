@@ -1,13 +1,16 @@
-"""How calibration and the least reward are chosen."""
+"""How calibration and the minimum reward are chosen."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import brier_score_loss
 
 from skmissing import DyMoSelector
-from skmissing.dymo import _selection_mixin as _prediction
+from skmissing._estimation._rows import LabelledRows
+from skmissing.dymo import Typicality, _policy_search
+from skmissing.dymo._fusion import Fusion
 from skmissing.dymo._policy_search import (
     CALIBRATIONS,
     MIN_REWARDS,
@@ -21,6 +24,7 @@ from .._instances import make_blocks
 from .test_selector import SMALL, Truth
 
 DRAWS = np.random.RandomState
+HELD_OUT = Typicality(statistics="held_out")
 LONGER = {**SMALL, "max_epochs": 20}
 
 
@@ -65,7 +69,7 @@ def masked(n=50, n_modalities=2, weight=None, groups=None, missing=0.0):
     X, _ = make_blocks(n=n, n_modalities=n_modalities, missing=missing)
     weight = np.ones(n) if weight is None else weight
     y = np.zeros(n, dtype=int)
-    return MaskedRows(X, y, weight, groups, DRAWS(0))
+    return MaskedRows(LabelledRows(X, y, np.arange(2), weight, groups), DRAWS(0))
 
 
 def noise_of(n=50):
@@ -165,39 +169,41 @@ def test_a_single_row_decides_nothing(n):
 
 def test_calibration_is_chosen_on_rows_held_out():
     X, y = make_blocks(n=320, n_modalities=3, missing=0.2)
-    clf = DyMoSelector(**SMALL, statistics="held_out").fit(X, y)
+    clf = DyMoSelector(**SMALL, typicality=HELD_OUT).fit(X, y)
     assert set(clf.calibration_scores_) == {"log", "ratio", None}
     assert set(clf.min_reward_scores_) == set(MIN_REWARDS)
     scores = clf.calibration_scores_
     assert scores[clf.calibration_] <= scores["ratio"]
     # Neither on training rows, of which the net knows too much, nor on a few others.
-    for few in (DyMoSelector(**SMALL), DyMoSelector(**SMALL, statistics="held_out")):
+    for few in (DyMoSelector(**SMALL), DyMoSelector(**SMALL, typicality=HELD_OUT)):
         few.fit(X[:200], y[:200])
         assert few.calibration_ == "ratio"
         assert few.calibration_scores_ == {}
         assert few.min_reward_ == 0.0
         assert few.min_reward_scores_ == {}
-    fixed = DyMoSelector(**SMALL, calibration=None, statistics="held_out").fit(X, y)
+    fixed = DyMoSelector(**SMALL, calibration=None, typicality=HELD_OUT).fit(X, y)
     assert fixed.calibration_ is None
     assert fixed.calibration_scores_ == {}
     np.testing.assert_array_equal(
         clf.predict_proba(X), clf.predict_proba(X, calibration=clf.calibration_)
     )
     # Another selector with the same net and rows chooses alike.
-    lent = DyMoSelector(**SMALL, statistics="held_out", estimator=clf).fit(X, y)
-    assert lent.calibration_scores_ == clf.calibration_scores_
-    assert lent.min_reward_scores_ == clf.min_reward_scores_
+    frozen = DyMoSelector(
+        **SMALL, typicality=HELD_OUT, estimator=FrozenEstimator(clf)
+    ).fit(X, y)
+    assert frozen.calibration_scores_ == clf.calibration_scores_
+    assert frozen.min_reward_scores_ == clf.min_reward_scores_
 
 
 def test_nothing_is_chosen_where_nothing_is_judged():
     X, y = make_blocks(n=320)
     for selection in ("all", "none"):
-        clf = DyMoSelector(**SMALL, statistics="held_out", selection=selection)
+        clf = DyMoSelector(**SMALL, typicality=HELD_OUT, selection=selection)
         assert clf.fit(X, y).calibration_scores_ == clf.min_reward_scores_ == {}
         assert clf.calibration_ == "ratio"
         assert clf.min_reward_ == 0.0
     alone = X.select(["m0"])[X.present[:, 0]]
-    clf = DyMoSelector(**SMALL, statistics="held_out", validation_fraction=0.3)
+    clf = DyMoSelector(**SMALL, typicality=HELD_OUT, validation_fraction=0.3)
     clf.fit(alone, y[X.present[:, 0]])
     assert clf.min_reward_ == 0.0
     assert clf.min_reward_scores_ == {}
@@ -209,20 +215,20 @@ def policies_of(clf, X, y, monkeypatch, take=0):
     monkeypatch.setattr(
         MaskedRows, "choose", lambda self, options, logits: (options[take], {"seen": 1})
     )
-    run = DyMoSelector._run
+    run = Fusion.run
 
     def spy(self, data, *policies):
         asked.append([(p.selection, p.calibration, p.min_reward) for p in policies])
         return run(self, data, *policies)
 
-    monkeypatch.setattr(DyMoSelector, "_run", spy)
+    monkeypatch.setattr(Fusion, "run", spy)
     clf.fit(X, y)
     return asked
 
 
-def test_the_least_reward_is_chosen_for_the_calibration_in_use(monkeypatch):
+def test_the_minimum_reward_is_chosen_for_the_calibration_in_use(monkeypatch):
     X, y = make_blocks(n=320)
-    clf = DyMoSelector(**SMALL, statistics="held_out", selection="simultaneous")
+    clf = DyMoSelector(**SMALL, typicality=HELD_OUT, selection="simultaneous")
     asked = policies_of(clf, X, y, monkeypatch, take=1)
     how = "simultaneous"
     first = [(how, c, 0.0) for c in ("ratio", "log", None)]
@@ -232,28 +238,28 @@ def test_the_least_reward_is_chosen_for_the_calibration_in_use(monkeypatch):
     assert clf.min_reward_ == 0.1
 
 
-def test_the_calibration_is_chosen_for_the_least_reward_that_is_given(monkeypatch):
+def test_the_calibration_is_chosen_for_the_minimum_reward_that_is_given(monkeypatch):
     X, y = make_blocks(n=320)
-    clf = DyMoSelector(**SMALL, statistics="held_out", min_reward=0.2)
+    clf = DyMoSelector(**SMALL, typicality=HELD_OUT, min_reward=0.2)
     asked = policies_of(clf, X, y, monkeypatch)
     assert asked == [[("iterative", c, 0.2) for c in ("ratio", "log", None)]]
     assert clf.min_reward_ == 0.2
     assert clf.min_reward_scores_ == {}
 
 
-def test_which_rows_the_least_reward_is_chosen_on(monkeypatch):
+def test_which_rows_the_minimum_reward_is_chosen_on(monkeypatch):
     seen = []
 
     class Masked(MaskedRows):
-        def __init__(self, data, y, weight, groups, rng):
-            seen.append((y, groups))
-            super().__init__(data, y, weight, groups, rng)
+        def __init__(self, rows, rng):
+            seen.append((rows.y, rows.groups))
+            super().__init__(rows, rng)
 
-    monkeypatch.setattr(_prediction, "MaskedRows", Masked)
-    monkeypatch.setattr(_prediction, "MOST_HELD_OUT", 35)
+    monkeypatch.setattr(_policy_search, "MaskedRows", Masked)
+    monkeypatch.setattr(_policy_search, "MAX_HELD_OUT", 35)
     X, y = make_blocks(n=500, n_modalities=2, missing=0.0)
     order = np.argsort(y, kind="stable")
-    clf = DyMoSelector(**{**SMALL, "max_epochs": 1}, statistics="held_out")
+    clf = DyMoSelector(**{**SMALL, "max_epochs": 1}, typicality=HELD_OUT)
     clf.fit(X[order], y[order], groups=np.arange(500) // 2)
     ((labels, groups),) = seen
     assert len(labels) == 35
@@ -272,11 +278,11 @@ class Normal(BaseRecovery):
 
     def _recover(self, data):
         rng = np.random.default_rng(len(data))
-        gone = (~data.present).sum(axis=0)
+        n_missing = (~data.present).sum(axis=0)
         return {
             name: self.means_[name]
             + self._deviations[name] * rng.normal(size=(n, *data.block_shapes[name]))
-            for name, n in zip(data.names, gone)
+            for name, n in zip(data.names, n_missing)
         }
 
 
@@ -291,7 +297,7 @@ def test_noise_is_left_alone_and_what_helps_is_fused():
         X, y = make_blocks(n=2400, n_modalities=6, missing=0.0, seed=seed)
         train, rows, labels = slice(0, 400), one_left(X[400:], seed), y[400:]
         settings = {**LONGER, "random_state": seed}
-        settings |= {"statistics": "held_out", "validation_fraction": 0.2}
+        settings |= {"typicality": HELD_OUT, "validation_fraction": 0.2}
         first = DyMoSelector(**settings, recovery=Truth()).fit(X[train], y[train])
 
         def accuracy(clf, rows=rows, labels=labels, **policy):
@@ -299,22 +305,22 @@ def test_noise_is_left_alone_and_what_helps_is_fused():
             return np.mean(clf.classes_[proba.argmax(axis=1)] == labels)
 
         none = accuracy(first, selection="none")
-        lent = {**settings, "estimator": first}
-        noise = DyMoSelector(**lent, recovery=Normal()).fit(X[train], y[train])
-        mean = DyMoSelector(**lent, recovery=MeanRecovery()).fit(X[train], y[train])
+        frozen = {**settings, "estimator": FrozenEstimator(first)}
+        noise = DyMoSelector(**frozen, recovery=Normal()).fit(X[train], y[train])
+        mean = DyMoSelector(**frozen, recovery=MeanRecovery()).fit(X[train], y[train])
         assert first.min_reward_ == 0.0
         assert noise.min_reward_ > 0.0
         values = [accuracy(first), accuracy(noise), accuracy(mean)]
         gains.append(np.array([*values, accuracy(noise, min_reward=0.0)]) - none)
     good, noise, mean, noise_as_published = np.mean(gains, axis=0)
     assert good > 0.06
-    # Noise is as typical as what it stands for: fused, were it not for its answers.
+    # Noise is as typical as what it stands for: fused, were it not for predictions.
     assert noise_as_published < -0.03
     assert noise > -0.01
     assert mean > -0.01
 
 
-def test_the_least_reward_of_a_prediction():
+def test_the_minimum_reward_of_a_policy_search():
     X, y = make_blocks(n=150, n_modalities=3, missing=0.4)
     clf = DyMoSelector(**SMALL, recovery=Truth(), min_reward=0.0).fit(X, y)
     assert clf.select(X).sum() > X.present.sum()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -11,18 +12,20 @@ from sklearn.frozen import FrozenEstimator
 
 from skmissing import DyMoSelector, MultimodalData
 from skmissing.baselines import PatternClassifier
-from skmissing.dymo import _selection_mixin as _prediction
+from skmissing.dymo import Typicality, _fusion, _policy_search
+from skmissing.dymo._feature_rows import FeatureRows
 from skmissing.dymo._policy_search import MaskedRows
 from skmissing.dymo._scores import distances
-from skmissing.dymo._statistics import Rows, StatisticsTable, overall_subsets
-from skmissing.dymo._typicality import N_STEPS, Survival
+from skmissing.dymo._statistics_table import overall_subsets
+from skmissing.dymo._subset_statistics import N_STEPS, Survival
 from skmissing.recovery import BaseRecovery, MeanRecovery
 
 from .._instances import make_blocks
-from .test_scores import random_rows
-from .test_selector import SMALL, Noise, Truth
+from .test_scores import random_rows, table_of, table_rows
+from .test_selector import SMALL, Noise, Truth, small_net
 
 DRAWS = np.random.RandomState
+HELD_OUT = Typicality(statistics="held_out")
 
 
 # -- few rows -------------------------------------------------------------------------
@@ -48,11 +51,12 @@ def test_sets_drawn_are_parts_of_what_rows_have():
 
 def test_many_modalities_with_few_in_each_row():
     rows = random_rows(0, n=300, m=12, present=pairs_of_modalities())
-    table = StatisticsTable(12, 3, "euclidean", 0.1, 10).fit(rows, rows, DRAWS(0))
-    assert np.isfinite(table.overall).all()
+    table = table_of(rows, 3, "euclidean", 0.1, 10)
+    overall = table.pooled.prototypes
+    assert np.isfinite(overall).all()
     three = np.arange(12) < 3
     loss, log_p = table.score(
-        np.eye(3), table.overall, np.tile(three, (3, 1)), 0.1, "empirical"
+        np.eye(3), overall, np.tile(three, (3, 1)), 0.1, "empirical"
     )
     assert np.isfinite(loss).all()
     assert (log_p > np.log(0.05)).all()
@@ -67,12 +71,8 @@ def test_a_set_with_few_rows_finds_others_possible(n_both):
     present = np.stack([np.arange(200) < 100, np.arange(200) >= 100], axis=1)
     present[:n_both] = True
 
-    def features(subset):
-        index = np.flatnonzero(present[:, subset].all(axis=1))
-        return z[index], index
-
-    rows = Rows(features, y, np.ones(200), present)
-    table = StatisticsTable(2, 2, "euclidean", 0.1, 10).fit(rows, rows, DRAWS(0))
+    rows = table_rows(z, y, present=present)
+    table = table_of(rows, 2, "euclidean", 0.1, 10)
     both = table[np.array([True, True])]
     assert (both.sigma > 0.8).all()
     assert (both.sigma < 1.8).all()
@@ -83,7 +83,7 @@ def test_a_set_with_few_rows_finds_others_possible(n_both):
         assert 0.15 < np.median(p) < 0.75
         assert np.quantile(p, 0.05) > 1e-4
     # From as many rows on they speak for themselves.
-    strict = StatisticsTable(2, 2, "euclidean", 0.0, 1).fit(rows, rows, DRAWS(0))
+    strict = table_of(rows, 2, "euclidean", 0.0, 1)
     if n_both == 1:
         assert strict[np.array([True, True])].sigma[0] < 0.01
     if n_both == 40:
@@ -92,20 +92,20 @@ def test_a_set_with_few_rows_finds_others_possible(n_both):
 
 
 def test_statistics_met_later_are_those_of_rows_that_have_the_set():
-    centers, spreads = (random_rows(seed, n=90, m=8) for seed in (0, 1))
-    table = StatisticsTable(8, 3, "euclidean", 0.0).fit(centers, spreads, DRAWS(0))
+    centers, others = (random_rows(seed, n=90, m=8) for seed in (0, 1))
+    table = table_of(centers, 3, "euclidean", 0.0, distances_of=others)
     new = next(
         s
         for s in np.random.default_rng(0).random((99, 8)) < 0.5
-        if s.any() and s.tobytes() not in table._known
+        if s.any() and s.tobytes() not in table.known
     )
-    z, _ = centers.features(new)
+    z = centers.features(new).z
     c = np.stack([z[centers.y == k].mean(axis=0) for k in range(3)])
     found = table[new]
     np.testing.assert_allclose(found.prototypes, c)
-    z, _ = spreads.features(new)
-    d = distances(z, c[spreads.y], "euclidean")
-    sigma = [np.sqrt(np.mean(d[spreads.y == k] ** 2)) for k in range(3)]
+    z = others.features(new).z
+    d = distances(z, c[others.y], "euclidean")
+    sigma = [np.sqrt(np.mean(d[others.y == k] ** 2)) for k in range(3)]
     np.testing.assert_allclose(found.sigma, sigma)
 
 
@@ -155,7 +155,7 @@ def test_training_rows_are_judged_on_their_own():
 class Spy(BaseRecovery):
     """The mean, and a note of what was seen in fit."""
 
-    seen: list = []
+    seen: ClassVar[list] = []
 
     def __init__(self, modalities=None):
         self.modalities = modalities
@@ -164,32 +164,34 @@ class Spy(BaseRecovery):
         self.seen.append((len(rows), rows.weight, torch.get_num_threads()))
 
     def _recover(self, data):
-        gone = (~data.present).sum(axis=0)
-        return {n: self._mean_rows(n, g) for n, g in zip(data.names, gone)}
+        n_missing = (~data.present).sum(axis=0)
+        return {n: self._mean_rows(n, g) for n, g in zip(data.names, n_missing)}
 
 
-def test_rows_held_out_teach_nothing(monkeypatch):
+def test_rows_held_out_are_not_trained_on(monkeypatch):
     X, y = make_blocks(n=400, n_modalities=3)
     taken = []
 
-    def spy(fuser, data, labels, weight):
-        taken.append((len(data), weight))
-        return original(fuser, data, labels, weight)
+    class Taken(FeatureRows):
+        @classmethod
+        def of(cls, model, rows):
+            taken.append((len(rows), rows.weight))
+            return super().of(model, rows)
 
     class Masked(MaskedRows):
-        def __init__(self, data, labels, weight, *others):
-            chosen.append((len(data), labels, weight))
-            super().__init__(data, labels, weight, *others)
+        def __init__(self, rows, rng):
+            chosen.append((len(rows.data), rows.y, rows.weight))
+            super().__init__(rows, rng)
 
         def choose(self, options, logits):
             return options[1], {}
 
-    original, chosen = _prediction.feature_rows, []
-    monkeypatch.setattr(_prediction, "feature_rows", spy)
-    monkeypatch.setattr(_prediction, "MaskedRows", Masked)
+    chosen = []
+    monkeypatch.setattr(_fusion, "FeatureRows", Taken)
+    monkeypatch.setattr(_policy_search, "MaskedRows", Masked)
     monkeypatch.setattr(Spy, "seen", [])
     weight = 1.0 + np.arange(400) % 2
-    clf = DyMoSelector(**SMALL, recovery=Spy(), statistics="held_out")
+    clf = DyMoSelector(**SMALL, recovery=Spy(), typicality=HELD_OUT)
     clf.fit(X, y, sample_weight=weight)
     n_out = chosen[0][0]
     assert 36 <= n_out <= 44
@@ -230,7 +232,8 @@ def test_when_rows_are_held_out(statistics, stopping, n, expected, monkeypatch):
         raise InterruptedError
 
     monkeypatch.setattr(DyMoSelector, "_train", spy)
-    clf = DyMoSelector(**SMALL, statistics=statistics, early_stopping=stopping)
+    rule = Typicality(statistics=statistics)
+    clf = DyMoSelector(**SMALL, typicality=rule, early_stopping=stopping)
     for groups in (None, np.arange(n + 50) // 5):
         with pytest.raises(InterruptedError):
             clf.fit(X, y, groups=groups)
@@ -252,7 +255,7 @@ def test_rows_held_out_without_stopping_do_not_train_the_net():
         def _fit_selection(self, rows, held_out, *others):
             seen.append(held_out)
 
-    settings = {**SMALL, "early_stopping": False, "statistics": "held_out"}
+    settings = {**SMALL, "early_stopping": False, "typicality": HELD_OUT}
     first = Net(**settings).fit(X, y)
     (out,) = seen
     for where, same in ((out, True), (~out, False)):
@@ -277,7 +280,8 @@ def test_all_epochs_are_run_where_rows_are_held_out_without_stopping():
     assert clf.n_iter_ == 3
     assert "valid_loss" not in clf.net_.history[-1]
     assert clf.calibration_scores_
-    other = Net(**brief, estimator=clf, recovery=MeanRecovery()).fit(X, y)
+    frozen = FrozenEstimator(clf)
+    other = Net(**brief, estimator=frozen, recovery=MeanRecovery()).fit(X, y)
     assert other.calibration_scores_
     np.testing.assert_array_equal(*outs)
 
@@ -292,7 +296,7 @@ def test_a_group_is_held_out_whole():
             seen.append((rows.groups, held_out))
             super()._fit_selection(rows, held_out, *others)
 
-    Net(**SMALL, statistics="held_out").fit(X, y, groups=groups)
+    Net(**SMALL, typicality=HELD_OUT).fit(X, y, groups=groups)
     rows, out = seen[0]
     assert out.any()
     assert not set(rows[out]) & set(rows[~out])
@@ -308,7 +312,7 @@ def test_models_and_recoveries_may_know_more_than_a_fold():
     some = fewer.present.any(axis=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        clf = DyMoSelector(estimator=model).fit(fewer, y[y < 2])
+        clf = DyMoSelector(estimator=FrozenEstimator(model)).fit(fewer, y[y < 2])
         frozen = FrozenEstimator(MeanRecovery().fit(X))
         for recovery in (frozen, MeanRecovery(modalities=["m0", "m1", "m2"])):
             other = DyMoSelector(**SMALL, recovery=recovery).fit(fewer, y[y < 2])
@@ -336,10 +340,10 @@ def test_a_class_of_weight_zero_is_left_out():
 def test_a_warm_start_may_change_how_it_trains():
     X, y = make_blocks(n=60)
     clf = DyMoSelector(**SMALL, warm_start=True).fit(X, y)
-    clf.set_params(
-        n_subsets=2, contrastive_weight=0.5, contrastive_start=9, temperature=0.3,
-        min_rows=3,
-    ).fit(X, y)  # fmt: skip
+    other = small_net(
+        n_subsets=2, contrastive_weight=0.5, contrastive_start=9, temperature=0.3
+    )
+    clf.set_params(net=other, typicality__min_rows=3).fit(X, y)
     module = clf._fitted.module
     assert (module.n_subsets, module.contrastive_weight) == (2, 0.5)
     assert (module.contrastive_start, module.temperature) == (9, 0.3)
@@ -350,7 +354,8 @@ def test_a_warm_start_may_change_how_it_trains():
     assert not module.counts.any()
     # To another model and back.
     model = PatternClassifier().fit(X, y)
-    assert not hasattr(clf.set_params(estimator=model).fit(X, y), "net_")
+    clf.set_params(estimator=FrozenEstimator(model))
+    assert not hasattr(clf.fit(X, y), "net_")
     assert hasattr(clf.set_params(estimator=None).fit(X, y), "net_")
 
 
@@ -366,34 +371,38 @@ def test_a_recovery_has_to_be_one():
 
 def test_settings_of_the_selection_arrive():
     X, y = make_blocks(n=120, n_modalities=3, missing=0.4)
-    clf = DyMoSelector(**SMALL, recovery=Truth(), min_reward=9.0).fit(X, y)
+    settings = {**SMALL, "net": small_net(), "typicality": Typicality()}
+    clf = DyMoSelector(**settings, recovery=Truth(), min_reward=9.0).fit(X, y)
     np.testing.assert_array_equal(clf.select(X), X.present)
     base = clf.set_params(min_reward=0.0).selection_report(X)
     assert base.accepted.any()
     first = base.step == 0
-    for change in ({"ics": "halfnormal"}, {"temperature": 0.4}):
-        before = {name: getattr(clf, name) for name in change}
+    for change in ({"typicality__ics": "halfnormal"}, {"net__temperature": 0.4}):
+        before = {name: clf.get_params()[name] for name in change}
         other = clf.set_params(**change).selection_report(X)
         gap = other[other.step == 0].reward.values - base[first].reward.values
         assert np.abs(gap).max() > 1e-3
         clf.set_params(**before)
-    logs = clf.set_params(reward="logprob").selection_report(X)
+    logs = clf.set_params(typicality__reward="logprob").selection_report(X)
     logs = logs[logs.step == 0].reward.to_numpy()
     np.testing.assert_array_equal(logs > 0, base[first].reward.to_numpy() > 0)
     assert np.abs(logs - base[first].reward.to_numpy()).max() > 1e-3
     strict, loose = (
-        DyMoSelector(**SMALL, shrinkage=s).fit(X, y)._table for s in (0.0, 5.0)
+        DyMoSelector(**SMALL, typicality=Typicality(shrinkage=s))
+        .fit(X, y)
+        .fusion_.table
+        for s in (0.0, 5.0)
     )
     key = np.array([True, False, False])
     assert np.ptp(loose[key].sigma) < 0.8 * np.ptp(strict[key].sigma)
-    assert strict.min_rows == 10
+    assert strict.shrinkage.min_rows == 10
 
 
 def test_chunks_make_no_difference(monkeypatch):
     X, y = make_blocks(n=50, n_modalities=3, missing=0.5)
     clf = DyMoSelector(**SMALL).fit(X, y)
     report, masks = clf.selection_report(X), clf.select(X)
-    monkeypatch.setattr(_prediction, "SELECT_ROWS", 7)
+    monkeypatch.setattr(_fusion, "SELECT_ROWS", 7)
     again = clf.selection_report(X)
     assert again[["row", "step", "modality"]].equals(
         report[["row", "step", "modality"]]

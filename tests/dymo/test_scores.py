@@ -9,6 +9,7 @@ import pytest
 from scipy.special import log_ndtr
 from scipy.stats import norm
 
+from skmissing.dymo._feature_rows import FeatureRows
 from skmissing.dymo._scores import (
     alphas,
     confidence_loss,
@@ -20,27 +21,34 @@ from skmissing.dymo._scores import (
     unit_length,
 )
 from skmissing.dymo._selection import Policy, best_of_each, select
-from skmissing.dymo._statistics import Rows, StatisticsTable, _by_kind, overall_subsets
-from skmissing.dymo._typicality import TAIL, SubsetStatistics, Survival
+from skmissing.dymo._shrinkage import Shrinkage
+from skmissing.dymo._statistics_table import (
+    Sources,
+    StatisticsTable,
+    _by_kind,
+    overall_subsets,
+)
+from skmissing.dymo._subset_model import Fused
+from skmissing.dymo._subset_statistics import TAIL, SubsetStatistics, Survival
 
 from ._literal import Literal, alpha_of, confidence, plausibility
 
 SEEDS = range(4)
-METRICS = ("cosine", "euclidean")
+DISTANCES = ("cosine", "euclidean")
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("distance", DISTANCES)
 @pytest.mark.parametrize("seed", SEEDS)
-def test_scores_are_the_plain_formulae(seed, metric):
+def test_scores_are_the_plain_formulae(seed, distance):
     rng = np.random.default_rng(seed)
     z, c = unit_length(rng.normal(size=(20, 5))), rng.normal(size=(4, 5)) / 3
     logits, sigma = rng.normal(size=(20, 4)), rng.uniform(0.5, 1.0, size=4)
-    loss = confidence_loss(similarities(z, c, metric) / 0.1)
-    q = [confidence(row, c, metric, 0.1) for row in z]
+    loss = confidence_loss(similarities(z, c, distance) / 0.1)
+    q = [confidence(row, c, distance, 0.1) for row in z]
     np.testing.assert_allclose(np.exp(-loss), q, rtol=1e-12)
     label = logits.argmax(axis=1)
-    p = [plausibility(a, b, c, sigma, metric) for a, b in zip(logits, z)]
-    d = distances(z, c[label], metric)
+    p = [plausibility(a, b, c, sigma, distance) for a, b in zip(logits, z)]
+    d = distances(z, c[label], distance)
     np.testing.assert_allclose(np.exp(log_halfnormal(d / sigma[label])), p, rtol=1e-12)
 
 
@@ -61,7 +69,7 @@ def test_rewards_are_the_plain_formulae(seed, calibration):
     np.testing.assert_array_equal(logs > 0, out > 0)
 
 
-def test_no_saturation_beyond_five_and_a_half_spreads():
+def test_no_saturation_beyond_five_and_a_half_deviations():
     # In float32 both chances are 0, so that the paper's alpha is 1 and calibration
     # switches itself off exactly where a recovery is most suspicious.
     before, after = 5.6, 9.0
@@ -90,8 +98,8 @@ def test_confidence_is_told_apart_where_it_rounds_to_one():
 
 def test_classes_without_a_prototype_and_zero_features():
     c = np.array([[1.0, 0.0], [np.nan, np.nan]])
-    for metric in METRICS:
-        s = similarities(np.array([[0.5, 0.5]]), c, metric)
+    for distance in DISTANCES:
+        s = similarities(np.array([[0.5, 0.5]]), c, distance)
         assert np.isfinite(s[0, 0])
         assert s[0, 1] == -np.inf
         assert confidence_loss(s) == 0
@@ -104,6 +112,35 @@ def test_classes_without_a_prototype_and_zero_features():
 # -- statistics -----------------------------------------------------------------------
 
 
+class Encoded:
+    """Rows with features by a function of row numbers and one set of modalities."""
+
+    def __init__(self, features):
+        self.features = features
+
+    def fuse(self, rows, masks):
+        return Fused(None, self.features(rows, masks[0]))
+
+
+def table_rows(features, y, weight=None, present=None):
+    """Rows with features, by a function or, whatever the set, of a table."""
+    if isinstance(features, np.ndarray):
+        table = features
+
+        def features(index, subset):
+            return table[index]
+
+    weight = np.ones(len(y)) if weight is None else weight
+    present = np.ones((len(y), 1), dtype=bool) if present is None else present
+    return FeatureRows(Encoded(features), present, y, weight)
+
+
+def table_of(rows, n_classes, distance, shrinkage, min_rows=1, distances_of=None):
+    sources = Sources(rows, rows if distances_of is None else distances_of)
+    rules = Shrinkage(n_classes, distance, shrinkage, min_rows)
+    return StatisticsTable.fit(rules, sources, np.random.RandomState(0))
+
+
 def random_rows(seed, n=60, m=3, k=3, width=4, present=None):
     """Features that depend on the set, as tables."""
     rng = np.random.default_rng(seed)
@@ -112,28 +149,29 @@ def random_rows(seed, n=60, m=3, k=3, width=4, present=None):
     if present is None:
         present = np.ones((n, m), dtype=bool)
 
-    def features(subset):
-        index = np.flatnonzero(present[:, subset].all(axis=1))
-        return base[index][:, subset].mean(axis=1), index
+    def features(index, subset):
+        return base[index][:, subset].mean(axis=1)
 
-    return Rows(features, y, np.ones(n), present)
+    return table_rows(features, y, present=present)
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("distance", DISTANCES)
 @pytest.mark.parametrize("seed", SEEDS)
-def test_statistics_are_the_plain_formulae(seed, metric):
+def test_statistics_are_the_plain_formulae(seed, distance):
     rows = random_rows(seed)
-    table = StatisticsTable(3, 3, metric, 0.0).fit(rows, rows, np.random.RandomState(0))
+    table = table_of(rows, 3, distance, 0.0)
     centers = []
     for subset in overall_subsets(3, np.random.RandomState(0)):
-        z, index = rows.features(subset)
-        c = np.stack([z[rows.y[index] == k].mean(axis=0) for k in range(3)])
+        z, y, _ = rows.features(subset)
+        c = np.stack([z[y == k].mean(axis=0) for k in range(3)])
         centers.append(c)
-        d = distances(z, c[rows.y], metric)
+        d = distances(z, c[rows.y], distance)
         sigma = [np.sqrt(np.mean(d[rows.y == k] ** 2)) for k in range(3)]
         np.testing.assert_allclose(table[subset].prototypes, c, atol=1e-12)
         np.testing.assert_allclose(table[subset].sigma, sigma, atol=1e-12)
-    np.testing.assert_allclose(table.overall, np.mean(centers, axis=0), atol=1e-12)
+    np.testing.assert_allclose(
+        table.pooled.prototypes, np.mean(centers, axis=0), atol=1e-12
+    )
 
 
 def test_subsets_are_ordered_by_size_and_then_by_place():
@@ -146,23 +184,19 @@ def test_subsets_are_ordered_by_size_and_then_by_place():
     assert 3.5 < many.sum(axis=1).mean() < 4.5
 
 
-def test_rare_classes_take_the_spread_of_all():
+def test_rare_classes_take_the_deviation_of_all():
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1, 2], [500, 500, 1])
     z = rng.normal(size=(1001, 2)) * np.array([1.0, 2.0, 1.0])[y][:, None]
-    rows = Rows(lambda s: (z, np.arange(1001)), y, np.ones(1001), np.ones((1001, 1)))
-    table = StatisticsTable(1, 3, "euclidean", 0.1).fit(
-        rows, rows, np.random.RandomState(0)
-    )
+    rows = table_rows(z, y)
+    table = table_of(rows, 3, "euclidean", 0.1)
     sigma = table[np.array([True])].sigma
     pooled = np.sqrt((500 * 2 + 500 * 8) / 1001)
     assert sigma[0] == pytest.approx(np.sqrt(2), rel=0.1)
     assert sigma[1] == pytest.approx(np.sqrt(8), rel=0.1)
-    # Its only row lies on its prototype: a spread of 0 if it were alone.
+    # Its only row lies on its prototype: a deviation of 0 if it were alone.
     assert sigma[2] == pytest.approx(pooled, rel=0.1)
-    alone = StatisticsTable(1, 3, "euclidean", 0.0).fit(
-        rows, rows, np.random.RandomState(0)
-    )
+    alone = table_of(rows, 3, "euclidean", 0.0)
     assert alone[np.array([True])].sigma[2] > 0
 
 
@@ -171,14 +205,13 @@ def test_sets_that_no_row_has_fall_back():
     present[::2, 0] = False
     present[1::2, 1] = False
     rows = random_rows(0, m=2, present=present)
-    table = StatisticsTable(2, 3, "euclidean", 0.1).fit(
-        rows, rows, np.random.RandomState(0)
-    )
+    table = table_of(rows, 3, "euclidean", 0.1)
     both = table[np.array([True, True])]
-    np.testing.assert_array_equal(both.prototypes, table.overall)
-    np.testing.assert_allclose(both.sigma, np.sqrt(table.pooled_))
+    overall = table.pooled.prototypes
+    np.testing.assert_array_equal(both.prototypes, overall)
+    np.testing.assert_allclose(both.sigma, np.sqrt(table.pooled.variance.whole))
     loss, log_p = table.score(
-        np.eye(3), table.overall, np.ones((3, 2), dtype=bool), 0.1, "empirical"
+        np.eye(3), overall, np.ones((3, 2), dtype=bool), 0.1, "empirical"
     )
     assert np.isfinite(loss).all()
     assert np.isfinite(log_p).all()
@@ -188,13 +221,12 @@ def test_many_modalities_are_summarised_when_they_are_met():
     rows = random_rows(1, n=40, m=8)
     calls = []
 
-    def counted(subset):
+    def counted(index, subset):
         calls.append(subset.copy())
-        return rows.features(subset)
+        return rows.encoded.features(index, subset)
 
-    counting = Rows(counted, rows.y, rows.weight, rows.present)
-    table = StatisticsTable(8, 3, "euclidean", 0.1).fit(
-        counting, counting, np.random.RandomState(0)
+    table = table_of(
+        table_rows(counted, rows.y, present=rows.present), 3, "euclidean", 0.1
     )
     new = np.ones(8, dtype=bool)
     known = {tuple(s) for s in calls}
@@ -214,10 +246,7 @@ def test_empirical_chances_are_ranks_with_a_tail():
     # Gaussian features in many dimensions: distances are all about as large.
     y, z = np.zeros(4000, dtype=int), rng.normal(size=(4000, 64))
     y[2000:] = 1
-    rows = Rows(lambda s: (z, np.arange(4000)), y, np.ones(4000), np.ones((4000, 1)))
-    table = StatisticsTable(1, 2, "euclidean", 0.1).fit(
-        rows, rows, np.random.RandomState(0)
-    )
+    table = table_of(table_rows(z, y), 2, "euclidean", 0.1)
     stats = table[np.array([True])]
     new = rng.normal(size=(2000, 64))
     zero = np.zeros(2000, dtype=int)
@@ -240,16 +269,13 @@ def test_empirical_chances_fall_with_distance_and_count_weights(seed):
     y, z = rng.integers(3, size=50), rng.normal(size=(50, 2))
     weight = rng.integers(1, 4, size=50)
     again = np.repeat(np.arange(50), weight)
-    draws = np.random.RandomState(0)
     tables = [
-        StatisticsTable(1, 3, "euclidean", 0.3).fit(rows, rows, draws)
+        table_of(rows, 3, "euclidean", 0.3)
         for rows in (
-            Rows(lambda s: (z, np.arange(50)), y, weight / weight.mean(),
-                 np.ones((50, 1))),
-            Rows(lambda s: (z[again], np.arange(len(again))), y[again],
-                 np.ones(len(again)), np.ones((len(again), 1))),
+            table_rows(z, y, weight / weight.mean()),
+            table_rows(z[again], y[again]),
         )
-    ]  # fmt: skip
+    ]
     one, other = (t[np.array([True])] for t in tables)
     assert isinstance(one, SubsetStatistics)
     line = np.linspace(0, 6, 100)[:, None] * np.array([[1.0, 0.0]]) + one.prototypes[1]
@@ -264,7 +290,7 @@ def test_empirical_chances_fall_with_distance_and_count_weights(seed):
 # -- the loop -------------------------------------------------------------------------
 
 
-def random_net(seed, n=25, m=5, k=4, width=6, metric="cosine"):
+def random_net(seed, n=25, m=5, k=4, width=6, distance="cosine"):
     """Logits and features that depend on the set in no simple way."""
     rng = np.random.default_rng(seed)
     tokens = rng.normal(size=(n, m, width))
@@ -273,7 +299,9 @@ def random_net(seed, n=25, m=5, k=4, width=6, metric="cosine"):
     def forward(row, mask):
         h = np.tanh(tokens[row][mask].sum(axis=0) + 0.3 * mask.sum())
         z = h @ second
-        return 2 * h @ first, unit_length(z[None])[0] if metric == "cosine" else 0.3 * z
+        return 2 * h @ first, unit_length(z[None])[
+            0
+        ] if distance == "cosine" else 0.3 * z
 
     def fuse(rows, masks):
         pairs = [forward(r, mask) for r, mask in zip(rows, masks)]
@@ -291,12 +319,12 @@ POLICIES = [
 ]
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("distance", DISTANCES)
 @pytest.mark.parametrize(("selection", "calibration"), POLICIES)
 @pytest.mark.parametrize("seed", SEEDS)
-def test_selection_is_the_published_loop(seed, selection, calibration, metric):
-    forward, fuse, present, rng = random_net(seed, metric=metric)
-    scale = 0.4 if metric == "cosine" else 0.8
+def test_selection_is_the_published_loop(seed, selection, calibration, distance):
+    forward, fuse, present, rng = random_net(seed, distance=distance)
+    scale = 0.4 if distance == "cosine" else 0.8
     overall = scale * rng.normal(size=(4, 6))
     tables = {}
 
@@ -305,7 +333,7 @@ def test_selection_is_the_published_loop(seed, selection, calibration, metric):
         if key not in tables:
             own = np.random.default_rng(list(key))
             # Wide enough that the 1e-9 in the published formula makes no difference.
-            spread = own.uniform(0.7, 1.5, size=4) * (1 if metric == "cosine" else 3)
+            spread = own.uniform(0.7, 1.5, size=4) * (1 if distance == "cosine" else 3)
             tables[key] = overall + 0.1 * own.normal(size=(4, 6)), spread
         return tables[key]
 
@@ -316,18 +344,18 @@ def test_selection_is_the_published_loop(seed, selection, calibration, metric):
         return fuse(rows, masks)
 
     def score(logits, z, masks):
-        loss = confidence_loss(similarities(z, overall, metric) / 0.5)
+        loss = confidence_loss(similarities(z, overall, distance) / 0.5)
         label = logits.argmax(axis=1)
         pairs = [table_of(mask) for mask in masks]
         centers = np.stack([p[0][k] for p, k in zip(pairs, label)])
         sigma = np.array([p[1][k] for p, k in zip(pairs, label)])
-        return loss, log_halfnormal(distances(z, centers, metric) / sigma)
+        return loss, log_halfnormal(distances(z, centers, distance) / sigma)
 
     candidates = ~present & (rng.random(present.shape) < 0.9)
     out = select(
         counted, score, present, candidates, Policy(selection, calibration, "prob", 0.0)
     )
-    literal = Literal(forward, overall, table_of, metric, 0.5)
+    literal = Literal(forward, overall, table_of, distance, 0.5)
     rewards_found = {
         (int(r), int(t), int(u)): value
         for rows, steps, which, reward, *_ in out.history

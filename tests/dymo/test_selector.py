@@ -8,17 +8,22 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import KNNImputer, SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from skorch.callbacks import Callback
 
 from skmissing import DyMoSelector, MultimodalData
 from skmissing.baselines import FusionClassifier, PatternClassifier
+from skmissing.dymo import TokenTransformer, Typicality
 from skmissing.dymo._held_out_rows import enough_held_out
 from skmissing.dymo._scores import log_softmax
 from skmissing.exceptions import UnobservedModalityWarning
+from skmissing.modalities import ModalityTransformer
 from skmissing.nn import MLPEncoder, ModuleEncoder
 from skmissing.recovery import (
     BaseRecovery,
@@ -31,17 +36,22 @@ from skmissing.recovery import (
 from .._instances import make_blocks
 from ._literal import Literal, statistics
 
+
+def small_net(**params):
+    return TokenTransformer(
+        **{"token_dim": 16, "n_heads": 2, "feature_dim": 6, **params}
+    )
+
+
 SMALL = {
     "max_epochs": 6,
     "lr": 5e-3,
-    "token_dim": 16,
-    "n_heads": 2,
-    "feature_dim": 6,
+    "net": small_net(),
     "n_threads": 1,
     "random_state": 0,
 }
 SELECTIONS = ("iterative", "simultaneous", "all", "none")
-METRICS = ("cosine", "euclidean")
+DISTANCES = ("cosine", "euclidean")
 
 
 class Truth(BaseRecovery):
@@ -51,9 +61,9 @@ class Truth(BaseRecovery):
         self.modalities = modalities
 
     def _recover(self, data):
-        gone = ~data.present
+        missing = ~data.present
         return {
-            n: np.asarray(data[n])[gone[:, m]].astype(float)
+            n: np.asarray(data[n])[missing[:, m]].astype(float)
             for m, n in enumerate(data.names)
         }
 
@@ -66,36 +76,40 @@ class Noise(BaseRecovery):
         self.modalities = modalities
 
     def _recover(self, data):
-        gone = (~data.present).sum(axis=0)
+        n_missing = (~data.present).sum(axis=0)
         return {
             name: np.full((n, *data.block_shapes[name]), self.value)
-            for name, n in zip(data.names, gone)
+            for name, n in zip(data.names, n_missing)
         }
 
 
 # -- the method -----------------------------------------------------------------------
 
 
-@pytest.fixture(params=METRICS, scope="module")
+@pytest.fixture(params=DISTANCES, scope="module")
 def fitted(request):
     X, y = make_blocks(n=120, n_modalities=4, missing=0.2)
     return DyMoSelector(
-        **SMALL, metric=request.param, ics="halfnormal", dtype="float64", min_reward=0.0
+        **SMALL,
+        distance=request.param,
+        typicality=Typicality(ics="halfnormal"),
+        dtype="float64",
+        min_reward=0.0,
     ).fit(X, y)
 
 
-@pytest.mark.parametrize("metric", METRICS)
-def test_statistics_are_those_of_the_method_written_plainly(metric):
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_statistics_are_those_of_the_method_written_plainly(distance):
     X, y = make_blocks(n=60, n_modalities=3, missing=0.0)
     clf = DyMoSelector(
-        **SMALL, metric=metric, dtype="float64", statistics="training", shrinkage=0.0,
-        min_rows=1, early_stopping=False,
+        **SMALL, distance=distance, dtype="float64", early_stopping=False,
+        typicality=Typicality(statistics="training", shrinkage=0.0, min_rows=1),
     ).fit(X, y)  # fmt: skip
-    overall, prototypes, sigmas = statistics(passes(clf, X), y, 3, 3, metric)
+    overall, prototypes, sigmas = statistics(passes(clf, X), y, 3, 3, distance)
     np.testing.assert_allclose(clf.prototypes_, overall, atol=1e-12)
     assert len(prototypes) == 7
     for chosen in prototypes:
-        own = clf._table[np.isin(np.arange(3), chosen)]
+        own = clf.fusion_.table[np.isin(np.arange(3), chosen)]
         np.testing.assert_allclose(own.prototypes, prototypes[chosen], atol=1e-12)
         np.testing.assert_allclose(own.sigma, sigmas[chosen], atol=1e-12)
 
@@ -110,7 +124,7 @@ def passes(clf, data):
         with torch.inference_mode():
             logits, z = module.fuse(module.tokens(store.batch(torch.arange(1))), kept)
         z = z[0].double().numpy()
-        z = z / np.linalg.norm(z) if clf.metric == "cosine" else z
+        z = z / np.linalg.norm(z) if clf.distance == "cosine" else z
         return logits[0].double().numpy(), z
 
     return forward
@@ -120,15 +134,15 @@ def passes(clf, data):
 @pytest.mark.parametrize("seed", range(2))
 def test_predictions_are_those_of_the_method_written_plainly(fitted, seed, reward):
     X, _ = make_blocks(n=12, n_modalities=4, missing=0.6, seed=seed)
-    filled, candidates = fitted._recoverer.fill(X, frozenset())
-    fitted.set_params(reward=reward)
+    filled, candidates = fitted.fusion_.recoverer.fill(X)
+    fitted.set_params(typicality__reward=reward)
 
     def tables(mask):
-        stats = fitted._table[mask]
+        stats = fitted.fusion_.table[mask]
         return stats.prototypes, stats.sigma
 
     literal = Literal(
-        passes(fitted, filled), fitted.prototypes_, tables, fitted.metric, 0.1,
+        passes(fitted, filled), fitted.prototypes_, tables, fitted.distance, 0.1,
         log=reward == "logprob",
     )  # fmt: skip
     for selection in SELECTIONS:
@@ -158,7 +172,7 @@ def test_predictions_are_those_of_the_method_written_plainly(fitted, seed, rewar
 
 
 def test_the_report_and_the_choice_agree(fitted):
-    X, _y = make_blocks(n=60, n_modalities=4, missing=0.6, seed=3)
+    X, _ = make_blocks(n=60, n_modalities=4, missing=0.6, seed=3)
     report, masks = fitted.selection_report(X), fitted.select(X)
     accepted = report[report.accepted]
     fused = {
@@ -269,10 +283,10 @@ def test_tokens_carry_the_embedding_of_their_modality():
     np.testing.assert_array_equal(tokens, expected)
 
 
-@pytest.mark.parametrize("metric", METRICS)
-def test_losses_are_cross_entropies_of_head_and_prototypes(metric):
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_losses_are_cross_entropies_of_head_and_prototypes(distance):
     X, y = make_blocks(n=20, n_modalities=2, missing=0.0)
-    clf = DyMoSelector(**{**SMALL, "dtype": "float64"}, metric=metric).fit(X, y)
+    clf = DyMoSelector(**{**SMALL, "dtype": "float64"}, distance=distance).fit(X, y)
     module = clf._fitted.module
     store = clf._fitted.store(X, y, np.ones(20))
     batch = store.batch(torch.arange(20))
@@ -292,7 +306,7 @@ def test_losses_are_cross_entropies_of_head_and_prototypes(metric):
         for mask in ([1, 0], [0, 1], [1, 1]):
             kept = torch.tensor(mask).bool().expand(20, 2)
             logits, z = (a.numpy() for a in module.fuse(module.tokens(batch), kept))
-            if metric == "cosine":
+            if distance == "cosine":
                 z = z / np.linalg.norm(z, axis=1, keepdims=True)
                 s = z @ c.T
             else:
@@ -339,8 +353,8 @@ def test_sets_for_a_batch_are_shared_and_never_empty(n_modalities):
     torch.testing.assert_close(parts[whole], (sets[:, None] & present)[whole])
 
 
-@pytest.mark.parametrize("metric", METRICS)
-def test_prototypes_are_the_class_means_of_the_epoch_before(metric):
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_prototypes_are_the_class_means_of_the_epoch_before(distance):
     X, y = make_blocks(n=60, n_modalities=2, missing=0.0)
     seen = []
 
@@ -349,13 +363,13 @@ def test_prototypes_are_the_class_means_of_the_epoch_before(metric):
             seen.append((net.module_.epoch, net.module_.prototypes.clone()))
 
     clf = DyMoSelector(
-        **{**SMALL, "lr": 1e-9, "dtype": "float64"}, metric=metric, n_subsets=3,
-        callbacks=[Watch()],
+        **{**SMALL, "lr": 1e-9, "dtype": "float64", "net": small_net(n_subsets=3)},
+        distance=distance, callbacks=[Watch()],
     ).fit(X, y)  # fmt: skip
     assert [epoch for epoch, _ in seen] == [1, 2, 3, 4, 5, 6]
     # Nearly no learning and all three sets in each batch: the mean over sets.
-    rows = clf._table
-    np.testing.assert_allclose(seen[-1][1].numpy(), rows.overall, atol=1e-5)
+    overall = clf.fusion_.table.pooled.prototypes
+    np.testing.assert_allclose(seen[-1][1].numpy(), overall, atol=1e-5)
     module = clf._fitted.module
     module.sums[0], module.counts[0] = 4.0, 2.0
     module.end_epoch()
@@ -367,8 +381,10 @@ def test_prototypes_are_the_class_means_of_the_epoch_before(metric):
 def test_the_prototype_loss_starts_when_it_should():
     X, y = make_blocks(n=60)
     common = {**SMALL, "lr": 1e-6, "dtype": "float64", "batch_size": None}
-    with_it = DyMoSelector(**common, contrastive_start=2).fit(X, y).net_.history
-    without = DyMoSelector(**common, contrastive_weight=0.0).fit(X, y).net_.history
+    with_it, without = (
+        DyMoSelector(**{**common, "net": net}).fit(X, y).net_.history
+        for net in (small_net(contrastive_start=2), small_net(contrastive_weight=0.0))
+    )
     gap = np.array(with_it[:, "train_loss"]) - np.array(without[:, "train_loss"])
     np.testing.assert_allclose(gap[:2], 0, atol=1e-4)
     assert (gap[2:] > 0.1).all()
@@ -388,8 +404,8 @@ def test_the_learning_rate_falls_along_a_cosine():
 
     for schedule, seen in rates.items():
         clf = DyMoSelector(
-            **{**SMALL, "max_epochs": 4}, encoders=encoders, lr_schedule=schedule,
-            warm_start=True, callbacks=[Watch(seen)],
+            **{**SMALL, "max_epochs": 4, "net": small_net(lr_schedule=schedule)},
+            encoders=encoders, warm_start=True, callbacks=[Watch(seen)],
         ).fit(X, y)  # fmt: skip
         # A second fit starts from lr again.
         clf.fit(X, y)
@@ -440,7 +456,7 @@ def test_imputers_and_recoveries_of_means_agree():
 def test_a_dict_has_one_recovery_for_each():
     X, y = make_blocks(n=60, n_modalities=3)
     clf = DyMoSelector(**SMALL, recovery={"m1": Noise(7.0), "m2": Noise(8.0)}).fit(X, y)
-    filled, _ = clf._recoverer.fill(X, frozenset())
+    filled, _ = clf.fusion_.recoverer.fill(X)
     assert (filled["m1"][~X.present[:, 1]] == 7.0).all()
     assert (filled["m2"][~X.present[:, 2]] == 8.0).all()
     regression = RegressionRecovery().fit(X).recover(X)["m0"]
@@ -453,7 +469,7 @@ def test_a_frozen_recovery_is_kept():
     vae = MultimodalVAE(max_epochs=1, latent_dim=2, n_threads=1, random_state=5)
     expected = vae.fit(X).recover(X)
     clf = DyMoSelector(**SMALL, recovery=FrozenEstimator(vae)).fit(X[:30], y[:30])
-    filled, _ = clf._recoverer.fill(X, frozenset())
+    filled, _ = clf.fusion_.recoverer.fill(X)
     for m, name in enumerate(X.names):
         np.testing.assert_allclose(
             filled[name][~X.present[:, m]], expected[name], atol=1e-5
@@ -469,12 +485,12 @@ def test_recovered_tokens_are_tokens():
     embed = ModuleEncoder(torch.nn.EmbeddingBag(5, 8), out_features=8)
     clf = DyMoSelector(**SMALL, encoders=[("text", embed)], recovery=Noise(99.0))
     clf.fit(X, y)
-    filled, _ = clf._recoverer.fill(X, clf._integers)
+    filled, _ = clf.fusion_.recoverer.fill(X)
     assert filled["text"].dtype == words.dtype
     near = Noise(2.6).fit(X)
-    clf._recoverer.fitted = [near]
-    clf._recoverer.owner = dict.fromkeys(X.names, 0)
-    rounded, _ = clf._recoverer.fill(X, clf._integers)
+    clf.fusion_.recoverer.fitted = [near]
+    clf.fusion_.recoverer.owner = dict.fromkeys(X.names, 0)
+    rounded, _ = clf.fusion_.recoverer.fill(X)
     assert (rounded["text"][::3] == 3).all()
     assert (filled["text"][::3] == words[X.present[:, 0]].max(axis=0)).all()
     assert np.isfinite(clf.predict_proba(X, selection="all")).all()
@@ -483,7 +499,7 @@ def test_recovered_tokens_are_tokens():
 # -- the estimator --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("distance", DISTANCES)
 @pytest.mark.parametrize(
     "model",
     [
@@ -492,20 +508,22 @@ def test_recovered_tokens_are_tokens():
     ],
     ids=lambda m: type(m).__name__,
 )
-def test_it_wraps_a_fitted_classifier(model, metric):
+def test_it_wraps_a_fitted_classifier(model, distance):
     X, y = make_blocks(n=90, n_modalities=3)
     model = clone(model).fit(X, y)
-    clf = DyMoSelector(estimator=model, metric=metric, random_state=0).fit(X, y)
+    frozen = FrozenEstimator(model)
+    clf = DyMoSelector(estimator=frozen, distance=distance, random_state=0).fit(X, y)
     np.testing.assert_allclose(
         clf.predict_proba(X, selection="none"), model.predict_proba(X), atol=1e-7
     )
-    complete = clf._recoverer.fill(X, frozenset())[0]
+    complete = clf.fusion_.recoverer.fill(X)[0]
     np.testing.assert_allclose(
         clf.predict_proba(X, selection="all"), model.predict_proba(complete), atol=1e-7
     )
     assert clf.score(X, y) > 0.6
-    assert clone(clf).estimator is model
-    z = clf._fuser.encode(X).fuse(np.arange(90), X.present)[1]
+    assert clone(clf).estimator.estimator is model
+    assert clf.estimator_ is frozen
+    z = clf.fusion_.model.encode(X).fuse(np.arange(90), X.present).z
     np.testing.assert_allclose(z.mean(axis=1), 0, atol=1e-12)
     assert not hasattr(clf, "net_")
     np.testing.assert_array_equal(
@@ -513,19 +531,78 @@ def test_it_wraps_a_fitted_classifier(model, metric):
     )
 
 
-@pytest.mark.parametrize("metric", METRICS)
-def test_another_selector_lends_its_net(metric):
+@pytest.mark.parametrize(
+    "model",
+    [
+        FusionClassifier(max_epochs=4, lr=1e-2, n_threads=1),
+        PatternClassifier(),
+        DyMoSelector(**SMALL),
+        make_pipeline(ModalityTransformer(), PatternClassifier()),
+    ],
+    ids=lambda m: type(m).__name__,
+)
+def test_a_template_is_cloned_and_fitted(model):
+    X, y = make_blocks(n=90, n_modalities=3)
+    # Every class is a group, which would be held out as a whole.
+    weight, groups = 1.0 + np.arange(90) % 5, y
+    settings = {**SMALL, "max_epochs": 2, "early_stopping": True}
+    for seed in range(2):
+        clf = DyMoSelector(**{**settings, "random_state": seed}, estimator=model)
+        clf.fit(X, y, sample_weight=weight, groups=groups)
+        np.testing.assert_array_equal(clf.estimator_.classes_, clf.classes_)
+        assert clf.estimator is model
+    assert not hasattr(model, "classes_")
+    np.testing.assert_array_equal(
+        clone(clf).fit(X, y, weight, groups).predict_proba(X), clf.predict_proba(X)
+    )
+    assert clf.score(X, y) > 0.6
+    # One that is fitted is a template like any other.
+    other = clone(model).fit(X.select(["m0", "m1"]), y)
+    again = clone(clf).set_params(estimator=other).fit(X, y, weight, groups)
+    np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))
+    assert again.estimator_ is not other
+    assert not hasattr(clf.set_params(estimator=None).fit(X, y), "estimator_")
+
+
+def test_a_template_does_not_see_rows_held_out():
+    X, y = make_blocks(n=200, n_modalities=3, missing=0.2)
+    held_out = Typicality(statistics="held_out")
+    settings = {"typicality": held_out, "random_state": 0, "n_threads": 1}
+    clf = DyMoSelector(estimator=PatternClassifier(), **settings).fit(X, y)
+    seen = []
+
+    class Net(DyMoSelector):
+        def _fit_selection(self, rows, held_out, model, *others):
+            seen.append(held_out)
+            super()._fit_selection(rows, held_out, model, *others)
+
+    Net(estimator=PatternClassifier(), **settings).fit(X, y)
+    alone = PatternClassifier().fit(X[~seen[0]], y[~seen[0]])
+    assert 0 < seen[0].sum() < 30
+    np.testing.assert_allclose(
+        clf.predict_proba(X, selection="none"), alone.predict_proba(X), atol=1e-7
+    )
+    with pytest.raises(TypeError, match="Got estimator=LogisticRegression"):
+        DyMoSelector(estimator=LogisticRegression()).fit(X, y)
+    with pytest.raises(NotFittedError):
+        DyMoSelector(estimator=FrozenEstimator(PatternClassifier())).fit(X, y)
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_the_net_of_a_frozen_selector_is_used(distance):
     X, y = make_blocks(n=120, n_modalities=3, missing=0.2)
-    settings = {**SMALL, "metric": metric}
+    settings = {**SMALL, "distance": distance}
     first = DyMoSelector(**settings).fit(X, y)
     # The same recovery: nothing is different, what is held out included.
-    for model in (first, FrozenEstimator(first)):
+    for model in (FrozenEstimator(first), FrozenEstimator(FrozenEstimator(first))):
         again = DyMoSelector(**settings, estimator=model).fit(X, y)
         np.testing.assert_array_equal(again.predict_proba(X), first.predict_proba(X))
         np.testing.assert_array_equal(again.prototypes_, first.prototypes_)
         assert not hasattr(again, "net_")
-    # Another one, and a loan of a loan.
-    second = DyMoSelector(**settings, estimator=again, recovery=MeanRecovery())
+    # Another one, and the net of a selector that has it from a third.
+    second = DyMoSelector(
+        **settings, estimator=FrozenEstimator(again), recovery=MeanRecovery()
+    )
     second = pickle.loads(pickle.dumps(second.fit(X, y)))
     alone = [clf.predict_proba(X, selection="none") for clf in (first, second)]
     np.testing.assert_array_equal(*alone)
@@ -535,22 +612,23 @@ def test_another_selector_lends_its_net(metric):
         first.predict_proba(complete),
         atol=1e-6,
     )
-    with pytest.raises(ValueError, match=r"metric='.*', expected the same"):
-        DyMoSelector(
-            metric=METRICS[metric == METRICS[0]], estimator=first
-        ).fit(X, y)  # fmt: skip
+    other = DISTANCES[distance == DISTANCES[0]]
+    with pytest.raises(ValueError, match=r"distance='.*', expected the same"):
+        DyMoSelector(distance=other, estimator=FrozenEstimator(first)).fit(X, y)
 
 
-def test_a_net_is_lent_to_fewer_classes_and_modalities():
+def test_a_frozen_net_is_used_for_fewer_classes_and_modalities():
     X, y = make_blocks(n=150, n_modalities=3, missing=0.0)
     first = DyMoSelector(**SMALL).fit(X, y)
     some = y != 1
     rows, labels = X[some].hide("m1"), y[some]
+    second = DyMoSelector(**SMALL, estimator=FrozenEstimator(first))
     with pytest.warns(UnobservedModalityWarning, match="m1"):
-        second = DyMoSelector(**SMALL, estimator=first).fit(rows, labels)
-    # A loan of the loan counts classes and modalities of the first.
+        second.fit(rows, labels)
+    # The next selector counts classes and modalities of the first.
+    third = DyMoSelector(**SMALL, estimator=FrozenEstimator(second))
     with pytest.warns(UnobservedModalityWarning, match="m1"):
-        third = DyMoSelector(**SMALL, estimator=second).fit(rows, labels)
+        third.fit(rows, labels)
     whole = first.predict_proba(rows, selection="none")[:, [0, 2]]
     whole /= whole.sum(axis=1, keepdims=True)
     for clf in (second, third):
@@ -561,7 +639,7 @@ def test_a_net_is_lent_to_fewer_classes_and_modalities():
         assert not clf.select(rows)[:, 1].any()
 
 
-def test_lent_nets_keep_tokens_and_refuse_other_shapes():
+def test_frozen_nets_keep_tokens_and_refuse_other_shapes():
     rng = np.random.default_rng(0)
     y = rng.integers(2, size=80)
     words = rng.integers(1, 4, size=(80, 5)) + y[:, None]
@@ -574,22 +652,23 @@ def test_lent_nets_keep_tokens_and_refuse_other_shapes():
     )
     first = DyMoSelector(**SMALL, encoders=[("text", tokens)]).fit(X, y)
     hidden = X.hide({"text": np.arange(80) % 2 == 0})
-    # One whose rows lack the tokens lends the net to one whose rows have them.
+    # From one whose rows have no tokens to one whose rows have them.
+    second = DyMoSelector(**SMALL, estimator=FrozenEstimator(first))
     with pytest.warns(UnobservedModalityWarning, match="text"):
-        second = DyMoSelector(**SMALL, estimator=first).fit(X.hide("text"), y)
-    third = DyMoSelector(**SMALL, estimator=second).fit(hidden, y)
-    assert third._integers == first._integers == {"text"}
-    filled, _ = third._recoverer.fill(hidden, third._integers)
+        second.fit(X.hide("text"), y)
+    third = DyMoSelector(**SMALL, estimator=FrozenEstimator(second)).fit(hidden, y)
+    assert third.fusion_.model.integers == first.fusion_.model.integers == {"text"}
+    filled, _ = third.fusion_.recoverer.fill(hidden)
     np.testing.assert_array_equal(filled["text"], np.rint(filled["text"]))
     assert np.isfinite(third.predict_proba(hidden, selection="all")).all()
     wide = MultimodalData({"text": words, "a": rng.normal(size=(80, 3))})
     with pytest.raises(ValueError, match="Got rows of the shapes"):
-        DyMoSelector(**SMALL, estimator=first).fit(wide, y)
+        DyMoSelector(**SMALL, estimator=FrozenEstimator(first)).fit(wide, y)
     alone = DyMoSelector(**SMALL, encoders=[("text", tokens)])
     with pytest.warns(UnobservedModalityWarning, match="'a'"):
         alone.fit(X.hide("a"), y)
     with pytest.raises(ValueError, match=r"any of the modalities \['text'\]"):
-        DyMoSelector(**SMALL, estimator=alone).fit(X.hide("text"), y)
+        DyMoSelector(**SMALL, estimator=FrozenEstimator(alone)).fit(X.hide("text"), y)
 
 
 def test_a_net_that_was_left_training_still_predicts():
@@ -601,7 +680,7 @@ def test_a_net_that_was_left_training_still_predicts():
     np.testing.assert_array_equal(clf.predict_proba(X), before)
 
 
-def test_spreads_are_those_of_rows_held_out_if_they_are_many():
+def test_distances_are_those_of_rows_held_out_if_they_are_many():
     assert enough_held_out("auto", 150, 3)
     assert not enough_held_out("auto", 149, 3)
     assert enough_held_out("held_out", 1, 3)
@@ -609,11 +688,13 @@ def test_spreads_are_those_of_rows_held_out_if_they_are_many():
     assert not enough_held_out("training", 1000, 3)
     X, y = make_blocks(n=120, n_modalities=2)
     held, own = (
-        DyMoSelector(**SMALL, early_stopping=True, statistics=s).fit(X, y)._table
+        DyMoSelector(**SMALL, early_stopping=True, typicality=Typicality(statistics=s))
+        .fit(X, y)
+        .fusion_.table.pooled
         for s in ("held_out", "training")
     )
-    np.testing.assert_array_equal(held.overall, own.overall)
-    assert held.pooled_ != own.pooled_
+    np.testing.assert_array_equal(held.prototypes, own.prototypes)
+    assert held.variance.whole != own.variance.whole
 
 
 def test_more_than_six_modalities_pickle_and_repeat():
@@ -645,8 +726,12 @@ def test_warm_start_goes_on():
     clf.fit(X, y)
     assert clf._fitted.module.epoch == 12
     assert clf.net_.history[-1, "train_loss"] < first
-    with pytest.raises(ValueError, match="Got metric='euclidean' with warm_start=True"):
-        clf.set_params(metric="euclidean").fit(X, y)
+    with pytest.raises(
+        ValueError, match="Got distance='euclidean' with warm_start=True"
+    ):
+        clf.set_params(distance="euclidean").fit(X, y)
+    with pytest.raises(ValueError, match="Got net__token_dim=8 with warm_start=True"):
+        clf.set_params(distance="cosine", net=small_net(token_dim=8)).fit(X, y)
 
 
 def test_bad_parameters_raise():
@@ -656,12 +741,18 @@ def test_bad_parameters_raise():
         return DyMoSelector(**{**SMALL, "max_epochs": 1, **params}).fit(X, y)
 
     with pytest.raises(ValueError, match="Got token_dim=16 with n_heads=3"):
-        fit(n_heads=3)
+        fit(net=small_net(n_heads=3))
+    with pytest.raises(ValueError, match="'n_layers' parameter of TokenTransformer"):
+        fit(net=small_net(n_layers=0))
+    with pytest.raises(ValueError, match="'shrinkage' parameter of Typicality"):
+        fit(typicality=Typicality(shrinkage=-1.0))
+    with pytest.raises(ValueError, match="'net' parameter of DyMoSelector"):
+        fit(net={"token_dim": 16})
     with pytest.raises(ValueError, match="recovery for the unknown modality 'other'"):
         fit(recovery={"other": MeanRecovery()})
-    with pytest.raises(ValueError, match="'metric' parameter"):
-        fit(metric="angle")
-    model = PatternClassifier().fit(X, y)
+    with pytest.raises(ValueError, match="'distance' parameter"):
+        fit(distance="angle")
+    model = FrozenEstimator(PatternClassifier().fit(X, y))
     with pytest.raises(ValueError, match=r"modalities \['m0', 'm1'\], expected \['m0'"):
         DyMoSelector(estimator=model).fit(X.select("m0"), y)
     with pytest.raises(ValueError, match=r"classes \[0, 1, 2\], expected \[1, 2, 3\]"):
@@ -674,6 +765,29 @@ def test_bad_parameters_raise():
         clf.predict_proba(X, selection="some")
     with pytest.raises(ValueError, match="Got calibration='auto', expected 'fitted'"):
         clf.select(X, calibration="auto")
+
+
+def test_parameter_objects_are_searched_as_parts():
+    X, y = make_blocks(n=60)
+    clf = DyMoSelector(**{**SMALL, "max_epochs": 1, "net": None})
+    assert clf.get_params()["net"] is None
+    grid = {"net__token_dim": [8, 12], "typicality__shrinkage": [0.0, 2.0]}
+    search = GridSearchCV(clf, grid, cv=2).fit(X, y)
+    best = search.best_estimator_
+    assert search.best_params_["net__token_dim"] == best.net.token_dim
+    assert best.fusion_.model.fitted.module.head.in_features == best.net.token_dim
+    assert best.fusion_.table.shrinkage.shrinkage == best.typicality.shrinkage
+    # The template is as it was, and so are defaults and clones.
+    assert clf.net is None
+    assert clf.typicality is None
+    assert clone(clf).set_params(net__n_heads=2).net.n_heads == 2
+    given = small_net()
+    copy = clone(DyMoSelector(net=given)).set_params(net__n_subsets=9)
+    assert copy.get_params()["net__n_subsets"] == 9
+    assert given.n_subsets == TokenTransformer().n_subsets == 4
+    assert clone(clf).set_params(net__n_heads=2, net=given).net is given
+    with pytest.raises(ValueError, match="Invalid parameter 'width'"):
+        clf.set_params(net__width=3)
 
 
 def test_policies_are_not_routed():
