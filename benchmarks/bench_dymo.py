@@ -40,8 +40,9 @@ from sklearn.frozen import FrozenEstimator
 import skmissing
 from skmissing import DyMoSelector
 from skmissing.datasets import load_mfeat
+from skmissing.dymo import TokenTransformer, Typicality
 from skmissing.dymo._scores import alphas, rewards, unit_length
-from skmissing.dymo._selection import select
+from skmissing.dymo._selection import Policy, select
 from skmissing.nn import MLPEncoder, ModuleEncoder
 from skmissing.nn._runtime import torch_threads
 from skmissing.recovery import (
@@ -132,7 +133,7 @@ class Results:
         if self.path is not None and self.path.exists():
             self.runs = json.loads(self.path.read_text())
 
-    def get(self, key, compute, complete=lambda run: True):
+    def get(self, key, compute, complete=lambda _: True):
         if key not in self.runs or not complete(self.runs[key]):
             start = time.perf_counter()
             self.runs[key] = self.runs.get(key, {}) | compute()
@@ -167,19 +168,13 @@ def answers(clf, X, y):
     What ``predict_proba`` and ``select`` give for each of them, recovered and encoded
     once for all.
     """
-    policies = {
-        name: clf._policy(
-            how.get("selection"), how.get("calibration", "fitted"),
-            how.get("min_reward", "fitted"),
-        )
-        for name, how in POLICIES.items()
-    }  # fmt: skip
+    policies = {name: policy_of(clf, **how) for name, how in POLICIES.items()}
     # What "I+C" and the default come to may be there already.
     different = list(dict.fromkeys(policies.values()))
-    data = X.select(clf._used)
+    data = X.select(clf.fusion_.model.names)
     assert data.present.any(axis=1).all()
     with torch_threads(1):
-        outcomes = dict(zip(different, clf._run(data, *different)))
+        outcomes = dict(zip(different, clf.fusion_.run(data, *different)))
     n_there = data.present.sum(axis=1)
     return {
         name: {
@@ -191,15 +186,30 @@ def answers(clf, X, y):
     }
 
 
+def policy_of(clf, **how):
+    """A policy with what the selector has chosen where nothing else is given."""
+    chosen = {
+        "selection": clf.selection, "calibration": clf.calibration_,
+        "min_reward": clf.min_reward_, **how,
+    }  # fmt: skip
+    typicality = Typicality() if clf.typicality is None else clf.typicality
+    net = TokenTransformer() if clf.net is None else clf.net
+    return Policy(
+        chosen["selection"], chosen["calibration"], typicality.reward,
+        float(chosen["min_reward"]), float(net.temperature), typicality.ics,
+    )  # fmt: skip
+
+
 def scorer(clf):
-    return lambda logits, z, masks: clf._table.score(
-        logits, z, masks, clf.temperature, clf.ics
+    policy = policy_of(clf)
+    return lambda logits, z, masks: clf.fusion_.table.score(
+        logits, z, masks, policy.temperature, policy.ics
     )
 
 
 def exchange(clf, recovery, X, y, **settings):
     """The same net with another recovery: statistics and calibration are new."""
-    settings |= {"estimator": clf, "recovery": recovery}
+    settings |= {"estimator": FrozenEstimator(clf), "recovery": recovery}
     return clone(clf).set_params(**settings).fit(X, y)
 
 
@@ -258,11 +268,13 @@ def mfeat_run(seed, metric, ics, statistics_of, net, recoveries):
     train, test = order[:1000], order[1000:]
     # Wider than the default, and with dropout: it answers better for a single view.
     encoder = MLPEncoder(hidden=(256,), dropout=0.3)
-    settings = {"encoders": [(name, encoder) for name in X.names]}
+    settings = {"encoders": dict.fromkeys(X.names, encoder)}
+    typicality = Typicality(ics=ics, statistics=statistics_of)
     if net == "published":
-        settings = {"lr_schedule": "constant", "min_rows": 1}
+        settings = {"net": TokenTransformer(lr_schedule="constant")}
+        typicality.set_params(min_rows=1)
     clf = DyMoSelector(
-        **settings, metric=metric, ics=ics, statistics=statistics_of, max_epochs=30,
+        **settings, distance=metric, typicality=typicality, max_epochs=30,
         early_stopping=net == "stopped", n_threads=1, random_state=seed,
     ).fit(X[train], y[train])  # fmt: skip
     out = {"complete": 100 * clf.score(X[test], y[test])}
@@ -412,8 +424,9 @@ def polymnist_selector(X, y, seed, metric, epochs):
     """The net; what is recovered has no part in its training."""
     return DyMoSelector(
         encoders=polymnist_encoders(X), n_threads=1,
-        random_state=seed, recovery=MeanRecovery(), metric=metric, token_dim=128,
-        feature_dim=64, n_subsets=5, max_epochs=epochs, batch_size=256,
+        random_state=seed, recovery=MeanRecovery(), distance=metric,
+        net=TokenTransformer(token_dim=128, feature_dim=64, n_subsets=5),
+        max_epochs=epochs, batch_size=256,
         early_stopping=True, calibration=None, min_reward=0.0,
     ).fit(X, y)  # fmt: skip
 
@@ -500,7 +513,7 @@ def published_loop(clf, store, present, candidates):
 
     A pass runs all encoders, then the transformer on what it is to look at.
     """
-    module = clf._fitted.module.eval()
+    module = clf.net_.module_.eval()
     score = scorer(clf)
     mask, bad = present.copy(), ~candidates
     passes, scored = np.zeros((2, len(mask)), dtype=int)
@@ -539,29 +552,29 @@ def published_loop(clf, store, present, candidates):
     return logits, passes.mean()
 
 
-def speed(args, results):
+def speed(args, results):  # noqa: ARG001
     bunch = build_polymnist(args.data_home, n_samples=10_000)
     X, y = bunch.X_train[:2000], bunch.y_train[:2000]
     common = {
         "encoders": polymnist_encoders(X), "n_threads": 1, "random_state": 0
     }  # fmt: skip
     clf = DyMoSelector(
-        **common, token_dim=128, feature_dim=64, max_epochs=2, batch_size=256,
-        recovery=RegressionRecovery(),
+        **common, net=TokenTransformer(token_dim=128, feature_dim=64), max_epochs=2,
+        batch_size=256, recovery=RegressionRecovery(),
     ).fit(X, y)  # fmt: skip
     print("\nselection with 4 of 5 missing, recovery not counted, 1 thread")
-    policy = clf._policy(None, "fitted", 0.0)
+    policy = policy_of(clf, min_reward=0.0)
     table = []
     for n, target in ((256, "2.5"), (1, "4")):
         rows = hide_all_but(bunch.X_test[:n], 1, np.random.default_rng(0))
         present = rows.present
-        filled, candidates = clf._recoverer.fill(rows, frozenset())
+        filled, candidates = clf.fusion_.recoverer.fill(rows)
         counted = []
 
         def ours(
             filled=filled, present=present, candidates=candidates, counted=counted
         ):
-            fuse = clf._fuser.encode(filled).fuse
+            fuse = clf.fusion_.model.encode(filled).fuse
 
             def counting(index, masks):
                 counted.append(len(index))
@@ -571,7 +584,7 @@ def speed(args, results):
 
         def theirs(filled=filled, present=present, candidates=candidates):
             # Both scale the rows, once.
-            store = clf._fitted.store(filled)
+            store = clf.fusion_.model.fitted.store(filled)
             return published_loop(clf, store, present, candidates)
 
         with torch_threads(1):
@@ -637,8 +650,10 @@ def decode_everything(vae, rows):
     n_views = rows.shape[1]
     # As published, hidden views are encoded too: what stands behind the mask is there.
     whole = type(rows)({k: np.asarray(v) for k, v in rows.blocks.items()})
-    module = vae._fitted.module
-    both = vae._fitted.apply(
+    # No public method encodes without decoding.
+    fitted = vars(vae)["_fitted"]
+    module = fitted.module
+    both = fitted.apply(
         whole, lambda net, batch: torch.cat(net.expert_outputs(batch), dim=2)
     )
     means, logs = torch.from_numpy(both).chunk(2, dim=2)

@@ -23,6 +23,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -37,6 +38,7 @@ from skmissing import (
 )
 from skmissing.baselines import FusionClassifier, UnimodalEnsemble
 from skmissing.datasets import load_av_digits
+from skmissing.dymo import TokenTransformer
 from skmissing.ipw import modality_utility
 from skmissing.missingness import patterns, simulate_missing
 from skmissing.nn import MLPEncoder
@@ -216,7 +218,7 @@ def whose_first(X_seen, y, X_test, y_test):
 
 
 def guess(X_seen, y, X_test, y_test):
-    """One net, what is missing guessed well or badly, and believed or not."""
+    """One net; what is missing is recovered well or badly, and fused or not."""
     X_seen, X_test = flatten(X_seen), flatten(X_test)
     columns = {"none": "ignored", "all": "believed", "iterative": "selected"}
     out = {}
@@ -227,13 +229,13 @@ def guess(X_seen, y, X_test, y_test):
             # The net stays; only the recovery changes.
             estimator=net,
             recovery=recovery,
-            encoders=[("image", encoder), ("speech", encoder)],
-            n_layers=1,
+            encoders={"image": encoder, "speech": encoder},
+            net=TokenTransformer(n_layers=1),
             max_epochs=EPOCHS,
             n_threads=1,
             random_state=SEED,
         ).fit(X_seen, y)
-        net = clf
+        net = FrozenEstimator(clf)
         for has, hidden in TEST_PATTERNS.items():
             if hidden:
                 rows = X_test.hide(hidden)

@@ -22,6 +22,7 @@ import zlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from sklearn.frozen import FrozenEstimator
 
 from skmissing import DyMoSelector
 from skmissing.datasets import load_mfeat
@@ -103,7 +104,10 @@ first = DyMoSelector(
     max_epochs=15, lr=2e-3, batch_size=64, n_threads=1, random_state=0
 ).fit(X_train, y_train)
 second = DyMoSelector(
-    estimator=first, recovery=SwappedRecovery(), n_threads=1, random_state=0
+    estimator=FrozenEstimator(first),
+    recovery=SwappedRecovery(),
+    n_threads=1,
+    random_state=0,
 ).fit(X_train, y_train)
 models = {"regression": first, "half swapped": second}
 accuracy = {}
