@@ -77,7 +77,7 @@ kept = pd.Series(~missing.mask[:, 1]).groupby(bunch.speaker).mean()
 pd.DataFrame({"chance to be kept": chance, "share kept": kept}).round(2)
 
 # %%
-# The propensity model is told to look at the speaker alone. Left to itself it would use
+# The propensity model is given the instruction to look at the speaker alone. Left to itself it would use
 # everything that is always there, and so the 49 pixels of the image too, which have
 # nothing to do with it.
 
