@@ -162,11 +162,18 @@ def hide_all_but(X, n_left, rng):
     return X.hide(rank >= n_left)
 
 
-def policy_of(clf, selection="iterative", **how):
-    """A policy, with what was chosen in ``fit`` where it is open."""
-    how = {"calibration": clf.calibration_, "min_reward": clf.min_reward_, **how}
-    typicality = clf.typicality or Typicality()
-    return Policy(selection, reward=typicality.reward, ics=typicality.ics, **how)
+def policy_of(clf, **how):
+    """A policy with what the selector has chosen where nothing else is given."""
+    chosen = {
+        "selection": clf.selection, "calibration": clf.calibration_,
+        "min_reward": clf.min_reward_, **how,
+    }  # fmt: skip
+    typicality = Typicality() if clf.typicality is None else clf.typicality
+    net = TokenTransformer() if clf.net is None else clf.net
+    return Policy(
+        chosen["selection"], chosen["calibration"], typicality.reward,
+        float(chosen["min_reward"]), float(net.temperature), typicality.ics,
+    )  # fmt: skip
 
 
 def predict(clf, X, y):
@@ -260,7 +267,7 @@ def mfeat_run(seed, distance, ics, statistics_of, net, recoveries):
     train, test = order[:1000], order[1000:]
     # Wider than the default, and with dropout: it predicts better from a single view.
     encoder = MLPEncoder(hidden=(256,), dropout=0.3)
-    settings = {"encoders": [(name, encoder) for name in X.names]}
+    settings = {"encoders": dict.fromkeys(X.names, encoder)}
     typicality = Typicality(ics=ics, statistics=statistics_of)
     if net == "published":
         settings = {"net": TokenTransformer(lr_schedule="constant")}

@@ -1,6 +1,6 @@
 """Time and memory of PropensityWeighter with many rows.
 
-Fits the default model on 50 covariates (two of them categories) and weighs the same
+Fits the default model on 50 covariates (two of them categories) and weights the same
 rows, each size in a process of its own, so that peak memory is that of the size. Run
 with
 

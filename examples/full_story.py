@@ -150,7 +150,7 @@ def measure(X_full, X_seen, y, speaker):
     full, truth = shrink(X_full, speaker), {}
     for weighting in ("none", "ipw"):
         right = np.zeros(len(y))
-        # Each model answers the rows that it was not trained on, with nothing lost.
+        # Each model predicts the rows that it was not trained on, with nothing lost.
         for k, model in enumerate(scores.models[sets[1], weighting]):
             rows = np.flatnonzero(scores.folds == k)
             right[rows] = model.predict(full[rows]) == y[rows]
@@ -218,7 +218,7 @@ def whose_first(X_seen, y, X_test, y_test):
 
 
 def guess(X_seen, y, X_test, y_test):
-    """One net, what is missing guessed well or badly, and believed or not."""
+    """One net; what is missing is recovered well or badly, and fused or not."""
     X_seen, X_test = flatten(X_seen), flatten(X_test)
     columns = {"none": "ignored", "all": "believed", "iterative": "selected"}
     out = {}
@@ -229,7 +229,7 @@ def guess(X_seen, y, X_test, y_test):
             # The net stays; only the recovery changes.
             estimator=frozen,
             recovery=recovery,
-            encoders=[("image", encoder), ("speech", encoder)],
+            encoders={"image": encoder, "speech": encoder},
             net=TokenTransformer(n_layers=1),
             max_epochs=EPOCHS,
             n_threads=1,
@@ -382,7 +382,7 @@ def main() -> None:
     told, untold = ((100 * silence).round(0).astype(int).loc[f"picture, {which}"]
                     for which in ("reported", "unreported"))  # fmt: skip
     print(
-        f"What if the microphone fails and nobody says so? An ensemble that is told "
+        f"What if the microphone fails and nobody says so? An ensemble that knows "
         f"what is missing falls from\n  {told['UnimodalEnsemble']}% to "
         f"{untold['UnimodalEnsemble']}%; UMEMMAEnsemble, which has met silence in "
         f"training, stays at {untold['UMEMMAEnsemble']}%."

@@ -76,10 +76,9 @@ chance = pd.Series(missing.propensity[:, 1]).groupby(bunch.speaker).mean()
 kept = pd.Series(~missing.mask[:, 1]).groupby(bunch.speaker).mean()
 pd.DataFrame({"chance to be kept": chance, "share kept": kept}).round(2)
 
-# %%
-# The propensity model is told to look at the speaker alone. Left to itself it would use
-# everything that is always there, and so the 49 pixels of the image too, which have
-# nothing to do with it.
+# %% The propensity model is given the instruction to look at the speaker alone. Left to
+# itself it would use everything that is always there, and so the 49 pixels of the image
+# too, which have nothing to do with it.
 
 propensity = PropensityWeighter(
     modalities=modalities, covariates=["speaker"], random_state=0

@@ -172,11 +172,10 @@ display = SensitivityDisplay.from_predictions(
 )
 plt.show()
 
-# %%
-# The model says one half where the true propensities are 0.8 and 0.2: odds of 1 against
-# odds of 4 and of 1/4. The true gain is indeed where the band ends at an odds ratio of
-# about 4. Whoever has an idea how strongly missingness may depend on what is missing
-# can read off this plot what remains.
+# %% The model predicts one half where the true propensities are 0.8 and 0.2: odds of 1
+# against odds of 4 and of 1/4. The true gain is indeed where the band ends at an odds
+# ratio of about 4. Whoever has an idea how strongly missingness may depend on what is
+# missing can read off this plot what remains.
 #
 # In plain words
 # --------------

@@ -204,7 +204,7 @@ def _learn(label: str, values: Any, weight: np.ndarray) -> _Column:
 def _code(column: _Column, values: Any) -> tuple[Iterator[np.ndarray], int]:
     """Columns of one covariate, and in how many rows it was filled for lack of more.
 
-    Rows whose value is missing are told by the indicator where fit has made one; only
+    Rows whose value is missing are marked by the indicator where fit has made one; only
     where it has not are they counted.
     """
     if column.levels is None:

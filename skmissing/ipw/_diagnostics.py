@@ -25,7 +25,7 @@ def calibration_bins(
 ) -> pd.DataFrame:
     """Mean propensity and observed share in bins of equally many rows."""
     edges = np.unique(np.quantile(propensity, np.linspace(0, 1, n_bins + 1)[1:-1]))
-    # Tied propensities share a bin: there is nothing to tell their rows apart.
+    # Tied propensities share a bin: nothing distinguishes their rows.
     label = np.searchsorted(edges, propensity, side="left")
     w = np.ones(len(propensity)) if weight is None else weight
     mass = np.bincount(label, w)

@@ -52,7 +52,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
 
     Models the probability that all ``required`` modalities (and the label) of a row
     are there, given covariates that are always there. The inverse of that
-    *propensity* is the weight of an observed row; a row that is not observed weighs 0.
+    *propensity* is the weight of an observed row; other rows have weight 0.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ def make_ipw_scorer(
     required: Any = None,
     response_method: Any = "predict",
 ) -> Any:
-    """Make a scorer that weighs rows by the inverse of their propensity.
+    """Make a scorer that weights rows by the inverse of their propensity.
 
     For ``scoring=`` of cross-validation and searches. Rows that lack the label or a
     required modality count nothing, the others for those like them.

@@ -47,7 +47,7 @@ def sensitivity_bounds(
     n_bootstraps : int, default=0
         Resamples of the rows for an interval around the bounds, 0 for none. The
         propensities are kept as given, which makes it a little too wide as a rule; that
-        cross-fitted folds teach each other is not counted, which makes it too narrow
+        cross-fitted folds train each other is not counted, which makes it too narrow
         for models that remember rows.
     confidence_level : float, default=0.9
         Of that interval.

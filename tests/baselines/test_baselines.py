@@ -133,7 +133,7 @@ def test_combination_formula(combination):
 
 
 def test_product_takes_out_the_shares_of_the_rows_with_a_modality():
-    # Pure noise, but class 1 mostly lacks "b": the block itself must say nothing.
+    # Pure noise, but class 1 mostly has no "b": the block itself must not count.
     rng = np.random.default_rng(0)
     y = rng.integers(2, size=4000)
     X = MultimodalData({k: rng.normal(size=(4000, 2)) for k in "ab"})

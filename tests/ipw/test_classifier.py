@@ -43,7 +43,7 @@ def bits():
     return make_bitwise(4000, gate="and", mechanism="mar", random_state=0)
 
 
-def weigh(bits, **params):
+def make_weighter(bits, **params):
     return PropensityWeighter(random_state=0, **params).fit(bits.data)
 
 
@@ -52,7 +52,7 @@ def weigh(bits, **params):
 
 def test_fit_and_score_are_those_of_the_weights_by_hand(bits):
     X, y = bits.data, bits.target
-    w = weigh(bits).sample_weight(X)
+    w = make_weighter(bits).sample_weight(X)
     seen = w > 0
     clf = IPWMultimodalClassifier(LogisticRegression(), use=["x2"]).fit(X, y)
     inner = LogisticRegression().fit(
@@ -345,7 +345,7 @@ def test_corrected_accuracy_is_that_of_the_population_over_seeds():
 )
 def test_scores_by_hand(bits, metric, by_hand):
     X, y = bits.data, bits.target
-    weighter = weigh(bits)
+    weighter = make_weighter(bits)
     clf = IPWMultimodalClassifier(TREE, use=["x2"]).fit(X, y)
     w = weighter.sample_weight(X)
     seen = w > 0

@@ -318,15 +318,15 @@ def test_few_groups_in_a_single_split(small, n_groups):
 
 
 def test_groups_reach_the_models_of_the_loss(small):
-    taught = []
+    trained = []
 
     class Recorded(LinearRegression):
         def fit(self, X, y):
-            taught.append(set(X[:, 0].tolist()))
+            trained.append(set(X[:, 0].tolist()))
             return super().fit(X, y)
 
         def predict(self, X):
-            assert not taught[-1] & set(X[:, 0].tolist())
+            assert not trained[-1] & set(X[:, 0].tolist())
             return super().predict(X)
 
     frame, y, modalities = small
@@ -339,7 +339,7 @@ def test_groups_reach_the_models_of_the_loss(small):
         groups=groups, outcome_model=Recorded(), propensity=propensity, subsets=["b"],
         scoring="accuracy",
     )  # fmt: skip
-    assert len(taught) == 5
+    assert len(trained) == 5
 
 
 def test_splits_that_cannot_be_used(small):
@@ -352,10 +352,10 @@ def test_splits_that_cannot_be_used(small):
 
     with pytest.raises(ValueError, match="in the training and the test set"):
         run(small, cv=Both(np.arange(500) % 2))
-    # All rows that have b teach.
-    lacks = frame.b.isna().to_numpy()
+    # All rows that have b train.
+    without = frame.b.isna().to_numpy()
     with pytest.raises(ValueError, match=r"tests no row .* modalities \['b'\]"):
-        run(small, cv=PredefinedSplit(np.where(lacks, 0, -1)))
+        run(small, cv=PredefinedSplit(np.where(without, 0, -1)))
 
 
 def test_what_is_not_weighted_has_no_tipping_point(small):

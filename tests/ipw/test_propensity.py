@@ -766,7 +766,7 @@ def test_scores_and_diagnostics_are_out_of_fold_too(part):
     )
     np.testing.assert_allclose(out, honest)
     rows, w = frame.iloc[part], out[part]
-    # The model of all rows knows them by heart: it would weigh all observed alike.
+    # The model of all rows overfits them: it would weight all observed alike.
     assert np.ptp(weighter.sample_weight(rows)[w > 0]) == 0
     scorer = make_ipw_scorer("accuracy", propensity=weighter)
     clf = DummyClassifier().fit(rows, y[part])

@@ -81,7 +81,7 @@ def test_the_worst_error_is_the_bound():
         return sensitivity_bounds(v[seen], modelled[seen], odds_ratios=[1.0, 2.0])
 
     weighted = np.average(v[seen], weights=1 / truth[seen])
-    # High values seem more likely to be observed than they are, and weigh too little.
+    # High values seem more likely to be observed than they are: too little weight.
     worst = bounds(np.where(v > weighted, 2.0, 0.5))
     assert worst.loc[2.0, "upper"] == pytest.approx(weighted, abs=1e-12)
     assert worst.loc[1.0, "upper"] < weighted - 0.1

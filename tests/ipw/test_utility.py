@@ -639,7 +639,7 @@ def test_a_single_split_evaluates_the_rows_it_holds_out():
     assert set(scores.rows("accuracy", "x1").index) <= set(np.flatnonzero(test))
 
 
-# -- folds that teach each other -------------------------------------------------------
+# -- folds that train each other -------------------------------------------------------
 
 
 class BinMean(ClassifierMixin, BaseEstimator):
@@ -693,7 +693,7 @@ def test_the_part_of_the_variance_that_folds_share(seed):
     for column in ("std_error", "biased_std_error"):
         found = wide[column][0] / tight[column][0]
         assert found == pytest.approx(expected, abs=0.04)
-    # Intervals are stretched alike, from the value itself.
+    # Intervals are inflated alike, from the value itself.
     np.testing.assert_allclose(
         (wide[["low", "high"]] - wide.corrected[0]) / wide.std_error[0],
         (tight[["low", "high"]] - tight.corrected[0]) / tight.std_error[0],
@@ -832,7 +832,7 @@ def test_a_model_that_cannot_answer_after_too_few_rows():
 def test_intervals_hold_for_models_that_remember_rows():
     """1-NN on folds of 150 rows: without the stretch, errors are too small.
 
-    Each row teaches the models that test its neighbours, so that errors of different
+    Each row trains the models that test its neighbours, so that errors of different
     folds hang together, which no bootstrap of the rows can see. A split is free of it.
     """
     ratio = {}

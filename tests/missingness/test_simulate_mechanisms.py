@@ -49,7 +49,7 @@ def test_mar_on_y_is_a_function_of_y_alone(seed):
     # A unit of score is one standard deviation: two even classes lie 2 apart.
     gap = abs(float(logit(by_class[0])[0] - logit(by_class[1])[0]))
     assert 1.9 < gap < 2.1
-    # Given y, what the hidden block holds says nothing about who lacks it.
+    # Given y, what the hidden block holds is independent of which rows miss it.
     for k in ("ill", "well"):
         rows = y == k
         for column in ("e0", "e1", "e2"):

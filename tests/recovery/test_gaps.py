@@ -94,12 +94,12 @@ def test_neighbors_with_gaps_on_either_side():
     X = MultimodalData(
         {"a": [[0.0, 0.0], [1.0, 4.0], [3.0, 2.0]], "b": [[1.0], [2.0], [4.0]]}
     )
-    # Complete donors, and a row that lacks the feature in which 1 is far.
+    # Complete donors, and a row without the feature in which 1 is far.
     fitted = NeighborRecovery(n_neighbors=1).fit(X)
     for a, b in [([[0.9, nan]], 2.0), ([[nan, 0.4]], 1.0), ([[2.9, nan]], 4.0)]:
         row = MultimodalData({"a": a, "b": [[nan]]})
         assert fitted.recover(row)["b"] == [[b]]
-    # A donor that lacks the target feature has no part in its mean.
+    # A donor without the target feature has no part in its mean.
     X = MultimodalData(
         {"a": [[0.0], [1.0], [3.0]], "b": [[nan, 1.0], [5.0, 2.0], [9.0, 4.0]]}
     )

@@ -298,7 +298,7 @@ def test_neighbors_by_hand():
         }
     )
     one = NeighborRecovery(n_neighbors=1).fit(X)
-    # Row 1 lacks b; of the donors 0, 2 and 4 it shares a with 0 (distance 1 in a, in
+    # Row 1 has no b; of the donors 0, 2 and 4 it shares a with 0 (distance 1 in a, in
     # units of var(a) = 1.25) and 2 (1 in a and in c), and c with 4 (3 in c).
     a, c = 1 / 1.25, 1 / 1.25
     distances = {0: a, 2: (a + c) / 2, 4: 9 / 1.25}

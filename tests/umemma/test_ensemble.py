@@ -227,7 +227,7 @@ def test_forty_percent_of_complete_rows_stay_complete(n_modalities, scheme):
     present = torch.ones((40_000, n_modalities), dtype=torch.bool)
     present[:1000, 0] = False
     hidden = augment(present, torch.Generator().manual_seed(0))
-    # A row that lacks something already counts as augmented.
+    # A row with a missing block already counts as augmented.
     assert not hidden[:1000].any()
     hidden = hidden[1000:].numpy()
     assert abs(1 - hidden.any(axis=1).mean() - 0.4) < 0.02

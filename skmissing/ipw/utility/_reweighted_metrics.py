@@ -16,7 +16,7 @@ EPS = np.finfo(np.float64).eps
 
 
 class Predictions:
-    """What one cross-fitted model says of the rows that it can answer."""
+    """Out-of-fold predictions of one model, for the rows that it can predict."""
 
     def __init__(self, proba: np.ndarray | None, predicted: np.ndarray) -> None:
         self.proba = proba

@@ -1,5 +1,3 @@
 """The neural coupling of the ICYM2I paper, for comparison."""
 
-from ._tables import CouplingTables
-
-__all__ = ["CouplingTables"]
+from ._tables import CouplingTables as CouplingTables

@@ -1,12 +1,7 @@
 """Certified minimum of the information about Y that two marginals allow."""
 
-from ._certificate import certify, negative_entropy, repair
-from ._union_information import UnionInformation, union_information
-
-__all__ = [
-    "UnionInformation",
-    "certify",
-    "negative_entropy",
-    "repair",
-    "union_information",
-]
+from ._certificate import certify as certify
+from ._certificate import negative_entropy as negative_entropy
+from ._certificate import repair as repair
+from ._union_information import UnionInformation as UnionInformation
+from ._union_information import union_information as union_information
