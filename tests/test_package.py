@@ -111,7 +111,7 @@ RELAXED = {
 
 
 # Made by functions of the package, not by users: attributes are documented instead.
-RESULTS = {"ComplementaryInformation", "SimulatedMissingness"}
+RESULTS = {"ComplementaryInformation", "SimulatedMissingness", "UtilityScores"}
 
 
 @pytest.mark.parametrize("thing", list(public_objects()))

@@ -103,7 +103,7 @@ def test_a_log_loss_may_exceed_what_entropies_can_be():
     assert bayes_error_bounds(np.log(7) + 0.4, 7) == limit
     assert bayes_error_bounds(-1e-17, 3) == (0.0, 0.0)
     assert mse_gap_bound(-1e-17) == 0.0
-    with pytest.raises(ValueError, match=r"Got cmi=-0.01, .* found no gain"):
+    with pytest.raises(ValueError, match=r"Got cmi=-0.01, .* gives no bound"):
         mse_gap_bound(-0.01)
 
 

@@ -399,7 +399,7 @@ def test_order_of_the_estimators_does_not_matter():
     )
     assert tables[0].both["b"] < 0.6 < tables[0].both["a"]
     other = PatternClassifier(modalities={"a": ["a1"], "b": MODALITIES["b"]}).fit(X, y)
-    with pytest.raises(ValueError, match="by the modality 'a', expected the same"):
+    with pytest.raises(ValueError, match="of the modality 'a', expected the same"):
         score_by_pattern({"both": both, "other": other}, X, y)
 
 

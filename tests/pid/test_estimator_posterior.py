@@ -464,9 +464,9 @@ def test_the_default_model_tunes_within_the_training_rows():
     trains = (folds != np.arange(4)[:, None]) & (np.arange(160) % 8 != 0)
     w = np.ones(160)
     for columns in (5, 200):
-        one = PenaltySearch(X[:, :columns], y, w, folds, None, 0, trains)
+        one = PenaltySearch(X[:, :columns], y, w, folds, None, 0, trains=trains)
         other = np.where(trains[0], y, 1 - y)
-        two = PenaltySearch(X[:, :columns], other, w, folds, None, 0, trains)
+        two = PenaltySearch(X[:, :columns], other, w, folds, None, 0, trains=trains)
         assert one.choose(0) == two.choose(0)
 
 
