@@ -59,12 +59,35 @@ class MultimodalClassifierMixin(ClassifierMixin):
             )
 
     def can_predict(self, X: Any) -> np.ndarray:
-        """Which rows have a modality that the model uses."""
+        """Which rows have a modality that the model uses.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Rows with any pattern of missing modalities.
+
+        Returns
+        -------
+        ndarray of bool of shape (n_samples,)
+            The others are predicted with the class prior.
+        """
         check_is_fitted(self)
         return self._answerable(self._check_rows(X))
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Log-probabilities of the classes."""
+        """Log-probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any pattern of missing modalities. Rows without a usable modality get the
+            class prior, with one warning.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n_samples, n_classes)
+            Columns in the order of ``classes_``.
+        """
         return self._answer(X, self._log_proba)
 
     def _answer(
@@ -83,12 +106,35 @@ class MultimodalClassifierMixin(ClassifierMixin):
         return out
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Probabilities of the classes."""
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any pattern of missing modalities. Rows without a usable modality get the
+            class prior, with one warning.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n_samples, n_classes)
+            Rows sum to 1; columns in the order of ``classes_``.
+        """
         proba = np.exp(self.predict_log_proba(X))
         return proba / proba.sum(axis=1, keepdims=True)
 
     def predict(self, X: Any) -> np.ndarray:
-        """Most probable class."""
+        """Most probable class.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any pattern of missing modalities.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels as given in ``fit``.
+        """
         scores = self.predict_log_proba(X)
         return self.classes_[np.argmax(scores, axis=1)]
 

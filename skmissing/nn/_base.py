@@ -37,7 +37,29 @@ class BaseNetClassifier(MultimodalClassifierMixin, NetParameters):
     @_fit_context(prefer_skip_nested_validation=True)
     @restore_on_error
     def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Any:
-        """Train on rows with any pattern of missing modalities."""
+        """Train on rows with any pattern of missing modalities.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            The modalities; see the user guide on data.
+        y : array of shape (n_samples,)
+            Class labels of any type.
+        sample_weight : array of shape (n_samples,), default=None
+            Not negative. A row of weight 0 counts as absent; only ratios matter.
+        groups : array of shape (n_samples,), default=None
+            Rows of one group stay together in the validation split.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError, TypeError
+            For data, labels or parameters that cannot be used; the estimator is then
+            as it was before.
+        """
         before = dict(self.__dict__)
         data = check_multimodal(self, X, self.modalities, reset=True)
         rows = check_training_rows(
@@ -104,7 +126,18 @@ class BaseNetClassifier(MultimodalClassifierMixin, NetParameters):
             )
 
     def unimodal_net(self, name: str) -> FittedNet | None:  # noqa: ARG002
-        """The net of one modality alone, for estimators that build on it."""
+        """The net of one modality alone, for estimators that build on it.
+
+        Parameters
+        ----------
+        name : str
+            The modality.
+
+        Returns
+        -------
+        FittedNet or None
+            None where this estimator has no such net.
+        """
         return None
 
     # -- predict -----------------------------------------------------------------------

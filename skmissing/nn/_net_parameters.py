@@ -67,11 +67,31 @@ class NetParameters(NamedParts, BaseEstimator):
     }
 
     def get_params(self, deep: bool = True) -> dict:
-        """Parameters of this estimator and of its encoders."""
+        """Parameters of this estimator and of its encoders.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Include ``modality__parameter`` for the encoders in the list.
+
+        Returns
+        -------
+        dict
+        """
         return self._get_params("encoders", deep=deep)
 
     def set_params(self, **params: Any) -> NetParameters:
-        """Set parameters, ``modality__parameter`` for those of an encoder."""
+        """Set parameters, ``modality__parameter`` for those of an encoder.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        self
+        """
         self._set_params("encoders", **params)
         return self
 
