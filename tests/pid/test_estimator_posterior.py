@@ -13,9 +13,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import SplineTransformer, StandardScaler
 
 from skmissing import MultimodalData, PIDEstimator, PropensityWeighter
+from skmissing._estimation._tuned_logistic import ALPHAS, PenaltySearch, RidgeLogistic
 from skmissing.baselines import FusionClassifier
 from skmissing.pid import broja
-from skmissing.pid._logistic import ALPHAS, PenaltySearch, RidgeLogistic
 from skmissing.pid._posterior import EXPONENTS, calibrate, quantise
 
 NOISE = {"method": "posterior", "random_state": 0}
@@ -464,9 +464,9 @@ def test_the_default_model_tunes_within_the_training_rows():
     trains = (folds != np.arange(4)[:, None]) & (np.arange(160) % 8 != 0)
     w = np.ones(160)
     for columns in (5, 200):
-        one = PenaltySearch(X[:, :columns], y, w, folds, None, 0, trains)
+        one = PenaltySearch(X[:, :columns], y, w, folds, None, 0, trains=trains)
         other = np.where(trains[0], y, 1 - y)
-        two = PenaltySearch(X[:, :columns], other, w, folds, None, 0, trains)
+        two = PenaltySearch(X[:, :columns], other, w, folds, None, 0, trains=trains)
         assert one.choose(0) == two.choose(0)
 
 
