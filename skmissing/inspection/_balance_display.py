@@ -21,7 +21,7 @@ from ._drawing import (
     shorten,
 )
 
-# As PropensityWeighter.balance says: beyond this, something is missed.
+# As in PropensityWeighter.balance: beyond this the model misses something.
 TOLERANCE = 0.1
 
 
@@ -64,7 +64,7 @@ class BalanceDisplay:
     Notes
     -----
     Filled markers should lie within the dashed lines, wherever the hollow ones are. A
-    covariate beyond them after weighting tells that the propensity model misses
+    covariate beyond them after weighting shows that the propensity model misses
     something.
 
     Examples
@@ -212,7 +212,7 @@ class BalanceDisplay:
             chosen = table.index.unique(level=0)[find_required(sets, required)]
             table = table.xs(chosen, level=0)
         elif required is not None:
-            # A plain table does not say which set it is about.
+            # A plain table does not name the set it is about.
             raise ValueError(
                 f"Got required={required!r} with the table of one set, expected None."
             )

@@ -320,7 +320,7 @@ class SensitivityDisplay:
         text = f"{prefix}threshold {self.threshold:.3g}"
         seen = tipping is not None and tipping <= self.odds_ratios[-1]
         if tipping is not None and not seen:
-            # Good news, which the plot would not tell otherwise.
+            # Good news, which the plot would not show otherwise.
             at = f"at an odds ratio of {tipping:.3g}"
             text += f", reached {'never' if np.isinf(tipping) else at}"
         self.threshold_line_ = self.ax_.axhline(

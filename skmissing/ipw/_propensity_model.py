@@ -15,8 +15,6 @@ from sklearn.model_selection import check_cv
 from .._estimation._folds import assign_folds
 from .._estimation._inner_estimators import fit_weighted, takes_sample_weight
 from .._estimation._tuned_logistic import TunedLogistic
-from .._utils._warn import warn_user
-from ..exceptions import NoCovariateWarning
 
 
 class PropensityModel:
@@ -46,12 +44,6 @@ class PropensityModel:
             self.propensity_ = np.ones(n)
             return self
         if design.shape[1] == 0:
-            warn_user(
-                f"Got no covariate to explain which rows have {self.required}; the "
-                f"observed rate {self.rate_:.3g} is used for all, as if they were "
-                "missing completely at random.",
-                NoCovariateWarning,
-            )
             self.propensity_ = np.full(n, self.rate_)
             return self
         table = design if len(kept) == n else design[kept]
@@ -263,7 +255,7 @@ def _row_keys(design: np.ndarray, observed: np.ndarray) -> np.ndarray:
     return keys
 
 
-@dataclass
+@dataclass(frozen=True)
 class FrozenPropensity:
     """Propensities of one required set, to be refitted to resampled rows.
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from numbers import Integral, Real
 from typing import Any
 
-from ..._utils._random import local_random_state
 from ..._utils._sklearn_compat import HasMethods, Interval, validate_params
 from .._classifier import IPWMultimodalClassifier
 from .._propensity import PropensityWeighter
-from ._bootstrap import Progress, tabulate
-from ._study import UtilityStudy
+from ._bootstrap import tabulate
+from ._study import StudySettings, UtilityStudy
 from ._terms import evaluate_terms
 from ._utility_scores import UtilityScores
 
@@ -206,14 +205,11 @@ def modality_utility(
     5  x1+x2       x2          0.08   0.16
     """
     template = _make_template(estimator, propensity, modalities)
-    study = UtilityStudy.check(
-        template, X, y, subsets=subsets, scoring=scoring, cv=cv,
-        sample_weight=sample_weight, groups=groups, outcome_model=outcome_model,
-        n_jobs=n_jobs,
-        chosen="ipw" if correct_training else "none",
-        correct_evaluation=correct_evaluation,
-        rng=local_random_state(random_state), progress=Progress(verbose),
+    settings = StudySettings(
+        subsets, scoring, cv, outcome_model, correct_training, correct_evaluation,
+        n_jobs=n_jobs, verbose=verbose, random_state=random_state,
     )  # fmt: skip
+    study = UtilityStudy.check(template, X, y, settings, sample_weight, groups)
     rows, folds = study.plan.rows, study.plan.folds
     fits = study.fit_models(bool(fold_dependence and n_bootstraps))
     outcomes = study.model_outcomes(fits)
