@@ -57,6 +57,8 @@ METRICS = {
     "accuracy": "accuracy",
     "neg_brier_score": "Brier score",
 }
+# How the columns of each estimate begin in the table of modality_utility.
+ESTIMATES = {"biased": "biased_", "corrected": "", "DR": "doubly_robust_"}
 KINDS = ["unrelated", "site", "shape", "linear", "proxy"]
 RARE = ("shape", "linear", "proxy")
 SITES = np.array(["east", "north", "south", "west"])
@@ -127,8 +129,10 @@ def run(kind, seed, n, n_bootstraps, hold_out, dependence=True):
     fresh, labels, _ = draw(kind, 100_000, np.random.default_rng([seed, 99]))
     truth = true_gains(scores, fresh, labels)
     gains = table[table.quantity == "gain"].set_index("metric")
-    columns = ["biased", "biased_low", "biased_high", "corrected", "low", "high",
-               "doubly_robust", "dr_low", "dr_high"]  # fmt: skip
+    columns = [
+        f"{prefix}{end}" for prefix in ESTIMATES.values()
+        for end in ("value", "low", "high")
+    ]  # fmt: skip
     return {
         m: {**gains.loc[m, columns].astype(float).to_dict(), "truth": truth[m]}
         for m in METRICS
@@ -196,12 +200,10 @@ def report(records):
             }  # fmt: skip
             table.append(row)
             line = f"  {m:16} gain {t.truth.mean():+.4f}"
-            for name, prefix in [
-                ("biased", "biased_"), ("corrected", ""), ("doubly_robust", "dr_")
-            ]:  # fmt: skip
-                if t[name].isna().all():
+            for name, prefix in ESTIMATES.items():
+                if t[f"{prefix}value"].isna().all():
                     continue
-                error = t[name] - t.truth
+                error = t[f"{prefix}value"] - t.truth
                 inside = (t[f"{prefix}low"] <= t.truth) & (
                     t.truth <= t[f"{prefix}high"]
                 )
@@ -213,11 +215,10 @@ def report(records):
                     f" | {name} bias {error.mean():+.4f} rmse {rmse:.4f} "
                     f"cover {inside.mean():.3f} error / se {spread:.2f}"
                 )
-                word = "DR" if name == "doubly_robust" else name
-                row[f"Bias, {word}"] = f"{error.mean():+.4f}"
-                row[f"Coverage (%), {word}"] = f"{100 * inside.mean():.1f}"
-            if not t.doubly_robust.isna().all():
-                a, b = ((t[c] - t.truth) ** 2 for c in ("doubly_robust", "corrected"))
+                row[f"Bias, {name}"] = f"{error.mean():+.4f}"
+                row[f"Coverage (%), {name}"] = f"{100 * inside.mean():.1f}"
+            if not t.doubly_robust_value.isna().all():
+                a, b = ((t[c] - t.truth) ** 2 for c in ("doubly_robust_value", "value"))
                 ratio = np.sqrt(a.mean() / b.mean())
                 rng = np.random.default_rng(0)
                 rows = rng.integers(len(t), size=(500, len(t)))
@@ -235,7 +236,7 @@ def write(table, at_best, folder):
     for row in table:
         if row["metric"] in at_best.get(row["kind"], {}):
             row["At best"] = f"{at_best[row['kind']][row['metric']]:.2f}"
-    names = ("biased", "corrected", "DR")
+    names = tuple(ESTIMATES)
     header = [
         "Data", "Metric", "Gain", *(f"Bias, {name}" for name in names),
         *(f"Coverage (%), {name}" for name in names), "DR / IPW", "At best",

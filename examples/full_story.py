@@ -159,7 +159,7 @@ def measure(X_full, X_seen, y, speaker):
     row = row.iloc[0]
     return pd.DataFrame(
         {
-            "estimate": [row["biased"], row["corrected"]],
+            "estimate": [row["biased_value"], row["value"]],
             "low": [row["biased_low"], row["low"]],
             "high": [row["biased_high"], row["high"]],
             "truth": [truth["none"], truth["ipw"]],

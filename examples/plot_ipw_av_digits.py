@@ -148,12 +148,19 @@ plt.show()
 # corrected one does. The doubly robust one, which also models who is answered rightly,
 # is nearest.
 
-columns = ["biased", "corrected", "doubly_robust"]
-ends = ["biased_low", "biased_high", "low", "high", "dr_low", "dr_high"]
-gain = table[table["quantity"] == "gain"].iloc[0]
-pd.DataFrame(
-    gain[ends].to_numpy(float).reshape(3, 2), index=columns, columns=["low", "high"]
-).assign(estimate=gain[columns].astype(float), truth=truth).round(3)
+prefixes = {"biased": "biased_", "corrected": "", "doubly robust": "doubly_robust_"}
+estimates = list(prefixes)
+
+
+def estimates_of(table, ends=("value", "low", "high")):
+    """The gain, one row for each estimate."""
+    gain = table[table["quantity"] == "gain"].iloc[0]
+    found = {key: [gain[f"{p}{end}"] for end in ends] for key, p in prefixes.items()}
+    return pd.DataFrame.from_dict(found, orient="index", columns=list(ends))
+
+
+gain = estimates_of(table)
+gain.assign(truth=truth).round(3)
 
 # %%
 # The reason for the bias is that speech helps with some speakers more than with others,
@@ -168,18 +175,19 @@ pd.DataFrame({"gain of speech": gain_by_speaker, "share kept": kept}).round(2)
 # One draw of lost recordings is one draw. Here are four more, each with models of its
 # own and therefore with a truth of its own.
 
-draws = [[*gain[columns], truth]]
+draws = [[*gain["value"], truth]]
 for seed in range(1, 5):
     drawn, drawn_scores = measure(lose_recordings(seed).apply(X_full))
-    draws.append([*drawn.iloc[-1][columns], find_truth(drawn_scores).mean()])
-draws = pd.DataFrame(draws, columns=[*columns, "truth"]).rename_axis("draw")
+    found = estimates_of(drawn)["value"]
+    draws.append([*found, find_truth(drawn_scores).mean()])
+draws = pd.DataFrame(draws, columns=[*estimates, "truth"]).rename_axis("draw")
 draws.round(3)
 
 # %%
 # Distances of the estimates to the truth, on average (do they err in one direction?)
 # and squared (how far off is one of them?):
 
-distance = draws[columns].sub(draws["truth"], axis=0)
+distance = draws[estimates].sub(draws["truth"], axis=0)
 errors = pd.DataFrame(
     {"mean": distance.mean(), "root mean square": np.sqrt((distance**2).mean())}
 )
@@ -208,13 +216,13 @@ pd.Series(truths, name="true gain").rename_axis("trained on rows").round(3)
 # In plain words
 # --------------
 
-percent = 100 * gain[columns].astype(float)
+percent = 100 * gain["value"]
 off = 100 * errors["root mean square"]
 print(
     f"Speech adds {100 * truth:.0f} points of accuracy in all rows. The rows that are "
     f"left say {percent['biased']:.0f};\nweighted they say {percent['corrected']:.0f}, "
-    f"or {percent['doubly_robust']:.0f} by the doubly robust estimate.\n"
+    f"or {percent['doubly robust']:.0f} by the doubly robust estimate.\n"
     f"Over {len(draws)} draws the biased value is off by {off['biased']:.1f} points, "
     f"the corrected one\nby {off['corrected']:.1f}, the doubly robust one by "
-    f"{off['doubly_robust']:.1f}."
+    f"{off['doubly robust']:.1f}."
 )

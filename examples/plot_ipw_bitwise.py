@@ -121,14 +121,14 @@ plt.show()
 table, scores, truth = results["and"]
 gains = table[(table["metric"] == "neg_log_loss") & (table["quantity"] == "gain")]
 values = table[(table["metric"] == "neg_log_loss") & (table["quantity"] == "value")]
-columns = ["subset", "baseline", "n_observed", "biased", "corrected"]
+columns = ["subset", "baseline", "n_observed", "biased_value", "value"]
 pd.concat([values, gains])[columns].round(2)
 
 # %%
-# In the column ``biased`` the gain of ``x1+x2`` over ``x1`` is not the difference of
-# the values of the two sets, for these rest on different rows. In the column
-# ``corrected`` everything refers to the whole population, and differences of values
-# are gains, up to the last digit.
+# In the column ``biased_value`` the gain of ``x1+x2`` over ``x1`` is not the difference
+# of the values of the two sets, for these rest on different rows. In the column
+# ``value`` everything refers to the whole population, and differences of values are
+# gains, up to the last digit.
 #
 # When x2 itself decides
 # ----------------------
@@ -190,10 +190,10 @@ true_auc = true_gains(truth, "roc_auc")[1]
 bounds = sensitivity_bounds(rows.score, rows.propensity, odds_ratios=[1, 4])
 missed = mnar_table.iloc[-1]
 print(
-    f"Under AND complete rows say that x2 adds {gain('biased'):.2f} to the AUC of x1.\n"
-    f"Weighted they say {gain('corrected'):.2f}; the truth is {true_auc:.2f}.\n"
+    f"Under AND complete rows say that x2 adds {gain('biased_value'):.2f} to the AUC "
+    f"of x1.\nWeighted they say {gain('value'):.2f}; the truth is {true_auc:.2f}.\n"
     "If x2 itself decides whether it is seen, weights change nothing: complete rows\n"
-    f"say that x1 adds {missed['biased']:.2f} to the log-likelihood of x2, weighted "
-    f"ones {missed['corrected']:.2f}, and\nthe truth is {true_gain:.2f}. Who allows "
-    f"for an odds ratio of 4 claims {bounds['lower'][4]:.2f} or more."
+    f"say that x1 adds {missed['biased_value']:.2f} to the log-likelihood of x2, "
+    f"weighted ones {missed['value']:.2f}, and\nthe truth is {true_gain:.2f}. Who "
+    f"allows for an odds ratio of 4 claims {bounds['lower_bound'][4]:.2f} or more."
 )

@@ -172,7 +172,8 @@ plt.show()
 # of the doubly robust value, contain 0 or begin close to it. Only in the last line do
 # the three estimates agree.
 
-columns = ["biased", "corrected", "low", "high", "dr_low", "dr_high"]
+columns = ["biased_value", "value", "low", "high"]
+columns += ["doubly_robust_low", "doubly_robust_high"]
 columns += ["effective_sample_size", "tipping_odds_ratio"]
 table.set_index("subset")[columns].round(3)
 
@@ -221,11 +222,11 @@ plt.show()
 
 everyone, two = (results[key][0].iloc[0] for key in ("all patients", "two sites"))
 print(
-    f"Patients who have everything: imaging adds {everyone['biased']:.3f} "
+    f"Patients who have everything: imaging adds {everyone['biased_value']:.3f} "
     f"(90% interval {everyone['biased_low']:.3f} to {everyone['biased_high']:.3f}).\n"
-    f"All patients of four hospitals: {everyone['corrected']:.3f} "
+    f"All patients of four hospitals: {everyone['value']:.3f} "
     f"({everyone['low']:.3f} to {everyone['high']:.3f}). The data do not tell.\n"
-    f"Patients of Cleveland, Zurich and Basel: {two['corrected']:.3f} "
+    f"Patients of Cleveland, Zurich and Basel: {two['value']:.3f} "
     f"({two['low']:.3f} to {two['high']:.3f}).\n"
     "The last is what we would report, with the names of the hospitals."
 )

@@ -760,10 +760,10 @@ class Others:
     def UtilityDisplay() -> Entries:
         some = kw(n_bootstraps=4, cv=3, subsets=["a", ["a", "b"]], random_state=0)
         some |= kw(scoring=["accuracy", "roc_auc"], propensity=QUICK, **FORMS)
-        make, data = draw.UtilityDisplay, (LINEAR, S.X, S.y)
-        table = ipw.modality_utility(*data, **some)
+        make = draw.UtilityDisplay
+        table = ipw.modality_utility(LINEAR, S.X, S.y, **some)
         return displays(
-            estimator=make.from_estimator(*data, metric="accuracy", **some),
+            estimator=make.from_predictions(table, "accuracy"),
             value=make.from_predictions(table, "accuracy", "value", name="mine"),
             area=make.from_predictions(table, "roc_auc", doubly_robust=False))
 

@@ -21,7 +21,7 @@ from ._drawing import (
     shorten,
 )
 
-# As PropensityWeighter.balance says: beyond this, something is missed.
+# As in PropensityWeighter.balance: beyond this the model misses something.
 TOLERANCE = 0.1
 
 
@@ -64,7 +64,7 @@ class BalanceDisplay:
     Notes
     -----
     Filled markers should lie within the dashed lines, wherever the hollow ones are. A
-    covariate beyond them after weighting tells that the propensity model misses
+    covariate beyond them after weighting shows that the propensity model misses
     something.
 
     Examples
@@ -108,6 +108,7 @@ class BalanceDisplay:
         max_features: int | None = 20,
         name: str | None = None,
         ax: Any = None,
+        **kwargs: Any,
     ) -> BalanceDisplay:
         """Plot the balance of a fitted weighter.
 
@@ -130,6 +131,8 @@ class BalanceDisplay:
             Shown in the legend. None: the required set, where there are several.
         ax : matplotlib Axes, default=None
             Where to draw. None: a new figure.
+        **kwargs : dict
+            For ``matplotlib.axes.Axes.scatter``, which draws both markers.
 
         Returns
         -------
@@ -146,6 +149,7 @@ class BalanceDisplay:
             max_features=max_features,
             name=name,
             ax=ax,
+            **kwargs,
         )
 
     @classmethod
@@ -157,6 +161,7 @@ class BalanceDisplay:
         max_features: int | None = 20,
         name: str | None = None,
         ax: Any = None,
+        **kwargs: Any,
     ) -> BalanceDisplay:
         """Plot a table that ``PropensityWeighter.balance`` has made.
 
@@ -174,6 +179,8 @@ class BalanceDisplay:
             Shown in the legend.
         ax : matplotlib Axes, default=None
             Where to draw. None: a new figure.
+        **kwargs : dict
+            For ``matplotlib.axes.Axes.scatter``, which draws both markers.
 
         Returns
         -------
@@ -205,7 +212,7 @@ class BalanceDisplay:
             chosen = table.index.unique(level=0)[find_required(sets, required)]
             table = table.xs(chosen, level=0)
         elif required is not None:
-            # A plain table does not say which set it is about.
+            # A plain table does not name the set it is about.
             raise ValueError(
                 f"Got required={required!r} with the table of one set, expected None."
             )
@@ -222,9 +229,11 @@ class BalanceDisplay:
             hidden=values[hidden],
             name=name,
         )
-        return display.plot(ax)
+        return display.plot(ax, **kwargs)
 
-    def plot(self, ax: Any = None, *, name: str | None = None) -> BalanceDisplay:
+    def plot(
+        self, ax: Any = None, *, name: str | None = None, **kwargs: Any
+    ) -> BalanceDisplay:
         """Draw.
 
         Parameters
@@ -233,6 +242,8 @@ class BalanceDisplay:
             Where to draw. None: a new figure, as high as its labels need.
         name : str, default=None
             Shown in the legend. None: the one given before.
+        **kwargs : dict
+            For ``matplotlib.axes.Axes.scatter``, which draws both markers.
 
         Returns
         -------
@@ -253,22 +264,11 @@ class BalanceDisplay:
         self.joints_ = ax.hlines(
             at, self.smd_before, self.smd_after, color=GREY, linewidth=0.8
         )
-        self.before_ = ax.scatter(
-            self.smd_before,
-            at,
-            facecolors="none",
-            edgecolors=ORANGE,
-            linewidths=1.5,
-            zorder=3,
-            label="before weighting",
-        )
-        self.after_ = ax.scatter(
-            self.smd_after,
-            at,
-            color=BLUE,
-            zorder=4,
-            label="after weighting",
-        )
+        hollow = {"facecolors": "none", "edgecolors": ORANGE, "linewidths": 1.5}
+        hollow |= {"zorder": 3, "label": "before weighting"}
+        filled = {"color": BLUE, "zorder": 4, "label": "after weighting"}
+        self.before_ = ax.scatter(self.smd_before, at, **hollow | kwargs)
+        self.after_ = ax.scatter(self.smd_after, at, **filled | kwargs)
         ax.set_yticks(at, labels)
         ax.set_ylim(n - 0.5, -0.5)
         text = "Standardised mean difference to all rows"
@@ -283,6 +283,3 @@ class BalanceDisplay:
         ax.locator_params(axis="x", nbins=6)
         make_legend(ax, self.name if name is None else name, "top")
         return self
-
-
-# -- shared by all displays ----------------------------------------------------------

@@ -111,6 +111,7 @@ class PropensityDisplay:
         n_bins: int | None = None,
         name: str | None = None,
         ax: Any = None,
+        **kwargs: Any,
     ) -> PropensityDisplay:
         """Plot the propensities of a fitted weighter.
 
@@ -134,6 +135,8 @@ class PropensityDisplay:
             Shown in the legend. None: the required set, where there are several.
         ax : matplotlib Axes, default=None
             Where to draw. None: a new figure.
+        **kwargs : dict
+            For ``matplotlib.axes.Axes.bar`` (overlap) or ``errorbar`` (calibration).
 
         Returns
         -------
@@ -177,6 +180,7 @@ class PropensityDisplay:
             n_bins=n_bins,
             name=name,
             ax=ax,
+            **kwargs,
         )
 
     @classmethod
@@ -190,6 +194,7 @@ class PropensityDisplay:
         n_bins: int | None = None,
         name: str | None = None,
         ax: Any = None,
+        **kwargs: Any,
     ) -> PropensityDisplay:
         """Plot given propensities.
 
@@ -209,6 +214,8 @@ class PropensityDisplay:
             Shown in the legend.
         ax : matplotlib Axes, default=None
             Where to draw. None: a new figure.
+        **kwargs : dict
+            For ``matplotlib.axes.Axes.bar`` (overlap) or ``errorbar`` (calibration).
 
         Returns
         -------
@@ -228,14 +235,14 @@ class PropensityDisplay:
         np.int64(2)
         """
         check_matplotlib_support(f"{cls.__name__}.from_predictions")
-        here, chance = np.asarray(observed), np.asarray(propensity, dtype=np.float64)
-        if chance.ndim != 1 or here.shape != chance.shape or not len(chance):
+        seen, chance = np.asarray(observed), np.asarray(propensity, dtype=np.float64)
+        if chance.ndim != 1 or seen.shape != chance.shape or not len(chance):
             raise ValueError(
-                f"Got observed of shape {here.shape} and propensity of shape "
+                f"Got observed of shape {seen.shape} and propensity of shape "
                 f"{chance.shape}, expected two vectors of the same length."
             )
-        if not np.isin(here, [0, 1]).all():
-            wrong = here[~np.isin(here, [0, 1])][0]
+        if not np.isin(seen, [0, 1]).all():
+            wrong = seen[~np.isin(seen, [0, 1])][0]
             raise ValueError(f"Got {wrong!r} in observed, expected booleans.")
         # Not a comparison of the opposite, so that NaN is refused too.
         inside = (chance >= 0) & (chance <= 1)
@@ -246,8 +253,8 @@ class PropensityDisplay:
             )
         if sample_weight is not None:
             sample_weight = check_weights(sample_weight, len(chance))
-        display = cls(chance, here.astype(bool), sample_weight=sample_weight, name=name)
-        return display.plot(ax, kind=kind, n_bins=n_bins)
+        display = cls(chance, seen.astype(bool), sample_weight=sample_weight, name=name)
+        return display.plot(ax, kind=kind, n_bins=n_bins, **kwargs)
 
     def plot(
         self,
@@ -256,6 +263,7 @@ class PropensityDisplay:
         kind: str = "overlap",
         n_bins: int | None = None,
         name: str | None = None,
+        **kwargs: Any,
     ) -> PropensityDisplay:
         """Draw.
 
@@ -269,6 +277,8 @@ class PropensityDisplay:
             Number of bins. None: 20 for overlap, 10 for calibration.
         name : str, default=None
             Shown in the legend. None: the one given before.
+        **kwargs : dict
+            For ``matplotlib.axes.Axes.bar`` (overlap) or ``errorbar`` (calibration).
 
         Returns
         -------
@@ -289,14 +299,15 @@ class PropensityDisplay:
         self.diagonal_: Any = None
         name = self.name if name is None else name
         if kind == "overlap":
-            self._plot_overlap(self.ax_, int(n_bins))
+            self._plot_overlap(self.ax_, int(n_bins), kwargs)
             make_legend(self.ax_, name)
         else:
-            self._plot_calibration(self.ax_, int(n_bins), name or "propensity model")
+            look = {"label": name or "propensity model", **kwargs}
+            self._plot_calibration(self.ax_, int(n_bins), look)
             make_legend(self.ax_, inside="upper left")
         return self
 
-    def _plot_overlap(self, ax: Any, n_bins: int) -> None:
+    def _plot_overlap(self, ax: Any, n_bins: int, kwargs: dict[str, Any]) -> None:
         from matplotlib.ticker import FuncFormatter
 
         w = self.sample_weight
@@ -321,15 +332,18 @@ class PropensityDisplay:
             )
             share = counts / counts.sum() if counts.sum() > 0 else counts
             highest = max(highest, 1.05 * share.max())
+            look = {
+                "color": colour,
+                "edgecolor": "white",
+                "linewidth": 0.5,
+                "label": f"{word} ({int((w[rows] > 0).sum()):,} rows)",
+            }
             bars = ax.bar(
                 edges[:-1],
                 sign * share,
                 width=np.diff(edges),
                 align="edge",
-                color=colour,
-                edgecolor="white",
-                linewidth=0.5,
-                label=f"{word} ({int((w[rows] > 0).sum()):,} rows)",
+                **look | kwargs,
             )
             drawn.append(bars)
         self.bars_observed_, self.bars_missing_ = drawn
@@ -341,7 +355,7 @@ class PropensityDisplay:
         ax.set_xlabel("Propensity to be observed")
         ax.set_ylabel("Share of the group's rows")
 
-    def _plot_calibration(self, ax: Any, n_bins: int, label: str) -> None:
+    def _plot_calibration(self, ax: Any, n_bins: int, kwargs: dict[str, Any]) -> None:
         w = self.sample_weight
         some = slice(None) if w is None else w > 0
         table = calibration_bins(
@@ -357,10 +371,7 @@ class PropensityDisplay:
             table["propensity"].to_numpy(),
             table["observed"].to_numpy(),
             yerr=table["std_error"].to_numpy(),
-            fmt="o-",
-            color=BLUE,
-            capsize=3,
-            label=label,
+            **{"fmt": "o-", "color": BLUE, "capsize": 3} | kwargs,
         )
         ax.set_xlabel("Mean propensity of the bin")
         ax.set_ylabel("Observed share (± 1 standard error)")

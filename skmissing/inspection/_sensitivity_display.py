@@ -28,9 +28,9 @@ class SensitivityDisplay:
     ----------
     odds_ratios : ndarray of shape (n_ratios,)
         Ascending, at least 1.
-    lower, upper : ndarray of shape (n_ratios,)
+    lower_bound, upper_bound : ndarray of shape (n_ratios,)
         Bounds on the mean.
-    estimate : float
+    value : float
         The weighted mean itself.
     threshold : float, default=None
         What the mean is compared with.
@@ -50,7 +50,7 @@ class SensitivityDisplay:
     band_ : matplotlib PolyCollection
         Between the bounds.
     line_ : matplotlib Line2D
-        At the estimate.
+        At the weighted mean.
     threshold_line_ : matplotlib Line2D or None
         At the threshold, if there is one.
     tipping_point_ : matplotlib PathCollection or None
@@ -70,26 +70,26 @@ class SensitivityDisplay:
     >>> X, y = make_bitwise(mechanism="mar", return_X_y=True, random_state=0)
     >>> clf = IPWMultimodalClassifier(LogisticRegression(), use=["x2"]).fit(X, y)
     >>> display = SensitivityDisplay.from_estimator(clf, X, y, threshold=0.5)
-    >>> display.lower.shape, round(display.estimate, 2)
+    >>> display.lower_bound.shape, round(display.value, 2)
     ((81,), 0.76)
     """
 
     def __init__(
         self,
         odds_ratios: np.ndarray,
-        lower: np.ndarray,
-        upper: np.ndarray,
+        lower_bound: np.ndarray,
+        upper_bound: np.ndarray,
         *,
-        estimate: float,
+        value: float,
         threshold: float | None = None,
         tipping_odds_ratio: float | None = None,
         quantity: str = "weighted mean",
         name: str | None = None,
     ) -> None:
         self.odds_ratios = odds_ratios
-        self.lower = lower
-        self.upper = upper
-        self.estimate = estimate
+        self.lower_bound = lower_bound
+        self.upper_bound = upper_bound
+        self.value = value
         self.threshold = threshold
         self.tipping_odds_ratio = tipping_odds_ratio
         self.quantity = quantity
@@ -107,6 +107,7 @@ class SensitivityDisplay:
         threshold: float | None = None,
         name: str | None = None,
         ax: Any = None,
+        **kwargs: Any,
     ) -> SensitivityDisplay:
         """Plot bounds on the weighted accuracy of a fitted classifier.
 
@@ -129,6 +130,8 @@ class SensitivityDisplay:
             Shown in the legend.
         ax : matplotlib Axes, default=None
             Where to draw. None: a new figure.
+        **kwargs : dict
+            For ``matplotlib.axes.Axes.fill_between``, which draws the band.
 
         Returns
         -------
@@ -147,7 +150,7 @@ class SensitivityDisplay:
         >>> X, y = make_bitwise(mechanism="mar", return_X_y=True, random_state=0)
         >>> clf = IPWMultimodalClassifier(LogisticRegression(), use=["x2"]).fit(X, y)
         >>> display = SensitivityDisplay.from_estimator(clf, X, y, odds_ratios=[1, 2])
-        >>> display.upper.shape
+        >>> display.upper_bound.shape
         (2,)
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
@@ -172,6 +175,7 @@ class SensitivityDisplay:
             quantity="accuracy",
             name=name,
             ax=ax,
+            **kwargs,
         )
 
     @classmethod
@@ -186,6 +190,7 @@ class SensitivityDisplay:
         quantity: str = "weighted mean",
         name: str | None = None,
         ax: Any = None,
+        **kwargs: Any,
     ) -> SensitivityDisplay:
         """Plot bounds on the weighted mean of given values.
 
@@ -208,6 +213,8 @@ class SensitivityDisplay:
             Shown in the legend.
         ax : matplotlib Axes, default=None
             Where to draw. None: a new figure.
+        **kwargs : dict
+            For ``matplotlib.axes.Axes.fill_between``, which draws the band.
 
         Returns
         -------
@@ -247,17 +254,19 @@ class SensitivityDisplay:
             )
         display = cls(
             table.index.to_numpy(),
-            table["lower"].to_numpy(),
-            table["upper"].to_numpy(),
-            estimate=float(exact["lower"].iloc[0]),
+            table["lower_bound"].to_numpy(),
+            table["upper_bound"].to_numpy(),
+            value=float(exact["lower_bound"].iloc[0]),
             threshold=threshold,
             tipping_odds_ratio=tipping,
             quantity=quantity,
             name=name,
         )
-        return display.plot(ax)
+        return display.plot(ax, **kwargs)
 
-    def plot(self, ax: Any = None, *, name: str | None = None) -> SensitivityDisplay:
+    def plot(
+        self, ax: Any = None, *, name: str | None = None, **kwargs: Any
+    ) -> SensitivityDisplay:
         """Draw.
 
         Parameters
@@ -266,6 +275,8 @@ class SensitivityDisplay:
             Where to draw. None: a new figure.
         name : str, default=None
             Shown in the legend. None: the one given before.
+        **kwargs : dict
+            For ``matplotlib.axes.Axes.fill_between``, which draws the band.
 
         Returns
         -------
@@ -281,17 +292,13 @@ class SensitivityDisplay:
         name = self.name if name is None else name
         prefix = f"{name}: " if name else ""
         ax.set_xscale("log")
+        look = {"color": BLUE, "alpha": 0.3, "linewidth": 0}
+        look["label"] = f"{prefix}possible values"
         self.band_ = ax.fill_between(
-            self.odds_ratios,
-            self.lower,
-            self.upper,
-            color=BLUE,
-            alpha=0.3,
-            linewidth=0,
-            label=f"{prefix}possible values",
+            self.odds_ratios, self.lower_bound, self.upper_bound, **look | kwargs
         )
         self.line_ = ax.axhline(
-            self.estimate, color=BLUE, label=f"{prefix}estimate {self.estimate:.3g}"
+            self.value, color=BLUE, label=f"{prefix}estimate {self.value:.3g}"
         )
         # The widest of what is drawn on the same axes; a single ratio has no width.
         end = max(self.odds_ratios[-1], 1.1, 1.0 if first else ax.get_xlim()[1])
@@ -313,7 +320,7 @@ class SensitivityDisplay:
         text = f"{prefix}threshold {self.threshold:.3g}"
         seen = tipping is not None and tipping <= self.odds_ratios[-1]
         if tipping is not None and not seen:
-            # Good news, which the plot would not tell otherwise.
+            # Good news, which the plot would not show otherwise.
             at = f"at an odds ratio of {tipping:.3g}"
             text += f", reached {'never' if np.isinf(tipping) else at}"
         self.threshold_line_ = self.ax_.axhline(

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from .._utils._sklearn_compat import check_matplotlib_support
-from ..ipw import PropensityWeighter, modality_utility
 from ._drawing import BLUE, GREY, LONGEST_LABEL, ORANGE, make_axes, make_legend, shorten
 
-# Estimate, ends of its interval, and how it is drawn.
+
+class Estimate(NamedTuple):
+    """Where an estimate stands in the table, and how it is drawn."""
+
+    name: str
+    prefix: str
+    colour: str
+    marker: str
+
+    @property
+    def value(self) -> str:
+        return f"{self.prefix}value"
+
+    @property
+    def ends(self) -> list[str]:
+        return [f"{self.prefix}low", f"{self.prefix}high"]
+
+
 ESTIMATES = [
-    ("biased", "biased_low", "biased_high", ORANGE, "s"),
-    ("corrected", "low", "high", BLUE, "o"),
-    ("doubly_robust", "dr_low", "dr_high", GREY, "D"),
+    Estimate("biased", "biased_", ORANGE, "s"),
+    Estimate("corrected", "", BLUE, "o"),
+    Estimate("doubly_robust", "doubly_robust_", GREY, "D"),
 ]
 QUANTITIES = ("gain", "value")
 
@@ -23,7 +39,7 @@ QUANTITIES = ("gain", "value")
 class UtilityDisplay:
     """Utility of sets of modalities, or gains of one over another, with intervals.
 
-    Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
+    Use :meth:`from_predictions` to make one.
 
     Parameters
     ----------
@@ -64,14 +80,15 @@ class UtilityDisplay:
     >>> from skmissing import PropensityWeighter
     >>> from skmissing.datasets import make_bitwise
     >>> from skmissing.inspection import UtilityDisplay
+    >>> from skmissing.ipw import modality_utility
     >>> X, y = make_bitwise(
     ...     600, mechanism="mar", return_X_y=True, random_state=0
     ... )
-    >>> display = UtilityDisplay.from_estimator(
+    >>> table = modality_utility(
     ...     LogisticRegression(), X, y, scoring="accuracy", n_bootstraps=10,
-    ...     propensity=PropensityWeighter(LogisticRegression()),
-    ...     random_state=0,
+    ...     propensity=PropensityWeighter(LogisticRegression()), random_state=0,
     ... )
+    >>> display = UtilityDisplay.from_predictions(table)
     >>> display.labels.tolist()
     ['x2 over x1', 'x1+x2 over x1', 'x1+x2 over x2']
     >>> display.intervals.shape
@@ -96,84 +113,6 @@ class UtilityDisplay:
         self.name = name
 
     @classmethod
-    def from_estimator(
-        cls,
-        estimator: Any,
-        X: Any,
-        y: Any,
-        *,
-        propensity: PropensityWeighter | None = None,
-        metric: str | None = None,
-        quantity: str = "gain",
-        doubly_robust: bool = True,
-        name: str | None = None,
-        ax: Any = None,
-        **kwargs: Any,
-    ) -> UtilityDisplay:
-        """Measure the utilities, and plot them.
-
-        Parameters
-        ----------
-        estimator : classifier or None
-            Need not be fitted: a clone is trained for every set of modalities.
-        X : {array, DataFrame, MultimodalData} with n_samples rows
-            Observed and unobserved rows.
-        y : array of shape (n_samples,)
-            Labels; NaN, None or ``pandas.NA`` where missing.
-        propensity : PropensityWeighter, default=None
-            Template of the model of missingness.
-        metric : str, default=None
-            One of the metrics. None: the first.
-        quantity : {"gain", "value"}, default="gain"
-            Gains of one set over another, or the values of the sets.
-        doubly_robust : bool, default=True
-            Whether to draw the doubly robust estimate, where there is one.
-        name : str, default=None
-            Shown in the legend.
-        ax : matplotlib Axes, default=None
-            Where to draw. None: a new figure.
-        **kwargs : dict
-            For :func:`skmissing.ipw.modality_utility`.
-
-        Returns
-        -------
-        UtilityDisplay
-
-        See Also
-        --------
-        UtilityDisplay.from_predictions : From a table, which is faster to repeat.
-
-        Examples
-        --------
-        >>> from sklearn.linear_model import LogisticRegression
-        >>> from skmissing import PropensityWeighter
-        >>> from skmissing.datasets import make_bitwise
-        >>> from skmissing.inspection import UtilityDisplay
-        >>> X, y = make_bitwise(
-        ...     600, mechanism="mar", return_X_y=True, random_state=0
-        ... )
-        >>> display = UtilityDisplay.from_estimator(
-        ...     LogisticRegression(), X, y, quantity="value", n_bootstraps=0,
-        ...     propensity=PropensityWeighter(LogisticRegression()),
-        ...     random_state=0,
-        ... )
-        >>> display.metric, display.estimates.shape
-        ('roc_auc', (3, 3))
-        """
-        check_matplotlib_support(f"{cls.__name__}.from_estimator")
-        # Before the long computation.
-        _check_quantity(quantity, QUANTITIES)
-        if kwargs.pop("return_scores", False):
-            raise ValueError(
-                "Got return_scores=True, expected False: call modality_utility and "
-                "from_predictions for the scores."
-            )
-        table = modality_utility(estimator, X, y, propensity=propensity, **kwargs)
-        return cls.from_predictions(
-            table, metric, quantity, doubly_robust=doubly_robust, name=name, ax=ax
-        )
-
-    @classmethod
     def from_predictions(
         cls,
         table: pd.DataFrame,
@@ -183,6 +122,7 @@ class UtilityDisplay:
         doubly_robust: bool = True,
         name: str | None = None,
         ax: Any = None,
+        **kwargs: Any,
     ) -> UtilityDisplay:
         """Plot a table that :func:`skmissing.ipw.modality_utility` has made.
 
@@ -200,14 +140,12 @@ class UtilityDisplay:
             Shown in the legend.
         ax : matplotlib Axes, default=None
             Where to draw. None: a new figure.
+        **kwargs : dict
+            For ``matplotlib.axes.Axes.scatter``, which draws the estimates.
 
         Returns
         -------
         UtilityDisplay
-
-        See Also
-        --------
-        UtilityDisplay.from_estimator : Makes the table too.
 
         Examples
         --------
@@ -234,7 +172,7 @@ class UtilityDisplay:
                 "modality_utility."
             )
         wanted = ["quantity", "subset", "baseline", "metric"]
-        for column in [*wanted, *(c for e in ESTIMATES for c in e[:3])]:
+        for column in [*wanted, *(c for e in ESTIMATES for c in (e.value, *e.ends))]:
             if column not in table.columns:
                 raise ValueError(
                     f"Got the columns {list(table.columns)}, expected {column!r} among "
@@ -254,16 +192,15 @@ class UtilityDisplay:
         ]
         display = cls(
             np.array(labels, dtype=object),
-            rows[[e[0] for e in ESTIMATES]].to_numpy(dtype=np.float64),
+            rows[[e.value for e in ESTIMATES]].to_numpy(dtype=np.float64),
             np.stack(
-                [rows[[e[1], e[2]]].to_numpy(dtype=np.float64) for e in ESTIMATES],
-                axis=1,
+                [rows[e.ends].to_numpy(dtype=np.float64) for e in ESTIMATES], axis=1
             ),
             metric=str(chosen),
             quantity=quantity,
             name=name,
         )
-        return display.plot(ax, doubly_robust=doubly_robust)
+        return display.plot(ax, doubly_robust=doubly_robust, **kwargs)
 
     def plot(
         self,
@@ -271,6 +208,7 @@ class UtilityDisplay:
         *,
         doubly_robust: bool = True,
         name: str | None = None,
+        **kwargs: Any,
     ) -> UtilityDisplay:
         """Draw.
 
@@ -282,6 +220,8 @@ class UtilityDisplay:
             Whether to draw the doubly robust estimate, where there is one.
         name : str, default=None
             Shown in the legend. None: the one given before.
+        **kwargs : dict
+            For ``matplotlib.axes.Axes.scatter``, which draws the estimates.
 
         Returns
         -------
@@ -297,12 +237,13 @@ class UtilityDisplay:
         if self.quantity == "gain":
             self.zero_line_ = ax.axvline(0.0, color="black", linewidth=0.8)
         shown = [
-            (i, *estimate)
+            (i, estimate)
             for i, estimate in enumerate(ESTIMATES)
             if i < 2 or (doubly_robust and not np.isnan(self.estimates[:, i]).all())
         ]
         self.points_, self.intervals_ = {}, {}
-        for k, (i, key, _, _, colour, marker) in enumerate(shown):
+        for k, (i, estimate) in enumerate(shown):
+            key, colour = estimate.name, estimate.colour
             at = np.arange(n) + 0.2 * (k - (len(shown) - 1) / 2)
             ends = self.intervals[:, i]
             # A percentile interval need not hold its estimate, so these are lines of
@@ -311,16 +252,15 @@ class UtilityDisplay:
                 self.intervals_[key] = ax.hlines(
                     at, ends[:, 0], ends[:, 1], color=colour, linewidth=2
                 )
-            self.points_[key] = ax.scatter(
-                self.estimates[:, i],
-                at,
-                marker=marker,
-                facecolors="white" if key == "biased" else colour,
-                edgecolors=colour,
-                linewidths=1.5,
-                zorder=3,
-                label=key.replace("_", " "),
-            )
+            look = {
+                "marker": estimate.marker,
+                "facecolors": "white" if key == "biased" else colour,
+                "edgecolors": colour,
+                "linewidths": 1.5,
+                "zorder": 3,
+                "label": key.replace("_", " "),
+            }
+            self.points_[key] = ax.scatter(self.estimates[:, i], at, **look | kwargs)
         ax.set_yticks(np.arange(n), labels)
         ax.set_ylim(n - 0.5, -0.5)
         what = self.metric.replace("roc_auc", "ROC AUC").replace("neg_", "negative ")

@@ -119,7 +119,7 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
     Minimises :math:`\\sum_i w_i \\ell_i / \\sum_i w_i` over the observed rows
     (:cite:t:`icym2i`, weighted training), with w scaled to mean 1, so that its scale
     does not matter. With ``cv`` in the propensity, w is out of fold. A row without a
-    used modality at prediction is answered by ``estimator`` if that is one of this
+    used modality at prediction is predicted by ``estimator`` if that is one of this
     package, else by the class prior, with one warning.
 
     Examples

@@ -83,7 +83,7 @@ class CovariateTable:
         for j in range(len(names)):
             table[:, j] -= mean[j]
             scale[j] = np.sqrt(share @ table[:, j] ** 2)
-        # What is constant up to rounding says nothing.
+        # What is constant up to rounding explains nothing.
         self._varies = scale > 1e-12 * np.maximum(1.0, np.abs(mean))
         self.names_ = [name for name, v in zip(names, self._varies) if v]
         self.mean_, self.scale_ = mean[self._varies], scale[self._varies]
@@ -219,12 +219,12 @@ def _code(column: _Column, values: Any) -> tuple[Iterator[np.ndarray], int]:
                 f"Got an infinite value in the covariate {column.label!r}, expected "
                 "finite values or NaN."
             )
-        gone = np.isnan(numbers)
-        filled = np.where(gone, column.fill, numbers) if gone.any() else numbers
-        new = 0 if column.had_missing else int(gone.sum())
-        return _with_indicator(iter([filled]), column, gone), new
+        missing = np.isnan(numbers)
+        filled = np.where(missing, column.fill, numbers) if missing.any() else numbers
+        new = 0 if column.had_missing else int(missing.sum())
+        return _with_indicator(iter([filled]), column, missing), new
     given = _as_levels(values)
-    gone = np.array([level is None for level in given], dtype=bool)
+    missing = np.array([level is None for level in given], dtype=bool)
     index: dict[Any, Any] = {v: v for v in column.levels if v != OTHER}
     index |= dict.fromkeys(column.rare, OTHER)
     unknown = np.array(
@@ -232,13 +232,13 @@ def _code(column: _Column, values: Any) -> tuple[Iterator[np.ndarray], int]:
     )
     coded = np.array([index.get(level, column.fill) for level in given], dtype=object)
     parts = ((coded == level).astype(np.float64) for level in column.levels)
-    new = int(unknown.sum()) + (0 if column.had_missing else int(gone.sum()))
-    return _with_indicator(parts, column, gone), new
+    new = int(unknown.sum()) + (0 if column.had_missing else int(missing.sum()))
+    return _with_indicator(parts, column, missing), new
 
 
 def _with_indicator(
-    parts: Iterator[np.ndarray], column: _Column, gone: np.ndarray
+    parts: Iterator[np.ndarray], column: _Column, missing: np.ndarray
 ) -> Iterator[np.ndarray]:
     yield from parts
     if column.had_missing:
-        yield gone.astype(np.float64)
+        yield missing.astype(np.float64)

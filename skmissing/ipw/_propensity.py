@@ -8,18 +8,19 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimation._folds import observed_rows
 from .._estimation._partial_labels import known_labels
 from .._estimation._resampling import effective_sample_size
-from .._estimation._rows import check_weights
+from .._estimation._rows import check_groups, check_weights
 from .._utils._random import local_random_state
 from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import HasMethods, _fit_context
 from .._utils._warn import warn_user
-from ..exceptions import OverlapWarning
+from ..exceptions import NoCovariateWarning, OverlapWarning
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
 from ._covariate_source import CovariateSource
@@ -83,6 +84,8 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         models that have not seen the row (its group, where ``groups`` are given), and
         so do the diagnostics and scores of rows of ``fit``. An int asks for that many
         shuffled folds. Other methods, and other rows, use one model of all rows.
+    n_jobs : int, default=None
+        Required sets whose models are fitted at once.
     random_state : int, RandomState instance or None, default=None
         Draws folds, and the rows on which the penalty is chosen.
 
@@ -131,7 +134,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         If there is no covariate: missingness is then taken to be completely at random.
     OverlapWarning
         If many propensities are nearly 0, some are exactly 0 or 1, or a few weights
-        decide everything; with figures.
+        decide everything; with the numbers.
     MissingCovariateWarning
         If a covariate is missing at prediction that was always there in ``fit``.
 
@@ -184,6 +187,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         "stabilized": ["boolean"],
         "clip": [tuple, list, float, Integral, None],
         "cv": ["cv_object"],
+        "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
 
@@ -198,6 +202,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         stabilized: bool = True,
         clip: Any = None,
         cv: Any = None,
+        n_jobs: int | None = None,
         random_state: Any = None,
     ) -> None:
         self.estimator = estimator
@@ -208,6 +213,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         self.stabilized = stabilized
         self.clip = clip
         self.cv = cv
+        self.n_jobs = n_jobs
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
@@ -235,12 +241,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         check_clip(self.clip)
         data = check_multimodal(self, X, self.modalities, reset=True, numeric=False)
         weight = check_weights(sample_weight, len(data))
-        if groups is not None and len(groups) != len(data):
-            raise ValueError(
-                f"Got groups of length {len(groups)}, expected {len(data)}, the rows "
-                "of X."
-            )
-        groups = None if groups is None else np.asarray(groups)
+        groups = check_groups(groups, len(data))
         kept = weight > 0
         self.required_, self._several = resolve_required(self.required, data.names)
         observed = self._find_observed(data, y)
@@ -258,11 +259,21 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         )
         self.covariate_names_ = list(self._table.names_)
         rng = local_random_state(self.random_state)
-        self._models: list[PropensityModel] = []
-        for names, here in zip(self.required_, observed.T):
-            model = PropensityModel(self.estimator, self.cv, names)
-            seed = int(rng.randint(2**31 - 1))
-            self._models.append(model.fit(design, here, weight, groups, seed))
+        seeds = [int(rng.randint(2**31 - 1)) for _ in self.required_]
+        self._models: list[PropensityModel] = Parallel(n_jobs=self.n_jobs)(
+            delayed(PropensityModel(self.estimator, self.cv, names).fit)(
+                design, present, weight, groups, seed
+            )
+            for names, present, seed in zip(self.required_, observed.T, seeds)
+        )
+        for model, present in zip(self._models, observed.T):
+            if design.shape[1] == 0 and not present[kept].all():
+                warn_user(
+                    f"Got no covariate to explain which rows have {model.required}; "
+                    f"the observed rate {model.rate_:.3g} is used for all, as if they "
+                    "were missing completely at random.",
+                    NoCovariateWarning,
+                )
         self.models_ = [m.model_ for m in self._models]
         self._out_of_fold = [
             OutOfFold(design, model, here, kept)

@@ -14,9 +14,7 @@ from sklearn.model_selection import check_cv
 
 from .._estimation._folds import assign_folds
 from .._estimation._inner_estimators import fit_weighted, takes_sample_weight
-from .._utils._warn import warn_user
-from ..exceptions import NoCovariateWarning
-from ._logistic import LogisticPropensity
+from .._estimation._tuned_logistic import TunedLogistic
 
 
 class PropensityModel:
@@ -46,12 +44,6 @@ class PropensityModel:
             self.propensity_ = np.ones(n)
             return self
         if design.shape[1] == 0:
-            warn_user(
-                f"Got no covariate to explain which rows have {self.required}; the "
-                f"observed rate {self.rate_:.3g} is used for all, as if they were "
-                "missing completely at random.",
-                NoCovariateWarning,
-            )
             self.propensity_ = np.full(n, self.rate_)
             return self
         table = design if len(kept) == n else design[kept]
@@ -123,11 +115,11 @@ class PropensityModel:
         groups: np.ndarray | None,
     ) -> Any:
         if self.estimator is None:
-            return LogisticPropensity(random_state=self.seed_).fit(
+            return TunedLogistic(random_state=self.seed_).fit(
                 table, target, weight, groups
             )
         model = clone(self.estimator)
-        if isinstance(model, LogisticPropensity):
+        if isinstance(model, TunedLogistic):
             return model.fit(table, target, weight, groups)
         if "random_state" in model.get_params() and model.random_state is None:
             model.set_params(random_state=self.seed_)
@@ -161,8 +153,8 @@ class PropensityModel:
         """The same model with its tuned settings fixed, to be refitted often."""
         new = PropensityModel(self.estimator, self.cv, self.required)
         new.__dict__.update(self.__dict__)
-        if isinstance(self.model_, LogisticPropensity):
-            new.estimator = LogisticPropensity(alpha=self.model_.alpha_)
+        if isinstance(self.model_, TunedLogistic):
+            new.estimator = TunedLogistic(alpha=self.model_.alpha_)
         return new
 
     def refit(
@@ -263,7 +255,7 @@ def _row_keys(design: np.ndarray, observed: np.ndarray) -> np.ndarray:
     return keys
 
 
-@dataclass
+@dataclass(frozen=True)
 class FrozenPropensity:
     """Propensities of one required set, to be refitted to resampled rows.
 

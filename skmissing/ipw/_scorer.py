@@ -33,7 +33,7 @@ def make_ipw_scorer(
 ) -> Any:
     """Make a scorer that weights rows by the inverse of their propensity.
 
-    For ``scoring=`` of cross-validation and searches. Rows that lack the label or a
+    For ``scoring=`` of cross-validation and searches. Rows without the label or a
     required modality count nothing, the others for those like them.
 
     Parameters

@@ -57,9 +57,9 @@ def sensitivity_bounds(
     Returns
     -------
     DataFrame
-        One row per odds ratio (the index), with the columns ``lower`` and ``upper``;
-        with ``n_bootstraps`` also ``lower_interval`` and ``upper_interval``, the lower
-        end of the interval of the one and the upper end of that of the other.
+        One row per odds ratio (the index), with the columns ``lower_bound`` and
+        ``upper_bound``; with ``n_bootstraps`` also ``low`` and ``high``, the lower end
+        of the interval of the lower bound and the upper end of that of the upper one.
 
     Raises
     ------
@@ -89,16 +89,16 @@ def sensitivity_bounds(
     >>> right = np.array([1, 1, 0, 1, 1, 0, 1, 1])
     >>> propensity = np.array([0.8, 0.8, 0.8, 0.8, 0.5, 0.5, 0.5, 0.5])
     >>> sensitivity_bounds(right, propensity, odds_ratios=[1, 2]).round(3)
-                lower  upper
+                lower_bound  upper_bound
     odds_ratio
-    1.0         0.750  0.750
-    2.0         0.636  0.837
+    1.0               0.750        0.750
+    2.0               0.636        0.837
     """
     v, p, s = _check(values, propensity, sample_weight)
     grid = _check_grid(odds_ratios)
     order = np.argsort(-v, kind="stable")
     both = np.array([_extremes(v[order], p[order], s[order], L) for L in grid])
-    table = pd.DataFrame(both, columns=["lower", "upper"])
+    table = pd.DataFrame(both, columns=["lower_bound", "upper_bound"])
     if n_bootstraps:
         if not 0 < confidence_level < 1:
             raise ValueError(
@@ -111,8 +111,8 @@ def sensitivity_bounds(
             w = (s * draw_counts(len(v), groups, rng))[order]
             drawn[b] = [_extremes(v[order], p[order], w, L) for L in grid]
         tail = (1.0 - confidence_level) / 2.0
-        table["lower_interval"] = np.quantile(drawn[..., 0], tail, axis=0)
-        table["upper_interval"] = np.quantile(drawn[..., 1], 1.0 - tail, axis=0)
+        table["low"] = np.quantile(drawn[..., 0], tail, axis=0)
+        table["high"] = np.quantile(drawn[..., 1], 1.0 - tail, axis=0)
     table.index = pd.Index(grid, name="odds_ratio")
     return table
 

@@ -17,8 +17,8 @@ from .._estimation._inner_estimators import (
     takes_multimodal,
 )
 from .._estimation._rows import LabelledRows
+from .._estimation._tuned_logistic import PenaltySearch, RidgeLogistic
 from ..modalities._multimodal_data import MultimodalData
-from ._logistic import PenaltySearch, RidgeLogistic
 from ._sources import Source
 
 

@@ -213,7 +213,7 @@ def test_displays_of_rows_of_fit_are_out_of_fold(kind):
         line = display.errorbar_.lines[0]
         assert_allclose(line.get_xydata(), table[["propensity", "observed"]])
     bounds = SensitivityDisplay.from_estimator(clf, X, y)
-    assert bounds.estimate == pytest.approx(clf.score(X, y))
+    assert bounds.value == pytest.approx(clf.score(X, y))
 
 
 def test_rows_without_a_label_are_missing(bits):
@@ -301,7 +301,8 @@ def test_a_list_of_one_required_set_needs_no_choice(bits):
 
 # -- utility -------------------------------------------------------------------------
 
-COLUMNS = ["biased", "corrected", "doubly_robust"]
+ESTIMATES = ["biased", "corrected", "doubly_robust"]
+COLUMNS = ["biased_value", "value", "doubly_robust_value"]
 
 
 @pytest.mark.parametrize("quantity", ["gain", "value"])
@@ -311,18 +312,20 @@ def test_utilities_are_those_of_the_table(utilities, quantity):
     assert_array_equal(display.estimates, rows[COLUMNS])
     assert_array_equal(display.intervals[:, 0], rows[["biased_low", "biased_high"]])
     assert_array_equal(display.intervals[:, 1], rows[["low", "high"]])
-    assert_array_equal(display.intervals[:, 2], rows[["dr_low", "dr_high"]])
+    assert_array_equal(
+        display.intervals[:, 2], rows[["doubly_robust_low", "doubly_robust_high"]]
+    )
     expected = ["x2 over x1", "x1+x2 over x1", "x1+x2 over x2"]
     if quantity == "value":
         expected = ["x1", "x2", "x1+x2"]
     assert display.labels.tolist() == rows_on_axis(display) == expected
-    for i, column in enumerate(COLUMNS):
-        points = display.points_[column].get_offsets()
+    for i, (name, column) in enumerate(zip(ESTIMATES, COLUMNS)):
+        points = display.points_[name].get_offsets()
         assert_array_equal(points[:, 0], rows[column])
         assert_array_equal(np.round(points[:, 1]), np.arange(3))
-        ends = [s[:, 0] for s in display.intervals_[column].get_segments()]
+        ends = [s[:, 0] for s in display.intervals_[name].get_segments()]
         assert_array_equal(ends, display.intervals[:, i])
-        heights_of = [s[0, 1] for s in display.intervals_[column].get_segments()]
+        heights_of = [s[0, 1] for s in display.intervals_[name].get_segments()]
         assert_array_equal(points[:, 1], heights_of)
     assert (display.zero_line_ is not None) == (quantity == "gain")
 
@@ -343,32 +346,15 @@ def test_doubly_robust_can_be_left_out(utilities):
     assert display.ax_.get_xlabel() == "Gain in log-likelihood"
 
 
-def test_utility_from_estimator_and_from_predictions_agree(bits, utilities):
-    X, y, _ = bits
-    one = UtilityDisplay.from_estimator(
-        LogisticRegression(),
-        X,
-        y,
-        propensity=PropensityWeighter(random_state=0),
-        metric="accuracy",
-        scoring=["roc_auc", "accuracy", "neg_log_loss"],
-        n_bootstraps=8,
-        random_state=0,
-    )
-    other = UtilityDisplay.from_predictions(utilities, "accuracy")
-    assert_array_equal(one.estimates, other.estimates)
-    assert_array_equal(one.intervals, other.intervals)
-
-
 def test_without_resamples_there_are_points_alone(utilities):
     ends = [c for c in utilities if c.endswith(("low", "high"))]
     display = UtilityDisplay.from_predictions(utilities.assign(**dict.fromkeys(ends)))
     assert display.intervals_ == {}
-    assert list(display.points_) == COLUMNS[:2]
+    assert list(display.points_) == ESTIMATES[:2]
 
 
 def test_an_interval_need_not_hold_its_estimate(utilities):
-    table = utilities.assign(biased_low=0.7, biased_high=0.8, biased=0.1)
+    table = utilities.assign(biased_low=0.7, biased_high=0.8, biased_value=0.1)
     display = UtilityDisplay.from_predictions(table)
     assert_allclose(display.intervals_["biased"].get_segments()[0][:, 0], [0.7, 0.8])
     assert display.points_["biased"].get_offsets()[0, 0] == pytest.approx(0.1)
@@ -395,13 +381,15 @@ def test_bounds_are_drawn_against_the_odds_ratio():
         VALUES, propensity, odds_ratios=[1, 1.5, 3], sample_weight=weight
     )
     assert display.odds_ratios.tolist() == [1, 1.5, 3]
-    assert_array_equal(display.lower, expected["lower"])
-    assert_array_equal(display.upper, expected["upper"])
+    assert_array_equal(display.lower_bound, expected["lower_bound"])
+    assert_array_equal(display.upper_bound, expected["upper_bound"])
     mean = np.average(VALUES, weights=weight / propensity)
-    assert display.estimate == pytest.approx(mean)
+    assert display.value == pytest.approx(mean)
     assert_allclose(display.line_.get_ydata(), mean)
     corners = display.band_.get_paths()[0].vertices
-    for ratio, low, high in zip(display.odds_ratios, display.lower, display.upper):
+    for ratio, low, high in zip(
+        display.odds_ratios, display.lower_bound, display.upper_bound
+    ):
         here = corners[corners[:, 0] == ratio, 1]
         assert_allclose([here.min(), here.max()], [low, high])
     assert display.ax_.get_xscale() == "log"
@@ -411,8 +399,8 @@ def test_bounds_are_drawn_against_the_odds_ratio():
 
 def test_grid_without_1_keeps_the_estimate():
     display = SensitivityDisplay.from_predictions(VALUES, [0.5] * 8, odds_ratios=[2])
-    assert display.estimate == pytest.approx(VALUES.mean())
-    assert display.lower[0] < display.estimate < display.upper[0]
+    assert display.value == pytest.approx(VALUES.mean())
+    assert display.lower_bound[0] < display.value < display.upper_bound[0]
 
 
 def test_tipping_point_is_marked_where_the_lower_bound_meets_the_threshold():
@@ -421,7 +409,7 @@ def test_tipping_point_is_marked_where_the_lower_bound_meets_the_threshold():
     assert display.tipping_odds_ratio == pytest.approx(4)
     assert_allclose(display.tipping_point_.get_offsets(), [[4, 0]])
     assert_allclose(display.threshold_line_.get_ydata(), 0)
-    assert np.interp(4, display.odds_ratios, display.lower) == pytest.approx(
+    assert np.interp(4, display.odds_ratios, display.lower_bound) == pytest.approx(
         0, abs=1e-3
     )
     assert "reached at an odds ratio of 4" in legend_of(display)
@@ -457,8 +445,8 @@ def test_sensitivity_of_a_classifier_is_about_its_score(bits, clip, weighted):
         propensity=PropensityWeighter(clip=clip, random_state=0),
     ).fit(X, target)
     display = SensitivityDisplay.from_estimator(clf, X, target, sample_weight=weight)
-    assert display.estimate == pytest.approx(clf.score(X, target, weight))
-    assert display.lower[0] == pytest.approx(display.estimate)
+    assert display.value == pytest.approx(clf.score(X, target, weight))
+    assert display.lower_bound[0] == pytest.approx(display.value)
     assert display.ax_.get_ylabel() == "Accuracy"
     rows = X.present[:, 1] & ~np.isnan(target)
     propensity = np.clip(
@@ -473,8 +461,8 @@ def test_sensitivity_of_a_classifier_is_about_its_score(bits, clip, weighted):
         propensity[rows],
         sample_weight=None if weight is None else weight[rows],
     )
-    assert_allclose(display.lower, other.lower)
-    assert_allclose(display.upper, other.upper)
+    assert_allclose(display.lower_bound, other.lower_bound)
+    assert_allclose(display.upper_bound, other.upper_bound)
 
 
 def test_a_propensity_that_requires_more_than_the_classifier_uses(bits):
@@ -484,7 +472,7 @@ def test_a_propensity_that_requires_more_than_the_classifier_uses(bits):
     )
     clf.set_params(propensity__required=["x1", "x2"]).fit(X, y)
     display = SensitivityDisplay.from_estimator(clf, X, y)
-    assert display.estimate == pytest.approx(clf.score(X, y))
+    assert display.value == pytest.approx(clf.score(X, y))
 
 
 # -- all -----------------------------------------------------------------------------
@@ -584,7 +572,7 @@ for call in [
     display.plot,
     lambda: PropensityDisplay.from_predictions([True], [0.5]),
     lambda: BalanceDisplay.from_predictions(None),
-    lambda: UtilityDisplay.from_estimator(None, None, None),
+    lambda: UtilityDisplay.from_predictions(None),
     lambda: SensitivityDisplay.from_predictions([1], [0.5]),
 ]:
     try:
@@ -666,15 +654,10 @@ def test_errors_of_utilities(utilities):
         UtilityDisplay.from_predictions(values)
     with pytest.raises(ValueError, match=r"Got metric=None, expected one of \[\]"):
         UtilityDisplay.from_predictions(values.iloc[:0])
-    with pytest.raises(ValueError, match="expected 'dr_low' among them"):
-        UtilityDisplay.from_predictions(utilities.drop(columns="dr_low"))
+    with pytest.raises(ValueError, match="expected 'doubly_robust_low' among them"):
+        UtilityDisplay.from_predictions(utilities.drop(columns="doubly_robust_low"))
     with pytest.raises(TypeError, match="Got a tuple, expected the DataFrame of"):
         UtilityDisplay.from_predictions((utilities, None))
-    # Before anything is computed: there are no data here.
-    with pytest.raises(ValueError, match="Got quantity='loss', expected one of"):
-        UtilityDisplay.from_estimator(None, None, None, quantity="loss")
-    with pytest.raises(ValueError, match="Got return_scores=True, expected False"):
-        UtilityDisplay.from_estimator(None, None, None, return_scores=True)
 
 
 def test_errors_of_sensitivity(bits):
@@ -695,3 +678,22 @@ def test_errors_of_sensitivity(bits):
     with pytest.raises(ValueError, match="Got threshold=nan, expected a finite number"):
         SensitivityDisplay.from_predictions([1, 0], [0.5, 0.5], threshold=np.nan)
     assert not plt.get_fignums()
+
+
+# -- keyword arguments ---------------------------------------------------------------
+
+
+def test_keyword_arguments_reach_matplotlib(bits, utilities):
+    X, y, weighter = bits
+    overlap = PropensityDisplay.from_estimator(weighter, X, edgecolor="red", alpha=0.5)
+    for bar in (overlap.bars_observed_[0], overlap.bars_missing_[0]):
+        assert bar.get_edgecolor() == matplotlib.colors.to_rgba("red", 0.5)
+    curve = PropensityDisplay.from_estimator(weighter, X, kind="calibration")
+    assert curve.plot(kind="calibration", color="red").errorbar_[0].get_color() == "red"
+    balance = BalanceDisplay.from_estimator(weighter, X, marker="s", zorder=7)
+    assert balance.before_.get_zorder() == balance.after_.get_zorder() == 7
+    clf = IPWMultimodalClassifier(LogisticRegression(), use=["x2"]).fit(X, y)
+    bounds = SensitivityDisplay.from_estimator(clf, X, y, alpha=0.9)
+    assert bounds.band_.get_alpha() == 0.9
+    utility = UtilityDisplay.from_predictions(utilities, s=99)
+    assert [p.get_sizes().tolist() for p in utility.points_.values()] == [[99]] * 2

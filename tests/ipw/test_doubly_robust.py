@@ -110,7 +110,7 @@ def test_propensities_of_one_leave_the_word_to_the_models(first):
 def test_either_model_suffices_from_end_to_end(classifier, outcome_model):
     """With fitted models and for every mean-type metric."""
     template = PropensityWeighter(classifier, covariates=["c"], random_state=0)
-    errors = {"biased": [], "corrected": [], "doubly_robust": []}
+    errors = {"biased_value": [], "value": [], "doubly_robust_value": []}
     for seed in range(3):
         rng = np.random.default_rng(seed)
         c, x = rng.uniform(-1, 1, size=6000), rng.normal(size=6000)
@@ -131,12 +131,12 @@ def test_either_model_suffices_from_end_to_end(classifier, outcome_model):
         for name, parts in errors.items():
             parts.append(table[name] - truth)
     bias = {name: np.mean(parts, axis=0) for name, parts in errors.items()}
-    assert bias["biased"][0] > 0.04
-    assert (np.abs(bias["biased"]) > 0.02).all()
+    assert bias["biased_value"][0] > 0.04
+    assert (np.abs(bias["biased_value"]) > 0.02).all()
     if outcome_model is None:
         # The weights say nothing.
-        assert (np.abs(bias["corrected"]) > 0.7 * np.abs(bias["biased"])).all()
-    share = np.abs(bias["doubly_robust"]) / np.abs(bias["biased"])
+        assert (np.abs(bias["value"]) > 0.7 * np.abs(bias["biased_value"])).all()
+    share = np.abs(bias["doubly_robust_value"]) / np.abs(bias["biased_value"])
     assert (share < 0.2).all()
 
 
@@ -179,10 +179,10 @@ def test_outcome_models_of_the_user(small):
     table = run(
         small, outcome_model=LinearRegression(), scoring=["roc_auc", "accuracy"]
     )
-    assert (table.doubly_robust.notna() == (table.metric == "accuracy")).all()
+    assert (table.doubly_robust_value.notna() == (table.metric == "accuracy")).all()
     # What is known of all rows needs no model.
     row = table[(table.subset == "a") & (table.metric == "accuracy")].iloc[0]
-    assert row.doubly_robust == pytest.approx(row.corrected)
+    assert row.doubly_robust_value == pytest.approx(row.value)
 
 
 @pytest.mark.parametrize("outcome_model", [None, LinearRegression()], ids=str)
@@ -202,10 +202,14 @@ def test_weights_reach_a_pipeline_and_nothing_else_is_silent(small):
     s = np.random.default_rng(1).uniform(0.5, 2.0, size=500)
     pipeline = make_pipeline(StandardScaler(), LinearRegression())
     table = run(small, sample_weight=s, outcome_model=pipeline)
-    assert table.doubly_robust.notna().all()
+    assert table.doubly_robust_value.notna().all()
     with pytest.raises(TypeError, match="expected an estimator whose fit takes sample"):
         run(small, sample_weight=s, outcome_model=KNeighborsRegressor())
-    assert run(small, outcome_model=KNeighborsRegressor()).doubly_robust.notna().all()
+    assert (
+        run(small, outcome_model=KNeighborsRegressor())
+        .doubly_robust_value.notna()
+        .all()
+    )
 
     class Nothing(LinearRegression):
         def predict(self, X):
@@ -225,8 +229,8 @@ def test_values_stay_inside_the_metric(small):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OverlapWarning)
         table = run((frame[few], y[few], modalities), outcome_model=Wild(), cv=2)
-    assert table[table.metric == "accuracy"].doubly_robust.between(-1, 1).all()
-    assert (table[table.quantity == "value"].doubly_robust <= 1).all()
+    assert table[table.metric == "accuracy"].doubly_robust_value.between(-1, 1).all()
+    assert (table[table.quantity == "value"].doubly_robust_value <= 1).all()
 
 
 def test_a_kernel_of_many_rows_is_taught_by_a_draw(monkeypatch):
@@ -314,7 +318,7 @@ def test_few_groups_in_a_single_split(small, n_groups):
     groups = np.where(tested, np.arange(500) % n_groups, 9)
     cv = [(np.flatnonzero(~tested), np.flatnonzero(tested))]
     table = run(small, cv=cv, groups=groups)
-    assert table.doubly_robust.notna().all()
+    assert table.doubly_robust_value.notna().all()
 
 
 def test_groups_reach_the_models_of_the_loss(small):

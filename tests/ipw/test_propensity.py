@@ -18,6 +18,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 
 from skmissing import IPWMultimodalClassifier, MultimodalData, PropensityWeighter
+from skmissing._estimation import _tuned_logistic
 from skmissing._estimation._resampling import effective_sample_size
 from skmissing.datasets import load_heart, make_bitwise
 from skmissing.exceptions import (
@@ -25,7 +26,7 @@ from skmissing.exceptions import (
     NoCovariateWarning,
     OverlapWarning,
 )
-from skmissing.ipw import _logistic, make_ipw_scorer, modality_utility
+from skmissing.ipw import make_ipw_scorer, modality_utility
 
 # No penalty. Coded categories are collinear, which this solver does not mind.
 PLAIN = LogisticRegression(C=np.inf, tol=1e-12, max_iter=10_000)
@@ -450,7 +451,7 @@ def test_penalty_has_the_smallest_log_loss():
     seen = rng.random(200) < expit(2 * x[:, 0])
     X = MultimodalData({"a": x, "b": rng.normal(size=(200, 1))}).hide({"b": ~seen})
     model = PropensityWeighter(random_state=0).fit(X).models_[0]
-    assert model.alpha_ == _logistic.ALPHAS[np.argmin(model.log_loss_)]
+    assert model.alpha_ == _tuned_logistic.PROPENSITY_ALPHAS[np.argmin(model.log_loss_)]
     assert 1e-3 <= model.alpha_ < 1
     assert model.log_loss_[0] > model.log_loss_.min() + 0.1
     # The held-out loss is a loss: that of the marginal rate is about log 2.
@@ -460,7 +461,7 @@ def test_penalty_has_the_smallest_log_loss():
 def test_tuning_looks_at_a_part_of_many_rows(monkeypatch):
     frame, _ = mar_frame(4000)
     whole = PropensityWeighter(modalities=MODALITIES, random_state=0).fit(frame)
-    monkeypatch.setattr(_logistic, "TUNING_ROWS", 500)
+    monkeypatch.setattr(_tuned_logistic, "TUNING_ROWS", 500)
     part = PropensityWeighter(modalities=MODALITIES, random_state=0).fit(frame)
     assert part.models_[0].log_loss_.min() != whole.models_[0].log_loss_.min()
     # The fit itself sees all rows.

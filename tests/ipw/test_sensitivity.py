@@ -31,8 +31,8 @@ def test_bounds_are_the_extremes_over_all_vertices(seed, binary, ratio):
         z = np.where(corner, high, low)
         means.append(z @ v / z.sum())
     table = sensitivity_bounds(v, p, odds_ratios=[ratio], sample_weight=s)
-    assert table.loc[ratio, "lower"] == pytest.approx(min(means), abs=1e-12)
-    assert table.loc[ratio, "upper"] == pytest.approx(max(means), abs=1e-12)
+    assert table.loc[ratio, "lower_bound"] == pytest.approx(min(means), abs=1e-12)
+    assert table.loc[ratio, "upper_bound"] == pytest.approx(max(means), abs=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -44,7 +44,7 @@ def test_bounds_of_many_rows_against_a_linear_program(seed):
     n = len(v)
     bounds = np.block([[np.eye(n), -high[:, None]], [-np.eye(n), low[:, None]]])
     table = sensitivity_bounds(v, p, odds_ratios=[ratio], sample_weight=s)
-    for sign, column in [(1, "lower"), (-1, "upper")]:
+    for sign, column in [(1, "lower_bound"), (-1, "upper_bound")]:
         found = linprog(
             sign * np.r_[v, 0.0], A_ub=bounds, b_ub=np.zeros(2 * n),
             A_eq=[np.r_[np.ones(n), 0.0]], b_eq=[1.0], bounds=(0, None),
@@ -58,10 +58,10 @@ def test_at_one_the_bounds_are_the_weighted_mean_and_then_they_widen():
     table = sensitivity_bounds(v, p, odds_ratios=grid, sample_weight=s)
     mean = np.average(v, weights=s / p)
     np.testing.assert_allclose(table.loc[1.0], mean, rtol=1e-12)
-    assert (np.diff(table["lower"]) < 0).all()
-    assert (np.diff(table["upper"]) > 0).all()
-    assert table["lower"].min() >= v.min()
-    assert table["upper"].max() <= v.max()
+    assert (np.diff(table["lower_bound"]) < 0).all()
+    assert (np.diff(table["upper_bound"]) > 0).all()
+    assert table["lower_bound"].min() >= v.min()
+    assert table["upper_bound"].max() <= v.max()
     same = sensitivity_bounds(v, p, odds_ratios=grid, sample_weight=7 * s)
     np.testing.assert_allclose(same, table, rtol=1e-12)
     # Sure to be observed: nothing to be wrong about.
@@ -83,11 +83,11 @@ def test_the_worst_error_is_the_bound():
     weighted = np.average(v[seen], weights=1 / truth[seen])
     # High values seem more likely to be observed than they are: too little weight.
     worst = bounds(np.where(v > weighted, 2.0, 0.5))
-    assert worst.loc[2.0, "upper"] == pytest.approx(weighted, abs=1e-12)
-    assert worst.loc[1.0, "upper"] < weighted - 0.1
+    assert worst.loc[2.0, "upper_bound"] == pytest.approx(weighted, abs=1e-12)
+    assert worst.loc[1.0, "upper_bound"] < weighted - 0.1
     for _ in range(20):
         table = bounds(np.exp(rng.uniform(-np.log(2), np.log(2), size=5000)))
-        assert table.loc[2.0, "lower"] < weighted < table.loc[2.0, "upper"]
+        assert table.loc[2.0, "lower_bound"] < weighted < table.loc[2.0, "upper_bound"]
 
 
 @pytest.mark.parametrize("binary", [False, True])
@@ -98,7 +98,7 @@ def test_tipping_point_is_where_the_lower_bound_meets_the_threshold(seed, binary
     ratio = tipping_odds_ratio(v, p, threshold=threshold, sample_weight=s)
     table = sensitivity_bounds(v, p, odds_ratios=[ratio], sample_weight=s)
     assert ratio > 1
-    assert table["lower"].iloc[0] == pytest.approx(threshold, abs=1e-10)
+    assert table["lower_bound"].iloc[0] == pytest.approx(threshold, abs=1e-10)
 
 
 def test_limits_of_the_tipping_point():
@@ -118,10 +118,10 @@ def test_bootstrap_interval():
     w = 1 / p
     mean = np.average(v, weights=w)
     error = np.sqrt((w**2 * (v - mean) ** 2).sum()) / w.sum()
-    width = table.loc[1.0, "upper_interval"] - table.loc[1.0, "lower_interval"]
+    width = table.loc[1.0, "high"] - table.loc[1.0, "low"]
     assert width == pytest.approx(2 * 1.645 * error, rel=0.2)
-    assert (table["lower_interval"] < table["lower"]).all()
-    assert (table["upper_interval"] > table["upper"]).all()
+    assert (table["low"] < table["lower_bound"]).all()
+    assert (table["high"] > table["upper_bound"]).all()
     again = sensitivity_bounds(v, p, random_state=0, **options)
     np.testing.assert_array_equal(again, table)
     # Twins that are drawn together say as much as one row of each pair.

@@ -123,8 +123,8 @@ def test_gains_agree_with_the_exact_values(gate):
             propensity=QUICK, random_state=seed,
         )  # fmt: skip
         gains = [pick(table, "x2", "x1"), pick(table, "x1+x2", "x2")]
-        corrected.append([g.corrected for g in gains])
-        biased.append([g.biased for g in gains])
+        corrected.append([g.value for g in gains])
+        biased.append([g.biased_value for g in gains])
     loss = bunch.oracle["true"]
     exact = [
         loss["best_log_loss_x1"] - loss["best_log_loss_x2"],
@@ -274,7 +274,7 @@ def test_every_value_by_hand(mixed):
             row = pick(table, subset, baseline, name)
             if np.isnan(value):
                 continue
-            assert row.corrected == pytest.approx(value - less.get(name, 0), abs=1e-6)
+            assert row.value == pytest.approx(value - less.get(name, 0), abs=1e-6)
             assert row.n_observed == rows.sum()
             ess = weight[rows].sum() ** 2 / (weight[rows] ** 2).sum()
             assert row.effective_sample_size == pytest.approx(ess, rel=1e-6)
@@ -295,7 +295,7 @@ def test_folds_are_shared_and_scores_can_be_had(mixed):
     rows = scores.rows("accuracy", "a+b+c", ["a", "c"])
     gain = pick(table, "a+b+c", "a+c", "accuracy")
     mean = np.average(rows.score, weights=rows.sample_weight / rows.propensity)
-    assert mean == pytest.approx(gain.corrected)
+    assert mean == pytest.approx(gain.value)
     assert len(rows) == gain.n_observed
     assert set(rows.score.unique()) <= {-1.0, 0.0, 1.0}
     value = scores.rows("neg_log_loss", "a")
@@ -304,7 +304,7 @@ def test_folds_are_shared_and_scores_can_be_had(mixed):
     tip = gain.tipping_odds_ratio
     if np.isfinite(tip) and tip > 1:
         bound = sensitivity_bounds(rows.score, rows.propensity, odds_ratios=[tip])
-        assert bound["lower"].iloc[0] == pytest.approx(0, abs=1e-9)
+        assert bound["lower_bound"].iloc[0] == pytest.approx(0, abs=1e-9)
     assert np.isnan(pick(table, "a", "", "accuracy").tipping_odds_ratio)
     assert np.isnan(pick(table, "a+b", "a", "roc_auc_ovr").tipping_odds_ratio)
     assert len(scores.models[("a", "b"), "ipw"]) == 5
@@ -327,11 +327,11 @@ def test_two_by_two_switches():
                 random_state=0,
             )  # fmt: skip
             row = pick(table, "x2")
-            values[training, evaluation] = row.corrected
-            assert np.isnan(row.doubly_robust) != evaluation
+            values[training, evaluation] = row.value
+            assert np.isnan(row.doubly_robust_value) != evaluation
             # Without any correction this is the biased value.
             if not training and not evaluation:
-                assert row.corrected == row.biased
+                assert row.value == row.biased_value
     assert values[False, True] < values[False, False] - 0.1
     assert len({round(v, 6) for v in values.values()}) >= 2
 
@@ -363,7 +363,7 @@ def test_other_metrics_and_forms_of_scoring(mixed):
     assert table.metric.unique().tolist() == ["ap", "f1", "hits"]
     reference = modality_utility(TREE, frame, y == "x", **options, scoring="accuracy")
     np.testing.assert_allclose(
-        table[table.metric == "hits"].corrected, reference.corrected, atol=0.01
+        table[table.metric == "hits"].value, reference.value, atol=0.01
     )
     assert table.std_error.notna().all()
     default = modality_utility(TREE, frame, y == "x", **options)
@@ -384,7 +384,7 @@ def test_average_precision_by_hand(mixed):
         test = scores.folds == k
         p = model.predict_proba(frame[test])[:, 1]
         found.append(average_precision_score((y == "x")[test], p) * test.sum())
-    assert table.corrected[0] == pytest.approx(sum(found) / len(y))
+    assert table.value[0] == pytest.approx(sum(found) / len(y))
 
 
 # -- bootstrap -------------------------------------------------------------------------
@@ -400,7 +400,7 @@ def test_intervals_repeat_for_any_number_of_jobs(mixed):
     two = modality_utility(LINEAR, frame, y, random_state=0, n_jobs=2, **options)
     other = modality_utility(LINEAR, frame, y, random_state=1, **options)
     pd.testing.assert_frame_equal(one, two)
-    assert np.abs(one.corrected - other.corrected).max() > 1e-6
+    assert np.abs(one.value - other.value).max() > 1e-6
     np.random.seed(5)
     again = modality_utility(LINEAR, frame, y, random_state=0, **options)
     pd.testing.assert_frame_equal(one, again)
@@ -417,7 +417,7 @@ def test_standard_error_of_a_mean_by_formula():
         random_state=0,
     )  # fmt: skip
     row = table.iloc[0]
-    error = np.sqrt(row.corrected * (1 - row.corrected) / n)
+    error = np.sqrt(row.value * (1 - row.value) / n)
     assert row.std_error == pytest.approx(error, rel=0.1)
     assert row.high - row.low == pytest.approx(2 * 1.645 * error, rel=0.1)
     groups = np.repeat(np.arange(n // 4), 4)
@@ -439,7 +439,7 @@ def test_error_of_the_corrected_value_is_that_over_data_sets():
             propensity=QUICK, random_state=0, n_bootstraps=n_bootstraps,
         ).iloc[0]  # fmt: skip
 
-    found = [run(100 + seed, 0).corrected for seed in range(30)]
+    found = [run(100 + seed, 0).value for seed in range(30)]
     errors = [run(seed, 60).std_error for seed in range(3)]
     # The standard deviation of 30 numbers has an error of 13%.
     assert np.mean(errors) == pytest.approx(np.std(found, ddof=1), rel=0.35)
@@ -487,7 +487,7 @@ def test_missing_labels_and_heart():
     assert pick(table, "history").n_observed == known.sum()
     gain = pick(table, "history+imaging", "history")
     assert gain.effective_sample_size < gain.n_observed
-    assert table.doubly_robust.notna().all()
+    assert table.doubly_robust_value.notna().all()
 
 
 def test_a_weighted_classifier_brings_its_own_settings(mixed):
@@ -523,7 +523,7 @@ def test_row_weights_repeat_and_drop_rows():
         TREE, bunch.data[again], bunch.target[again], cv=GroupKFold(3),
         groups=folds[again], **options,
     )  # fmt: skip
-    for column in ("biased", "corrected", "doubly_robust"):
+    for column in ("biased_value", "value", "doubly_robust_value"):
         np.testing.assert_allclose(a[column], b[column], rtol=1e-4, atol=1e-5)
 
 
@@ -572,7 +572,7 @@ def test_errors(mixed):
         LINEAR, hidden, y, subsets=["b", "c"], scoring="accuracy", random_state=0,
         **{**options, "n_bootstraps": 3},
     )  # fmt: skip
-    assert table.corrected.notna().tolist() == [True, True, False]
+    assert table.value.notna().tolist() == [True, True, False]
     assert table.n_observed.iloc[2] == 0
     assert table.std_error.isna().iloc[2]
 
@@ -587,7 +587,7 @@ def test_splitters_of_scikit_learn_and_ours(mixed):
     ours = ObservedStratifiedKFold(3, modalities=modalities, random_state=0)
     for cv in (ours, StratifiedKFold(3), KFold(3)):
         table = modality_utility(LINEAR, frame, y, cv=cv, **options)
-        assert table.corrected.notna().all()
+        assert table.value.notna().all()
 
 
 def test_warnings_come_once_and_the_bar_shows(mixed, capsys):
@@ -632,9 +632,9 @@ def test_a_single_split_evaluates_the_rows_it_holds_out():
         values[subset] = np.average(right, weights=weight[rows])
     gain = table[(table.quantity == "gain") & (table.metric == "accuracy")].iloc[0]
     expected = values["x1", "x2"] - values[("x1",)]
-    np.testing.assert_allclose(gain.corrected, expected, atol=1e-12)
+    np.testing.assert_allclose(gain.value, expected, atol=1e-12)
     assert gain.n_observed == rows.sum()
-    assert np.isfinite(table.doubly_robust[table.metric != "roc_auc"]).all()
+    assert np.isfinite(table.doubly_robust_value[table.metric != "roc_auc"]).all()
     assert (table.std_error > 0).any()
     assert set(scores.rows("accuracy", "x1").index) <= set(np.flatnonzero(test))
 
@@ -695,8 +695,8 @@ def test_the_part_of_the_variance_that_folds_share(seed):
         assert found == pytest.approx(expected, abs=0.04)
     # Intervals are inflated alike, from the value itself.
     np.testing.assert_allclose(
-        (wide[["low", "high"]] - wide.corrected[0]) / wide.std_error[0],
-        (tight[["low", "high"]] - tight.corrected[0]) / tight.std_error[0],
+        (wide[["low", "high"]] - wide.value[0]) / wide.std_error[0],
+        (tight[["low", "high"]] - tight.value[0]) / tight.std_error[0],
     )
 
 
@@ -746,8 +746,8 @@ def test_intervals_stay_inside_the_metric():
         random_state=0, scoring=["accuracy", "roc_auc", "neg_brier_score"],
     )  # fmt: skip
     assert (table.high <= [1, 1, 0]).all()
-    assert (table.low < table.corrected).all()
-    assert (table.high > table.corrected).all()
+    assert (table.low < table.value).all()
+    assert (table.high > table.value).all()
 
 
 def test_folds_hardly_matter_for_a_few_parameters():
@@ -761,8 +761,10 @@ def test_folds_hardly_matter_for_a_few_parameters():
     assert len(ratio) == 5
     assert (ratio >= 1).all()
     assert (ratio < 1.1).all()
-    pd.testing.assert_series_equal(wide.corrected, tight.corrected)
-    assert (wide.dr_std_error.dropna() >= tight.dr_std_error.dropna()).all()
+    pd.testing.assert_series_equal(wide.value, tight.value)
+    assert (
+        wide.doubly_robust_std_error.dropna() >= tight.doubly_robust_std_error.dropna()
+    ).all()
 
 
 @pytest.mark.parametrize(
@@ -851,7 +853,7 @@ def test_intervals_hold_for_models_that_remember_rows():
                 fold_dependence=name != "tight", random_state=seed,
             )  # fmt: skip
             # Labels are coins: every model is right half of the time.
-            errors.append(table.corrected[0] - 0.5)
+            errors.append(table.value[0] - 0.5)
             said.append(table.std_error[0])
         ratio[name] = np.sqrt(np.mean(np.square(errors)) / np.mean(np.square(said)))
     assert ratio["tight"] > 1.2

@@ -15,9 +15,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures
 
 from skmissing import MultimodalData, PIDEstimator, PropensityWeighter
+from skmissing._estimation import _tuned_logistic
 from skmissing.datasets import make_bitwise
 from skmissing.exceptions import UncertifiedWarning
-from skmissing.pid import _logistic, _results
+from skmissing.pid import _results
 from skmissing.pid.coupling import _net as _coupling_net
 from skmissing.pid.coupling import _tables as _coupling
 from skmissing.pid.coupling._net import PairNet, train_coupling
@@ -74,7 +75,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(_coupling_net, "N_STEPS", 25)
     monkeypatch.setattr(_results, "NET_TOLERANCE", np.inf)
     # Three penalties, as the posteriors are not what is tested either.
-    monkeypatch.setattr(_logistic, "ALPHAS", _logistic.ALPHAS[::3])
+    monkeypatch.setattr(_tuned_logistic, "ALPHAS", _tuned_logistic.ALPHAS[::3])
 
 
 # -- values ---------------------------------------------------------------------------

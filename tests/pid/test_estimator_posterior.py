@@ -13,9 +13,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import SplineTransformer, StandardScaler
 
 from skmissing import MultimodalData, PIDEstimator, PropensityWeighter
+from skmissing._estimation._tuned_logistic import ALPHAS, PenaltySearch, RidgeLogistic
 from skmissing.baselines import FusionClassifier
 from skmissing.pid import broja
-from skmissing.pid._logistic import ALPHAS, PenaltySearch, RidgeLogistic
 from skmissing.pid._posterior import EXPONENTS, calibrate, quantise
 
 NOISE = {"method": "posterior", "random_state": 0}

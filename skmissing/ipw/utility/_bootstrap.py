@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,11 +14,19 @@ from .._sensitivity import tipping_odds_ratio
 from ._fold_covariance import variance_inflation
 from ._terms import Propensities, TermValues, UtilityTerm, resample
 
-# Column of each estimate in the table, and how the columns of its interval begin.
+
+class Estimate(NamedTuple):
+    """Fields of TermValues, and how the columns of the table begin."""
+
+    field: str
+    drop: str
+    prefix: str
+
+
 ESTIMATES = (
-    ("biased", "biased_", "biased_drop"),
-    ("corrected", "", "corrected_drop"),
-    ("doubly_robust", "dr_", "corrected_drop"),
+    Estimate("biased", "biased_drop", "biased_"),
+    Estimate("corrected", "corrected_drop", ""),
+    Estimate("doubly_robust", "corrected_drop", "doubly_robust_"),
 )
 
 
@@ -83,10 +91,10 @@ def tabulate(
             "baseline": "+".join(term.baseline),
             "metric": term.metric,
         }
-        for name, prefix, drop in ESTIMATES:
+        for name, drop, prefix in ESTIMATES:
             value = getattr(point, name)[i]
             sample, less = getattr(drawn, name)[:, i], getattr(drawn, drop)[:, i]
-            record[name] = value
+            record[f"{prefix}value"] = value
             error, low, high = _interval(
                 value, sample, less, term, n_folds, confidence_level
             )

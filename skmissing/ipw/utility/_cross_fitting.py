@@ -60,7 +60,7 @@ def cross_fit(
     the predictions of ``fallback`` are used, with a warning.
     """
     rows, folds = plan.rows, plan.folds
-    n, classes = len(rows), rows.classes
+    classes = rows.classes
     tasks = [
         (
             job,
@@ -84,13 +84,11 @@ def cross_fit(
         )
         for (subset, weighting), train, test in tasks
     )
-    out = CrossFitted(
-        {
-            job: Predictions(np.full((n, len(classes)), np.nan), np.full(n, -1))
-            for job in jobs
-        },
-        {job: [] for job in jobs},
-    )
+    shape = len(rows), len(classes)
+    blank = {
+        job: Predictions(np.full(shape, np.nan), np.full(len(rows), -1)) for job in jobs
+    }
+    out = CrossFitted(blank, {job: [] for job in jobs})
     missed = 0
     for (job, _, tested), (model, proba, labels) in zip(
         tasks, progress(results, len(tasks))
@@ -100,10 +98,7 @@ def cross_fit(
             model is None
             or len(model.classes_) < min(len(m.classes_) for m in fallback.models[job])
         ):
-            spare = fallback.predictions[job]
-            known.predicted[tested] = spare.predicted[tested]
-            if known.proba is not None and spare.proba is not None:
-                known.proba[tested] = spare.proba[tested]
+            _copy(fallback.predictions[job], known, tested)
             missed += 1
             continue
         known.predicted[tested] = np.searchsorted(classes, labels)
@@ -123,6 +118,13 @@ def cross_fit(
             FoldDependenceWarning,
         )
     return out
+
+
+def _copy(source: Predictions, target: Predictions, rows: np.ndarray) -> None:
+    """Take the predictions of some rows from an earlier model."""
+    target.predicted[rows] = source.predicted[rows]
+    if target.proba is not None and source.proba is not None:
+        target.proba[rows] = source.proba[rows]
 
 
 def _fit_fold(

@@ -35,8 +35,8 @@ def are_decisions(predictions: Predictions) -> bool:
     """Whether a model only ever predicts 0 or 1, so that its probabilities jump."""
     if predictions.proba is None:
         return True
-    said = predictions.proba[predictions.predicted >= 0]
-    return bool(((said == 0) | (said == 1)).all())
+    proba = predictions.proba[predictions.predicted >= 0]
+    return bool(((proba == 0) | (proba == 1)).all())
 
 
 def variance_inflation(

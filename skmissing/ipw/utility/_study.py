@@ -10,7 +10,7 @@ import numpy as np
 
 from ..._estimation._folds import Folds, observed_rows, split_rows, split_tested
 from ..._estimation._rows import LabelledRows, check_partial_rows
-from ..._utils._random import draw_seed
+from ..._utils._random import draw_seed, local_random_state
 from ...modalities._validation import ColumnHolder, check_multimodal
 from .._classifier import IPWMultimodalClassifier
 from .._propensity import make_weighter
@@ -23,6 +23,20 @@ from ._reweighted_metrics import resolve_metrics
 from ._terms import Propensities, Signed, TermValues, UtilityTerm, Variant
 
 Outcomes = dict[Subset, dict[str, np.ndarray]]
+
+
+class StudySettings(NamedTuple):
+    """Parameters of modality_utility that a study is set up with."""
+
+    subsets: Any
+    scoring: Any
+    cv: Any
+    outcome_model: Any
+    correct_training: bool
+    correct_evaluation: bool
+    n_jobs: int | None
+    verbose: int
+    random_state: Any
 
 
 class Fits(NamedTuple):
@@ -55,28 +69,23 @@ class UtilityStudy:
         template: IPWMultimodalClassifier,
         X: Any,
         y: Any,
-        *,
-        subsets: Any,
-        scoring: Any,
-        cv: Any,
-        sample_weight: Any,
-        groups: Any,
-        outcome_model: Any,
-        n_jobs: int | None,
-        **settings: Any,
+        settings: StudySettings,
+        sample_weight: Any = None,
+        groups: Any = None,
     ) -> UtilityStudy:
         """Check what the user gave, and model what is missing."""
         data = check_multimodal(
             ColumnHolder(), X, template.modalities, reset=True, numeric=False
         )
         rows = check_partial_rows(template, data, y, sample_weight, groups)
-        sets = resolve_subsets(subsets, data.names)
-        metrics = resolve_metrics(scoring, rows.classes)
-        if settings["correct_evaluation"] and any(m.is_mean for m in metrics):
-            check_outcome_model(outcome_model, rows.weight[rows.labelled])
+        sets = resolve_subsets(settings.subsets, data.names)
+        metrics = resolve_metrics(settings.scoring, rows.classes)
+        if settings.correct_evaluation and any(m.is_mean for m in metrics):
+            check_outcome_model(settings.outcome_model, rows.weight[rows.labelled])
+        cv, rng = settings.cv, local_random_state(settings.random_state)
         present = {s: observed_rows(data, s) for s in sets}
         _check_sets(present, rows.labelled, "Got no")
-        folds = split_rows(cv, X, y, rows, settings["rng"])
+        folds = split_rows(cv, X, y, rows, rng)
         tested = rows.labelled & folds.tested
         _check_sets(present, tested, f"Got cv={cv!r} that tests no")
         unions = {frozenset(s) for s in sets}
@@ -86,9 +95,17 @@ class UtilityStudy:
             for union in sorted(unions, key=sorted)
             if (observed_rows(data, sorted(union)) & tested).any()
         }
-        plan = FitPlan(template, X, y, rows, folds, present, n_jobs)
-        designs = _share_designs(propensities)
-        return cls(plan, sets, metrics, designs, outcome_model, **settings)
+        return cls(
+            FitPlan(template, X, y, rows, folds, present, settings.n_jobs),
+            sets,
+            metrics,
+            _share_designs(propensities),
+            outcome_model=settings.outcome_model,
+            chosen="ipw" if settings.correct_training else "none",
+            correct_evaluation=settings.correct_evaluation,
+            rng=rng,
+            progress=Progress(settings.verbose),
+        )
 
     @property
     def pairs(self) -> list[tuple[Subset, Subset]]:

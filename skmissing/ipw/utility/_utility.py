@@ -5,12 +5,11 @@ from __future__ import annotations
 from numbers import Integral, Real
 from typing import Any
 
-from ..._utils._random import local_random_state
 from ..._utils._sklearn_compat import HasMethods, Interval, validate_params
 from .._classifier import IPWMultimodalClassifier
 from .._propensity import PropensityWeighter
-from ._bootstrap import Progress, tabulate
-from ._study import UtilityStudy
+from ._bootstrap import tabulate
+from ._study import StudySettings, UtilityStudy
 from ._terms import evaluate_terms
 from ._utility_scores import UtilityScores
 
@@ -95,8 +94,8 @@ def modality_utility(
     confidence_level : float, default=0.9
         Of the intervals.
     correct_training, correct_evaluation : bool, default=True
-        Whether the models behind ``corrected`` are trained, and evaluated, with
-        weights. Neither is done for ``biased``.
+        Whether the models behind ``value`` are trained, and evaluated, with weights.
+        Neither is done for ``biased_value``.
     outcome_model : regressor, default=None
         Models the contribution of a row to a mean-type metric, for the doubly robust
         value; has to take sample weights where there are unequal ones. None: boosted
@@ -120,12 +119,14 @@ def modality_utility(
     table : DataFrame
         One row per set and metric (``quantity`` "value"), then one per pair of sets and
         metric ("gain", of ``subset`` over ``baseline``; every pair, the larger set as
-        ``subset`` where one holds the other). Sets are names joined by "+". ``biased``,
-        ``corrected`` and ``doubly_robust`` (mean-type metrics only) have columns for
-        the bootstrap standard error and the interval; ``n_observed`` and
-        ``effective_sample_size`` are the rows behind them; ``tipping_odds_ratio`` is
-        the sensitivity at which a corrected gain stops being positive, see
-        :func:`~skmissing.ipw.tipping_odds_ratio`; NaN without ``correct_evaluation``.
+        ``subset`` where one holds the other). Sets are names joined by "+".
+        ``value``, ``std_error``, ``low`` and ``high`` are the corrected estimate, its
+        bootstrap standard error and its interval. The same columns exist with the
+        prefix ``biased_``, and with ``doubly_robust_`` for mean-type metrics.
+        ``n_observed`` and ``effective_sample_size`` are the rows behind them;
+        ``tipping_odds_ratio`` is the sensitivity at which a corrected gain stops being
+        positive, see :func:`~skmissing.ipw.tipping_odds_ratio`; NaN without
+        ``correct_evaluation``.
     scores : UtilityScores
         Only with ``return_scores=True``.
 
@@ -194,24 +195,21 @@ def modality_utility(
     ...     LogisticRegression(), X, y, propensity=PropensityWeighter(random_state=0),
     ...     scoring="roc_auc", n_bootstraps=0, random_state=0,
     ... )
-    >>> table[["subset", "baseline", "biased", "corrected"]].round(2)
-      subset baseline  biased  corrected
-    0     x1             0.84       0.84
-    1     x2             0.92       0.84
-    2  x1+x2             1.00       1.00
-    3     x2       x1    0.24       0.00
-    4  x1+x2       x1    0.33       0.16
-    5  x1+x2       x2    0.08       0.16
+    >>> table[["subset", "baseline", "biased_value", "value"]].round(2)
+      subset baseline  biased_value  value
+    0     x1                   0.84   0.84
+    1     x2                   0.92   0.84
+    2  x1+x2                   1.00   1.00
+    3     x2       x1          0.24   0.00
+    4  x1+x2       x1          0.33   0.16
+    5  x1+x2       x2          0.08   0.16
     """
     template = _make_template(estimator, propensity, modalities)
-    study = UtilityStudy.check(
-        template, X, y, subsets=subsets, scoring=scoring, cv=cv,
-        sample_weight=sample_weight, groups=groups, outcome_model=outcome_model,
-        n_jobs=n_jobs,
-        chosen="ipw" if correct_training else "none",
-        correct_evaluation=correct_evaluation,
-        rng=local_random_state(random_state), progress=Progress(verbose),
+    settings = StudySettings(
+        subsets, scoring, cv, outcome_model, correct_training, correct_evaluation,
+        n_jobs=n_jobs, verbose=verbose, random_state=random_state,
     )  # fmt: skip
+    study = UtilityStudy.check(template, X, y, settings, sample_weight, groups)
     rows, folds = study.plan.rows, study.plan.folds
     fits = study.fit_models(bool(fold_dependence and n_bootstraps))
     outcomes = study.model_outcomes(fits)

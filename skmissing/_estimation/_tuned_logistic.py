@@ -1,0 +1,367 @@
+"""Ridge logistic regression whose penalty has the smallest held-out log-loss.
+
+The default model of posteriors (:class:`PenaltySearch`, one penalty for each outer
+fold) and of propensities (:class:`TunedLogistic`, an estimator).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.linalg import LinAlgWarning
+from scipy.special import log_softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+
+from .._utils._random import local_random_state
+from ._folds import assign_folds
+
+# Ridge penalties, as a multiple of half the squared norm beside the *mean* loss: the
+# choice then depends neither on the number of rows nor on the scale of the weights. The
+# largest leaves hardly anything but the class prior, which is right for noise.
+ALPHAS = tuple(np.logspace(-5, 1, 7))
+# Of propensities, which are rarely noise: weaker ones, in the same number.
+PROPENSITY_ALPHAS = tuple(np.logspace(-6, 0, 7))
+# Where there are too few rows of one kind to hold any out.
+UNTUNED_ALPHA = 1e-2
+# Inner folds where there are too few or too many outer ones to share theirs.
+INNER_FOLDS = 5
+# Rows on which the penalty of a propensity is chosen.
+TUNING_ROWS = 20_000
+# Penalties by which the loss may rise in a row before weaker ones are left untried.
+RISES = 2
+
+
+class Precision(NamedTuple):
+    """Up to how many coefficients Newton steps are taken, and when lbfgs stops.
+
+    Newton steps are exact to the last digits, and cheap for few coefficients.
+    """
+
+    newton_coefficients: int
+    tol: float
+    max_iter: int
+
+
+COARSE = Precision(300, 1e-4, 200)
+# Small propensities become large weights, errors and all.
+FINE = Precision(400, 1e-5, 500)
+
+
+class RidgeLogistic:
+    """Binary or multinomial logistic regression with a fixed ridge penalty.
+
+    ``standardize=False`` is for columns that are standardised already.
+    """
+
+    def __init__(
+        self, alpha: float, *, standardize: bool = True, precision: Precision = COARSE
+    ) -> None:
+        self.alpha = alpha
+        self.standardize = standardize
+        self.precision = precision
+
+    def fit(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        weight: np.ndarray,
+        start: RidgeLogistic | None = None,
+    ) -> RidgeLogistic:
+        """Fit, from the coefficients of another penalty if there is one."""
+        if self.standardize:
+            self._mean = np.average(X, axis=0, weights=weight)
+            deviation = np.sqrt(
+                np.average((X - self._mean) ** 2, axis=0, weights=weight)
+            )
+            # A constant column stays at 0 where it was constant.
+            noise = np.finfo(np.float64).eps * len(X) * np.abs(self._mean)
+            self._scale = np.where(deviation > noise, deviation, np.inf)
+        n_coefficients = X.shape[1] * len(np.unique(y))
+        newton = n_coefficients <= self.precision.newton_coefficients
+        self.model_ = LogisticRegression(
+            C=1.0 / (self.alpha * weight.sum()),
+            solver="newton-cholesky" if newton else "lbfgs",
+            tol=1e-8 if newton else self.precision.tol,
+            max_iter=100 if newton else self.precision.max_iter,
+            warm_start=start is not None,
+        )
+        if start is not None:
+            self.model_.coef_ = start.model_.coef_.copy()
+            self.model_.intercept_ = start.model_.intercept_.copy()
+        with warnings.catch_warnings():
+            # Where columns separate the classes a weak penalty converges slowly; the
+            # tuning then prefers a stronger one.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            warnings.simplefilter("ignore", LinAlgWarning)
+            self.model_.fit(self._columns(X), y, sample_weight=weight)
+        self.classes_ = self.model_.classes_
+        return self
+
+    def _columns(self, X: np.ndarray) -> np.ndarray:
+        return (X - self._mean) / self._scale if self.standardize else X
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """Class probabilities, shape (n, n_classes)."""
+        return self.model_.predict_proba(self._columns(X))
+
+    def predict_log_proba(self, X: np.ndarray) -> np.ndarray:
+        """Logarithms of the class probabilities, shape (n, n_classes)."""
+        score = self.model_.decision_function(self._columns(X))
+        if score.ndim == 1:
+            score = np.column_stack([np.zeros_like(score), score])
+        # In log space a confident model stays finite.
+        return log_softmax(score, axis=1)
+
+    def log_loss(self, X: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
+        """Sum over rows; those of classes without training rows are left out."""
+        at = np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
+        met = self.classes_[at] == y
+        log_proba = self.predict_log_proba(X)[np.arange(len(at)), at]
+        return float(-(weight * met) @ log_proba)
+
+
+def fit_path(
+    X: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray,
+    alphas: Sequence[float],
+    **how: Any,
+) -> Iterator[RidgeLogistic]:
+    """Models from the strongest penalty on: each solution is near the next one."""
+    model = None
+    for alpha in alphas[::-1]:
+        model = RidgeLogistic(alpha, **how).fit(X, y, weight, model)
+        yield model
+
+
+class TunedLogistic(ClassifierMixin, BaseEstimator):
+    """Logistic regression on standardised columns, its ridge penalty tuned in ``fit``.
+
+    ``alpha`` fixes the penalty; ``random_state`` draws folds and the tuning rows.
+    """
+
+    def __init__(self, alpha: float | None = None, random_state: Any = None) -> None:
+        self.alpha = alpha
+        self.random_state = random_state
+
+    def fit(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        sample_weight: np.ndarray | None = None,
+        groups: np.ndarray | None = None,
+    ) -> TunedLogistic:
+        """Choose the penalty and fit; rows of one group stay in one tuning fold."""
+        weight = np.ones(len(y)) if sample_weight is None else sample_weight
+        if self.alpha is None:
+            self.alpha_ = self._tune(X, y, weight, groups)
+        else:
+            self.alpha_ = float(self.alpha)
+        self.model_ = RidgeLogistic(self.alpha_, standardize=False, precision=FINE)
+        self.model_.fit(X, y, weight)
+        self.classes_ = self.model_.classes_
+        return self
+
+    def _tune(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        weight: np.ndarray,
+        groups: np.ndarray | None,
+    ) -> float:
+        rng = local_random_state(self.random_state)
+        if len(y) > TUNING_ROWS:
+            rows = _draw_rows(groups, len(y), rng)
+            if len(np.unique(y[rows])) > 1:
+                X, y, weight = X[rows], y[rows], weight[rows]
+                groups = None if groups is None else groups[rows]
+        n_folds = INNER_FOLDS
+        if groups is not None:
+            n_folds = min(n_folds, len(np.unique(groups)))
+            if n_folds < 2:
+                groups, n_folds = None, INNER_FOLDS
+        strata = np.unique(y, return_inverse=True)[1]
+        folds = assign_folds(strata, n_folds, rng, groups)
+        loss, mass = np.zeros(len(PROPENSITY_ALPHAS)), 0.0
+        for k in range(n_folds):
+            train, test = folds != k, folds == k
+            if not test.any() or len(np.unique(y[train])) < 2:
+                continue
+            mass += weight[test].sum()
+            path = fit_path(
+                X[train], y[train], weight[train], PROPENSITY_ALPHAS,
+                standardize=False, precision=FINE,
+            )  # fmt: skip
+            held_out = [
+                model.log_loss(X[test], y[test], weight[test]) for model in path
+            ]
+            loss += held_out[::-1]
+        if mass == 0:
+            return UNTUNED_ALPHA
+        self.log_loss_ = loss / mass
+        return float(PROPENSITY_ALPHAS[int(np.argmin(loss))])
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """Class probabilities, shape (n, n_classes)."""
+        return self.model_.predict_proba(X)
+
+
+def _draw_rows(
+    groups: np.ndarray | None, n: int, rng: np.random.RandomState
+) -> np.ndarray:
+    """Numbers of about TUNING_ROWS rows; groups are drawn whole."""
+    if groups is None:
+        return rng.choice(n, TUNING_ROWS, replace=False)
+    names, code = np.unique(groups, return_inverse=True)
+    order = rng.permutation(len(names))
+    size = np.bincount(code)[order]
+    taken = order[np.cumsum(size) - size < TUNING_ROWS]
+    return np.flatnonzero(np.isin(code, taken))
+
+
+class PenaltySearch:
+    """Chooses the penalty for any training set out of folds.
+
+    For the outer fold k the penalty has the smallest log-loss when each of the other
+    folds is predicted from the rest of them. The model without the folds j and k
+    serves the choice for both, which halves the work; no model that takes part in the
+    choice for k has seen a row of k.
+
+    Models with many coefficients take seconds, and their best penalties are strong:
+    there one of the other folds is predicted, two outer folds choose for each other
+    from the same models, and penalties are tried from the strongest one on until the
+    loss has risen twice in a row.
+
+    ``trains`` has one mask of training rows for each fold; None stands for all rows of
+    the other folds. ``seed`` draws inner folds where the outer ones cannot serve.
+    """
+
+    def __init__(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        weight: np.ndarray,
+        folds: np.ndarray,
+        groups: np.ndarray | None,
+        seed: int,
+        *,
+        trains: np.ndarray | None = None,
+    ) -> None:
+        self._X, self._y, self._weight, self._folds = X, y, weight, folds
+        self._groups, self._seed, self._trains = groups, seed, trains
+        self._n_folds = int(folds.max()) + 1
+        self._share = trains is None and 3 <= self._n_folds <= 2 * INNER_FOLDS
+        n_coefficients = X.shape[1] * len(np.unique(y))
+        self._wide = n_coefficients > COARSE.newton_coefficients
+        self._descents: dict[tuple[int, int], list[np.ndarray] | None] = {}
+        self._known: dict[frozenset[int], list[RidgeLogistic] | None] = {}
+
+    def choose(self, k: int | None) -> float:
+        """Penalty for the rows out of fold k; None for all rows."""
+        if k is None:
+            train = np.ones(len(self._y), dtype=bool)
+        else:
+            train = self._folds != k if self._trains is None else self._trains[k]
+        if self._wide:
+            return self._choose_wide(k, train)
+        inner = self._inner(train)
+        loss, mass = np.zeros(len(ALPHAS)), 0.0
+        for j in np.unique(inner[train]):
+            held_out = train & (inner == j)
+            if self._share:
+                left_out = frozenset([int(j)] if k is None else [int(j), k])
+                if left_out not in self._known:
+                    self._known[left_out] = self._path(
+                        ~np.isin(self._folds, list(left_out))
+                    )
+                models = self._known[left_out]
+            else:
+                models = self._path(train & ~held_out)
+            if models is None:
+                continue
+            mass += self._weight[held_out].sum()
+            loss += [self._loss(model, held_out) for model in models]
+        if mass == 0:
+            # Too few rows of one class to hold any out.
+            return ALPHAS[-1]
+        return float(ALPHAS[int(np.argmin(loss))])
+
+    def _choose_wide(self, k: int | None, train: np.ndarray) -> float:
+        """Penalty by the loss on one other fold; for all rows, by that on all folds."""
+        losses = []
+        if self._share:
+            for own in range(self._n_folds) if k is None else [k]:
+                other = own ^ 1 if own ^ 1 < self._n_folds else 0
+                pair = (min(own, other), max(own, other))
+                if pair not in self._descents:
+                    tests = [self._folds == j for j in pair]
+                    self._descents[pair] = self._descend(~(tests[0] | tests[1]), tests)
+                found = self._descents[pair]
+                if found is not None:
+                    # The loss on the other fold: that on the own one may not choose.
+                    losses.append(found[pair.index(own if k is None else other)])
+        else:
+            inner = self._inner(train)
+            test = train & (inner == inner[train].min())
+            found = self._descend(train & ~test, [test])
+            losses = [] if found is None else found
+        if not losses:
+            return ALPHAS[-1]
+        return float(ALPHAS[int(np.argmin(np.sum(losses, axis=0)))])
+
+    def _descend(
+        self, train: np.ndarray, tests: list[np.ndarray]
+    ) -> list[np.ndarray] | None:
+        """Loss of every penalty on each test set, infinite for those left untried.
+
+        Each test set stops by its own losses, so that those of one cannot change what
+        the other chooses.
+        """
+        path = self._fits(train)
+        if path is None:
+            return None
+        losses = [np.full(len(ALPHAS), np.inf) for _ in tests]
+        going = [True] * len(tests)
+        for i, model in zip(range(len(ALPHAS))[::-1], path):
+            for t, test in enumerate(tests):
+                if going[t]:
+                    losses[t][i] = self._loss(model, test)
+                    last = losses[t][i : i + RISES + 1]
+                    going[t] = len(last) <= RISES or not (np.diff(last) < 0).all()
+            if not any(going):
+                break
+        return losses
+
+    def _inner(self, train: np.ndarray) -> np.ndarray:
+        """Fold of each training row in the choice of the penalty."""
+        if self._share:
+            return self._folds
+        rng = np.random.RandomState(self._seed)
+        groups = None if self._groups is None else self._groups[train]
+        n_folds = INNER_FOLDS
+        if groups is not None:
+            n_folds = min(n_folds, len(np.unique(groups)))
+        out = np.full(len(train), -1)
+        out[train] = (
+            assign_folds(self._y[train], n_folds, rng, groups) if n_folds > 1 else 0
+        )
+        return out
+
+    def _fits(self, train: np.ndarray) -> Iterator[RidgeLogistic] | None:
+        """Models, strongest penalty first; None where the rows have one class only."""
+        if not train.any() or np.ptp(self._y[train]) == 0:
+            return None
+        return fit_path(self._X[train], self._y[train], self._weight[train], ALPHAS)
+
+    def _path(self, train: np.ndarray) -> list[RidgeLogistic] | None:
+        """Models in the order of ``ALPHAS``."""
+        path = self._fits(train)
+        return None if path is None else list(path)[::-1]
+
+    def _loss(self, model: RidgeLogistic, rows: np.ndarray) -> float:
+        return model.log_loss(self._X[rows], self._y[rows], self._weight[rows])
