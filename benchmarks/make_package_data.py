@@ -150,10 +150,7 @@ def make_heart(source: Path) -> dict[str, np.ndarray]:
     """Write hospitals as words."""
     arrays = read(source, "heart.npz")
     out = {name: arrays[name] for name in ("x", "names", "block", "num")}
-    return out | {
-        "target": arrays["y"],
-        "site": arrays["site_names"][arrays["site"]],
-    }
+    return out | {"target": arrays["y"], "site": arrays["site_names"][arrays["site"]]}
 
 
 def read(source: Path, file: str) -> dict[str, np.ndarray]:

@@ -33,10 +33,7 @@ exclude_patterns = ["_build", "Thumbs.db", ".DS_Store"]
 nitpicky = True
 # Names of other projects, for which links are made only where there is a network.
 nitpick_ignore_regex = [
-    (
-        r"py:.*",
-        r"(numpy|np|pandas|pd|scipy|sklearn|skorch|torch|matplotlib|joblib)\..*",
-    ),
+    (r"py:.*", r"(numpy|np|pandas|pd|scipy|sklearn|skorch|torch|matplotlib|joblib)\..*")
 ]
 default_role = "literal"
 # The gallery's settings hold objects that Sphinx cannot store between builds.

@@ -49,11 +49,7 @@ SEED = 0
 # Enough to tell the story in time; the default of 50 gains a few points.
 EPOCHS = 25
 # What each pattern of a test row hides.
-TEST_PATTERNS = {
-    "image + speech": [],
-    "image": ["speech"],
-    "speech": ["image"],
-}
+TEST_PATTERNS = {"image + speech": [], "image": ["speech"], "speech": ["image"]}
 
 
 def say(title: str) -> None:

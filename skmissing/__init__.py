@@ -7,7 +7,6 @@ torch and matplotlib are imported by the parts that need them.
 from __future__ import annotations
 
 import importlib
-from typing import Any
 
 __version__ = "0.1.0.dev0"
 
@@ -42,7 +41,7 @@ _SUBMODULES = (
 __all__ = sorted([*_LAZY, "__version__"])
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str):
     if name in _LAZY:
         value = getattr(importlib.import_module(f".{_LAZY[name]}", __name__), name)
         globals()[name] = value

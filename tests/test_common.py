@@ -37,7 +37,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 STOCHASTIC = {
     "check_sample_weight_equivalence_on_dense_data": "shuffled mini-batches draw rows, "
-    "so a repeated row is not a weight of 2; the deterministic settings pass",
+    "so a repeated row is not a weight of 2; the deterministic settings pass"
 }
 
 

@@ -41,7 +41,7 @@ class MultimodalClassifierMixin(ClassifierMixin):
         """What holds during :meth:`_log_proba`."""
         return nullcontext()
 
-    def _check_rows(self, X: Any) -> MultimodalData:
+    def _check_rows(self, X) -> MultimodalData:
         """X in any of its forms, as in fit."""
         return check_multimodal(self, X, self.modalities, reset=False)
 
@@ -58,7 +58,7 @@ class MultimodalClassifierMixin(ClassifierMixin):
                 EmptyRowWarning,
             )
 
-    def can_predict(self, X: Any) -> np.ndarray:
+    def can_predict(self, X) -> np.ndarray:
         """Which rows have a modality that the model uses.
 
         Parameters
@@ -74,7 +74,7 @@ class MultimodalClassifierMixin(ClassifierMixin):
         check_is_fitted(self)
         return self._answerable(self._check_rows(X))
 
-    def predict_log_proba(self, X: Any) -> np.ndarray:
+    def predict_log_proba(self, X) -> np.ndarray:
         """Log-probabilities of the classes.
 
         Parameters
@@ -91,7 +91,7 @@ class MultimodalClassifierMixin(ClassifierMixin):
         return self._answer(X, self._log_proba)
 
     def _answer(
-        self, X: Any, log_proba: Callable[[MultimodalData], np.ndarray]
+        self, X, log_proba: Callable[[MultimodalData], np.ndarray]
     ) -> np.ndarray:
         """Log-probabilities by a function of the answerable rows, else the prior."""
         check_is_fitted(self)
@@ -105,7 +105,7 @@ class MultimodalClassifierMixin(ClassifierMixin):
                 out[some] = log_proba(data if some.all() else data[some])
         return out
 
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X) -> np.ndarray:
         """Probabilities of the classes.
 
         Parameters
@@ -122,7 +122,7 @@ class MultimodalClassifierMixin(ClassifierMixin):
         proba = np.exp(self.predict_log_proba(X))
         return proba / proba.sum(axis=1, keepdims=True)
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X) -> np.ndarray:
         """Most probable class.
 
         Parameters
@@ -138,7 +138,7 @@ class MultimodalClassifierMixin(ClassifierMixin):
         scores = self.predict_log_proba(X)
         return self.classes_[np.argmax(scores, axis=1)]
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tag_multimodal(tags)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -83,7 +82,7 @@ def assign_folds(
     return folds
 
 
-def observed_rows(data: MultimodalData, required: Any = None) -> np.ndarray:
+def observed_rows(data: MultimodalData, required=None) -> np.ndarray:
     """Rows that have all required modalities; None requires all."""
     names = data.names if required is None else required
     return np.asarray(data.select(list(names)).present.all(axis=1))
@@ -126,9 +125,7 @@ def split_validation(
     return np.flatnonzero(~mask), np.flatnonzero(mask)
 
 
-def split_rows(
-    cv: Any, X: Any, y: Any, rows: LabelledRows, rng: np.random.RandomState
-) -> Folds:
+def split_rows(cv, X, y, rows: LabelledRows, rng: np.random.RandomState) -> Folds:
     """Folds of all rows, some without a label: by label and pattern, or by a splitter.
 
     A splitter with a single split leaves rows untested: they are only trained on.
@@ -201,7 +198,7 @@ def hold_out(
 
 
 def cross_fit_folds(
-    cv: Any,
+    cv,
     codes: np.ndarray,
     index: np.ndarray,
     groups: np.ndarray | None,

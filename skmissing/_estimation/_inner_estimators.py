@@ -44,7 +44,7 @@ class FlatTable:
         return table if self.keep_nan else np.where(np.isnan(table), self.fill_, table)
 
 
-def accepts_nan(estimator: Any) -> bool:
+def accepts_nan(estimator) -> bool:
     """Whether an estimator takes NaN in X, looking through Pipelines."""
     if isinstance(estimator, Pipeline):
         for _, step in estimator.steps:
@@ -58,7 +58,7 @@ def accepts_nan(estimator: Any) -> bool:
     return bool(get_tags(estimator).input_tags.allow_nan)
 
 
-def takes_multimodal(estimator: Any) -> bool:
+def takes_multimodal(estimator) -> bool:
     """Whether an estimator is fitted on blocks rather than on a table.
 
     Looks through Pipelines, searches, calibration, voting and stacking.
@@ -72,7 +72,7 @@ def takes_multimodal(estimator: Any) -> bool:
     return bool(inside) and all(takes_multimodal(inner) for inner in inside)
 
 
-def takes_sample_weight(estimator: Any) -> bool:
+def takes_sample_weight(estimator) -> bool:
     """Whether ``fit`` takes sample weights, looking through Pipelines and searches."""
     if isinstance(estimator, Pipeline):
         return takes_sample_weight(estimator.steps[-1][1])
@@ -87,7 +87,7 @@ def takes_sample_weight(estimator: Any) -> bool:
     )
 
 
-def _inside(estimator: Any) -> list[Any]:
+def _inside(estimator) -> list[Any]:
     """Estimators that a search, a vote or a stack fits."""
     inner = getattr(estimator, "estimator", None)
     several = getattr(estimator, "estimators", None)
@@ -99,7 +99,7 @@ def _inside(estimator: Any) -> list[Any]:
     return []
 
 
-def takes_groups(estimator: Any) -> bool:
+def takes_groups(estimator) -> bool:
     """Whether ``fit`` takes groups, as that of a search over folds of groups does."""
     if has_fit_parameter(estimator, "groups"):
         return True
@@ -113,12 +113,8 @@ def takes_groups(estimator: Any) -> bool:
 
 
 def fit_weighted(
-    estimator: Any,
-    X: Any,
-    y: np.ndarray,
-    weight: np.ndarray,
-    groups: np.ndarray | None = None,
-) -> Any:
+    estimator, X, y: np.ndarray, weight: np.ndarray, groups: np.ndarray | None = None
+):
     """Fit with sample weights, through Pipelines, with metadata routing on or off.
 
     Groups are passed to an estimator that takes them.
@@ -146,7 +142,7 @@ def fit_weighted(
     return estimator.fit(X, y, **routed)
 
 
-def _request_weights(estimator: Any) -> None:
+def _request_weights(estimator) -> None:
     """Request weights for all inside that take them and have not been asked yet."""
     if isinstance(estimator, Pipeline):
         for _, step in estimator.steps:

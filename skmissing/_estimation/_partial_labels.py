@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from sklearn.utils.validation import column_or_1d
 
 
-def known_labels(y: Any, n: int) -> np.ndarray:
+def known_labels(y, n: int) -> np.ndarray:
     """Which labels are known, bool of shape (n,); all of them if y is None."""
     if y is None:
         return np.ones(n, dtype=bool)
@@ -19,7 +17,7 @@ def known_labels(y: Any, n: int) -> np.ndarray:
     return ~np.asarray(pd.isna(values), dtype=bool)
 
 
-def labels_of(y: Any, rows: np.ndarray) -> np.ndarray:
+def labels_of(y, rows: np.ndarray) -> np.ndarray:
     """Labels of some rows, none of them missing, in their natural type.
 
     An object array that held None beside integers becomes one of integers.
@@ -28,7 +26,7 @@ def labels_of(y: Any, rows: np.ndarray) -> np.ndarray:
     return np.array(values.tolist()) if values.dtype == object else values
 
 
-def label_codes(y: Any, known: np.ndarray) -> np.ndarray:
+def label_codes(y, known: np.ndarray) -> np.ndarray:
     """Number of each label's class, 0 where the label is missing."""
     codes = np.zeros(len(known), dtype=np.intp)
     if y is not None and known.any():
@@ -36,7 +34,7 @@ def label_codes(y: Any, known: np.ndarray) -> np.ndarray:
     return codes
 
 
-def _one_dimensional(y: Any) -> np.ndarray:
+def _one_dimensional(y) -> np.ndarray:
     if isinstance(y, pd.Series) and not isinstance(y.dtype, np.dtype):
         y = y.astype(object).to_numpy()
     return column_or_1d(y, warn=True, dtype=None)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 
-def draw_counts(n: int, groups: Any, rng: np.random.RandomState) -> np.ndarray:
+def draw_counts(n: int, groups, rng: np.random.RandomState) -> np.ndarray:
     """How often each row is drawn in one resample; groups are drawn whole."""
     if groups is None:
         return np.bincount(rng.randint(n, size=n), minlength=n).astype(np.float64)

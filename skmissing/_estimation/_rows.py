@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -80,12 +79,12 @@ class LabelledRows:
 
 
 def check_training_rows(
-    estimator: Any,
+    estimator,
     data: MultimodalData,
-    y: Any,
-    sample_weight: Any = None,
-    groups: Any = None,
-    class_weight: Any = None,
+    y,
+    sample_weight=None,
+    groups=None,
+    class_weight=None,
 ) -> LabelledRows:
     """Check labels, weights and groups in ``fit``; rows of weight zero are dropped.
 
@@ -138,11 +137,7 @@ def check_training_rows(
 
 
 def check_partial_rows(
-    estimator: Any,
-    data: MultimodalData,
-    y: Any,
-    sample_weight: Any = None,
-    groups: Any = None,
+    estimator, data: MultimodalData, y, sample_weight=None, groups=None
 ) -> LabelledRows:
     """Check rows of which some have no label; all rows are kept, weights as given."""
     if y is None:
@@ -164,7 +159,7 @@ def check_partial_rows(
     return LabelledRows(data, codes, labelled.classes, weight, check_groups(groups, n))
 
 
-def check_groups(groups: Any, n: int) -> np.ndarray | None:
+def check_groups(groups, n: int) -> np.ndarray | None:
     """Group of each row; None for None."""
     if groups is None:
         return None
@@ -176,7 +171,7 @@ def check_groups(groups: Any, n: int) -> np.ndarray | None:
     return groups
 
 
-def check_weights(sample_weight: Any, n: int) -> np.ndarray:
+def check_weights(sample_weight, n: int) -> np.ndarray:
     """Sample weights as float64 of shape (n,); ones for None."""
     if sample_weight is None:
         return np.ones(n)
@@ -206,7 +201,7 @@ def check_weights(sample_weight: Any, n: int) -> np.ndarray:
 
 
 def class_factors(
-    class_weight: Any, classes: np.ndarray, codes: np.ndarray, weight: np.ndarray
+    class_weight, classes: np.ndarray, codes: np.ndarray, weight: np.ndarray
 ) -> np.ndarray:
     """Factor of each class, shape (n_classes,).
 

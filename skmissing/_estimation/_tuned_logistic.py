@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import LinAlgWarning
@@ -126,11 +126,7 @@ class RidgeLogistic:
 
 
 def fit_path(
-    X: np.ndarray,
-    y: np.ndarray,
-    weight: np.ndarray,
-    alphas: Sequence[float],
-    **how: Any,
+    X: np.ndarray, y: np.ndarray, weight: np.ndarray, alphas: Sequence[float], **how
 ) -> Iterator[RidgeLogistic]:
     """Models from the strongest penalty on: each solution is near the next one."""
     model = None
@@ -145,7 +141,7 @@ class TunedLogistic(ClassifierMixin, BaseEstimator):
     ``alpha`` fixes the penalty; ``random_state`` draws folds and the tuning rows.
     """
 
-    def __init__(self, alpha: float | None = None, random_state: Any = None) -> None:
+    def __init__(self, alpha: float | None = None, random_state=None) -> None:
         self.alpha = alpha
         self.random_state = random_state
 

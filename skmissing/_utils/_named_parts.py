@@ -30,7 +30,7 @@ class NamedParts(_BaseComposition):
                     out.update({f"{name}__{key}": value for key, value in inner})
         return out
 
-    def _set_params(self, attr: str, **params: Any) -> NamedParts:
+    def _set_params(self, attr: str, **params) -> NamedParts:
         if attr in params:
             setattr(self, attr, params.pop(attr))
         parts = getattr(self, attr)
@@ -44,6 +44,6 @@ class NamedParts(_BaseComposition):
         return self
 
 
-def named_pairs(parts: Any) -> list[Any]:
+def named_pairs(parts) -> list[Any]:
     """The pairs of a list or a dict; none for None."""
     return list(parts.items()) if isinstance(parts, Mapping) else list(parts or [])

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 
-def local_random_state(random_state: Any) -> np.random.RandomState:
+def local_random_state(random_state) -> np.random.RandomState:
     """Random numbers for one fit, without touching NumPy's global generator."""
     if random_state is None:
         return np.random.RandomState(np.random.SeedSequence().generate_state(8))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 
 def restore_on_error(fit: Callable) -> Callable:
@@ -14,7 +13,7 @@ def restore_on_error(fit: Callable) -> Callable:
     """
 
     @functools.wraps(fit)
-    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def wrapper(self, *args, **kwargs):
         before = dict(self.__dict__)
         try:
             return fit(self, *args, **kwargs)

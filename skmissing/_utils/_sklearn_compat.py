@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sklearn.base import _fit_context
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._split import BaseCrossValidator, GroupsConsumerMixin
@@ -40,21 +38,21 @@ __all__ = [
 ]
 
 
-def is_scorer(metric: Any) -> bool:
+def is_scorer(metric) -> bool:
     """Whether a metric is a scorer, as ``make_scorer`` makes them."""
     return hasattr(metric, "_score_func")
 
 
-def accepts_sample_weight(scorer: Any) -> bool:
+def accepts_sample_weight(scorer) -> bool:
     """Whether a scorer takes ``sample_weight``."""
     return bool(scorer._accept_sample_weight())  # noqa: SLF001
 
 
-def response_method(scorer: Any) -> Any:
+def response_method(scorer):
     """The method whose output a scorer is given; None if there is none."""
     return getattr(scorer, "_response_method", None)
 
 
-def own_requests(routing: Any) -> Any:
+def own_requests(routing):
     """Metadata that an object requests for itself, without those of its parts."""
     return getattr(routing, "_self_request", routing)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from ..nn._docs import fill_doc
 from ..nn._encoder_bank import EncoderBank
@@ -81,9 +80,9 @@ class MissingDetectionClassifier(SubstituteNetClassifier):
     def __init__(
         self,
         *,
-        modalities: Any = None,
+        modalities=None,
         fusion: str = "mean_logits",
-        substitute: Any = "zero",
+        substitute="zero",
         modality_dropout: float = 0.3,
         dropout_scheme: str = "subset",
         head_hidden: Sequence[int] = (),
@@ -92,19 +91,19 @@ class MissingDetectionClassifier(SubstituteNetClassifier):
         max_epochs: int = 50,
         lr: float = 1e-3,
         batch_size: int | str | None = "auto",
-        optimizer: Any = "adamw",
+        optimizer="adamw",
         weight_decay: float = 0.0,
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
-        class_weight: Any = None,
+        class_weight=None,
         dtype: str = "float32",
         device: str = "auto",
         n_threads: int | None = None,
         callbacks: list | None = None,
         warm_start: bool = False,
         verbose: int = 0,
-        random_state: Any = None,
+        random_state=None,
     ) -> None:
         self.modalities = modalities
         self.fusion = fusion

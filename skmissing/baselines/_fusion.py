@@ -112,7 +112,7 @@ class FusionClassifier(BaseNetClassifier):
     def __init__(
         self,
         *,
-        modalities: Any = None,
+        modalities=None,
         fusion: str = "early",
         modality_dropout: float = 0.2,
         dropout_scheme: str = "independent",
@@ -123,19 +123,19 @@ class FusionClassifier(BaseNetClassifier):
         max_epochs: int = 50,
         lr: float = 1e-3,
         batch_size: int | str | None = "auto",
-        optimizer: Any = "adamw",
+        optimizer="adamw",
         weight_decay: float = 0.0,
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
-        class_weight: Any = None,
+        class_weight=None,
         dtype: str = "float32",
         device: str = "auto",
         n_threads: int | None = None,
         callbacks: list | None = None,
         warm_start: bool = False,
         verbose: int = 0,
-        random_state: Any = None,
+        random_state=None,
     ) -> None:
         self.modalities = modalities
         self.fusion = fusion
@@ -178,7 +178,7 @@ class FusionClassifier(BaseNetClassifier):
             check_widths("head_hidden", self.head_hidden)
         names, n_classes = rows.data.names, len(rows.classes)
 
-        def build(bank: Any) -> Any:
+        def build(bank):
             columns = [names.index(name) for name in bank.names]
             shared = (bank, n_classes, self.head_hidden, self.head_dropout, columns)
             if self.fusion == "late":

@@ -118,11 +118,11 @@ class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        estimator: Any = None,
+        estimator=None,
         *,
-        modalities: Any = None,
+        modalities=None,
         training_rows: str = "available",
-        class_weight: Any = None,
+        class_weight=None,
         n_jobs: int | None = None,
     ) -> None:
         self.estimator = estimator
@@ -133,9 +133,7 @@ class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=False)
     @restore_on_error
-    def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None
-    ) -> PatternClassifier:
+    def fit(self, X, y, sample_weight=None, groups=None) -> PatternClassifier:
         """Fit a model for every pattern.
 
         Parameters
@@ -226,7 +224,7 @@ class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
 
 
 def _fit_pattern(
-    estimator: Any, pattern: Pattern, rows: LabelledRows
+    estimator, pattern: Pattern, rows: LabelledRows
 ) -> tuple[FlatTable, Any]:
     """Fit a clone on the flat columns of one pattern."""
     weight = rows.normalised().weight

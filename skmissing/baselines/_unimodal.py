@@ -97,7 +97,7 @@ class UnimodalEnsemble(BaseNetClassifier):
     def __init__(
         self,
         *,
-        modalities: Any = None,
+        modalities=None,
         combination: str = "product",
         head_hidden: Sequence[int] = (),
         head_dropout: float = 0.0,
@@ -106,19 +106,19 @@ class UnimodalEnsemble(BaseNetClassifier):
         max_epochs: int = 50,
         lr: float = 1e-3,
         batch_size: int | str | None = "auto",
-        optimizer: Any = "adamw",
+        optimizer="adamw",
         weight_decay: float = 0.0,
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
-        class_weight: Any = None,
+        class_weight=None,
         dtype: str = "float32",
         device: str = "auto",
         n_threads: int | None = None,
         callbacks: list | None = None,
         warm_start: bool = False,
         verbose: int = 0,
-        random_state: Any = None,
+        random_state=None,
     ) -> None:
         self.modalities = modalities
         self.combination = combination
@@ -181,7 +181,7 @@ class UnimodalEnsemble(BaseNetClassifier):
     def _usable(self, data: MultimodalData) -> np.ndarray:
         return data.present & np.array([name in self._fitted for name in data.names])
 
-    def unimodal_proba(self, X: Any) -> dict[str, np.ndarray]:
+    def unimodal_proba(self, X) -> dict[str, np.ndarray]:
         """Class probabilities of each net on its own.
 
         Parameters

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from .._utils._sklearn_compat import StrOptions, validate_params
@@ -42,7 +40,7 @@ Z. Jackson and contributors, https://github.com/Jakobovski/free-spoken-digit-dat
 )
 def load_av_digits(
     *, subset: str = "all", return_X_y: bool = False, as_frame: bool = False
-) -> Any:
+):
     """Load 3,000 digits, each as a degraded image and a degraded recording.
 
     ========== ==========================================

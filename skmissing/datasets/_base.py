@@ -41,8 +41,8 @@ def pack(
     as_frame: bool,
     covariates: dict[str, np.ndarray] | None = None,
     complete_data: MultimodalData | None = None,
-    **fields: Any,
-) -> Any:
+    **fields,
+):
     """Give a data set the form that was asked for."""
     X: Any = data
     y: Any = target

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import Any
 
 import numpy as np
 
@@ -40,8 +39,8 @@ def make_bitwise(
     mechanism: str = "none",
     return_X_y: bool = False,
     as_frame: bool = False,
-    random_state: Any = None,
-) -> Any:
+    random_state=None,
+):
     """Two modalities of one bit each, a gate as label, and x2 missing.
 
     Every population value is known exactly, for all rows and for the rows that are

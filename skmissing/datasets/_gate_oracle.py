@@ -34,10 +34,7 @@ def gate_oracle(gate: str, mechanism: str) -> dict[str, dict[str, float]]:
         state = (*bits, int(GATES[gate](*bits)))
         true[state] = 0.25
         observed[state] = 0.25 * (low + gain * bits[which])
-    return {
-        "true": _values(true),
-        "observed": _values(observed / observed.sum()),
-    }
+    return {"true": _values(true), "observed": _values(observed / observed.sum())}
 
 
 def _values(table: np.ndarray) -> dict[str, float]:
@@ -108,7 +105,7 @@ def _union_information(table: np.ndarray) -> float:
     return _least(inner, low[0], high[0])
 
 
-def _least(function: Any, low: float, high: float) -> float:
+def _least(function, low: float, high: float) -> float:
     """Minimum of a convex function on an interval, its ends included."""
     if high - low < 1e-12:
         return function(low)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -45,7 +43,7 @@ Clinic Foundation).
     {"return_X_y": ["boolean"], "as_frame": ["boolean"]},
     prefer_skip_nested_validation=True,
 )
-def load_heart(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
+def load_heart(*, return_X_y: bool = False, as_frame: bool = False):
     """Load heart disease data of four hospitals, with whole blocks missing.
 
     ========== ===========================================

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from .._utils._sklearn_compat import validate_params
@@ -36,7 +34,7 @@ https://doi.org/10.24432/C5HC70.
     {"return_X_y": ["boolean"], "as_frame": ["boolean"]},
     prefer_skip_nested_validation=True,
 )
-def load_mfeat(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
+def load_mfeat(*, return_X_y: bool = False, as_frame: bool = False):
     """Load six feature views of 2,000 handwritten digits.
 
     ========== =====================================

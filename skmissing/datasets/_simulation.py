@@ -63,8 +63,8 @@ def make_simulation(
     return_X_y: bool = False,
     as_frame: bool = False,
     n_jobs: int | None = None,
-    random_state: Any = None,
-) -> Any:
+    random_state=None,
+):
     """Generate one setting of the simulation with known propensities.
 
     Three blocks of latent Gaussian clusters are standardised; modality x1 holds the
@@ -240,7 +240,7 @@ def setting_name(a: int, b: int) -> str:
     return f"causal_{a / 10:.1f}_{b / 10:.1f}_{(10 - a - b) / 10:.1f}"
 
 
-def parse_setting(setting: Any) -> tuple[int, int]:
+def parse_setting(setting) -> tuple[int, int]:
     """Shares of a setting in tenths."""
     if isinstance(setting, str):
         for a in range(11):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any
 
 import numpy as np
 from scipy.integrate import quad
@@ -34,7 +33,7 @@ class XORPosterior:
     four_quadrants: bool
     labels: str
 
-    def __call__(self, x_o: Any) -> np.ndarray:
+    def __call__(self, x_o) -> np.ndarray:
         """Probability of label 1."""
         x = np.asarray(x_o, dtype=np.float64)
         if self.four_quadrants:
@@ -49,7 +48,7 @@ class XORPosterior:
         return np.where(x < 0.0, above, 1.0 - above)
 
 
-def _integral(function: Any, std: float) -> float:
+def _integral(function, std: float) -> float:
     """Integral over the line of a function made of normal densities at -1 and 1."""
     # Each peak gets its own pieces, so that the rule finds it for small std too.
     edges = np.array([-12.0, -3.0, 0.0, 3.0, 12.0]) * std
@@ -127,8 +126,8 @@ def make_xor(
     std: float = 0.5,
     return_X_y: bool = False,
     as_frame: bool = False,
-    random_state: Any = None,
-) -> Any:
+    random_state=None,
+):
     """Gaussian clusters on the plane whose label is an XOR of two coordinates.
 
     One coordinate, modality ``"x_o"``, is meant to be observed always and the other,

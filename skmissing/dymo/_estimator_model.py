@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
@@ -15,9 +13,7 @@ from .._utils._random import draw_seed
 from ._subset_model import NetModel, SubsetModel, WrappedModel
 
 
-def fit_estimator(
-    estimator: Any, rows: LabelledRows, rng: np.random.RandomState
-) -> Any:
+def fit_estimator(estimator, rows: LabelledRows, rng: np.random.RandomState):
     """A clone of the template that is fitted on the rows, or the frozen one itself."""
     out = clone(estimator)
     if isinstance(out, FrozenEstimator):
@@ -35,7 +31,7 @@ def fit_estimator(
     return fit_weighted(out, rows.data, labels, rows.weight, rows.groups)
 
 
-def check_estimator(estimator: Any, rows: LabelledRows) -> None:
+def check_estimator(estimator, rows: LabelledRows) -> None:
     """Refuse a classifier that was fitted on other modalities or classes."""
     names = rows.data.names
     fitted_names = list(getattr(estimator, "modality_names_in_", names))
@@ -52,7 +48,7 @@ def check_estimator(estimator: Any, rows: LabelledRows) -> None:
         )
 
 
-def model_of(estimator: Any, distance: str, rows: LabelledRows) -> SubsetModel:
+def model_of(estimator, distance: str, rows: LabelledRows) -> SubsetModel:
     """A fitted classifier as a model of the modalities that some rows have.
 
     Of a selector it is the net, or the classifier that it wraps: what that selector
@@ -89,7 +85,7 @@ def model_of(estimator: Any, distance: str, rows: LabelledRows) -> SubsetModel:
     )
 
 
-def _model_inside(estimator: Any) -> Any:
+def _model_inside(estimator):
     return getattr(getattr(estimator, "fusion_", None), "model", None)
 
 

@@ -66,7 +66,7 @@ class DyMoModule(TaskModule):
 
     # -- forward -----------------------------------------------------------------------
 
-    def tokens(self, batch: Batch) -> Any:
+    def tokens(self, batch: Batch):
         """Token of each modality, 0 where missing, (n, M, token_dim).
 
         A block is encoded without regard to any other, so that its token serves for
@@ -83,7 +83,7 @@ class DyMoModule(TaskModule):
             out.append(token * present.to(token.dtype))
         return torch.stack(out, dim=1)
 
-    def fuse(self, tokens: Any, kept: Any) -> tuple[Any, Any]:
+    def fuse(self, tokens, kept) -> tuple[Any, Any]:
         """Class scores (n, K) and features (n, D) given the tokens that are kept."""
         n = len(tokens)
         x = torch.cat([self.cls.expand(n, 1, -1), tokens], dim=1)
@@ -95,12 +95,12 @@ class DyMoModule(TaskModule):
         x = x[:, 0]
         return self.head(x), self.to_feature(x)
 
-    def logits(self, batch: Batch) -> Any:
+    def logits(self, batch: Batch):
         return self.fuse(self.tokens(batch), batch.present)[0]
 
     # -- training ----------------------------------------------------------------------
 
-    def _draw_subsets(self, n: int) -> Any:
+    def _draw_subsets(self, n: int):
         """Up to n different non-empty sets of modalities, (n, M)."""
         m = len(self.bank.names)
         if m <= MAX_LISTED:
@@ -110,14 +110,14 @@ class DyMoModule(TaskModule):
         bits[:, 0] |= ~bits.any(dim=1)
         return bits
 
-    def _parts(self, subsets: Any, present: Any) -> Any:
+    def _parts(self, subsets, present):
         """The part of each set that rows have, or of another set if that is empty."""
         n_sets, m = subsets.shape
         others = torch.rand((n_sets, N_TRIES, m)) < 0.5
         tries = torch.cat([subsets[:, None], others.to(subsets.device)], dim=1)
         return torch.cat([first_part(present, t[None]) for t in tries])
 
-    def row_losses(self, batch: Batch) -> Any:
+    def row_losses(self, batch: Batch):
         present = batch.present
         tokens = self.tokens(batch)
         n = len(batch)
@@ -142,12 +142,12 @@ class DyMoModule(TaskModule):
                 loss = loss + self.contrastive_weight * extra
         return loss.view(copies, n).mean(dim=0)
 
-    def _similarities(self, z: Any) -> Any:
+    def _similarities(self, z):
         if self.distance == "cosine":
             return z @ self.prototypes.T
         return -((z[:, None] - self.prototypes[None]) ** 2).sum(dim=2)
 
-    def _remember(self, z: Any, y: Any, weight: Any) -> None:
+    def _remember(self, z, y, weight) -> None:
         self.sums.index_add_(0, y, z * weight[:, None])
         self.counts.index_add_(0, y, weight)
 
@@ -195,7 +195,7 @@ class _Block(nn.Module):
             nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim)
         )
 
-    def forward(self, x: Any, seen: Any, only_first: bool) -> Any:
+    def forward(self, x, seen, only_first: bool):
         n, _, dim = x.shape
         h = self.norm_1(x)
         if only_first:

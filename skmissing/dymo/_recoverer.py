@@ -54,7 +54,7 @@ class Recoverer:
     @classmethod
     def fit(
         cls,
-        recovery: Any,
+        recovery,
         rows: LabelledRows,
         names: list[str],
         integers: frozenset[str],
@@ -123,14 +123,14 @@ class Recoverer:
             return np.clip(np.rint(np.nan_to_num(values)), low, high)
 
 
-def _recovery_of_each(recovery: Any, names: list[str]) -> dict[str, Any]:
+def _recovery_of_each(recovery, names: list[str]) -> dict[str, Any]:
     default = RegressionRecovery()
     if not isinstance(recovery, Mapping):
         return dict.fromkeys(names, default if recovery is None else recovery)
     return {name: recovery.get(name, default) for name in names}
 
 
-def check_recoveries(recovery: Any, names: list[str]) -> None:
+def check_recoveries(recovery, names: list[str]) -> None:
     """Refuse what is no recovery, or one for a modality that does not exist."""
     for name, one in recovery.items() if isinstance(recovery, Mapping) else ():
         if name not in names:
@@ -165,7 +165,7 @@ def add_absent(
     return MultimodalData.unchecked(blocks, np.stack(columns, axis=1))
 
 
-def _is_multimodal(recovery: Any) -> bool:
+def _is_multimodal(recovery) -> bool:
     """Whether a recovery takes blocks; other transformers get one table."""
     if isinstance(recovery, BaseRecovery):
         return True
@@ -176,7 +176,7 @@ def _is_multimodal(recovery: Any) -> bool:
     return False
 
 
-def _fit(recovery: Any, rows: LabelledRows, rng: np.random.RandomState) -> Any:
+def _fit(recovery, rows: LabelledRows, rng: np.random.RandomState):
     """A clone, with a seed if it has none, and the weights and groups it takes."""
     out = clone(recovery)
     seed = draw_seed(rng)
@@ -192,7 +192,7 @@ def _fit(recovery: Any, rows: LabelledRows, rng: np.random.RandomState) -> Any:
 
 
 def _recover(
-    fitted: Any, data: MultimodalData, shapes: dict[str, tuple[int, ...]]
+    fitted, data: MultimodalData, shapes: dict[str, tuple[int, ...]]
 ) -> dict[str, np.ndarray]:
     """Values of missing blocks, float64, one row for each row without the block."""
     bare = fitted.estimator if isinstance(fitted, FrozenEstimator) else fitted
@@ -209,7 +209,7 @@ def _recover(
     return _transform_table(fitted, data)
 
 
-def _transform_blocks(fitted: Any, data: MultimodalData) -> dict[str, np.ndarray]:
+def _transform_blocks(fitted, data: MultimodalData) -> dict[str, np.ndarray]:
     filled = fitted.transform(data)
     if not isinstance(filled, MultimodalData) or filled.names != data.names:
         raise ValueError(
@@ -225,7 +225,7 @@ def _transform_blocks(fitted: Any, data: MultimodalData) -> dict[str, np.ndarray
     return out
 
 
-def _transform_table(fitted: Any, data: MultimodalData) -> dict[str, np.ndarray]:
+def _transform_table(fitted, data: MultimodalData) -> dict[str, np.ndarray]:
     table = flatten_blocks(data, data.names)
     full = np.asarray(fitted.transform(table), dtype=np.float64)
     if full.shape != table.shape:
@@ -243,6 +243,6 @@ def _transform_table(fitted: Any, data: MultimodalData) -> dict[str, np.ndarray]
     return out
 
 
-def _name_of(fitted: Any) -> str:
+def _name_of(fitted) -> str:
     bare = fitted.estimator if isinstance(fitted, FrozenEstimator) else fitted
     return type(bare).__name__

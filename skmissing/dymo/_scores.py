@@ -5,8 +5,6 @@ The symbols are those of the Notes of :class:`~skmissing.dymo.DyMoSelector`.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from scipy.special import log_ndtr
 
@@ -89,7 +87,7 @@ def unit_length(z: np.ndarray) -> np.ndarray:
     return z / np.where(length > 0, length, 1.0)
 
 
-def log_softmax(logits: np.ndarray) -> Any:
+def log_softmax(logits: np.ndarray):
     """Log-probabilities of the rows of class scores."""
     shifted = logits - logits.max(axis=1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))

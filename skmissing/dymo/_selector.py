@@ -226,9 +226,9 @@ class DyMoSelector(BaseNetClassifier):
     def __init__(
         self,
         *,
-        modalities: Any = None,
-        recovery: Any = None,
-        estimator: Any = None,
+        modalities=None,
+        recovery=None,
+        estimator=None,
         distance: str = "cosine",
         selection: str = "iterative",
         calibration: str | None = "auto",
@@ -239,19 +239,19 @@ class DyMoSelector(BaseNetClassifier):
         max_epochs: int = 50,
         lr: float = 1e-3,
         batch_size: int | str | None = "auto",
-        optimizer: Any = "adamw",
+        optimizer="adamw",
         weight_decay: float = 0.0,
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
-        class_weight: Any = None,
+        class_weight=None,
         dtype: str = "float32",
         device: str = "auto",
         n_threads: int | None = None,
         callbacks: list | None = None,
         warm_start: bool = False,
         verbose: int = 0,
-        random_state: Any = None,
+        random_state=None,
     ) -> None:
         self.modalities = modalities
         self.recovery = recovery
@@ -280,7 +280,7 @@ class DyMoSelector(BaseNetClassifier):
         self.verbose = verbose
         self.random_state = random_state
 
-    def set_params(self, **params: Any) -> DyMoSelector:
+    def set_params(self, **params) -> DyMoSelector:
         """Set parameters, also those of encoders, ``net`` and ``typicality``.
 
         Parameters
@@ -483,7 +483,7 @@ class DyMoSelector(BaseNetClassifier):
 
     def predict_log_proba(
         self,
-        X: Any,
+        X,
         *,
         selection: str | None = None,
         calibration: str | None = "fitted",
@@ -514,7 +514,7 @@ class DyMoSelector(BaseNetClassifier):
 
     def predict_proba(
         self,
-        X: Any,
+        X,
         *,
         selection: str | None = None,
         calibration: str | None = "fitted",
@@ -547,7 +547,7 @@ class DyMoSelector(BaseNetClassifier):
 
     def select(
         self,
-        X: Any,
+        X,
         *,
         selection: str | None = None,
         calibration: str | None = "fitted",
@@ -583,7 +583,7 @@ class DyMoSelector(BaseNetClassifier):
 
     def selection_report(
         self,
-        X: Any,
+        X,
         *,
         selection: str | None = None,
         calibration: str | None = "fitted",
@@ -623,7 +623,7 @@ class DyMoSelector(BaseNetClassifier):
         return report_table(outcome.history, rows, names, self.classes_)
 
     def _select_rows(
-        self, X: Any, policy: Policy
+        self, X, policy: Policy
     ) -> tuple[MultimodalData, np.ndarray, Outcome]:
         """The data, the rows that have a usable modality, and the outcome of these."""
         data = self._check_rows(X)

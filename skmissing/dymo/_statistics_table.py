@@ -9,12 +9,7 @@ import numpy as np
 from ._feature_rows import FeatureRows
 from ._scores import confidence_loss, distances, log_halfnormal, similarities
 from ._shrinkage import PooledVariance, Shrinkage
-from ._subset_statistics import (
-    Measured,
-    SubsetStatistics,
-    Survival,
-    log_empirical,
-)
+from ._subset_statistics import Measured, SubsetStatistics, Survival, log_empirical
 
 # Sets of modalities that overall prototypes are averaged over. All of them up to six
 # modalities; beyond that a draw.

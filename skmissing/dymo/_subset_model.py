@@ -86,7 +86,7 @@ def kept_integers(fitted: FittedNet, data: MultimodalData) -> frozenset[str]:
     )
 
 
-def _tokens(module: Any, batch: Any) -> Any:
+def _tokens(module, batch):
     return module.tokens(batch)
 
 
@@ -98,7 +98,7 @@ class TokenRows:
 
     def __init__(
         self,
-        module: Any,
+        module,
         tokens: np.ndarray,
         places: list[int] | None,
         columns: np.ndarray | None,
@@ -137,7 +137,7 @@ class WrappedModel:
 
     def __init__(
         self,
-        estimator: Any,
+        estimator,
         names: list[str],
         distance: str,
         *,

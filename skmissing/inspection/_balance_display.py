@@ -100,15 +100,15 @@ class BalanceDisplay:
     def from_estimator(
         cls,
         weighter: PropensityWeighter,
-        X: Any,
-        y: Any = None,
+        X,
+        y=None,
         *,
-        required: Any = None,
-        sample_weight: Any = None,
+        required=None,
+        sample_weight=None,
         max_features: int | None = 20,
         name: str | None = None,
-        ax: Any = None,
-        **kwargs: Any,
+        ax=None,
+        **kwargs,
     ) -> BalanceDisplay:
         """Plot the balance of a fitted weighter.
 
@@ -157,11 +157,11 @@ class BalanceDisplay:
         cls,
         balance_table: pd.DataFrame,
         *,
-        required: Any = None,
+        required=None,
         max_features: int | None = 20,
         name: str | None = None,
-        ax: Any = None,
-        **kwargs: Any,
+        ax=None,
+        **kwargs,
     ) -> BalanceDisplay:
         """Plot a table that ``PropensityWeighter.balance`` has made.
 
@@ -231,9 +231,7 @@ class BalanceDisplay:
         )
         return display.plot(ax, **kwargs)
 
-    def plot(
-        self, ax: Any = None, *, name: str | None = None, **kwargs: Any
-    ) -> BalanceDisplay:
+    def plot(self, ax=None, *, name: str | None = None, **kwargs) -> BalanceDisplay:
         """Draw.
 
         Parameters

@@ -17,7 +17,7 @@ WIDTH, LETTER = 4.4, 0.075
 
 
 def make_axes(
-    ax: Any, height: float | None = None, labels: Sequence[str] = ()
+    ax, height: float | None = None, labels: Sequence[str] = ()
 ) -> tuple[Any, Any]:
     """The axes to draw on, and their figure."""
     if ax is None:
@@ -31,7 +31,7 @@ def make_axes(
     return ax, ax.figure
 
 
-def make_legend(ax: Any, title: str | None = None, inside: str = "best") -> None:
+def make_legend(ax, title: str | None = None, inside: str = "best") -> None:
     """Legend above the axes where the layout makes room for it, else inside."""
     entries = dict(zip(*reversed(ax.get_legend_handles_labels())))
     if ax.figure.get_layout_engine() is None:
@@ -69,7 +69,7 @@ def shorten(label: str) -> str:
     return f"{label[:half]}…{label[-half + 1 :]}"
 
 
-def check_weighter(weighter: Any) -> None:
+def check_weighter(weighter) -> None:
     """Refuse what is not a fitted weighter."""
     if not isinstance(weighter, PropensityWeighter):
         raise TypeError(
@@ -78,7 +78,7 @@ def check_weighter(weighter: Any) -> None:
     check_is_fitted(weighter)
 
 
-def find_required(sets: list[list[str]], required: Any) -> int:
+def find_required(sets: list[list[str]], required) -> int:
     """Which of the required sets is meant."""
     if required is None and len(sets) == 1:
         return 0

@@ -91,16 +91,16 @@ class ImpactDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
-        X: Any,
+        estimator,
+        X,
         *,
         modality: str | Sequence[str] | None = None,
         n_draws: int | None = None,
-        covariate: Any = None,
+        covariate=None,
         covariate_name: str | None = None,
         quantity: str = "gap",
-        ax: Any = None,
-        **kwargs: Any,
+        ax=None,
+        **kwargs,
     ) -> ImpactDisplay:
         """Compute the impact and plot it.
 
@@ -159,11 +159,11 @@ class ImpactDisplay:
         cls,
         table: pd.DataFrame,
         *,
-        covariate: Any = None,
+        covariate=None,
         covariate_name: str | None = None,
         quantity: str = "gap",
-        ax: Any = None,
-        **kwargs: Any,
+        ax=None,
+        **kwargs,
     ) -> ImpactDisplay:
         """Plot a table of impacts.
 
@@ -249,7 +249,7 @@ class ImpactDisplay:
         )
         return display.plot(ax, **kwargs)
 
-    def plot(self, ax: Any = None, **kwargs: Any) -> ImpactDisplay:
+    def plot(self, ax=None, **kwargs) -> ImpactDisplay:
         """Draw.
 
         Parameters
@@ -307,7 +307,7 @@ class ImpactDisplay:
         self.ax_.set_ylabel("Share of rows with at most V")
 
     def _draw_against(
-        self, names: list[str], covariate: Any, kwargs: dict[str, Any]
+        self, names: list[str], covariate, kwargs: dict[str, Any]
     ) -> None:
         """The quantity against the covariate, one point for each row."""
         levels = None
@@ -357,7 +357,7 @@ def check_rows(table: pd.DataFrame) -> np.ndarray:
     return rows
 
 
-def _read_covariate(covariate: Any) -> Any:
+def _read_covariate(covariate):
     """Numbers as they are, anything else as categories in a sensible order."""
     if isinstance(covariate, (pd.Series, pd.Index)):
         covariate = covariate.array

@@ -92,23 +92,23 @@ class PatternScoreDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
-        X: Any,
-        y: Any,
+        estimator,
+        X,
+        y,
         *,
         kind: str = "pattern",
-        scoring: Any = None,
-        modalities: Any = None,
-        sample_weight: Any = None,
+        scoring=None,
+        modalities=None,
+        sample_weight=None,
         patterns: Iterable[Any] | None = None,
         rates: Sequence[float] | None = None,
         hide: str | Sequence[str] | None = None,
         n_repeats: int | None = None,
-        random_state: Any = None,
+        random_state=None,
         metric: str | None = None,
         name: str | None = None,
-        ax: Any = None,
-        **kwargs: Any,
+        ax=None,
+        **kwargs,
     ) -> PatternScoreDisplay:
         """Score estimators on rows with missing modalities, and plot the scores.
 
@@ -210,8 +210,8 @@ class PatternScoreDisplay:
         metric: str | None = None,
         *,
         name: str | None = None,
-        ax: Any = None,
-        **kwargs: Any,
+        ax=None,
+        **kwargs,
     ) -> PatternScoreDisplay:
         """Plot a table of scores.
 
@@ -261,7 +261,7 @@ class PatternScoreDisplay:
         return cls(table, metric=metric, name=name).plot(ax, **kwargs)
 
     def plot(
-        self, ax: Any = None, *, name: str | None = None, **kwargs: Any
+        self, ax=None, *, name: str | None = None, **kwargs
     ) -> PatternScoreDisplay:
         """Draw.
 
@@ -344,7 +344,7 @@ class PatternScoreDisplay:
         return kind
 
     def _draw_patterns(
-        self, ax: Any, mean: np.ndarray, deviation: np.ndarray, kwargs: dict[str, Any]
+        self, ax, mean: np.ndarray, deviation: np.ndarray, kwargs: dict[str, Any]
     ) -> None:
         """One stripe for each pattern, one point for each estimator."""
         n, n_estimators = mean.shape
@@ -376,7 +376,7 @@ class PatternScoreDisplay:
         ax.locator_params(axis="x", nbins=6)
 
     def _draw_rates(
-        self, ax: Any, mean: np.ndarray, deviation: np.ndarray, kwargs: dict[str, Any]
+        self, ax, mean: np.ndarray, deviation: np.ndarray, kwargs: dict[str, Any]
     ) -> None:
         """One curve for each estimator."""
         self.ax_, self.figure_ = make_axes(ax, 3.6)

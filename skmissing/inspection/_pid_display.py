@@ -155,13 +155,13 @@ class PIDDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
+        estimator,
         *,
         column: str = "value",
         target: str = "the label y",
         name: str | None = None,
-        ax: Any = None,
-        **kwargs: Any,
+        ax=None,
+        **kwargs,
     ) -> PIDDisplay:
         """Plot fitted estimators.
 
@@ -234,14 +234,14 @@ class PIDDisplay:
     @classmethod
     def from_predictions(
         cls,
-        frames: Any,
+        frames,
         *,
         column: str = "value",
         unit: str | None = None,
         target: str = "the label y",
         name: str | None = None,
-        ax: Any = None,
-        **kwargs: Any,
+        ax=None,
+        **kwargs,
     ) -> PIDDisplay:
         """Plot tables that ``PIDEstimator.to_frame`` has made.
 
@@ -299,9 +299,7 @@ class PIDDisplay:
         )
         return display.plot(ax, **kwargs)
 
-    def plot(
-        self, ax: Any = None, *, name: str | None = None, **kwargs: Any
-    ) -> PIDDisplay:
+    def plot(self, ax=None, *, name: str | None = None, **kwargs) -> PIDDisplay:
         """Draw.
 
         Parameters
@@ -386,7 +384,7 @@ class PIDDisplay:
         )
 
 
-def _named(given: Any) -> dict[str, Any]:
+def _named(given) -> dict[str, Any]:
     if not isinstance(given, Mapping):
         return {"": given}
     if not given:
@@ -394,6 +392,6 @@ def _named(given: Any) -> dict[str, Any]:
     return {str(label): value for label, value in given.items()}
 
 
-def _check_column(column: Any) -> None:
+def _check_column(column) -> None:
     if column not in COLUMNS:
         raise ValueError(f"Got column={column!r}, expected one of {list(COLUMNS)}.")

@@ -30,7 +30,7 @@ def collect_parts(tables: dict[str, Any]) -> pd.DataFrame:
     return table[["name", "first", "second", "part", *COLUMNS, *ENDS]]
 
 
-def read_pairs(frame: Any) -> dict[tuple[str, str], pd.DataFrame]:
+def read_pairs(frame) -> dict[tuple[str, str], pd.DataFrame]:
     """Check a table of ``to_frame``, and take the rows of the parts of each pair.
 
     Parts are in the order of :data:`PARTS`, NaN where there is none.

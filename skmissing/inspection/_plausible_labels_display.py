@@ -70,7 +70,7 @@ class PlausibleLabelsDisplay:
         *,
         labels: Sequence[Any] | None = None,
         names: Sequence[str] | None = None,
-        truth: Any = None,
+        truth=None,
     ) -> None:
         self.table = table
         self.labels = labels
@@ -80,15 +80,15 @@ class PlausibleLabelsDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
-        X: Any,
+        estimator,
+        X,
         *,
         method: str = "mixture",
         n_draws: int | None = None,
         names: Sequence[str] | None = None,
-        truth: Any = None,
-        ax: Any = None,
-        **kwargs: Any,
+        truth=None,
+        ax=None,
+        **kwargs,
     ) -> PlausibleLabelsDisplay:
         """Compute plausible labels and plot them.
 
@@ -140,9 +140,9 @@ class PlausibleLabelsDisplay:
         *,
         labels: Sequence[Any] | None = None,
         names: Sequence[str] | None = None,
-        truth: Any = None,
-        ax: Any = None,
-        **kwargs: Any,
+        truth=None,
+        ax=None,
+        **kwargs,
     ) -> PlausibleLabelsDisplay:
         """Plot a table of plausible labels.
 
@@ -189,7 +189,7 @@ class PlausibleLabelsDisplay:
         display = cls(table, labels=labels, names=names, truth=truth)
         return display.plot(ax, **kwargs)
 
-    def plot(self, ax: Any = None, **kwargs: Any) -> PlausibleLabelsDisplay:
+    def plot(self, ax=None, **kwargs) -> PlausibleLabelsDisplay:
         """Draw.
 
         Parameters

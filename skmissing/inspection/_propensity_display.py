@@ -102,16 +102,16 @@ class PropensityDisplay:
     def from_estimator(
         cls,
         weighter: PropensityWeighter,
-        X: Any,
-        y: Any = None,
+        X,
+        y=None,
         *,
-        required: Any = None,
-        sample_weight: Any = None,
+        required=None,
+        sample_weight=None,
         kind: str = "overlap",
         n_bins: int | None = None,
         name: str | None = None,
-        ax: Any = None,
-        **kwargs: Any,
+        ax=None,
+        **kwargs,
     ) -> PropensityDisplay:
         """Plot the propensities of a fitted weighter.
 
@@ -186,15 +186,15 @@ class PropensityDisplay:
     @classmethod
     def from_predictions(
         cls,
-        observed: Any,
-        propensity: Any,
+        observed,
+        propensity,
         *,
-        sample_weight: Any = None,
+        sample_weight=None,
         kind: str = "overlap",
         n_bins: int | None = None,
         name: str | None = None,
-        ax: Any = None,
-        **kwargs: Any,
+        ax=None,
+        **kwargs,
     ) -> PropensityDisplay:
         """Plot given propensities.
 
@@ -258,12 +258,12 @@ class PropensityDisplay:
 
     def plot(
         self,
-        ax: Any = None,
+        ax=None,
         *,
         kind: str = "overlap",
         n_bins: int | None = None,
         name: str | None = None,
-        **kwargs: Any,
+        **kwargs,
     ) -> PropensityDisplay:
         """Draw.
 
@@ -307,7 +307,7 @@ class PropensityDisplay:
             make_legend(self.ax_, inside="upper left")
         return self
 
-    def _plot_overlap(self, ax: Any, n_bins: int, kwargs: dict[str, Any]) -> None:
+    def _plot_overlap(self, ax, n_bins: int, kwargs: dict[str, Any]) -> None:
         from matplotlib.ticker import FuncFormatter
 
         w = self.sample_weight
@@ -355,7 +355,7 @@ class PropensityDisplay:
         ax.set_xlabel("Propensity to be observed")
         ax.set_ylabel("Share of the group's rows")
 
-    def _plot_calibration(self, ax: Any, n_bins: int, kwargs: dict[str, Any]) -> None:
+    def _plot_calibration(self, ax, n_bins: int, kwargs: dict[str, Any]) -> None:
         w = self.sample_weight
         some = slice(None) if w is None else w > 0
         table = calibration_bins(

@@ -85,7 +85,7 @@ class SelectionDisplay:
         self,
         report: pd.DataFrame,
         *,
-        y: Any = None,
+        y=None,
         kind: str = "rate",
         name: str | None = None,
     ) -> None:
@@ -97,17 +97,17 @@ class SelectionDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
-        X: Any,
-        y: Any = None,
+        estimator,
+        X,
+        y=None,
         *,
         selection: str | None = None,
         calibration: str | None = "fitted",
         min_reward: float | str = "fitted",
         kind: str = "rate",
         name: str | None = None,
-        ax: Any = None,
-        **kwargs: Any,
+        ax=None,
+        **kwargs,
     ) -> SelectionDisplay:
         """Plot how a fitted selector judges rows.
 
@@ -178,12 +178,12 @@ class SelectionDisplay:
     def from_predictions(
         cls,
         report: pd.DataFrame,
-        y: Any = None,
+        y=None,
         *,
         kind: str = "rate",
         name: str | None = None,
-        ax: Any = None,
-        **kwargs: Any,
+        ax=None,
+        **kwargs,
     ) -> SelectionDisplay:
         """Plot a selection report.
 
@@ -236,12 +236,7 @@ class SelectionDisplay:
         return cls(report, y=y, kind=kind, name=name).plot(ax, **kwargs)
 
     def plot(
-        self,
-        ax: Any = None,
-        *,
-        kind: str | None = None,
-        name: str | None = None,
-        **kwargs: Any,
+        self, ax=None, *, kind: str | None = None, name: str | None = None, **kwargs
     ) -> SelectionDisplay:
         """Draw.
 

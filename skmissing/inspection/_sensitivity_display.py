@@ -99,15 +99,15 @@ class SensitivityDisplay:
     def from_estimator(
         cls,
         clf: IPWMultimodalClassifier,
-        X: Any,
-        y: Any,
+        X,
+        y,
         *,
-        odds_ratios: Any = None,
-        sample_weight: Any = None,
+        odds_ratios=None,
+        sample_weight=None,
         threshold: float | None = None,
         name: str | None = None,
-        ax: Any = None,
-        **kwargs: Any,
+        ax=None,
+        **kwargs,
     ) -> SensitivityDisplay:
         """Plot bounds on the weighted accuracy of a fitted classifier.
 
@@ -181,16 +181,16 @@ class SensitivityDisplay:
     @classmethod
     def from_predictions(
         cls,
-        values: Any,
-        propensity: Any,
+        values,
+        propensity,
         *,
-        odds_ratios: Any = None,
-        sample_weight: Any = None,
+        odds_ratios=None,
+        sample_weight=None,
         threshold: float | None = None,
         quantity: str = "weighted mean",
         name: str | None = None,
-        ax: Any = None,
-        **kwargs: Any,
+        ax=None,
+        **kwargs,
     ) -> SensitivityDisplay:
         """Plot bounds on the weighted mean of given values.
 
@@ -264,9 +264,7 @@ class SensitivityDisplay:
         )
         return display.plot(ax, **kwargs)
 
-    def plot(
-        self, ax: Any = None, *, name: str | None = None, **kwargs: Any
-    ) -> SensitivityDisplay:
+    def plot(self, ax=None, *, name: str | None = None, **kwargs) -> SensitivityDisplay:
         """Draw.
 
         Parameters
@@ -344,7 +342,7 @@ class SensitivityDisplay:
 
 
 def _accuracy_rows(
-    clf: IPWMultimodalClassifier, X: Any, y: Any, sample_weight: Any
+    clf: IPWMultimodalClassifier, X, y, sample_weight
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What ``clf.score`` averages: hits, propensities and sample weights."""
     data = check_multimodal(clf, X, clf.modalities, reset=False, numeric=False)

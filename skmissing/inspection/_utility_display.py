@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -121,8 +121,8 @@ class UtilityDisplay:
         *,
         doubly_robust: bool = True,
         name: str | None = None,
-        ax: Any = None,
-        **kwargs: Any,
+        ax=None,
+        **kwargs,
     ) -> UtilityDisplay:
         """Plot a table that :func:`skmissing.ipw.modality_utility` has made.
 
@@ -203,12 +203,7 @@ class UtilityDisplay:
         return display.plot(ax, doubly_robust=doubly_robust, **kwargs)
 
     def plot(
-        self,
-        ax: Any = None,
-        *,
-        doubly_robust: bool = True,
-        name: str | None = None,
-        **kwargs: Any,
+        self, ax=None, *, doubly_robust: bool = True, name: str | None = None, **kwargs
     ) -> UtilityDisplay:
         """Draw.
 
@@ -281,7 +276,7 @@ def _in_lines(label: str) -> str:
     return shorten(label)
 
 
-def _check_quantity(quantity: Any, expected: tuple[str, ...]) -> None:
+def _check_quantity(quantity, expected: tuple[str, ...]) -> None:
     if quantity not in expected:
         raise ValueError(
             f"Got quantity={quantity!r}, expected one of {list(expected)}."

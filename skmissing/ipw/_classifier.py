@@ -31,15 +31,15 @@ from ..modalities._validation import check_multimodal
 from ._propensity import PropensityWeighter, make_weighter
 
 
-def _inner_has(name: str) -> Any:
-    def check(self: Any) -> bool:
+def _inner_has(name: str):
+    def check(self) -> bool:
         inner = getattr(self, "estimator_", self.estimator)
         return inner is None or hasattr(inner, name)
 
     return check
 
 
-def _only_decides(self: Any) -> bool:
+def _only_decides(self) -> bool:
     inner = getattr(self, "estimator_", self.estimator)
     return hasattr(inner, "decision_function") and not hasattr(inner, "predict_proba")
 
@@ -150,11 +150,11 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        estimator: Any = None,
+        estimator=None,
         *,
         propensity: PropensityWeighter | None = None,
-        modalities: Any = None,
-        use: Any = None,
+        modalities=None,
+        use=None,
         weighting: str = "ipw",
     ) -> None:
         self.estimator = estimator
@@ -163,7 +163,7 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
         self.use = use
         self.weighting = weighting
 
-    def set_params(self, **params: Any) -> IPWMultimodalClassifier:
+    def set_params(self, **params) -> IPWMultimodalClassifier:
         """Set parameters, nested ones too.
 
         Parameters
@@ -185,9 +185,7 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=False)
     @restore_on_error
-    def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None
-    ) -> IPWMultimodalClassifier:
+    def fit(self, X, y, sample_weight=None, groups=None) -> IPWMultimodalClassifier:
         """Model the missingness, then fit on the observed rows.
 
         Parameters
@@ -256,7 +254,7 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
                 OverlapWarning,
             )
 
-    def _resolve_use(self, X: Any, data: MultimodalData) -> list[str]:
+    def _resolve_use(self, X, data: MultimodalData) -> list[str]:
         use = [self.use] if isinstance(self.use, str) else self.use
         use = data.names if use is None else list(use)
         unknown = [name for name in use if name not in data.names]
@@ -278,7 +276,7 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
         return use
 
     def _weigh(
-        self, X: Any, y: Any, sample_weight: Any, groups: Any
+        self, X, y, sample_weight, groups
     ) -> tuple[PropensityWeighter | None, np.ndarray | None]:
         """The fitted weighter, and a weight for every row."""
         if self.weighting == "none":
@@ -294,7 +292,7 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
             )
         return weighter, weighter.sample_weight_[:, 0]
 
-    def _fit_inner(self, X: Any, rows: LabelledRows) -> None:
+    def _fit_inner(self, X, rows: LabelledRows) -> None:
         """Fit a clone of ``estimator`` on the observed rows."""
         labels = rows.classes[rows.y]
         if self.estimator is None:
@@ -323,7 +321,7 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
             fit_weighted(inner, self._inputs(rows.data), labels, rows.weight)
         self.estimator_ = inner
 
-    def _inputs(self, data: MultimodalData) -> Any:
+    def _inputs(self, data: MultimodalData):
         """Rows as the inner estimator takes them."""
         if self._flat is None:
             return data.select(self.use_)
@@ -332,7 +330,7 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
             table if self._labels is None else pd.DataFrame(table, columns=self._labels)
         )
 
-    def _check_rows(self, X: Any) -> MultimodalData:
+    def _check_rows(self, X) -> MultimodalData:
         # Blocks that only the propensity sees may hold text.
         numeric = self.use is None
         return check_multimodal(self, X, self.modalities, reset=False, numeric=numeric)
@@ -363,7 +361,7 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
         return out
 
     @available_if(_inner_has("predict_proba"))
-    def predict_log_proba(self, X: Any) -> np.ndarray:
+    def predict_log_proba(self, X) -> np.ndarray:
         """Log-probabilities of the classes.
 
         Parameters
@@ -379,7 +377,7 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
         return super().predict_log_proba(X)
 
     @available_if(_inner_has("predict_proba"))
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X) -> np.ndarray:
         """Probabilities of the classes.
 
         Parameters
@@ -395,7 +393,7 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
         return super().predict_proba(X)
 
     @available_if(_only_decides)
-    def decision_function(self, X: Any) -> np.ndarray:
+    def decision_function(self, X) -> np.ndarray:
         """Scores of an estimator that has no probabilities.
 
         Parameters
@@ -417,7 +415,7 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
             )
         return self.estimator_.decision_function(self._inputs(data))
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X) -> np.ndarray:
         """Class of each row, as ``estimator`` decides.
 
         Parameters
@@ -441,7 +439,7 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
             out[some] = self.estimator_.predict(rows)
         return out
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(self, X, y, sample_weight=None) -> float:
         """Accuracy for the whole population, from the rows that are observed.
 
         Parameters

@@ -19,12 +19,12 @@ class CovariateSource:
 
     def __init__(
         self,
-        estimator: Any,
+        estimator,
         data: MultimodalData,
-        X: Any,
+        X,
         kept: np.ndarray,
         required: list[list[str]],
-        y: Any,
+        y,
     ) -> None:
         always = data.present[kept].all(axis=0)
         self.blocks: list[str] = []
@@ -50,7 +50,7 @@ class CovariateSource:
                     "explained."
                 )
 
-    def _resolve(self, estimator: Any, data: MultimodalData, X: Any) -> None:
+    def _resolve(self, estimator, data: MultimodalData, X) -> None:
         given = estimator.covariates
         given = [given] if isinstance(given, str) else given
         if isinstance(given, np.ndarray | pd.Index):
@@ -69,16 +69,14 @@ class CovariateSource:
         self.columns = _select_columns(X, "covariates", rest)
         self.from_table = True
 
-    def _owners(self, estimator: Any) -> set[str]:
+    def _owners(self, estimator) -> set[str]:
         """Modalities that the chosen columns belong to."""
         if self.columns is None:
             return set()
         indices = estimator.column_layout_.indices
         return {name for name, i in indices.items() if np.isin(self.columns, i).any()}
 
-    def take(
-        self, estimator: Any, data: MultimodalData, X: Any, y: Any
-    ) -> list[tuple[str, Any]]:
+    def take(self, estimator, data: MultimodalData, X, y) -> list[tuple[str, Any]]:
         """Label and values of every covariate."""
         out: list[tuple[str, Any]] = []
         if self.from_table:
@@ -105,7 +103,7 @@ class CovariateSource:
         # None is an unknown label, which the coding then warns of.
         return out
 
-    def _columns_of(self, estimator: Any, X: Any) -> pd.DataFrame:
+    def _columns_of(self, estimator, X) -> pd.DataFrame:
         if isinstance(X, MultimodalData) or estimator.column_layout_ is None:
             raise ValueError(
                 f"Got a {type(X).__name__} without covariate columns, expected a table "

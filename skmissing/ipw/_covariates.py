@@ -138,7 +138,7 @@ def frame_covariates(frame: pd.DataFrame) -> Iterator[tuple[str, Any]]:
         yield column_label(label), frame.iloc[:, j]
 
 
-def _as_numbers(values: Any) -> np.ndarray | None:
+def _as_numbers(values) -> np.ndarray | None:
     """float64 with NaN; None for categories and text. Dates count days."""
     series = values if isinstance(values, pd.Series) else pd.Series(values, copy=False)
     dtype = series.dtype
@@ -164,7 +164,7 @@ def _as_numbers(values: Any) -> np.ndarray | None:
     return None
 
 
-def _as_levels(values: Any) -> np.ndarray:
+def _as_levels(values) -> np.ndarray:
     """Objects, with None for every kind of missing."""
     series = values if isinstance(values, pd.Series) else pd.Series(values, copy=False)
     out = series.astype(object).to_numpy(copy=True)
@@ -172,7 +172,7 @@ def _as_levels(values: Any) -> np.ndarray:
     return out
 
 
-def _learn(label: str, values: Any, weight: np.ndarray) -> _Column:
+def _learn(label: str, values, weight: np.ndarray) -> _Column:
     used = weight > 0
     numbers = _as_numbers(values)
     if numbers is not None:
@@ -201,7 +201,7 @@ def _learn(label: str, values: Any, weight: np.ndarray) -> _Column:
     return _Column(label, [*kept, OTHER] if rare else kept, common[0], missing, rare)
 
 
-def _code(column: _Column, values: Any) -> tuple[Iterator[np.ndarray], int]:
+def _code(column: _Column, values) -> tuple[Iterator[np.ndarray], int]:
     """Columns of one covariate, and in how many rows it was filled for lack of more.
 
     Rows whose value is missing are marked by the indicator where fit has made one; only

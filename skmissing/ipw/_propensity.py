@@ -193,17 +193,17 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        estimator: Any = None,
+        estimator=None,
         *,
-        modalities: Any = None,
-        covariates: Any = None,
-        required: Any = None,
+        modalities=None,
+        covariates=None,
+        required=None,
         use_target: bool = False,
         stabilized: bool = True,
-        clip: Any = None,
-        cv: Any = None,
+        clip=None,
+        cv=None,
         n_jobs: int | None = None,
-        random_state: Any = None,
+        random_state=None,
     ) -> None:
         self.estimator = estimator
         self.modalities = modalities
@@ -218,9 +218,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=False)
     @restore_on_error
-    def fit(
-        self, X: Any, y: Any = None, sample_weight: Any = None, groups: Any = None
-    ) -> PropensityWeighter:
+    def fit(self, X, y=None, sample_weight=None, groups=None) -> PropensityWeighter:
         """Model which rows are observed.
 
         Parameters
@@ -315,7 +313,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
             [effective_sample_size(w * weight) for w in self.sample_weight_.T]
         )
 
-    def _find_observed(self, data: MultimodalData, y: Any) -> np.ndarray:
+    def _find_observed(self, data: MultimodalData, y) -> np.ndarray:
         known = known_labels(y, len(data))
         return np.column_stack([observed_rows(data, r) & known for r in self.required_])
 
@@ -323,7 +321,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         """One vector where ``required`` is not a list of lists."""
         return values if self._several else values[:, 0]
 
-    def _design(self, data: MultimodalData, X: Any, y: Any) -> np.ndarray:
+    def _design(self, data: MultimodalData, X, y) -> np.ndarray:
         """Standardised covariates of any rows, shape (n, n_columns)."""
         target = y if self.use_target else None
         return self._table.transform(
@@ -331,7 +329,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         )
 
     def _read(
-        self, X: Any, y: Any, out_of_fold: bool = False, with_design: bool = False
+        self, X, y, out_of_fold: bool = False, with_design: bool = False
     ) -> _Read:
         """Propensities of any rows, and whether they are observed."""
         check_is_fitted(self)
@@ -369,7 +367,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
             out[here, i] = scale / p[here]
         return out
 
-    def find_observed(self, X: Any, y: Any = None) -> np.ndarray:
+    def find_observed(self, X, y=None) -> np.ndarray:
         """Which rows have everything that is required.
 
         Parameters
@@ -387,9 +385,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
         return self._squeeze(self._find_observed(data, y))
 
-    def predict_propensity(
-        self, X: Any, y: Any = None, *, out_of_fold: bool = False
-    ) -> np.ndarray:
+    def predict_propensity(self, X, y=None, *, out_of_fold: bool = False) -> np.ndarray:
         """Probability of being observed, before clipping.
 
         Parameters
@@ -411,9 +407,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         """
         return self._squeeze(self._read(X, y, out_of_fold).propensity)
 
-    def sample_weight(
-        self, X: Any, y: Any = None, *, out_of_fold: bool = False
-    ) -> np.ndarray:
+    def sample_weight(self, X, y=None, *, out_of_fold: bool = False) -> np.ndarray:
         """Weight of each row, 0 where it is not observed.
 
         Parameters
@@ -433,7 +427,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         read = self._read(X, y, out_of_fold)
         return self._squeeze(self._weigh(read.propensity, read.observed))
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X) -> np.ndarray:
         """Weight of each row as a column, labels taken as known.
 
         Parameters
@@ -448,9 +442,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         read = self._read(X, None)
         return self._weigh(read.propensity, read.observed)
 
-    def fit_transform(
-        self, X: Any, y: Any = None, sample_weight: Any = None, groups: Any = None
-    ) -> np.ndarray:
+    def fit_transform(self, X, y=None, sample_weight=None, groups=None) -> np.ndarray:
         """Fit, and weight the same rows; out of fold with ``cv``.
 
         Parameters
@@ -470,9 +462,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         """
         return self.fit(X, y, sample_weight, groups).sample_weight_.copy()
 
-    def frozen(
-        self, X: Any, y: Any = None, sample_weight: Any = None
-    ) -> FrozenPropensity:
+    def frozen(self, X, y=None, sample_weight=None) -> FrozenPropensity:
         """Propensities of the training rows that can be refitted to other weights.
 
         For bootstraps: the tuned settings and the folds stay as they are.
@@ -514,7 +504,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
             tested=np.ones(len(data), dtype=bool),
         )
 
-    def balance(self, X: Any, y: Any = None, sample_weight: Any = None) -> pd.DataFrame:
+    def balance(self, X, y=None, sample_weight=None) -> pd.DataFrame:
         """Compare covariates of the observed rows with those of all rows.
 
         Parameters
@@ -552,7 +542,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
             for i, (names, here) in enumerate(zip(self.required_, read.observed.T))
         )
 
-    def overlap(self, X: Any, y: Any = None, sample_weight: Any = None) -> pd.DataFrame:
+    def overlap(self, X, y=None, sample_weight=None) -> pd.DataFrame:
         """Summarise propensities and weights.
 
         Parameters
@@ -591,7 +581,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("required")
 
     def calibration(
-        self, X: Any, y: Any = None, n_bins: int = 10, sample_weight: Any = None
+        self, X, y=None, n_bins: int = 10, sample_weight=None
     ) -> pd.DataFrame:
         """Compare propensities with the share of rows that are observed.
 
@@ -629,7 +619,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         names = ["+".join(r) for r in self.required_]
         return pd.concat(dict(zip(names, parts)), names=["required"])
 
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:  # noqa: ARG002
+    def get_feature_names_out(self, input_features=None) -> np.ndarray:  # noqa: ARG002
         """Names of the output columns.
 
         Parameters
@@ -648,14 +638,14 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         names = ["ipw_weight_" + "_".join(r) for r in self.required_]
         return np.array(names, dtype=object)
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.string = True
         return tags
 
 
-def resolve_required(required: Any, names: list[str]) -> tuple[list[list[str]], bool]:
+def resolve_required(required, names: list[str]) -> tuple[list[list[str]], bool]:
     """The required sets, and whether the parameter was a list of lists."""
     if required is None:
         return [list(names)], False
@@ -680,7 +670,7 @@ def resolve_required(required: Any, names: list[str]) -> tuple[list[list[str]], 
 
 
 def make_weighter(
-    template: PropensityWeighter | None, X: Any, modalities: Any, required: list[str]
+    template: PropensityWeighter | None, X, modalities, required: list[str]
 ) -> PropensityWeighter:
     """An unfitted clone of the user's weighter, open settings filled in."""
     # A fixed seed: otherwise a default fit would not be repeatable at all.

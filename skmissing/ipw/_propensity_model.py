@@ -20,7 +20,7 @@ from .._estimation._tuned_logistic import TunedLogistic
 class PropensityModel:
     """P(observed | covariates) for one required set of modalities."""
 
-    def __init__(self, estimator: Any, cv: Any, required: list[str]) -> None:
+    def __init__(self, estimator, cv, required: list[str]) -> None:
         self.estimator = estimator
         self.cv = cv
         self.required = required
@@ -113,7 +113,7 @@ class PropensityModel:
         target: np.ndarray,
         weight: np.ndarray,
         groups: np.ndarray | None,
-    ) -> Any:
+    ):
         if self.estimator is None:
             return TunedLogistic(random_state=self.seed_).fit(
                 table, target, weight, groups
@@ -178,7 +178,7 @@ class PropensityModel:
         return out
 
 
-def check_clip(clip: Any) -> None:
+def check_clip(clip) -> None:
     """Refuse what is neither None, a pair of probabilities, nor a quantile."""
     if clip is None:
         return
@@ -196,7 +196,7 @@ def check_clip(clip: Any) -> None:
 
 
 def propensity_bounds(
-    clip: Any, propensity: np.ndarray, observed: np.ndarray, weight: np.ndarray
+    clip, propensity: np.ndarray, observed: np.ndarray, weight: np.ndarray
 ) -> tuple[float, float]:
     """Lower and upper bound on propensities; a quantile is one of the weights."""
     if clip is None:

@@ -25,12 +25,12 @@ _FIRST_SEEN: dict[str, str] = {}
 
 
 def make_ipw_scorer(
-    metric: Any,
+    metric,
     *,
     propensity: PropensityWeighter | None = None,
-    required: Any = None,
-    response_method: Any = "predict",
-) -> Any:
+    required=None,
+    response_method="predict",
+):
     """Make a scorer that weights rows by the inverse of their propensity.
 
     For ``scoring=`` of cross-validation and searches. Rows without the label or a
@@ -150,7 +150,7 @@ class _IPWScorer:
 
     def __init__(
         self,
-        base: Any,
+        base,
         propensity: PropensityWeighter | None,
         required: list[str] | None,
         column: int | None,
@@ -165,9 +165,7 @@ class _IPWScorer:
     def __repr__(self) -> str:
         return f"make_ipw_scorer({self._base!r}, required={self._required!r})"
 
-    def __call__(
-        self, estimator: Any, X: Any, y: Any, sample_weight: Any = None
-    ) -> float:
+    def __call__(self, estimator, X, y, sample_weight=None) -> float:
         weighter, column = self._propensity, self._column
         if weighter is None:
             owner, weighter = _find_owner(estimator)
@@ -221,7 +219,7 @@ class _IPWScorer:
 
     # -- metadata routing ------------------------------------------------------------
 
-    def set_score_request(self, **kwargs: Any) -> _IPWScorer:
+    def set_score_request(self, **kwargs) -> _IPWScorer:
         """Ask for ``sample_weight`` under metadata routing."""
         self._request = dict(kwargs)
         return self
@@ -234,9 +232,7 @@ class _IPWScorer:
         return request
 
 
-def _find_owner(
-    estimator: Any,
-) -> tuple[IPWMultimodalClassifier, PropensityWeighter]:
+def _find_owner(estimator) -> tuple[IPWMultimodalClassifier, PropensityWeighter]:
     """The fitted IPWMultimodalClassifier inside, and its weighter."""
     inner = estimator
     while not isinstance(inner, IPWMultimodalClassifier):

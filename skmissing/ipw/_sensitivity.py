@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,15 +13,15 @@ from .._utils._random import local_random_state
 
 
 def sensitivity_bounds(
-    values: Any,
-    propensity: Any,
+    values,
+    propensity,
     *,
     odds_ratios: Sequence[float] = (1.0, 1.25, 1.5, 2.0, 3.0, 5.0),
-    sample_weight: Any = None,
-    groups: Any = None,
+    sample_weight=None,
+    groups=None,
     n_bootstraps: int = 0,
     confidence_level: float = 0.9,
-    random_state: Any = None,
+    random_state=None,
 ) -> pd.DataFrame:
     """Bound a weighted mean when the propensities may be wrong.
 
@@ -118,7 +117,7 @@ def sensitivity_bounds(
 
 
 def tipping_odds_ratio(
-    values: Any, propensity: Any, *, threshold: float = 0.0, sample_weight: Any = None
+    values, propensity, *, threshold: float = 0.0, sample_weight=None
 ) -> float:
     """How wrong the propensities must be for a weighted mean to fall to a threshold.
 
@@ -172,7 +171,7 @@ def tipping_odds_ratio(
 
 
 def _check(
-    values: Any, propensity: Any, sample_weight: Any
+    values, propensity, sample_weight
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     v = np.asarray(values, dtype=np.float64)
     p = np.asarray(propensity, dtype=np.float64)

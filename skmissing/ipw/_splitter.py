@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -63,12 +62,7 @@ class ObservedStratifiedKFold(GroupsConsumerMixin, BaseCrossValidator):
     takes_missing_labels = True
 
     def __init__(
-        self,
-        n_splits: int = 5,
-        *,
-        modalities: Any = None,
-        required: Any = None,
-        random_state: Any = None,
+        self, n_splits: int = 5, *, modalities=None, required=None, random_state=None
     ) -> None:
         if not isinstance(n_splits, int | np.integer) or n_splits < 2:
             raise ValueError(
@@ -79,7 +73,7 @@ class ObservedStratifiedKFold(GroupsConsumerMixin, BaseCrossValidator):
         self.required = required
         self.random_state = random_state
 
-    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:  # noqa: ARG002
+    def get_n_splits(self, X=None, y=None, groups=None) -> int:  # noqa: ARG002
         """Number of folds.
 
         Parameters
@@ -93,9 +87,7 @@ class ObservedStratifiedKFold(GroupsConsumerMixin, BaseCrossValidator):
         """
         return self.n_splits
 
-    def split(
-        self, X: Any, y: Any, groups: Any = None
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def split(self, X, y, groups=None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Rows of the training and test sets.
 
         Parameters

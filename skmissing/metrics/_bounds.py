@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
@@ -191,7 +190,7 @@ def mse_gap_bound(cmi: float, y_range: float | Sequence[float] = (-1.0, 1.0)) ->
     return float(width**2 / 2 * information)
 
 
-def _number(name: str, value: Any) -> float:
+def _number(name: str, value) -> float:
     """A float of a real number."""
     if not isinstance(value, Real) or isinstance(value, (bool, np.bool_)):
         raise TypeError(f"Got {name}={value!r}, expected a number.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import column_or_1d
@@ -77,18 +76,18 @@ class ComplementaryInformation:
 
 
 def complementary_information(
-    est_without: Any,
-    est_full: Any,
-    X: Any,
-    y: Any,
+    est_without,
+    est_full,
+    X,
+    y,
     *,
     hide: str | Sequence[str] | None = None,
-    modalities: Any = None,
-    sample_weight: Any = None,
-    groups: Any = None,
+    modalities=None,
+    sample_weight=None,
+    groups=None,
     n_bootstraps: int = 1000,
     confidence_level: float = 0.9,
-    random_state: Any = None,
+    random_state=None,
 ) -> ComplementaryInformation:
     """Estimate the information about the label that only one modality has.
 
@@ -228,7 +227,7 @@ def complementary_information(
     )
 
 
-def _without(X: Any, names: list[str], n: int, hide: Any, modalities: Any) -> Any:
+def _without(X, names: list[str], n: int, hide, modalities):
     """X with some modalities hidden."""
     chosen = [hide] if isinstance(hide, str) else list(hide)
     if not chosen or not set(chosen) <= set(names) or len(set(chosen)) == len(names):
@@ -240,7 +239,7 @@ def _without(X: Any, names: list[str], n: int, hide: Any, modalities: Any) -> An
 
 
 def _log_likelihood(
-    name: str, estimator: Any, X: Any, y: np.ndarray, rows: np.ndarray
+    name: str, estimator, X, y: np.ndarray, rows: np.ndarray
 ) -> np.ndarray:
     """Log-probability of each row's label."""
     part = _safe_indexing(X, rows)

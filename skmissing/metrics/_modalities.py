@@ -8,7 +8,7 @@ from typing import Any
 from ..modalities import MultimodalData
 
 
-def find_modalities(estimators: Iterable[Any]) -> Any:
+def find_modalities(estimators: Iterable[Any]):
     """The modalities of some estimators, together."""
     out: dict[str, Any] = {}
     first = None
@@ -27,7 +27,7 @@ def find_modalities(estimators: Iterable[Any]) -> Any:
     return out or first
 
 
-def _own(estimator: Any) -> Any:
+def _own(estimator):
     """Parameter ``modalities`` of an estimator, or of the one inside it."""
     if getattr(estimator, "modalities", None) is not None:
         return estimator.modalities
@@ -43,7 +43,7 @@ def _own(estimator: Any) -> Any:
     return None
 
 
-def check_several_modalities(X: Any, names: list[str], caller: str) -> None:
+def check_several_modalities(X, names: list[str], caller: str) -> None:
     """Refuse a table without names of modalities, which was read as one block."""
     if len(names) == 1 and not isinstance(X, MultimodalData):
         raise ValueError(

@@ -26,14 +26,14 @@ Pattern = tuple[str, ...]
 
 
 def score_by_pattern(
-    estimator: Any,
-    X: Any,
-    y: Any,
+    estimator,
+    X,
+    y,
     *,
     patterns: Iterable[Any] | None = None,
-    scoring: Any = None,
-    modalities: Any = None,
-    sample_weight: Any = None,
+    scoring=None,
+    modalities=None,
+    sample_weight=None,
 ) -> pd.DataFrame:
     """Score fitted estimators with some modalities hidden from the test rows.
 
@@ -125,17 +125,17 @@ def score_by_pattern(
 
 
 def score_by_rate(
-    estimator: Any,
-    X: Any,
-    y: Any,
+    estimator,
+    X,
+    y,
     *,
     rates: Sequence[float] = (0.0, 0.2, 0.4, 0.6, 0.8),
     hide: str | Sequence[str] | None = None,
     n_repeats: int = 5,
-    scoring: Any = None,
-    modalities: Any = None,
-    sample_weight: Any = None,
-    random_state: Any = None,
+    scoring=None,
+    modalities=None,
+    sample_weight=None,
+    random_state=None,
 ) -> pd.DataFrame:
     """Score fitted estimators with a growing share of blocks hidden at random.
 
@@ -251,15 +251,7 @@ class _Compared:
     """Estimators, test rows and metrics, checked."""
 
     def __init__(
-        self,
-        estimator: Any,
-        X: Any,
-        y: Any,
-        *,
-        scoring: Any,
-        modalities: Any,
-        sample_weight: Any,
-        caller: str,
+        self, estimator, X, y, *, scoring, modalities, sample_weight, caller: str
     ) -> None:
         if isinstance(estimator, (list, tuple)):
             raise TypeError(
@@ -292,7 +284,7 @@ class _Compared:
             for name, each in self.estimators.items()
         }
 
-    def scores(self, X: Any, rows: np.ndarray) -> Iterable[_Score]:
+    def scores(self, X, rows: np.ndarray) -> Iterable[_Score]:
         """Score of every estimator and metric on some rows."""
         whole = len(rows) == len(self.y)
         part = X if whole else _safe_indexing(X, rows)
@@ -324,7 +316,7 @@ class _Compared:
                 yield _Score(name, metric, float(score))
 
 
-def _resolve_scoring(estimator: Any, scoring: Any) -> dict[str, Any]:
+def _resolve_scoring(estimator, scoring) -> dict[str, Any]:
     """Scorers by the name of their metric."""
     if scoring is None or isinstance(scoring, str) or callable(scoring):
         if isinstance(scoring, str):
@@ -344,7 +336,7 @@ def _resolve_scoring(estimator: Any, scoring: Any) -> dict[str, Any]:
     return {str(name): get_scorer(name) for name in scoring}
 
 
-def _resolve_patterns(patterns: Any, names: list[str]) -> list[Pattern]:
+def _resolve_patterns(patterns, names: list[str]) -> list[Pattern]:
     """Patterns in the order of the modalities, each once; the default ones for None."""
     if patterns is None:
         but_one = [tuple(n for n in names if n != name) for name in reversed(names)]

@@ -17,7 +17,7 @@ from ..modalities._row_view import iter_chunks
 class Driver:
     """A complete variable that missingness may depend on."""
 
-    def __init__(self, label: str, data: Any, weight: Any = None) -> None:
+    def __init__(self, label: str, data, weight=None) -> None:
         self.label = label
         self.data = data
         self.weight = weight
@@ -50,7 +50,7 @@ class Driver:
 
 
 def find_drivers(
-    depends_on: Any, data: MultimodalData, covariates: pd.DataFrame | None, y: Any
+    depends_on, data: MultimodalData, covariates: pd.DataFrame | None, y
 ) -> list[Driver]:
     """Look up what missingness depends on."""
     if isinstance(depends_on, Mapping):
@@ -102,7 +102,7 @@ def find_drivers(
     return drivers
 
 
-def combine(drivers: list[Driver], given: bool, rng: np.random.RandomState) -> Any:
+def combine(drivers: list[Driver], given: bool, rng: np.random.RandomState):
     """Sum of the scores of all drivers, of standard deviation 1 unless ``given``."""
     total = np.sum([driver.score(rng) for driver in drivers], axis=0)
     if given or len(drivers) == 1:
@@ -115,7 +115,7 @@ def block_score(
     label: str,
     chosen: np.ndarray,
     rng: np.random.RandomState,
-    coefficients: Any = None,
+    coefficients=None,
 ) -> np.ndarray:
     """Project the standardised features of one block on one direction."""
     block = data[data.names[0]]
@@ -173,7 +173,7 @@ def own_score(data: MultimodalData, m: int, rng: np.random.RandomState) -> np.nd
     return score
 
 
-def check_scores(scores: Any, present: np.ndarray) -> np.ndarray:
+def check_scores(scores, present: np.ndarray) -> np.ndarray:
     """Scores of the user as (n_samples, n_modalities), 0 where a block is missing."""
     try:
         given = np.asarray(scores, dtype=np.float64)
@@ -194,7 +194,7 @@ def check_scores(scores: Any, present: np.ndarray) -> np.ndarray:
     return np.where(present, full, 0.0)
 
 
-def _column_score(values: Any, rng: np.random.RandomState) -> np.ndarray:
+def _column_score(values, rng: np.random.RandomState) -> np.ndarray:
     """A numeric column as it is; a random score for each level of any other."""
     column = pd.Series(values)
     if column.dtype.kind in "mM":
@@ -219,7 +219,7 @@ def _sortable(column: pd.Series) -> bool:
     return True
 
 
-def _level_scores(label: str, values: Any, scores: Mapping) -> np.ndarray:
+def _level_scores(label: str, values, scores: Mapping) -> np.ndarray:
     """Scores of the user by level."""
     levels = pd.unique(pd.Series(values))
     lost = [level for level in levels if level not in scores]
@@ -233,7 +233,7 @@ def _level_scores(label: str, values: Any, scores: Mapping) -> np.ndarray:
     return pd.Series(values).map(table).to_numpy(dtype=np.float64)
 
 
-def _finite(value: Any, label: str) -> float:
+def _finite(value, label: str) -> float:
     """A finite number."""
     try:
         number = float(value)

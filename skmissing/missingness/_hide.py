@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,7 @@ from ..modalities import MultimodalData
 from ..modalities._layout import resolve_layout
 
 
-def hide_blocks(X: Any, mask: np.ndarray, names: Sequence[str], modalities: Any) -> Any:
+def hide_blocks(X, mask: np.ndarray, names: Sequence[str], modalities):
     """Make blocks missing, in a copy."""
     if isinstance(X, MultimodalData):
         return X.hide({name: mask[:, m] for m, name in enumerate(names)})
@@ -30,7 +29,7 @@ def hide_blocks(X: Any, mask: np.ndarray, names: Sequence[str], modalities: Any)
 
 
 def _hide_in_frame(
-    X: pd.DataFrame, mask: np.ndarray, names: Sequence[str], modalities: Any
+    X: pd.DataFrame, mask: np.ndarray, names: Sequence[str], modalities
 ) -> pd.DataFrame:
     """A copy of a frame with hidden blocks; other columns keep their type."""
     layout = resolve_layout(X, modalities)

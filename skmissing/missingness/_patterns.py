@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
 from ._read import read_blocks
 
 
-def patterns(X: Any, modalities: Any = None) -> pd.DataFrame:
+def patterns(X, modalities=None) -> pd.DataFrame:
     """Count the patterns of present and missing modalities.
 
     Parameters

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 from sklearn.base import BaseEstimator
 
@@ -12,7 +10,7 @@ from ..modalities._validation import check_multimodal, covariate_frame
 
 
 def read_blocks(
-    X: Any, modalities: Any, caller: str
+    X, modalities, caller: str
 ) -> tuple[MultimodalData, pd.DataFrame | None]:
     """Cut X into blocks, and into covariate columns if it has any."""
     # The checks of X are written for estimators and name the class in their messages.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from scipy.special import log_expit
@@ -26,17 +25,17 @@ _NUMBER = (int, float, np.integer, np.floating)
 
 
 def simulate_missing(
-    X: Any,
-    y: Any = None,
+    X,
+    y=None,
     *,
     mechanism: str = "mcar",
     rate: float | Mapping[str, float] = 0.3,
-    modalities: Any = None,
-    depends_on: Any = None,
-    scores: Any = None,
+    modalities=None,
+    depends_on=None,
+    scores=None,
     strength: float = 1.0,
     keep_one: bool = False,
-    random_state: Any = None,
+    random_state=None,
 ) -> SimulatedMissingness:
     """Simulate missing modalities.
 
@@ -210,9 +209,7 @@ def _solve(
     return intercept, log_hide, constrained
 
 
-def _check_choices(
-    mechanism: Any, depends_on: Any, scores: Any, strength: Any, keep_one: Any
-) -> None:
+def _check_choices(mechanism, depends_on, scores, strength, keep_one) -> None:
     """Refuse values of the parameters that do not go together."""
     if mechanism not in ("mcar", "mar", "mnar"):
         raise ValueError(
@@ -238,7 +235,7 @@ def _check_choices(
 
 
 def _check_rates(
-    rate: Any, names: list[str], driving: list[str], mechanism: str
+    rate, names: list[str], driving: list[str], mechanism: str
 ) -> np.ndarray:
     """Rate of each modality, 0 for those that are never hidden."""
     if isinstance(rate, Mapping):

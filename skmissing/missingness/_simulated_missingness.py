@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -62,7 +61,7 @@ class SimulatedMissingness:
         scores: np.ndarray,
         intercept: np.ndarray,
         mechanism: str,
-        modalities: Any,
+        modalities,
     ) -> None:
         self.names = names
         self.mask = mask
@@ -140,7 +139,7 @@ class SimulatedMissingness:
         out[rows] /= -np.expm1(self._log_all[rows])
         return out
 
-    def apply(self, X: Any) -> Any:
+    def apply(self, X):
         """Hide the blocks in the data.
 
         Parameters

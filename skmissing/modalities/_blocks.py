@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -13,7 +11,7 @@ from ._row_view import RowView, iter_chunks
 Block = np.ndarray | RowView
 
 
-def check_name(name: Any) -> None:
+def check_name(name) -> None:
     """Refuse a name that column names ``modality__feature`` could not give back."""
     if not isinstance(name, str) or not name or "__" in name or name.endswith("_"):
         raise ValueError(
@@ -23,7 +21,7 @@ def check_name(name: Any) -> None:
         )
 
 
-def as_block(name: str, block: Any, present: np.ndarray | None = None) -> Block:
+def as_block(name: str, block, present: np.ndarray | None = None) -> Block:
     """A block as an array with rows first; ``present`` are the rows that count."""
     if isinstance(block, RowView):
         return block
@@ -53,7 +51,7 @@ def as_block(name: str, block: Any, present: np.ndarray | None = None) -> Block:
     return array
 
 
-def _to_numpy(name: str, block: Any) -> np.ndarray:
+def _to_numpy(name: str, block) -> np.ndarray:
     """An array in native byte order, from all that users have blocks in."""
     if type(block).__module__.partition(".")[0] == "torch":
         # Not imported here: a tensor can only exist where torch does.
@@ -79,7 +77,7 @@ def _to_numpy(name: str, block: Any) -> np.ndarray:
     return array
 
 
-def find_present(blocks: dict[str, Block], present: Any, n: int) -> np.ndarray:
+def find_present(blocks: dict[str, Block], present, n: int) -> np.ndarray:
     """Which row has which block, and whether what is there can be used."""
     names = list(blocks)
     given = None

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 
-def column_label(label: Any) -> str:
+def column_label(label) -> str:
     """Name of a column; the levels of a MultiIndex joined by ``__``."""
     return "__".join(map(str, label)) if isinstance(label, tuple) else str(label)
 

@@ -31,7 +31,7 @@ class ColumnLayout:
         return list(self.indices)
 
 
-def resolve_layout(X: Any, modalities: Any) -> ColumnLayout:
+def resolve_layout(X, modalities) -> ColumnLayout:
     """Find the columns of each modality."""
     n_columns = X.shape[1]
     multi = isinstance(X, pd.DataFrame) and isinstance(X.columns, pd.MultiIndex)
@@ -78,7 +78,7 @@ def resolve_layout(X: Any, modalities: Any) -> ColumnLayout:
     return ColumnLayout(indices, shapes, n_columns, labels, rest)
 
 
-def _named_specs(modalities: Any, X: Any) -> list[tuple[str, Any]]:
+def _named_specs(modalities, X) -> list[tuple[str, Any]]:
     if isinstance(modalities, Mapping):
         pairs = list(modalities.items())
     elif isinstance(modalities, Sequence) and not isinstance(modalities, str):
@@ -106,7 +106,7 @@ def _named_specs(modalities: Any, X: Any) -> list[tuple[str, Any]]:
     return pairs
 
 
-def _group_columns(X: Any, n_columns: int) -> dict[str, np.ndarray]:
+def _group_columns(X, n_columns: int) -> dict[str, np.ndarray]:
     """Modalities that the column names define; one modality ``x`` otherwise."""
     groups: dict[str, list[int]] = {}
     if isinstance(X, pd.DataFrame) and isinstance(X.columns, pd.MultiIndex):
@@ -134,7 +134,7 @@ def prefix_groups(X: pd.DataFrame) -> dict[str, list[int]]:
     return groups
 
 
-def _select_columns(X: Any, name: str, columns: Any) -> np.ndarray:
+def _select_columns(X, name: str, columns) -> np.ndarray:
     key = columns(X) if callable(columns) else columns
     try:
         if isinstance(X, pd.DataFrame) and isinstance(X.columns, pd.MultiIndex):
@@ -162,7 +162,7 @@ def _select_columns(X: Any, name: str, columns: Any) -> np.ndarray:
     return index
 
 
-def _select_multiindex(X: pd.DataFrame, key: Any) -> list[int]:
+def _select_multiindex(X: pd.DataFrame, key) -> list[int]:
     """Labels of a MultiIndex: whole tuples, or first-level labels."""
     first = X.columns.get_level_values(0)
     items = key if isinstance(key, list | pd.Index | np.ndarray) else [key]

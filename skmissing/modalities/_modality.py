@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -34,7 +33,7 @@ class Modality:
 
     __slots__ = ("columns", "shape")
 
-    def __init__(self, columns: Any, shape: Sequence[int] | None = None) -> None:
+    def __init__(self, columns, shape: Sequence[int] | None = None) -> None:
         self.columns = columns
         if shape is not None:
             sizes = tuple(shape) if isinstance(shape, Sequence) else ()

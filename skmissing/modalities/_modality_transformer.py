@@ -93,7 +93,7 @@ class ModalityTransformer(
         self,
         transformers: dict[str, Any] | list | None = None,
         *,
-        modalities: Any = None,
+        modalities=None,
         remainder: str = "drop",
     ) -> None:
         self.transformers = transformers
@@ -114,7 +114,7 @@ class ModalityTransformer(
         """
         return self._get_params("transformers", deep=deep)
 
-    def set_params(self, **params: Any) -> ModalityTransformer:
+    def set_params(self, **params) -> ModalityTransformer:
         """Set parameters, ``modality__parameter`` for those of an inner transformer.
 
         Parameters
@@ -129,7 +129,7 @@ class ModalityTransformer(
         self._set_params("transformers", **params)
         return self
 
-    def fit(self, X: Any, y: Any = None) -> ModalityTransformer:
+    def fit(self, X, y=None) -> ModalityTransformer:
         """Fit each transformer on the rows that have its modality.
 
         Parameters
@@ -146,7 +146,7 @@ class ModalityTransformer(
         self._fit_blocks(X, y, transform=False)
         return self
 
-    def fit_transform(self, X: Any, y: Any = None) -> Any:
+    def fit_transform(self, X, y=None):
         """Fit to the data and transform it.
 
         The inner transformers' own ``fit_transform`` is used, which for some, such as
@@ -169,7 +169,7 @@ class ModalityTransformer(
         return self._assemble(X, data, parts)
 
     @restore_on_error
-    def _fit_blocks(self, X: Any, y: Any, transform: bool) -> tuple:
+    def _fit_blocks(self, X, y, transform: bool) -> tuple:
         """Fit; also the transformed rows of each modality, where asked for."""
         pairs = self._check_pairs()
         data = check_multimodal(self, X, self.modalities, reset=True, numeric=False)
@@ -249,7 +249,7 @@ class ModalityTransformer(
                 )
         return pairs
 
-    def _table(self, data: MultimodalData, name: str, rows: Any, X: Any) -> Any:
+    def _table(self, data: MultimodalData, name: str, rows, X):
         """Rows of a modality as the inner transformer should see them."""
         values = np.asarray(data[name][rows]).reshape(int(rows.sum()), -1)
         columns = self._inner_columns[name]
@@ -262,16 +262,14 @@ class ModalityTransformer(
         table = pd.DataFrame(values, columns=columns, index=index, copy=False)
         return table.infer_objects() if values.dtype == object else table
 
-    def _short_labels(
-        self, data: MultimodalData, name: str, X: Any
-    ) -> list[str] | None:
+    def _short_labels(self, data: MultimodalData, name: str, X) -> list[str] | None:
         """Column names for the inner transformer; None where X has none."""
         labels = data.feature_names.get(name)
         if not isinstance(X, pd.DataFrame) or labels is None:
             return None
         return [label.partition("__")[2] for label in labels]
 
-    def transform(self, X: Any) -> Any:
+    def transform(self, X):
         """Transform each modality where it is there.
 
         Parameters
@@ -288,9 +286,7 @@ class ModalityTransformer(
         data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
         return self._assemble(X, data, {})
 
-    def _assemble(
-        self, X: Any, data: MultimodalData, parts: dict[str, np.ndarray]
-    ) -> Any:
+    def _assemble(self, X, data: MultimodalData, parts: dict[str, np.ndarray]):
         """Put transformed and untouched blocks together, as the kind of X."""
         blocks: dict[str, Any] = {}
         names_out: dict[str, list[str]] = {}
@@ -332,7 +328,7 @@ class ModalityTransformer(
             return [f"{name}__{label}" for label in inner.get_feature_names_out()]
         return [f"{name}__{i}" for i in range(self._widths[name])]
 
-    def _like(self, X: Any, result: MultimodalData) -> Any:
+    def _like(self, X, result: MultimodalData):
         if isinstance(X, MultimodalData):
             return result
         frame = result.to_frame()
@@ -346,7 +342,7 @@ class ModalityTransformer(
             return np.concatenate([frame.to_numpy(), rest.to_numpy()], axis=1)
         return frame.to_numpy()
 
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+    def get_feature_names_out(self, input_features=None) -> np.ndarray:
         """Names of the output columns of a table.
 
         Parameters
@@ -383,12 +379,12 @@ class ModalityTransformer(
             labels.extend(column_label(table_names[i]) for i in layout.covariates)
         return np.asarray(labels, dtype=object)
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.string = True
         return tag_multimodal(tags)
 
 
-def _dense(part: Any) -> np.ndarray:
+def _dense(part) -> np.ndarray:
     return part.toarray() if sparse.issparse(part) else np.asarray(part)

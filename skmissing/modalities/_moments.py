@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ._row_view import iter_chunks
 
 
 def block_moments(
-    block: Any,
+    block,
     rows: np.ndarray,
     weight: np.ndarray,
     axes: tuple[int, ...],

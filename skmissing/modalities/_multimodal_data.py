@@ -212,7 +212,7 @@ class MultimodalData:
             f"<tbody>{body}</tbody></table>"
         )
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:
+    def __array__(self, dtype=None, copy: bool | None = None) -> NoReturn:
         raise TypeError(
             "Got a MultimodalData where an array is needed, expected a 2-D table; call "
             ".to_frame() on it, or use an estimator of skmissing, which takes it as is."
@@ -220,7 +220,7 @@ class MultimodalData:
 
     # -- rows and modalities -------------------------------------------------------
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key):
         """Rows as a MultimodalData, or one block by its name."""
         if isinstance(key, str):
             self._index_of(key, into="X[...]")
@@ -415,7 +415,7 @@ class MultimodalData:
         return pd.concat(parts, axis=1)
 
     @staticmethod
-    def from_frame(frame: Any, modalities: Any = None) -> MultimodalData:
+    def from_frame(frame, modalities=None) -> MultimodalData:
         """Cut a data frame or a 2-D array into blocks.
 
         Parameters
@@ -442,7 +442,7 @@ class MultimodalData:
         return extract_blocks(frame, layout, numeric=False)
 
 
-def extract_blocks(X: Any, layout: ColumnLayout, numeric: bool = True) -> Any:
+def extract_blocks(X, layout: ColumnLayout, numeric: bool = True):
     """Cut a table into a :class:`MultimodalData`, block by block."""
     blocks: dict[str, Any] = {}
     labels: dict[str, list[str]] = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -45,14 +44,14 @@ class RowView:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, rows: Any) -> Any:
+    def __getitem__(self, rows):
         """Rows as another view; the values of a single one."""
         chosen = self.rows[rows]
         if np.ndim(chosen) == 0:
             return np.array(self.base[chosen])
         return RowView(self.base, chosen)
 
-    def take(self, rows: Any) -> np.ndarray:
+    def take(self, rows) -> np.ndarray:
         """Read rows into memory, in the order asked for."""
         wanted = self.rows[rows]
         # Reading in the order of the file is what makes a shuffled batch cheap.
@@ -61,7 +60,7 @@ class RowView:
         out[order] = self.base[wanted[order]]
         return out
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype=None, copy: bool | None = None) -> np.ndarray:
         out = self.take(slice(None))
         return out if dtype is None else out.astype(dtype, copy=False)
 
@@ -73,7 +72,7 @@ class RowView:
         return (RowView, (self.base, self.rows))
 
 
-def take_rows(block: np.ndarray | RowView, rows: Any) -> np.ndarray:
+def take_rows(block: np.ndarray | RowView, rows) -> np.ndarray:
     """Rows of a block as an array in memory."""
     return block.take(rows) if isinstance(block, RowView) else block[rows]
 

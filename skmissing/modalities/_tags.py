@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
 
 from sklearn.utils import InputTags, get_tags
 
@@ -15,7 +14,7 @@ class MultimodalInputTags(InputTags):
     multimodal: bool = True
 
 
-def tag_multimodal(tags: Any) -> Any:
+def tag_multimodal(tags):
     """Tag an estimator as one that takes a MultimodalData.
 
     Meta-estimators of this package then pass it blocks instead of a table.
@@ -47,6 +46,6 @@ def tag_multimodal(tags: Any) -> Any:
     return tags
 
 
-def is_tagged_multimodal(estimator: Any) -> bool:
+def is_tagged_multimodal(estimator) -> bool:
     """Whether an estimator has the tag itself; Pipelines and searches have none."""
     return bool(getattr(get_tags(estimator).input_tags, "multimodal", False))

@@ -17,12 +17,7 @@ from ._row_view import iter_chunks
 
 
 def check_multimodal(
-    estimator: Any,
-    X: Any,
-    modalities: Any = None,
-    *,
-    reset: bool,
-    numeric: bool = True,
+    estimator, X, modalities=None, *, reset: bool, numeric: bool = True
 ) -> MultimodalData:
     """Validate X in any of its three forms and cut it into blocks.
 
@@ -64,7 +59,7 @@ def check_multimodal(
     return _match_shapes(estimator, data)
 
 
-def _require_rows(estimator: Any, shape: tuple[int, ...]) -> None:
+def _require_rows(estimator, shape: tuple[int, ...]) -> None:
     if shape[0] == 0:
         raise ValueError(
             f"Found array with 0 sample(s) (shape={tuple(shape)}) while a minimum of 1 "
@@ -78,7 +73,7 @@ def _require_rows(estimator: Any, shape: tuple[int, ...]) -> None:
 
 
 def _from_container(
-    estimator: Any, X: MultimodalData, modalities: Any, reset: bool
+    estimator, X: MultimodalData, modalities, reset: bool
 ) -> MultimodalData:
     _require_rows(estimator, X.shape)
     if reset:
@@ -122,7 +117,7 @@ def _from_container(
 
 
 def _from_frame(
-    estimator: Any, X: pd.DataFrame, modalities: Any, reset: bool, numeric: bool
+    estimator, X: pd.DataFrame, modalities, reset: bool, numeric: bool
 ) -> MultimodalData:
     _require_rows(estimator, X.shape)
     if reset:
@@ -156,9 +151,7 @@ def _from_frame(
     return extract_blocks(X, layout, numeric)
 
 
-def _from_array(
-    estimator: Any, X: Any, modalities: Any, reset: bool, numeric: bool
-) -> MultimodalData:
+def _from_array(estimator, X, modalities, reset: bool, numeric: bool) -> MultimodalData:
     # Only a table whose covariate columns may be text is looked at block by block.
     mixed = modalities is not None and _is_object(X)
     options: dict[str, Any] = {
@@ -189,12 +182,12 @@ def _from_array(
     return extract_blocks(array, resolve_layout(array, columns), numeric)
 
 
-def _is_object(X: Any) -> bool:
+def _is_object(X) -> bool:
     dtype = getattr(X, "dtype", None)
     return isinstance(dtype, np.dtype) and dtype.kind == "O"
 
 
-def _match_shapes(estimator: Any, data: MultimodalData) -> MultimodalData:
+def _match_shapes(estimator, data: MultimodalData) -> MultimodalData:
     """Blocks in the shapes of fit. Only flat ones, as tables have them, change."""
     expected = estimator.modality_shapes_in_
     if data.block_shapes == expected:
@@ -213,7 +206,7 @@ def _match_shapes(estimator: Any, data: MultimodalData) -> MultimodalData:
     return MultimodalData.unchecked(blocks, data.present, data.feature_names)
 
 
-def _check_order(estimator: Any, data: MultimodalData) -> None:
+def _check_order(estimator, data: MultimodalData) -> None:
     """Refuse features that are those of fit in another order.
 
     scikit-learn compares the columns of two frames; this compares what is known of
@@ -236,7 +229,7 @@ def _short(labels: list[str]) -> str:
     return f"{labels[:5]}..." if len(labels) > 5 else f"{labels}"
 
 
-def covariate_frame(estimator: Any, X: Any) -> pd.DataFrame | None:
+def covariate_frame(estimator, X) -> pd.DataFrame | None:
     """Columns of X that no modality names, as a data frame; None if there are none.
 
     Call it after :func:`check_multimodal` with the same estimator and X.

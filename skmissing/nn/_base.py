@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -36,7 +35,7 @@ class BaseNetClassifier(MultimodalClassifierMixin, NetParameters):
 
     @_fit_context(prefer_skip_nested_validation=True)
     @restore_on_error
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Any:
+    def fit(self, X, y, sample_weight=None, groups=None):
         """Train on rows with any pattern of missing modalities.
 
         Parameters

@@ -37,7 +37,7 @@ class EncoderBank(nn.Module):
             for module in self.encoders
         ]
 
-    def encode(self, name: str, values: Any, lengths: Any = None) -> Any:
+    def encode(self, name: str, values, lengths=None):
         """Codes of the rows that have a block."""
         try:
             return self._encode(name, values, lengths)
@@ -47,7 +47,7 @@ class EncoderBank(nn.Module):
                 f"{name!r}, expected input that its encoder takes ({error})."
             ) from error
 
-    def _encode(self, name: str, values: Any, lengths: Any) -> Any:
+    def _encode(self, name: str, values, lengths):
         i = self.names.index(name)
         module = self.encoders[i]
         if self._normed[i] and self.training and len(values) == 1:
@@ -78,5 +78,5 @@ class EncoderBank(nn.Module):
         return codes
 
 
-def _width(module: Any) -> int:
+def _width(module) -> int:
     return int(module.out_features)

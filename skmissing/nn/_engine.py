@@ -32,7 +32,7 @@ class _WeightedMean(nn.Module):
     sums is biased, the more the heavier the tail of the weights.
     """
 
-    def forward(self, losses: Any, weight: Any) -> Any:
+    def forward(self, losses, weight):
         return torch.dot(losses, weight) / len(losses)
 
 
@@ -43,16 +43,16 @@ class EpochBar(Callback):
         self.total = total
         self.label = label
 
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+    def on_train_begin(self, net, **kwargs) -> None:
         self.bar_ = tqdm(total=self.total, desc=self.label, unit="epoch", leave=True)
 
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_end(self, net, **kwargs) -> None:
         last = net.history[-1]
         shown = {k: f"{last[k]:.4f}" for k in ("train_loss", "valid_loss") if k in last}
         self.bar_.set_postfix(shown, refresh=False)
         self.bar_.update()
 
-    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+    def on_train_end(self, net, **kwargs) -> None:
         self.bar_.close()
 
     def __getstate__(self) -> dict:
@@ -66,13 +66,13 @@ class _InterruptedError(BaseException):
 class ModuleEpochs(Callback):
     """Notifies a module of the start of training, with settings, and of each epoch."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, **settings) -> None:
         self.settings = settings
 
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+    def on_train_begin(self, net, **kwargs) -> None:
         net.module_.begin_training(**self.settings)
 
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_end(self, net, **kwargs) -> None:
         net.module_.end_epoch()
 
 
@@ -85,11 +85,11 @@ class CosineDecay(Callback):
     def __init__(self, max_epochs: int) -> None:
         self.max_epochs = max_epochs
 
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+    def on_train_begin(self, net, **kwargs) -> None:
         self.rates_ = [group["lr"] for group in net.optimizer_.param_groups]
         self.epoch_ = 0
 
-    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_begin(self, net, **kwargs) -> None:
         factor = (1 + math.cos(math.pi * self.epoch_ / self.max_epochs)) / 2
         for group, rate in zip(net.optimizer_.param_groups, self.rates_):
             group["lr"] = rate * factor
@@ -106,11 +106,11 @@ class SkmissingNet(NeuralNet):
 
     def __init__(
         self,
-        *args: Any,
+        *args,
         valid_store: TensorStore | None = None,
-        augment: Any = None,
+        augment=None,
         seed: int = 0,
-        **kwargs: Any,
+        **kwargs,
     ) -> None:
         self.valid_store = valid_store
         self.augment = augment
@@ -121,7 +121,7 @@ class SkmissingNet(NeuralNet):
     def _default_callbacks(self) -> list:
         return [("epoch_timer", EpochTimer())]
 
-    def notify(self, method_name: str, **kwargs: Any) -> None:
+    def notify(self, method_name: str, **kwargs) -> None:
         try:
             super().notify(method_name, **kwargs)
         except KeyboardInterrupt:
@@ -129,7 +129,7 @@ class SkmissingNet(NeuralNet):
             self._stopped = True
             raise
 
-    def fit_loop(self, *args: Any, **kwargs: Any) -> Any:
+    def fit_loop(self, *args, **kwargs):
         self._stopped = False
         try:
             return super().fit_loop(*args, **kwargs)
@@ -138,17 +138,17 @@ class SkmissingNet(NeuralNet):
                 return self
             raise _InterruptedError from error
 
-    def fit(self, *args: Any, **kwargs: Any) -> Any:
+    def fit(self, *args, **kwargs):
         try:
             return super().fit(*args, **kwargs)
         except _InterruptedError as error:
             # A half-trained net must not pass for a fitted one.
             raise KeyboardInterrupt from error
 
-    def get_split_datasets(self, X: Any, y: Any = None, **kwargs: Any) -> tuple:
+    def get_split_datasets(self, X, y=None, **kwargs) -> tuple:
         return X, self.valid_store
 
-    def get_iterator(self, dataset: Any, training: bool = False) -> Batches:
+    def get_iterator(self, dataset, training: bool = False) -> Batches:
         if not training:
             return Batches(dataset, max(self.batch_size, 256))
         generator = torch.Generator().manual_seed(self.seed)
@@ -162,7 +162,7 @@ class SkmissingNet(NeuralNet):
         )
 
     def run_single_epoch(
-        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **kwargs: Any
+        self, iterator, training: bool, prefix: str, step_fn, **kwargs
     ) -> None:
         if iterator is None:
             return
@@ -191,9 +191,7 @@ class SkmissingNet(NeuralNet):
         self.history.new_batch()
         self.history.record_batch(f"{prefix}_loss", float(total / mass))
 
-    def _run_with_hooks(
-        self, iterator: Any, training: bool, prefix: str, step_fn: Any
-    ) -> None:
+    def _run_with_hooks(self, iterator, training: bool, prefix: str, step_fn) -> None:
         total, mass, count = 0.0, 0.0, 0
         for batch in iterator:
             pair = (batch, batch.y)
@@ -209,27 +207,27 @@ class SkmissingNet(NeuralNet):
         self.history.record(f"{prefix}_loss", total / mass)
         self.history.record(f"{prefix}_batch_count", count)
 
-    def train_step_single(self, batch: Any, **kwargs: Any) -> dict:
+    def train_step_single(self, batch, **kwargs) -> dict:
         self._set_training(True)
         losses = self.module_.row_losses(batch[0])
         loss = self.criterion_(losses, batch[0].weight)
         loss.backward()
         return {"loss": loss, "y_pred": self._scores(batch[0])}
 
-    def validation_step(self, batch: Any, **kwargs: Any) -> dict:
+    def validation_step(self, batch, **kwargs) -> dict:
         self._set_training(False)
         with torch.no_grad():
             losses = self.module_.row_losses(batch[0])
             loss = self.criterion_(losses, batch[0].weight)
         return {"loss": loss, "y_pred": self._scores(batch[0])}
 
-    def _scores(self, batch: Any) -> Any:
+    def _scores(self, batch):
         """Class scores for callbacks, without dropout and its random numbers."""
         self._set_training(False)
         with torch.no_grad():
             return self.module_.logits(batch)
 
-    def predict(self, X: Any) -> Any:
+    def predict(self, X):
         """Class indices, which is what scorers of skorch compare with."""
         return self.predict_proba(X).argmax(axis=1)
 
@@ -240,7 +238,7 @@ def make_net(
     device: torch.device,
     *,
     stops_early: bool,
-    augment: Any,
+    augment,
     seed: int,
     label: str,
     lr_factors: dict[str, float],

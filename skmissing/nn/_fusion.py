@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import nn
@@ -42,7 +41,7 @@ class EarlyFusion(TaskModule):
         width = sum(bank.widths) + (len(columns) if use_mask else 0)
         self.head = head(width, hidden, dropout, n_classes)
 
-    def logits(self, batch: Batch) -> Any:
+    def logits(self, batch: Batch):
         like = next(self.head.parameters())
         codes = [
             like.new_zeros((len(batch), width)) if code is None else code
@@ -70,7 +69,7 @@ class LateFusion(TaskModule):
             head(width, hidden, dropout, n_classes) for width in bank.widths
         )
 
-    def logits(self, batch: Batch) -> Any:
+    def logits(self, batch: Batch):
         like = next(self.heads.parameters())
         present = batch.present[:, self.columns].to(like.dtype)
         total = like.new_zeros((len(batch), self.n_classes))

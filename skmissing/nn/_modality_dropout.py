@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
 
@@ -14,7 +12,7 @@ class ModalityDropout:
         self.probability = probability
         self.scheme = scheme
 
-    def __call__(self, present: Any, generator: torch.Generator) -> Any:
+    def __call__(self, present, generator: torch.Generator):
         """Draw what to hide."""
         n, n_modalities = present.shape
         if n_modalities == 1:

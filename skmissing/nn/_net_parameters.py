@@ -80,7 +80,7 @@ class NetParameters(NamedParts, BaseEstimator):
         """
         return self._get_params("encoders", deep=deep)
 
-    def set_params(self, **params: Any) -> NetParameters:
+    def set_params(self, **params) -> NetParameters:
         """Set parameters, ``modality__parameter`` for those of an encoder.
 
         Parameters

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
 # Draws of which the first that leaves a row a block is taken. A row with two
@@ -11,7 +9,7 @@ import torch
 N_TRIES = 8
 
 
-def first_part(present: Any, tries: Any) -> Any:
+def first_part(present, tries):
     """Blocks of each row in the first set that leaves it one."""
     parts = present[:, None] & tries
     some = parts.any(dim=2)
@@ -20,7 +18,7 @@ def first_part(present: Any, tries: Any) -> Any:
     return torch.where(some.any(dim=1, keepdim=True), picked, present)
 
 
-def random_part(present: Any, shared: bool) -> Any:
+def random_part(present, shared: bool):
     """A part of what each row has, every non-empty one as likely."""
     rows = 1 if shared else len(present)
     shape = (rows, N_TRIES, present.shape[1])

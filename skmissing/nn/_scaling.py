@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -50,7 +49,7 @@ class BlockScaler:
 
 
 def fit_scaler(
-    block: Any,
+    block,
     rows: np.ndarray,
     weight: np.ndarray,
     axes: tuple[int, ...],

@@ -21,7 +21,7 @@ class Batch:
 
     __slots__ = ("encoded", "index", "lengths", "present", "rows", "weight", "x", "y")
 
-    def __init__(self, rows: Any, present: Any, y: Any, weight: Any) -> None:
+    def __init__(self, rows, present, y, weight) -> None:
         # Row numbers in the store, shape (n,).
         self.rows = rows
         # Which rows have which block, after what is hidden in training.
@@ -94,7 +94,7 @@ class TensorStore:
     def __len__(self) -> int:
         return len(self.present)
 
-    def _scaled(self, name: str, block: np.ndarray, here: np.ndarray) -> Any:
+    def _scaled(self, name: str, block: np.ndarray, here: np.ndarray):
         out = np.zeros(block.shape, dtype=self._np_dtype)
         if name in self.series:
             lengths = np.full(len(block), block.shape[1], dtype=np.int64)
@@ -132,7 +132,7 @@ class TensorStore:
             self.y = None if self.y is None else self.y.to(device)
             self.weight = None if self.weight is None else self.weight.to(device)
 
-    def _gather(self, name: str, rows: Any) -> Any:
+    def _gather(self, name: str, rows):
         """Values of one block for some rows that have it, ready for its encoder."""
         if name in self._lazy:
             values = take_rows(self._lazy[name], rows.cpu().numpy())
@@ -158,13 +158,13 @@ class TensorStore:
             values = self._to_float(values, self._arrange[name])
         return values, lengths
 
-    def _to_float(self, values: Any, arrange: tuple | None) -> Any:
+    def _to_float(self, values, arrange: tuple | None):
         if arrange is None:
             return values
         center, factor = arrange
         return values.to(torch.float64).sub_(center).mul_(factor).to(self.dtype)
 
-    def batch(self, rows: Any, hidden: Any = None) -> Batch:
+    def batch(self, rows, hidden=None) -> Batch:
         """Gather rows."""
         present = self.present.index_select(0, rows)
         if hidden is not None:
@@ -196,7 +196,7 @@ class TensorStore:
                 out.lengths[name] = lengths
         return out
 
-    def replace_by_codes(self, name: str, encode: Any, batch_size: int) -> None:
+    def replace_by_codes(self, name: str, encode, batch_size: int) -> None:
         """Keep the outputs of a frozen encoder in place of its block."""
         if name not in self._tensors and name not in self._lazy:
             return
@@ -221,11 +221,7 @@ class Batches:
     """The batches of an epoch: shuffled in training, in order otherwise."""
 
     def __init__(
-        self,
-        store: TensorStore,
-        batch_size: int,
-        generator: Any = None,
-        augment: Any = None,
+        self, store: TensorStore, batch_size: int, generator=None, augment=None
     ) -> None:
         self.store = store
         self.batch_size = batch_size
@@ -254,7 +250,7 @@ class Batches:
             yield self.store.batch(rows, hidden)
 
 
-def _integers(block: np.ndarray) -> Any:
+def _integers(block: np.ndarray):
     name = block.dtype.name
     if name in _INTEGERS:
         # torch refuses read-only memory, such as that of a data frame.

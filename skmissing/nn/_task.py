@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -30,18 +29,18 @@ class TaskModule(nn.Module):
         """Prepare for training with the codes of some modalities kept as they are."""
 
     @abstractmethod
-    def logits(self, batch: Batch) -> Any:
+    def logits(self, batch: Batch):
         """Class scores of shape (n, n_classes) of the rows of a batch."""
 
-    def forward(self, batch: Batch) -> Any:
+    def forward(self, batch: Batch):
         return self.logits(batch)
 
-    def row_losses(self, batch: Batch) -> Any:
+    def row_losses(self, batch: Batch):
         """Loss of every row of a batch, before weighting."""
         return nn.functional.cross_entropy(
             self.logits(batch), batch.y, reduction="none"
         )
 
-    def log_proba(self, batch: Batch) -> Any:
+    def log_proba(self, batch: Batch):
         """Log-probabilities of the classes, float64, shape (n, n_classes)."""
         return torch.log_softmax(self.logits(batch).double(), dim=1)

@@ -34,7 +34,7 @@ def stops_early(params: dict[str, Any], n: int) -> bool:
     return bool(params["early_stopping"])
 
 
-def resolve_batch_size(batch_size: Any, n: int) -> int:
+def resolve_batch_size(batch_size, n: int) -> int:
     """Rows in a batch: "auto" makes about 16 to 32 steps an epoch, at most 128 rows."""
     if batch_size is None:
         return n

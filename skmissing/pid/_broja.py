@@ -6,7 +6,7 @@ import math
 import warnings
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import rel_entr
@@ -67,7 +67,7 @@ class BrojaResult:
     n_iter: int
 
 
-def broja(P: Any, *, tol: float = 1e-9, max_iter: int = 200) -> BrojaResult:
+def broja(P, *, tol: float = 1e-9, max_iter: int = 200) -> BrojaResult:
     """Decompose the information of two sources about a target exactly.
 
     Parameters
@@ -248,11 +248,11 @@ def shannon_entropy(p: np.ndarray) -> float:
     return -math.fsum(x * math.log(x) for x in p.tolist() if x > 0)
 
 
-def _is_number(value: Any, kind: type) -> bool:
+def _is_number(value, kind: type) -> bool:
     return isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
 
 
-def _read_table(P: Any) -> np.ndarray:
+def _read_table(P) -> np.ndarray:
     """Check P and return it as probabilities in float64."""
     array = np.asarray(P)
     if array.dtype.kind not in "biuf":

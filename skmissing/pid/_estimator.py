@@ -276,12 +276,12 @@ class PIDEstimator(PIDResults, BaseEstimator):
     def __init__(
         self,
         *,
-        modalities: Any = None,
-        sources: Any = None,
+        modalities=None,
+        sources=None,
         method: str = "auto",
-        estimator: Any = None,
+        estimator=None,
         n_bins: int | str = "auto",
-        cv: Any = 5,
+        cv=5,
         propensity: PropensityWeighter | None = None,
         unit: str = "bits",
         n_bootstraps: int = 0,
@@ -289,7 +289,7 @@ class PIDEstimator(PIDResults, BaseEstimator):
         confidence_level: float = 0.9,
         n_jobs: int | None = None,
         verbose: int = 0,
-        random_state: Any = None,
+        random_state=None,
     ) -> None:
         self.modalities = modalities
         self.sources = sources
@@ -308,9 +308,7 @@ class PIDEstimator(PIDResults, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=False)
     @restore_on_error
-    def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None
-    ) -> PIDEstimator:
+    def fit(self, X, y, sample_weight=None, groups=None) -> PIDEstimator:
         """Estimate the decomposition.
 
         Parameters
@@ -369,7 +367,7 @@ class PIDEstimator(PIDResults, BaseEstimator):
         self._store(fit, bias, Distributions(null, drawn))
         return self
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(self, X, y, sample_weight=None) -> float:
         """Information of the joint model about the labels of other rows.
 
         Parameters
@@ -414,7 +412,7 @@ class PIDEstimator(PIDResults, BaseEstimator):
         nats = weight[rows] @ gain / weight[rows].sum()
         return float(nats if self.unit == "nats" else nats / np.log(2.0))
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.string = True
@@ -434,7 +432,7 @@ def fit_exact(rows: LabelledRows, pairs: list[Pair]) -> MethodFit:
 
 
 def fit_posterior(
-    estimator: Any, cases: CompleteCases, pairs: list[Pair], rng: np.random.RandomState
+    estimator, cases: CompleteCases, pairs: list[Pair], rng: np.random.RandomState
 ) -> MethodFit:
     """Cross-fit posteriors, and decompose through bins or couplings of them."""
     rows, all_rows = cases.rows, cases.all_rows

@@ -26,7 +26,7 @@ class SourceModel:
     """Posterior model of one source; ``template`` None takes the default."""
 
     def __init__(
-        self, template: Any, source: Source, rows: LabelledRows, folds: Folds, seed: int
+        self, template, source: Source, rows: LabelledRows, folds: Folds, seed: int
     ) -> None:
         self.source, self.seed = source, seed
         self._rows, self._folds = rows, folds

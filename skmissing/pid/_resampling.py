@@ -141,10 +141,7 @@ def p_values(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
 
 
 def intervals(
-    observed: np.ndarray,
-    drawn: np.ndarray,
-    level: float = 0.9,
-    largest: float = np.inf,
+    observed: np.ndarray, drawn: np.ndarray, level: float = 0.9, largest: float = np.inf
 ) -> np.ndarray:
     """Bias-corrected intervals from 0 to ``largest``, shape (2, m).
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,7 @@ Source = tuple[str, ...]
 Pair = tuple[Source, Source]
 
 
-def resolve_sources(sources: Any, names: Sequence[str]) -> list[Source]:
+def resolve_sources(sources, names: Sequence[str]) -> list[Source]:
     """Check the parameter ``sources``."""
     found: list[Source]
     if sources is None:
@@ -87,14 +86,7 @@ class CompleteCases:
 
 
 def find_complete_cases(
-    estimator: Any,
-    X: Any,
-    data: MultimodalData,
-    names: list[str],
-    *,
-    y: Any,
-    sample_weight: Any,
-    groups: Any,
+    estimator, X, data: MultimodalData, names: list[str], *, y, sample_weight, groups
 ) -> CompleteCases:
     """Find and weight the rows that have a label and the modalities ``names``."""
     all_rows = check_partial_rows(estimator, data, y, sample_weight, groups)

@@ -151,7 +151,7 @@ class PRIMOClassifier(BaseImpactClassifier):
     def __init__(
         self,
         *,
-        modalities: Any = None,
+        modalities=None,
         latent_dim: int = 8,
         beta: float = 1.0,
         anchor_weight: float = 0.1,
@@ -166,19 +166,19 @@ class PRIMOClassifier(BaseImpactClassifier):
         max_epochs: int = 50,
         lr: float = 1e-3,
         batch_size: int | str | None = "auto",
-        optimizer: Any = "adamw",
+        optimizer="adamw",
         weight_decay: float = 0.0,
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
-        class_weight: Any = None,
+        class_weight=None,
         dtype: str = "float32",
         device: str = "auto",
         n_threads: int | None = None,
         callbacks: list | None = None,
         warm_start: bool = False,
         verbose: int = 0,
-        random_state: Any = None,
+        random_state=None,
     ) -> None:
         self.modalities = modalities
         self.latent_dim = latent_dim
@@ -271,7 +271,7 @@ class PRIMOClassifier(BaseImpactClassifier):
     def _log_proba(self, data: MultimodalData) -> np.ndarray:
         noise = self._noise(self.n_draws)
 
-        def mean(module: Any, batch: Any) -> Any:
+        def mean(module, batch):
             return module.mean_log_proba(batch, noise)
 
         return self._fitted.apply(data, mean)

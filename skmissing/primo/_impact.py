@@ -28,7 +28,7 @@ class BaseImpactClassifier(BaseNetClassifier):
     _fitted: FittedNet
     _noise_seed: int
 
-    def sample_proba(self, X: Any, n_draws: int | None = None) -> np.ndarray:
+    def sample_proba(self, X, n_draws: int | None = None) -> np.ndarray:
         """Class probabilities for each draw of the latent vector.
 
         Parameters
@@ -49,7 +49,7 @@ class BaseImpactClassifier(BaseNetClassifier):
         noise = self._noise(self._check_n_draws(n_draws))
         out = np.full((len(data), len(noise), len(self.classes_)), np.nan)
 
-        def every(module: Any, batch: Any) -> Any:
+        def every(module, batch):
             return torch.cat(list(module.samples(batch, noise))).exp()
 
         if usable.any():
@@ -59,7 +59,7 @@ class BaseImpactClassifier(BaseNetClassifier):
 
     def predictive_impact(
         self,
-        X: Any,
+        X,
         *,
         modality: str | Sequence[str] | None = None,
         n_draws: int | None = None,
@@ -129,7 +129,7 @@ class BaseImpactClassifier(BaseNetClassifier):
             )
         return pd.concat(tables, ignore_index=True)
 
-    def acquisition_order(self, X: Any, modality: str) -> np.ndarray:
+    def acquisition_order(self, X, modality: str) -> np.ndarray:
         """Rows without a modality, by how much it could change their prediction.
 
         Parameters
@@ -158,12 +158,7 @@ class BaseImpactClassifier(BaseNetClassifier):
         return missing[np.argsort(-np.nan_to_num(v, nan=-1.0), kind="stable")]
 
     def distance_to_references(
-        self,
-        X: Any,
-        *,
-        modality: str | Sequence[str],
-        unimodal: Any,
-        multimodal: Any,
+        self, X, *, modality: str | Sequence[str], unimodal, multimodal
     ) -> pd.DataFrame:
         """Distance of mean predictions from those of reference models.
 
@@ -209,7 +204,7 @@ class BaseImpactClassifier(BaseNetClassifier):
         return pd.DataFrame(out)
 
     def plausible_labels(
-        self, X: Any, *, method: str = "mixture", n_draws: int | None = None
+        self, X, *, method: str = "mixture", n_draws: int | None = None
     ) -> pd.DataFrame:
         """Labels that remain plausible, and the share of the draws that predict each.
 
@@ -254,13 +249,13 @@ class BaseImpactClassifier(BaseNetClassifier):
 
     # -- helpers -----------------------------------------------------------------------
 
-    def _read(self, X: Any) -> tuple[MultimodalData, np.ndarray]:
+    def _read(self, X) -> tuple[MultimodalData, np.ndarray]:
         """X as in fit, and which of its rows can be predicted."""
         check_is_fitted(self)
         data = check_multimodal(self, X, self.modalities, reset=False)
         return data, self._answerable(data)
 
-    def _noise(self, n_draws: int) -> Any:
+    def _noise(self, n_draws: int):
         return make_noise(self._noise_seed, int(n_draws), int(self.latent_dim))
 
     def _check_n_draws(self, n_draws: int | None) -> int:
@@ -269,7 +264,7 @@ class BaseImpactClassifier(BaseNetClassifier):
             raise ValueError(f"Got n_draws={n!r}, expected a positive integer.")
         return int(n)
 
-    def _check_names(self, modality: Any, names: list[str]) -> list[str]:
+    def _check_names(self, modality, names: list[str]) -> list[str]:
         """The modalities asked for, each once, in the order given."""
         if modality is None:
             return names
@@ -288,7 +283,7 @@ class BaseImpactClassifier(BaseNetClassifier):
         if usable.any():
             noise = self._noise(n_draws)
 
-            def summaries(module: Any, batch: Any) -> Any:
+            def summaries(module, batch):
                 parts = [summarise(p) for p in module.samples(batch, noise)]
                 return torch.cat([part.columns() for part in parts])
 

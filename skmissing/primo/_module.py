@@ -79,7 +79,7 @@ class PRIMOModule(TaskModule):
 
     # -- the parts ---------------------------------------------------------------------
 
-    def codes(self, batch: Batch) -> Any:
+    def codes(self, batch: Batch):
         """Codes of all modalities side by side, 0 where missing."""
         like = self.from_codes.weight
         return torch.cat(
@@ -90,31 +90,31 @@ class PRIMOModule(TaskModule):
             dim=1,
         )
 
-    def _widen(self, kept: Any) -> Any:
+    def _widen(self, kept):
         """A mask of modalities as one of code values."""
         widths = torch.tensor(self.bank.widths, device=kept.device)
         return kept.repeat_interleave(widths, dim=1)
 
-    def _given(self, codes: Any, kept: Any) -> Any:
+    def _given(self, codes, kept):
         """Codes of some modalities, with bits that indicate which."""
         return torch.cat(
             [codes * self._widen(kept).to(codes.dtype), kept.to(codes.dtype)], dim=1
         )
 
-    def prior_of(self, codes: Any, kept: Any) -> tuple[Any, Any]:
+    def prior_of(self, codes, kept) -> tuple[Any, Any]:
         """Mean and log-variance of the latent vector given some modalities."""
         return _gaussian(self.prior(self._given(codes, kept)))
 
-    def _shown(self, present: Any) -> Any:
+    def _shown(self, present):
         """Modalities whose codes the classifier gets at prediction."""
         return present & self.core if self.core_only else present
 
-    def _from_codes(self, codes: Any, shown: Any) -> Any:
+    def _from_codes(self, codes, shown):
         return self.from_codes(self._given(self.dropout(codes), shown))
 
     # -- training ----------------------------------------------------------------------
 
-    def row_losses(self, batch: Batch) -> Any:
+    def row_losses(self, batch: Batch):
         if not self.training:
             # What prediction will do: the negative log of the averaged probability.
             logs = self.mean_log_proba(batch, self.validation)
@@ -143,18 +143,18 @@ class PRIMOModule(TaskModule):
         # Without a removed modality the two are the same and their distance is 0.
         return loss + tie * divergence(prior, lower)
 
-    def _uniform(self, present: Any, n_columns: int) -> Any:
+    def _uniform(self, present, n_columns: int):
         """Uniform numbers for each row, or for the batch."""
         rows = 1 if self.settings.shared_noise else len(present)
         return torch.rand((rows, n_columns), device=present.device)
 
-    def _noise(self, like: Any) -> Any:
+    def _noise(self, like):
         """Normal numbers for each row, or for the batch."""
         rows = 1 if self.settings.shared_noise else len(like)
         shape = (rows, self.settings.latent_dim)
         return torch.randn(shape, dtype=like.dtype, device=like.device)
 
-    def _draw_part(self, present: Any) -> Any:
+    def _draw_part(self, present):
         """A part of what each row has: without some modalities, but never all.
 
         The core is never removed; a row that has only one modality keeps it.
@@ -171,7 +171,7 @@ class PRIMOModule(TaskModule):
         removed = removable & (rank < n_removed) & (most > 0)
         return present & ~removed
 
-    def _draw_shown(self, present: Any, part: Any) -> Any:
+    def _draw_shown(self, present, part):
         """Modalities whose codes the classifier gets in training."""
         if self.core_only:
             return present & self.core
@@ -181,7 +181,7 @@ class PRIMOModule(TaskModule):
 
     # -- prediction --------------------------------------------------------------------
 
-    def samples(self, batch: Batch, noise: Any) -> Any:
+    def samples(self, batch: Batch, noise):
         """Iterate over log-probabilities of samples, some rows at a time."""
         present = batch.present[:, self.columns]
         codes = self.codes(batch)
@@ -199,20 +199,20 @@ class PRIMOModule(TaskModule):
             first = shift[rows][:, None] + scaled @ weight.T
             yield torch.log_softmax(self.rest(first).double(), dim=2)
 
-    def mean_log_proba(self, batch: Batch, noise: Any) -> Any:
+    def mean_log_proba(self, batch: Batch, noise):
         """Log of the probabilities averaged over samples, float64."""
         k = math.log(len(noise))
         parts = [torch.logsumexp(p, dim=1) - k for p in self.samples(batch, noise)]
         return torch.cat(parts)
 
-    def logits(self, batch: Batch) -> Any:
+    def logits(self, batch: Batch):
         return self.mean_log_proba(batch, self.validation)
 
-    def log_proba(self, batch: Batch) -> Any:
+    def log_proba(self, batch: Batch):
         return self.logits(batch)
 
 
-def divergence(p: tuple[Any, Any], q: tuple[Any, Any]) -> Any:
+def divergence(p: tuple[Any, Any], q: tuple[Any, Any]):
     """KL(p || q) of diagonal Gaussians given by mean and log-variance, per row.
 
     Summed over dimensions: a mean would divide the weights of the loss by their
@@ -236,7 +236,7 @@ class Summary(NamedTuple):
         """Width of a table of summaries."""
         return 3 + n_classes
 
-    def columns(self) -> Any:
+    def columns(self):
         """One tensor of shape (n, 3 + n_classes)."""
         scalars = torch.stack([self.v, self.v_error, self.information], dim=1)
         return torch.cat([scalars, self.mean], dim=1)
@@ -247,7 +247,7 @@ class Summary(NamedTuple):
         return cls(table[:, 0], table[:, 1], table[:, 2], table[:, 3:])
 
 
-def summarise(logs: Any) -> Summary:
+def summarise(logs) -> Summary:
     """Mean prediction of draws, and how far they disagree."""
     p = logs.exp()
     mean = p.mean(dim=1)
@@ -262,13 +262,13 @@ def summarise(logs: Any) -> Summary:
     return Summary(v, error, entropy - conditional, mean)
 
 
-def make_noise(seed: int, n_draws: int, latent_dim: int) -> Any:
+def make_noise(seed: int, n_draws: int, latent_dim: int):
     """Standard normal draws; more of them begin with the fewer."""
     draws = np.random.RandomState(seed).standard_normal((n_draws, latent_dim))
     return torch.from_numpy(draws)
 
 
-def _gaussian(out: Any) -> tuple[Any, Any]:
+def _gaussian(out) -> tuple[Any, Any]:
     """Mean and bounded log-variance from the outputs of a net."""
     mean, log_var = out.chunk(2, dim=1)
     return mean, log_var.clamp(*LOG_VARIANCE)

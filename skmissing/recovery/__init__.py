@@ -5,8 +5,6 @@ Torch is imported with :class:`MultimodalVAE` only.
 
 from __future__ import annotations
 
-from typing import Any
-
 from ._base import BaseRecovery
 from ._mean import MeanRecovery
 from ._neighbor import NeighborRecovery
@@ -21,7 +19,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str):
     if name == "MultimodalVAE":
         from ._vae import MultimodalVAE
 

@@ -82,7 +82,7 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
         "modalities": [dict, list, tuple, None]
     }
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs) -> None:
         # A MultimodalData cannot be wrapped by set_output.
         super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)
 
@@ -101,11 +101,11 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
     @restore_on_error
     def fit(
         self,
-        X: Any,
-        y: Any = None,  # noqa: ARG002
-        sample_weight: Any = None,
-        groups: Any = None,
-    ) -> Any:
+        X,
+        y=None,  # noqa: ARG002
+        sample_weight=None,
+        groups=None,
+    ):
         """Learn how the modalities depend on each other.
 
         Parameters
@@ -158,7 +158,7 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
 
     # -- transform ---------------------------------------------------------------------
 
-    def transform(self, X: Any) -> Any:
+    def transform(self, X):
         """Fill the missing blocks.
 
         Parameters
@@ -179,7 +179,7 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
         data = check_multimodal(self, X, self.modalities, reset=False)
         return self._like(X, data, self._recover_all(data))
 
-    def recover(self, X: Any) -> Recovered:
+    def recover(self, X) -> Recovered:
         """Values of the missing blocks alone.
 
         Parameters
@@ -218,7 +218,7 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
                 values[:, ~self._known[name].any(axis=1)] = np.nan
         return out
 
-    def _like(self, X: Any, data: MultimodalData, found: Recovered) -> Any:
+    def _like(self, X, data: MultimodalData, found: Recovered):
         """Put recovered values into their places in X."""
         present = data.present.copy()
         blocks: dict[str, Any] = data.blocks
@@ -252,7 +252,7 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
                 array[np.ix_(missing, columns)] = flat
         return array
 
-    def _places(self, X: Any) -> dict[str, np.ndarray] | None:
+    def _places(self, X) -> dict[str, np.ndarray] | None:
         """Columns of X by modality; None if X has no others and follows their order."""
         layout = self.column_layout_
         if layout is None:
@@ -272,7 +272,7 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
 
     # -- score -------------------------------------------------------------------------
 
-    def score(self, X: Any, y: Any = None) -> float:  # noqa: ARG002
+    def score(self, X, y=None) -> float:  # noqa: ARG002
         """Share of the variation of hidden blocks that is recovered.
 
         Every modality is hidden in turn and recovered from the others.
@@ -334,7 +334,7 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
         mean = self.means_[name]
         return np.broadcast_to(mean, (n, *mean.shape)).copy()
 
-    def _scaled(self, data: MultimodalData, name: str, rows: Any) -> np.ndarray:
+    def _scaled(self, data: MultimodalData, name: str, rows) -> np.ndarray:
         """Flat standardised rows in which a block is present; NaN features are 0."""
         values = take_rows(data[name], rows).astype(np.float64)
         values -= self.means_[name]
@@ -342,9 +342,7 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
         flat = values.reshape(len(values), -1)
         return np.where(np.isnan(flat), 0.0, flat)
 
-    def _features(
-        self, data: MultimodalData, name: str, rows: Any
-    ) -> np.ndarray | None:
+    def _features(self, data: MultimodalData, name: str, rows) -> np.ndarray | None:
         """Which features of present blocks are not NaN; None: all of them.
 
         All-NaN steps at the end of a series are padding, and count as known.
@@ -362,7 +360,7 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
         mean = self.means_[name]
         return flat.reshape(len(flat), *mean.shape) * self._deviations[name] + mean
 
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+    def get_feature_names_out(self, input_features=None) -> np.ndarray:
         """Names of the output columns of a table: those of the input.
 
         Parameters
@@ -381,8 +379,7 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
                     label
                     for name in self.modality_names_in_
                     for label in self.modality_labels_.get(
-                        name,
-                        [f"{name}__{i}" for i in range(self._size(name))],
+                        name, [f"{name}__{i}" for i in range(self._size(name))]
                     )
                 ],
                 dtype=object,
@@ -393,13 +390,13 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
         """Number of features of a modality."""
         return int(np.prod(self.modality_shapes_in_[name]))
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
 
 
-def _holds_text(X: Any) -> bool:
+def _holds_text(X) -> bool:
     """Whether a table has values that are not numbers."""
     return getattr(np.asarray(X).dtype, "kind", "f") in "OUS"
 

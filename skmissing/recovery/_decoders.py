@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil, prod
-from typing import Any
 
 from torch import nn
 
@@ -42,5 +41,5 @@ class _ImageDecoder(nn.Module):
             nn.ConvTranspose2d(half, channels, 4, stride=2, padding=1),
         )
 
-    def forward(self, z: Any) -> Any:
+    def forward(self, z):
         return self.body(z)[:, :, : self.height, : self.width]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..modalities._multimodal_data import MultimodalData
 from ._base import BaseRecovery, Recovered
 
@@ -51,7 +49,7 @@ class MeanRecovery(BaseRecovery):
     1   3.0   5.0
     """
 
-    def __init__(self, *, modalities: Any = None) -> None:
+    def __init__(self, *, modalities=None) -> None:
         self.modalities = modalities
 
     def _recover(self, data: MultimodalData) -> Recovered:

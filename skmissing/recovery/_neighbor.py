@@ -85,11 +85,7 @@ class NeighborRecovery(BaseRecovery):
     }
 
     def __init__(
-        self,
-        *,
-        n_neighbors: int = 5,
-        weights: str = "uniform",
-        modalities: Any = None,
+        self, *, n_neighbors: int = 5, weights: str = "uniform", modalities=None
     ) -> None:
         self.n_neighbors = n_neighbors
         self.weights = weights

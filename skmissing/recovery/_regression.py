@@ -109,13 +109,13 @@ class RegressionRecovery(BaseRecovery):
 
     def __init__(
         self,
-        estimator: Any = None,
+        estimator=None,
         *,
         n_components: int = 64,
         alpha: float = 0.03,
         min_rows: int = 10,
-        modalities: Any = None,
-        random_state: Any = None,
+        modalities=None,
+        random_state=None,
     ) -> None:
         self.estimator = estimator
         self.n_components = n_components
@@ -201,7 +201,7 @@ class RegressionRecovery(BaseRecovery):
         names = list(self.means_)
         return tuple(names[m] for m in chosen)
 
-    def _model(self, inputs: Pattern, target: str) -> Any:
+    def _model(self, inputs: Pattern, target: str):
         """The regression of a modality on others, fitted once."""
         key = (inputs, target)
         if key in self._models:
@@ -256,7 +256,7 @@ class RegressionRecovery(BaseRecovery):
         return model
 
     def _fit_estimator(
-        self, template: Any, x: np.ndarray, target: str, chosen: np.ndarray
+        self, template, x: np.ndarray, target: str, chosen: np.ndarray
     ) -> ByFeature:
         """One regression for all features that the same rows have."""
         y, weight = self._tables[target][chosen], self._weight[chosen]
@@ -308,7 +308,7 @@ class ByFeature:
         return out
 
 
-def _seed_all(estimator: Any, source: np.random.SeedSequence) -> None:
+def _seed_all(estimator, source: np.random.SeedSequence) -> None:
     """Give every ``random_state`` among the parameters that is None a seed."""
     names = sorted(
         name

@@ -144,7 +144,7 @@ class MultimodalVAE(NetParameters, BaseRecovery):
     def __init__(
         self,
         *,
-        modalities: Any = None,
+        modalities=None,
         fusion: str = "mopoe",
         latent_dim: int = 32,
         beta: float = 1.0,
@@ -157,7 +157,7 @@ class MultimodalVAE(NetParameters, BaseRecovery):
         max_epochs: int = 50,
         lr: float = 1e-3,
         batch_size: int | str | None = "auto",
-        optimizer: Any = "adamw",
+        optimizer="adamw",
         weight_decay: float = 0.0,
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
@@ -167,7 +167,7 @@ class MultimodalVAE(NetParameters, BaseRecovery):
         n_threads: int | None = None,
         callbacks: list | None = None,
         verbose: int = 0,
-        random_state: Any = None,
+        random_state=None,
     ) -> None:
         self.modalities = modalities
         self.fusion = fusion
@@ -279,7 +279,7 @@ class MultimodalVAE(NetParameters, BaseRecovery):
                 out[name] = values
         return out
 
-    def sample(self, X: Any, n_draws: int = 5) -> list:
+    def sample(self, X, n_draws: int = 5) -> list:
         """Fill the missing blocks several times, with draws of the latent vector.
 
         Parameters
@@ -320,11 +320,11 @@ class MultimodalVAE(NetParameters, BaseRecovery):
         ]
 
 
-def _latent(module: Any, batch: Any, noise: Any, u: Any) -> Any:
+def _latent(module, batch, noise, u):
     return module.latent(batch, noise, u)
 
 
-def _decode(decoder: Any, z: np.ndarray) -> np.ndarray:
+def _decode(decoder, z: np.ndarray) -> np.ndarray:
     """Standardised blocks of latent vectors, float64."""
     like = next(decoder.parameters())
     decoder.eval()

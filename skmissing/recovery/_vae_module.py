@@ -48,10 +48,7 @@ class VAEModule(TaskModule):
     """One Gaussian expert and one decoder for each modality."""
 
     def __init__(
-        self,
-        bank: EncoderBank,
-        blocks: list[VAEBlock],
-        settings: VAESettings,
+        self, bank: EncoderBank, blocks: list[VAEBlock], settings: VAESettings
     ) -> None:
         super().__init__(bank, 1)
         self.blocks = blocks
@@ -93,13 +90,13 @@ class VAEModule(TaskModule):
             logs.append(log.clamp(*LOG_VARIANCE))
         return torch.stack(means, dim=1), torch.stack(logs, dim=1)
 
-    def combine(self, means: Any, logs: Any, kept: Any) -> tuple[Any, Any]:
+    def combine(self, means, logs, kept) -> tuple[Any, Any]:
         """Mean and log-variance of the product of some experts and the prior."""
         precision = torch.exp(-logs) * kept[:, :, None]
         total = 1.0 + precision.sum(dim=1)
         return (precision * means).sum(dim=1) / total, -torch.log(total)
 
-    def pick(self, means: Any, logs: Any, kept: Any, u: Any) -> tuple[Any, Any]:
+    def pick(self, means, logs, kept, u) -> tuple[Any, Any]:
         """One of some experts, by a number in [0, 1)."""
         n_kept = kept.sum(dim=1, keepdim=True)
         rank = torch.cumsum(kept.to(torch.int64), dim=1) - 1
@@ -108,7 +105,7 @@ class VAEModule(TaskModule):
         rows = torch.arange(len(kept), device=kept.device)
         return means[rows, index], logs[rows, index]
 
-    def posterior_mean(self, means: Any, logs: Any, kept: Any) -> Any:
+    def posterior_mean(self, means, logs, kept):
         """Mean of the latent vector given some modalities."""
         if self.settings.fusion == "moe":
             share = kept.to(means.dtype)[:, :, None]
@@ -117,7 +114,7 @@ class VAEModule(TaskModule):
 
     # -- training ----------------------------------------------------------------------
 
-    def row_losses(self, batch: Batch) -> Any:
+    def row_losses(self, batch: Batch):
         present = batch.present[:, self.columns]
         means, logs = self.expert_outputs(batch)
         if not self.training:
@@ -143,9 +140,7 @@ class VAEModule(TaskModule):
             + self.settings.beta * divergence
         )
 
-    def _held_out_losses(
-        self, batch: Batch, means: Any, logs: Any, present: Any
-    ) -> Any:
+    def _held_out_losses(self, batch: Batch, means, logs, present):
         """Misfit of each block given all others, and of all given all; no noise."""
         z = self.posterior_mean(means, logs, present)
         total = self._misfit(batch, z, present)
@@ -160,7 +155,7 @@ class VAEModule(TaskModule):
             total = total + self._misfit(batch, z * some, target)
         return self.size * total
 
-    def _misfit(self, batch: Batch, z: Any, wanted: Any) -> Any:
+    def _misfit(self, batch: Batch, z, wanted):
         """Negative log-likelihood of some blocks per feature, summed over blocks."""
         total = z.new_zeros(len(batch))
         for m, name in enumerate(self.bank.names):
@@ -188,12 +183,12 @@ class VAEModule(TaskModule):
             total = total + torch.where(wanted[:, m], loss, 0.0)
         return total
 
-    def logits(self, batch: Batch) -> Any:
+    def logits(self, batch: Batch):
         return batch.present.new_zeros((len(batch), 1), dtype=torch.float32)
 
     # -- recovery ----------------------------------------------------------------------
 
-    def latent(self, batch: Batch, noise: Any, u: Any) -> Any:
+    def latent(self, batch: Batch, noise, u):
         """Latent vectors of the rows of a batch."""
         present = batch.present[:, self.columns]
         means, logs = self.expert_outputs(batch)

@@ -173,9 +173,9 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
     def __init__(
         self,
         *,
-        modalities: Any = None,
+        modalities=None,
         fusion: str = "mean_logits",
-        substitute: Any = "zero",
+        substitute="zero",
         modality_dropout: float = 0.3,
         dropout_scheme: str = "subset",
         head_hidden: Sequence[int] = (),
@@ -190,19 +190,19 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
         max_epochs: int = 50,
         lr: float = 1e-3,
         batch_size: int | str | None = "auto",
-        optimizer: Any = "adamw",
+        optimizer="adamw",
         weight_decay: float = 0.0,
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
-        class_weight: Any = None,
+        class_weight=None,
         dtype: str = "float32",
         device: str = "auto",
         n_threads: int | None = None,
         callbacks: list | None = None,
         warm_start: bool = False,
         verbose: int = 0,
-        random_state: Any = None,
+        random_state=None,
     ) -> None:
         self.modalities = modalities
         self.fusion = fusion
@@ -398,7 +398,7 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
             warm=start,
         )
 
-    def unimodal_proba(self, X: Any) -> dict[str, np.ndarray]:
+    def unimodal_proba(self, X) -> dict[str, np.ndarray]:
         """Class probabilities of the nets of phase 1, each on its own.
 
         Parameters

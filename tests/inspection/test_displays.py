@@ -153,8 +153,7 @@ def test_calibration_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("required", "column"),
-    [("imaging", 0), (["imaging"], 0), ("resting+exercise", 1)],
+    ("required", "column"), [("imaging", 0), (["imaging"], 0), ("resting+exercise", 1)]
 )
 def test_propensity_from_estimator_and_from_predictions_agree(heart, required, column):
     weighter, X = heart

@@ -281,9 +281,7 @@ def test_errors(bits):
         fit(TREE, propensity=PropensityWeighter(required=["x1"])).fit(X, y)
     with pytest.raises(ValueError, match="requires y to be passed"):
         fit(TREE).fit(X, None)
-    text = MultimodalData(
-        {**X.blocks, "site": np.array(["a", "b"] * 100)},
-    )
+    text = MultimodalData({**X.blocks, "site": np.array(["a", "b"] * 100)})
     with pytest.raises(ValueError, match=r"Got values of dtype .* the modality 'site'"):
         fit(TREE).fit(text, y)
     clf = fit(TREE, use=["x1"]).fit(text, y)

@@ -10,11 +10,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_selection import SelectKBest
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import (
-    FunctionTransformer,
-    OneHotEncoder,
-    StandardScaler,
-)
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skmissing import MultimodalData
@@ -26,10 +22,7 @@ nan = np.nan
 
 
 @parametrize_with_checks(
-    [
-        ModalityTransformer(),
-        ModalityTransformer([("x", StandardScaler())]),
-    ]
+    [ModalityTransformer(), ModalityTransformer([("x", StandardScaler())])]
 )
 def test_check_estimator(estimator, check):
     check(estimator)

@@ -165,7 +165,7 @@ def test_searches(data, search, n_jobs):
             [
                 ("scale", ModalityTransformer([("labs", StandardScaler())])),
                 ("classify", NearestMean()),
-            ],
+            ]
         ),
     ],
     ids=lambda model: type(model).__name__,

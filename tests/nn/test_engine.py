@@ -403,9 +403,7 @@ def test_grid_search_reaches_encoders_with_any_number_of_jobs(form):
     for n_jobs in (1, 2):
         search = GridSearchCV(
             small(
-                modalities=modalities,
-                encoders=[("image", ConvEncoder())],
-                max_epochs=5,
+                modalities=modalities, encoders=[("image", ConvEncoder())], max_epochs=5
             ),
             grid,
             cv=3,

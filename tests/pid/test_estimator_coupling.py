@@ -118,10 +118,7 @@ def test_complete_gates(monkeypatch):
     rng = np.random.default_rng(0)
     a, b = rng.integers(2, size=(2, 4000)).astype(float)
     X = MultimodalData({"a": a, "b": b})
-    for y, truth in (
-        (a * b, [0, 0, 0.311278, 0.5]),
-        (a, [1, 0, 0, 0]),
-    ):
+    for y, truth in ((a * b, [0, 0, 0.311278, 0.5]), (a, [1, 0, 0, 0])):
         pid = PIDEstimator(method="coupling", estimator=PRODUCTS, random_state=0)
         np.testing.assert_allclose(
             figures(pid.fit(X, y.astype(int)))[:4], truth, atol=0.025

@@ -358,8 +358,7 @@ def test_too_few_rows_leave_modalities_out():
     fitted = RegressionRecovery(min_rows=10).fit(X)
     new = linear_blocks(4, seed=1)
     np.testing.assert_allclose(
-        fitted.recover(new.hide("c"))["c"],
-        fitted.recover(new.hide(["a", "c"]))["c"],
+        fitted.recover(new.hide("c"))["c"], fitted.recover(new.hide(["a", "c"]))["c"]
     )
     wider = RegressionRecovery(min_rows=5).fit(X)
     assert (

@@ -36,7 +36,7 @@ class Progress:
     def __init__(self, verbose: int) -> None:
         self.hidden = not verbose
 
-    def over(self, what: str) -> Any:
+    def over(self, what: str):
         """A wrapper of an iteration, given its items and their number."""
         from tqdm.auto import tqdm
 

@@ -51,7 +51,7 @@ def cross_fit(
     plan: FitPlan,
     jobs: list[Job],
     left_out: list[LeftOut],
-    progress: Any,
+    progress,
     fallback: CrossFitted | None = None,
 ) -> CrossFitted:
     """Fit every model without some folds, and predict those.
@@ -129,8 +129,8 @@ def _copy(source: Predictions, target: Predictions, rows: np.ndarray) -> None:
 
 def _fit_fold(
     model: IPWMultimodalClassifier,
-    X: Any,
-    y: Any,
+    X,
+    y,
     *,
     weight: np.ndarray,
     groups: np.ndarray | None,
@@ -162,7 +162,7 @@ def _fit_fold(
 
 
 def _predict(
-    model: IPWMultimodalClassifier, rows: Any, n: int
+    model: IPWMultimodalClassifier, rows, n: int
 ) -> tuple[np.ndarray | None, np.ndarray]:
     if not n:
         return np.empty((0, len(model.classes_))), model.classes_[:0]

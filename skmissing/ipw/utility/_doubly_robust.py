@@ -79,7 +79,7 @@ def aipw_mean(
     return float(base @ model / base.sum() + miss)
 
 
-def check_outcome_model(model: Any, weight: np.ndarray) -> None:
+def check_outcome_model(model, weight: np.ndarray) -> None:
     """Refuse a model that takes no weights where there are some."""
     if model is None or np.ptp(weight) == 0 or takes_sample_weight(model):
         return
@@ -95,10 +95,10 @@ def model_outcomes(
     rows: LabelledRows,
     folds: Folds,
     design: np.ndarray,
-    model: Any,
+    model,
     *,
     seed: int,
-    progress: Any,
+    progress,
 ) -> dict[Subset, dict[str, np.ndarray]]:
     """Mean of each row's score given what is known of every row.
 
@@ -138,7 +138,7 @@ def model_outcomes(
 
 
 def _cross_fit(
-    template: Any,
+    template,
     features: np.ndarray,
     values: np.ndarray,
     weight: np.ndarray,
@@ -176,7 +176,7 @@ def _boosted(X: np.ndarray, Y: np.ndarray, weight: np.ndarray, seed: int) -> Mod
     )
 
 
-def _users(template: Any) -> Callable[..., Model]:
+def _users(template) -> Callable[..., Model]:
     def fit(X: np.ndarray, Y: np.ndarray, weight: np.ndarray, seed: int) -> Model:
         one = clone(template)
         if "random_state" in one.get_params() and one.random_state is None:
@@ -186,9 +186,7 @@ def _users(template: Any) -> Callable[..., Model]:
     return fit
 
 
-def _one_by_one(
-    template: Any, X: np.ndarray, Y: np.ndarray, weight: np.ndarray
-) -> Model:
+def _one_by_one(template, X: np.ndarray, Y: np.ndarray, weight: np.ndarray) -> Model:
     # Equal weights are left out: boosting takes seconds to find weighted quantiles.
     weight = weight / weight[0] if np.ptp(weight) <= 1e-12 * weight.max() else weight
     models = [fit_weighted(clone(template), X, column, weight) for column in Y.T]

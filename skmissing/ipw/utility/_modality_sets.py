@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 Subset = tuple[str, ...]
 
 
-def resolve_subsets(subsets: Any, names: list[str]) -> list[Subset]:
+def resolve_subsets(subsets, names: list[str]) -> list[Subset]:
     """The sets to compare, each in the order of the modalities."""
     if subsets is None:
         alone = [(name,) for name in names]

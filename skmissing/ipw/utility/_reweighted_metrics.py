@@ -55,8 +55,8 @@ class MeanMetric:
         codes: np.ndarray,
         predictions: Predictions,
         rows: np.ndarray,
-        folds: Any,  # noqa: ARG002
-    ) -> Any:
+        folds,  # noqa: ARG002
+    ):
         """A function from weights of ``rows`` to the metric."""
         values = self.values(codes, predictions)[rows]
         return lambda weight: float(weight @ values / weight.sum())
@@ -78,8 +78,8 @@ class AUCMetric:
         self.name = name
 
     def prepare(
-        self, codes: np.ndarray, predictions: Predictions, rows: np.ndarray, folds: Any
-    ) -> Any:
+        self, codes: np.ndarray, predictions: Predictions, rows: np.ndarray, folds
+    ):
         """A function from weights of ``rows`` to the metric."""
         proba = _need_proba(self.name, predictions)
         columns = [1] if proba.shape[1] == 2 else list(range(proba.shape[1]))
@@ -133,7 +133,7 @@ class ScorerMetric:
     is_mean = False
     limits = (-np.inf, np.inf)
 
-    def __init__(self, name: str, scorer: Any, classes: np.ndarray) -> None:
+    def __init__(self, name: str, scorer, classes: np.ndarray) -> None:
         if not accepts_sample_weight(scorer):
             raise ValueError(
                 f"Got the metric {name!r} in scoring, expected metrics that take "
@@ -143,8 +143,8 @@ class ScorerMetric:
         self.decides = response_method(scorer) == "predict"
 
     def prepare(
-        self, codes: np.ndarray, predictions: Predictions, rows: np.ndarray, folds: Any
-    ) -> Any:
+        self, codes: np.ndarray, predictions: Predictions, rows: np.ndarray, folds
+    ):
         """A function from weights of ``rows`` to the metric."""
         model = _Memory(predictions, self.classes)
         fold = folds[rows]
@@ -189,7 +189,7 @@ def _need_proba(name: str, predictions: Predictions) -> np.ndarray:
     return predictions.proba
 
 
-def resolve_metrics(scoring: Any, classes: np.ndarray) -> list[Any]:
+def resolve_metrics(scoring, classes: np.ndarray) -> list[Any]:
     """Metrics by name, in the order asked for."""
     area = "roc_auc" if len(classes) == 2 else "roc_auc_ovr"
     if scoring is None:

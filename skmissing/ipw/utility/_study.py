@@ -67,11 +67,11 @@ class UtilityStudy:
     def check(
         cls,
         template: IPWMultimodalClassifier,
-        X: Any,
-        y: Any,
+        X,
+        y,
         settings: StudySettings,
-        sample_weight: Any = None,
-        groups: Any = None,
+        sample_weight=None,
+        groups=None,
     ) -> UtilityStudy:
         """Check what the user gave, and model what is missing."""
         data = check_multimodal(
@@ -156,12 +156,7 @@ class UtilityStudy:
         ]
 
     def _term(
-        self,
-        subset: Subset,
-        baseline: Subset,
-        metric: Any,
-        fits: Fits,
-        outcomes: Outcomes,
+        self, subset: Subset, baseline: Subset, metric, fits: Fits, outcomes: Outcomes
     ) -> UtilityTerm:
         plan, sets = self.plan, [subset, baseline] if baseline else [subset]
         at = self.propensities[frozenset(subset + baseline)].rows
@@ -224,12 +219,12 @@ def _check_sets(
 
 def _freeze(
     template: IPWMultimodalClassifier,
-    X: Any,
-    y: Any,
+    X,
+    y,
     rows: LabelledRows,
     folds: Folds,
     union: list[str],
-) -> Any:
+):
     """Propensities of the rows that have some modalities."""
     required = [name for name in rows.data.names if name in union]
     weighter = make_weighter(template.propensity, X, template.modalities, required)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import Any
 
 from ..._utils._sklearn_compat import HasMethods, Interval, validate_params
 from .._classifier import IPWMultimodalClassifier
@@ -35,28 +34,28 @@ from ._utility_scores import UtilityScores
     prefer_skip_nested_validation=True,
 )
 def modality_utility(
-    estimator: Any,
-    X: Any,
-    y: Any,
+    estimator,
+    X,
+    y,
     *,
     propensity: PropensityWeighter | None = None,
-    modalities: Any = None,
-    subsets: Any = None,
-    scoring: Any = None,
-    cv: Any = 5,
+    modalities=None,
+    subsets=None,
+    scoring=None,
+    cv=5,
     n_bootstraps: int = 200,
     fold_dependence: bool = True,
     confidence_level: float = 0.9,
     correct_training: bool = True,
     correct_evaluation: bool = True,
-    outcome_model: Any = None,
-    sample_weight: Any = None,
-    groups: Any = None,
+    outcome_model=None,
+    sample_weight=None,
+    groups=None,
     n_jobs: int | None = None,
     verbose: int = 0,
     return_scores: bool = False,
-    random_state: Any = None,
-) -> Any:
+    random_state=None,
+):
     """Measure what sets of modalities can predict, and what one adds to another.
 
     Every set of modalities gets a model of its own, cross-fitted. Each is evaluated on
@@ -236,7 +235,7 @@ def modality_utility(
 
 
 def _make_template(
-    estimator: Any, propensity: PropensityWeighter | None, modalities: Any
+    estimator, propensity: PropensityWeighter | None, modalities
 ) -> IPWMultimodalClassifier:
     """What is cloned for every set of modalities."""
     if isinstance(estimator, IPWMultimodalClassifier):

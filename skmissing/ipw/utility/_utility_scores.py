@@ -51,7 +51,7 @@ class UtilityScores:
         self.folds = folds
         self.models = models
 
-    def rows(self, metric: str, subset: Any, baseline: Any = ()) -> pd.DataFrame:
+    def rows(self, metric: str, subset, baseline=()) -> pd.DataFrame:
         """Scores of observed rows, for :func:`~skmissing.ipw.sensitivity_bounds`.
 
         Parameters
@@ -98,5 +98,5 @@ class UtilityScores:
         )
 
 
-def _as_set(names: Any) -> set[str]:
+def _as_set(names) -> set[str]:
     return set(names.split("+")) if isinstance(names, str) and names else set(names)

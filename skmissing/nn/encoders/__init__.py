@@ -5,9 +5,4 @@ from ._mlp_encoder import MLPEncoder
 from ._module_encoder import ModuleEncoder
 from ._sequence_encoder import SequenceEncoder
 
-__all__ = [
-    "ConvEncoder",
-    "MLPEncoder",
-    "ModuleEncoder",
-    "SequenceEncoder",
-]
+__all__ = ["ConvEncoder", "MLPEncoder", "ModuleEncoder", "SequenceEncoder"]

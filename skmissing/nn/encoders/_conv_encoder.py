@@ -123,5 +123,5 @@ class _ChannelsLast(EncoderModule):
     def __init__(self, body: nn.Module, out_features: int) -> None:
         super().__init__(body.to(memory_format=torch.channels_last), out_features)  # type: ignore[call-overload]
 
-    def forward(self, x: Any, lengths: Any = None) -> Any:
+    def forward(self, x, lengths=None):
         return self.body(x.contiguous(memory_format=torch.channels_last))

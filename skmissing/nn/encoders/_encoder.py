@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from math import prod
 from numbers import Integral
-from typing import Any
 
 from sklearn.base import BaseEstimator
 from torch import nn
@@ -85,7 +84,7 @@ class EncoderModule(nn.Module):
         self.body = body
         self.out_features = out_features
 
-    def forward(self, x: Any, lengths: Any = None) -> Any:
+    def forward(self, x, lengths=None):
         return self.body(x)
 
 
@@ -94,7 +93,7 @@ def flat_size(shape: tuple[int, ...]) -> int:
     return prod(shape)
 
 
-def check_widths(parameter: str, widths: Any) -> None:
+def check_widths(parameter: str, widths) -> None:
     """Refuse anything but a non-empty sequence of positive integers."""
     if len(widths) == 0 or not all(
         isinstance(w, Integral) and not isinstance(w, bool) and int(w) > 0

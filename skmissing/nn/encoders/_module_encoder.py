@@ -57,7 +57,7 @@ class ModuleEncoder(Encoder):
 
     def __init__(
         self,
-        module: Any,
+        module,
         out_features: int,
         *,
         frozen: bool = False,
@@ -104,7 +104,7 @@ class _Wrapped(nn.Module):
             self.module.eval()
         return self
 
-    def forward(self, x: Any, lengths: Any = None) -> Any:
+    def forward(self, x, lengths=None):
         out = self.module(x, lengths=lengths) if self.takes_lengths else self.module(x)
         if out.ndim != 2 or out.shape[1] != self.out_features:
             raise ValueError(
@@ -114,7 +114,7 @@ class _Wrapped(nn.Module):
         return out
 
 
-def set_frozen(encoder: Any, frozen: bool) -> None:
+def set_frozen(encoder, frozen: bool) -> None:
     """Keep the module of an encoder as it is, or let it learn."""
     encoder.frozen = frozen
     for parameter in encoder.module.parameters():

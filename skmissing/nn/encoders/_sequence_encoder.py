@@ -109,7 +109,7 @@ class _Recurrent(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.out_features = width
 
-    def forward(self, x: Any, lengths: Any = None) -> Any:
+    def forward(self, x, lengths=None):
         # One direction only, so the state at the last real step has not seen padding.
         states, _ = self.rnn(x)
         if lengths is None:
@@ -132,7 +132,7 @@ class _Convolutional(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.out_features = width
 
-    def forward(self, x: Any, lengths: Any = None) -> Any:
+    def forward(self, x, lengths=None):
         x = x.transpose(1, 2)
         if lengths is None:
             real, count = None, x.shape[2]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -39,7 +38,7 @@ class Substitute:
     deviation: np.ndarray | None = None
 
 
-def resolve_substitutes(substitute: Any, names: list[str]) -> dict[str, str]:
+def resolve_substitutes(substitute, names: list[str]) -> dict[str, str]:
     """Kind of substitute of every modality."""
     if not isinstance(substitute, Mapping):
         return dict.fromkeys(names, str(substitute))

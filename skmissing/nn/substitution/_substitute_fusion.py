@@ -49,7 +49,7 @@ class SubstituteFusion(TaskModule):
         with torch.no_grad():
             self._frozen = {name: self._encode_substitute(name) for name in names}
 
-    def _encode_substitute(self, name: str) -> Any:
+    def _encode_substitute(self, name: str):
         values = getattr(self, f"substitute_{self.bank.names.index(name)}")
         return self.bank.encode(name, values)
 
@@ -85,10 +85,10 @@ class SubstituteFusion(TaskModule):
         both = self.bank.encode(name, torch.cat([values, fill]), lengths)
         return both[: len(values)], both[len(values) :]
 
-    def _encode(self, name: str, values: Any, batch: Batch) -> Any:
+    def _encode(self, name: str, values, batch: Batch):
         return self.bank.encode(name, values, batch.lengths.get(name))
 
-    def _fill(self, m: int, n_missing: int) -> Any:
+    def _fill(self, m: int, n_missing: int):
         stored = getattr(self, f"substitute_{m}")
         if not (self.training and self._noisy[m]):
             return stored
@@ -111,9 +111,7 @@ class SubstituteFusion(TaskModule):
             for m, head in enumerate(self.heads)
         ]
 
-    def _scatter(
-        self, batch: Batch, m: int, head: nn.Module, code: Any, missing: Any
-    ) -> Any:
+    def _scatter(self, batch: Batch, m: int, head: nn.Module, code, missing):
         here = None if code is None else self._activate(head(code))
         if missing is None:
             return here
@@ -126,10 +124,10 @@ class SubstituteFusion(TaskModule):
         out = out.index_copy(0, gaps.nonzero().squeeze(1), there)
         return out if here is None else out.index_copy(0, index, here)
 
-    def _activate(self, scores: Any) -> Any:
+    def _activate(self, scores):
         return torch.log_softmax(scores, dim=1) if self._in_proba else scores
 
-    def _average(self, scores: Any) -> Any:
+    def _average(self, scores):
         """Mean prediction for the draws that stand for noise, shape (1, n_out)."""
         if len(scores) == 1:
             return scores
@@ -141,13 +139,13 @@ class SubstituteFusion(TaskModule):
     def _in_proba(self) -> bool:
         return self.fusion == "mean_proba"
 
-    def fuse(self, scores: Any) -> Any:
+    def fuse(self, scores):
         """Fuse the scores of the heads, shape (M, n, n_classes), to (n, n_classes)."""
         if self._in_proba:
             return _log_mean(scores, 0)
         return scores.mean(dim=0) if self.fusion == "mean_logits" else scores.sum(dim=0)
 
-    def logits(self, batch: Batch) -> Any:
+    def logits(self, batch: Batch):
         return self.fuse(torch.stack(self.scores(batch)))
 
 
@@ -170,7 +168,7 @@ class MultitaskFusion(SubstituteFusion):
         self.side_heads = nn.ModuleList(side_heads)
         self.side_weight = side_weight
 
-    def row_losses(self, batch: Batch) -> Any:
+    def row_losses(self, batch: Batch):
         scores, losses = [], []
         for m, (head, side) in enumerate(zip(self.heads, self.side_heads)):
             code, missing = self.codes(batch, m)
@@ -192,7 +190,7 @@ class MultitaskFusion(SubstituteFusion):
 class DetectionFusion(SubstituteFusion):
     """Heads with a class more, "missing"; those that predict it are left out."""
 
-    def row_losses(self, batch: Batch) -> Any:
+    def row_losses(self, batch: Batch):
         present = batch.present[:, self.columns]
         loss: Any = 0.0
         for m, scores in enumerate(self.scores(batch)):
@@ -205,7 +203,7 @@ class DetectionFusion(SubstituteFusion):
         # The classes are fused after "missing" has been taken away.
         return False
 
-    def logits(self, batch: Batch) -> Any:
+    def logits(self, batch: Batch):
         scores = torch.stack(self.scores(batch))
         missing = scores.argmax(dim=2) == self.n_classes
         # Where all predict missing, one of them is wrong: all are used.
@@ -218,6 +216,6 @@ class DetectionFusion(SubstituteFusion):
         return total if self.fusion == "sum_logits" else total / used.sum(dim=0)
 
 
-def _log_mean(scores: Any, dim: int) -> Any:
+def _log_mean(scores, dim: int):
     n = torch.tensor(float(scores.shape[dim]), dtype=scores.dtype)
     return torch.logsumexp(scores, dim=dim) - torch.log(n).to(scores.device)

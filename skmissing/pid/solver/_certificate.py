@@ -156,11 +156,7 @@ def repair(A: np.ndarray, B: np.ndarray, Q: np.ndarray, rounds: int = 2) -> np.n
 
 
 def _factors(
-    A: np.ndarray,
-    B: np.ndarray,
-    Q: np.ndarray,
-    rows: np.ndarray,
-    columns: np.ndarray,
+    A: np.ndarray, B: np.ndarray, Q: np.ndarray, rows: np.ndarray, columns: np.ndarray
 ) -> np.ndarray:
     """Multipliers ``1 + alpha_i + beta_j`` per class, within [0.1, 10]."""
     n2 = Q.shape[2]
