@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from ..nn._docs import fill_doc
+from .._utils._parameters import stores_parameters
 from ..nn._encoder_bank import EncoderBank
 from ..nn.substitution._base import SubstituteNetClassifier
 from ..nn.substitution._substitute import Substitute
 from ..nn.substitution._substitute_fusion import DetectionFusion, SubstituteFusion
 
 
-@fill_doc
+@stores_parameters
 class MissingDetectionClassifier(SubstituteNetClassifier):
     """Uni-modal heads with an additional class "missing", averaged where not missing.
 
@@ -23,9 +21,6 @@ class MissingDetectionClassifier(SubstituteNetClassifier):
 
     Parameters
     ----------
-    modalities : mapping or list, default=None
-        Columns of each modality, see :class:`~skmissing.Modality`.
-    %(substitution)s
     %(parameters)s
 
     Attributes
@@ -76,59 +71,6 @@ class MissingDetectionClassifier(SubstituteNetClassifier):
     >>> bool(clf.score(broken, y) > 0.9)
     True
     """
-
-    def __init__(
-        self,
-        *,
-        modalities=None,
-        fusion: str = "mean_logits",
-        substitute="zero",
-        modality_dropout: float = 0.3,
-        dropout_scheme: str = "subset",
-        head_hidden: Sequence[int] = (),
-        head_dropout: float = 0.0,
-        encoders: dict | list | None = None,
-        max_epochs: int = 50,
-        lr: float = 1e-3,
-        batch_size: int | str | None = "auto",
-        optimizer="adamw",
-        weight_decay: float = 0.0,
-        early_stopping: bool | str = "auto",
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        class_weight=None,
-        dtype: str = "float32",
-        device: str = "auto",
-        n_threads: int | None = None,
-        callbacks: list | None = None,
-        warm_start: bool = False,
-        verbose: int = 0,
-        random_state=None,
-    ) -> None:
-        self.modalities = modalities
-        self.fusion = fusion
-        self.substitute = substitute
-        self.modality_dropout = modality_dropout
-        self.dropout_scheme = dropout_scheme
-        self.head_hidden = head_hidden
-        self.head_dropout = head_dropout
-        self.encoders = encoders
-        self.max_epochs = max_epochs
-        self.lr = lr
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.weight_decay = weight_decay
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.class_weight = class_weight
-        self.dtype = dtype
-        self.device = device
-        self.n_threads = n_threads
-        self.callbacks = callbacks
-        self.warm_start = warm_start
-        self.verbose = verbose
-        self.random_state = random_state
 
     def _module(
         self,

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .._estimation._rows import LabelledRows, warn_unobserved
+from .._utils._parameters import stores_parameters
 from .._utils._sklearn_compat import Interval, StrOptions
 from ..modalities._multimodal_data import MultimodalData
 from ..nn._base import BaseNetClassifier
-from ..nn._docs import fill_doc
 from ..nn._fitted_net import FittedNet
 from ..nn._fusion import EarlyFusion, LateFusion
 from ..nn._modality_dropout import ModalityDropout
@@ -20,7 +20,7 @@ from ..nn._training import TrainingPlan, train_net
 from ..nn.encoders._encoder import Encoder, check_widths
 
 
-@fill_doc
+@stores_parameters
 class FusionClassifier(BaseNetClassifier):
     """Neural classifier that fuses the modalities that a row has.
 
@@ -31,8 +31,6 @@ class FusionClassifier(BaseNetClassifier):
 
     Parameters
     ----------
-    modalities : mapping or list, default=None
-        Columns of each modality, see :class:`~skmissing.Modality`.
     fusion : {"early", "late"}, default="early"
         Whether codes are concatenated, or scores averaged.
     modality_dropout : float in [0, 1), default=0.2
@@ -96,8 +94,14 @@ class FusionClassifier(BaseNetClassifier):
     True
     """
 
+    fusion: str = "early"
+    modality_dropout: float = 0.2
+    dropout_scheme: str = "independent"
+    use_mask: bool = False
+    head_hidden: Sequence[int] = (64,)
+    head_dropout: float = 0.0
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseNetClassifier._parameter_constraints,
         "fusion": [StrOptions({"early", "late"})],
         "modality_dropout": [Interval(Real, 0, 1, closed="left")],
         "dropout_scheme": [StrOptions({"independent", "exclusive"})],
@@ -107,60 +111,6 @@ class FusionClassifier(BaseNetClassifier):
     }
 
     _not_of_the_net = ("modality_dropout", "dropout_scheme")
-    _fitted: FittedNet
-
-    def __init__(
-        self,
-        *,
-        modalities=None,
-        fusion: str = "early",
-        modality_dropout: float = 0.2,
-        dropout_scheme: str = "independent",
-        use_mask: bool = False,
-        head_hidden: Sequence[int] = (64,),
-        head_dropout: float = 0.0,
-        encoders: dict | list | None = None,
-        max_epochs: int = 50,
-        lr: float = 1e-3,
-        batch_size: int | str | None = "auto",
-        optimizer="adamw",
-        weight_decay: float = 0.0,
-        early_stopping: bool | str = "auto",
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        class_weight=None,
-        dtype: str = "float32",
-        device: str = "auto",
-        n_threads: int | None = None,
-        callbacks: list | None = None,
-        warm_start: bool = False,
-        verbose: int = 0,
-        random_state=None,
-    ) -> None:
-        self.modalities = modalities
-        self.fusion = fusion
-        self.modality_dropout = modality_dropout
-        self.dropout_scheme = dropout_scheme
-        self.use_mask = use_mask
-        self.head_hidden = head_hidden
-        self.head_dropout = head_dropout
-        self.encoders = encoders
-        self.max_epochs = max_epochs
-        self.lr = lr
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.weight_decay = weight_decay
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.class_weight = class_weight
-        self.dtype = dtype
-        self.device = device
-        self.n_threads = n_threads
-        self.callbacks = callbacks
-        self.warm_start = warm_start
-        self.verbose = verbose
-        self.random_state = random_state
 
     def _fit_rows(
         self,
@@ -188,7 +138,7 @@ class FusionClassifier(BaseNetClassifier):
         augment = None
         if self.modality_dropout > 0 and len(names) > 1:
             augment = ModalityDropout(self.modality_dropout, self.dropout_scheme)
-        self._fitted = train_net(
+        self._fitted: FittedNet = train_net(
             self._training_params(),
             rows,
             encoders,

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from numbers import Real
 from typing import Any, ClassVar
 
+from .._utils._parameters import stores_parameters
 from .._utils._sklearn_compat import Interval
-from ..nn._docs import fill_doc
 from ..nn._encoder_bank import EncoderBank
 from ..nn.substitution._base import SubstituteNetClassifier
 from ..nn.substitution._substitute import Substitute
 from ..nn.substitution._substitute_fusion import MultitaskFusion, SubstituteFusion
 
 
-@fill_doc
+@stores_parameters
 class MultitaskFusionClassifier(SubstituteNetClassifier):
     """Late fusion trained with a further loss for each modality alone.
 
@@ -26,12 +25,13 @@ class MultitaskFusionClassifier(SubstituteNetClassifier):
 
     Parameters
     ----------
-    modalities : mapping or list, default=None
-        Columns of each modality, see :class:`~skmissing.Modality`.
     side_weight : float, default=1.0
         Weight of each modality's own loss; that of the fused output is 1. With 0 this
         is plain joint training, the "naive" comparator of the literature.
-    %(substitution)s
+    modality_dropout : float in [0, 0.5], default=0.0
+        In training, a share ``2 * modality_dropout`` of the complete rows lose
+        modalities, with two modalities each of them with this probability. Rows in
+        which a modality is missing already lose no more.
     %(parameters)s
 
     Attributes
@@ -78,66 +78,13 @@ class MultitaskFusionClassifier(SubstituteNetClassifier):
     (3, 2)
     """
 
+    side_weight: float = 1.0
+    modality_dropout: float = 0.0
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **SubstituteNetClassifier._parameter_constraints,
-        "side_weight": [Interval(Real, 0, None, closed="left")],
+        "side_weight": [Interval(Real, 0, None, closed="left")]
     }
     _not_of_the_net = ("side_weight",)
-
-    def __init__(
-        self,
-        *,
-        modalities=None,
-        side_weight: float = 1.0,
-        fusion: str = "mean_logits",
-        substitute="zero",
-        modality_dropout: float = 0.0,
-        dropout_scheme: str = "subset",
-        head_hidden: Sequence[int] = (),
-        head_dropout: float = 0.0,
-        encoders: dict | list | None = None,
-        max_epochs: int = 50,
-        lr: float = 1e-3,
-        batch_size: int | str | None = "auto",
-        optimizer="adamw",
-        weight_decay: float = 0.0,
-        early_stopping: bool | str = "auto",
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        class_weight=None,
-        dtype: str = "float32",
-        device: str = "auto",
-        n_threads: int | None = None,
-        callbacks: list | None = None,
-        warm_start: bool = False,
-        verbose: int = 0,
-        random_state=None,
-    ) -> None:
-        self.modalities = modalities
-        self.side_weight = side_weight
-        self.fusion = fusion
-        self.substitute = substitute
-        self.modality_dropout = modality_dropout
-        self.dropout_scheme = dropout_scheme
-        self.head_hidden = head_hidden
-        self.head_dropout = head_dropout
-        self.encoders = encoders
-        self.max_epochs = max_epochs
-        self.lr = lr
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.weight_decay = weight_decay
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.class_weight = class_weight
-        self.dtype = dtype
-        self.device = device
-        self.n_threads = n_threads
-        self.callbacks = callbacks
-        self.warm_start = warm_start
-        self.verbose = verbose
-        self.random_state = random_state
 
     def _module(
         self,

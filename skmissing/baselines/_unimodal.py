@@ -11,18 +11,18 @@ from scipy.special import logsumexp
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimation._rows import LabelledRows, warn_unobserved
+from .._utils._parameters import stores_parameters
 from .._utils._sklearn_compat import Interval, StrOptions
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
 from ..nn._base import BaseNetClassifier
-from ..nn._docs import fill_doc
 from ..nn._fitted_net import FittedNet
 from ..nn._runtime import torch_threads
 from ..nn.encoders._encoder import Encoder, check_widths
 from ..nn.substitution._unimodal import Head, train_unimodals, unimodal_log_proba
 
 
-@fill_doc
+@stores_parameters
 class UnimodalEnsemble(BaseNetClassifier):
     """Mask-aware ensemble of uni-modal nets.
 
@@ -33,8 +33,6 @@ class UnimodalEnsemble(BaseNetClassifier):
 
     Parameters
     ----------
-    modalities : mapping or list, default=None
-        Columns of each modality, see :class:`~skmissing.Modality`.
     combination : {"product", "mean"}, default="product"
         Product: right where the modalities are independent given the class. Mean: the
         average of the probabilities, more cautious.
@@ -83,65 +81,18 @@ class UnimodalEnsemble(BaseNetClassifier):
     ['a', 'b']
     """
 
+    combination: str = "product"
+    head_hidden: Sequence[int] = ()
+    head_dropout: float = 0.0
+    n_jobs: int | None = None
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseNetClassifier._parameter_constraints,
         "combination": [StrOptions({"product", "mean"})],
         "head_hidden": ["array-like"],
         "head_dropout": [Interval(Real, 0, 1, closed="left")],
         "n_jobs": [Integral, None],
     }
     _not_of_the_net = ("n_jobs",)
-
-    _fitted: dict[str, FittedNet]
-
-    def __init__(
-        self,
-        *,
-        modalities=None,
-        combination: str = "product",
-        head_hidden: Sequence[int] = (),
-        head_dropout: float = 0.0,
-        n_jobs: int | None = None,
-        encoders: dict | list | None = None,
-        max_epochs: int = 50,
-        lr: float = 1e-3,
-        batch_size: int | str | None = "auto",
-        optimizer="adamw",
-        weight_decay: float = 0.0,
-        early_stopping: bool | str = "auto",
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        class_weight=None,
-        dtype: str = "float32",
-        device: str = "auto",
-        n_threads: int | None = None,
-        callbacks: list | None = None,
-        warm_start: bool = False,
-        verbose: int = 0,
-        random_state=None,
-    ) -> None:
-        self.modalities = modalities
-        self.combination = combination
-        self.head_hidden = head_hidden
-        self.head_dropout = head_dropout
-        self.n_jobs = n_jobs
-        self.encoders = encoders
-        self.max_epochs = max_epochs
-        self.lr = lr
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.weight_decay = weight_decay
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.class_weight = class_weight
-        self.dtype = dtype
-        self.device = device
-        self.n_threads = n_threads
-        self.callbacks = callbacks
-        self.warm_start = warm_start
-        self.verbose = verbose
-        self.random_state = random_state
 
     def _fit_rows(
         self,
@@ -160,7 +111,7 @@ class UnimodalEnsemble(BaseNetClassifier):
                 "with one."
             )
         warn_unobserved(data.names, observed)
-        self._fitted = train_unimodals(
+        self._fitted: dict[str, FittedNet] = train_unimodals(
             self._training_params(),
             rows,
             {name: encoders[name] for name in observed},

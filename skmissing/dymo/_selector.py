@@ -13,11 +13,11 @@ from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimation._rows import LabelledRows, warn_unobserved
+from .._utils._parameters import stores_parameters
 from .._utils._random import draw_seed, local_random_state
 from .._utils._sklearn_compat import HasMethods, Interval, StrOptions
 from ..modalities._multimodal_data import MultimodalData
 from ..nn._base import BaseNetClassifier
-from ..nn._docs import fill_doc
 from ..nn._encoder_bank import EncoderBank
 from ..nn._engine import CosineDecay, ModuleEpochs
 from ..nn._fitted_net import FittedNet
@@ -41,7 +41,7 @@ SELECTIONS = ("iterative", "simultaneous", "all", "none")
 NET_ATTRIBUTES = ("net_", "n_iter_", "_fitted")
 
 
-@fill_doc
+@stores_parameters
 class DyMoSelector(BaseNetClassifier):
     """Classifier that recovers missing modalities and fuses those it can trust.
 
@@ -51,8 +51,6 @@ class DyMoSelector(BaseNetClassifier):
 
     Parameters
     ----------
-    modalities : mapping or list, default=None
-        Columns of each modality, see :class:`~skmissing.Modality`.
     recovery : transformer or dict of str to transformer, default=None
         Fills missing modalities: anything in ``skmissing.recovery``, or an imputer
         of scikit-learn, which gets all modalities as one table. A dict has one for each
@@ -196,8 +194,16 @@ class DyMoSelector(BaseNetClassifier):
     ['row', 'step', 'modality', 'reward']
     """
 
+    recovery: Any = None
+    estimator: Any = None
+    distance: str = "cosine"
+    selection: str = "iterative"
+    calibration: str | None = "auto"
+    min_reward: float | str = "auto"
+    net: TokenTransformer | None = None
+    typicality: Typicality | None = None
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseNetClassifier._parameter_constraints,
         "recovery": [HasMethods(["fit", "transform"]), dict, None],
         "estimator": [HasMethods(["fit", "predict_log_proba"]), None],
         "distance": [StrOptions({"cosine", "euclidean"})],
@@ -222,63 +228,6 @@ class DyMoSelector(BaseNetClassifier):
         "min_reward": UNUSED,
     }
     __metadata_request__predict_log_proba = __metadata_request__predict_proba
-
-    def __init__(
-        self,
-        *,
-        modalities=None,
-        recovery=None,
-        estimator=None,
-        distance: str = "cosine",
-        selection: str = "iterative",
-        calibration: str | None = "auto",
-        min_reward: float | str = "auto",
-        net: TokenTransformer | None = None,
-        typicality: Typicality | None = None,
-        encoders: list | None = None,
-        max_epochs: int = 50,
-        lr: float = 1e-3,
-        batch_size: int | str | None = "auto",
-        optimizer="adamw",
-        weight_decay: float = 0.0,
-        early_stopping: bool | str = "auto",
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        class_weight=None,
-        dtype: str = "float32",
-        device: str = "auto",
-        n_threads: int | None = None,
-        callbacks: list | None = None,
-        warm_start: bool = False,
-        verbose: int = 0,
-        random_state=None,
-    ) -> None:
-        self.modalities = modalities
-        self.recovery = recovery
-        self.estimator = estimator
-        self.distance = distance
-        self.selection = selection
-        self.calibration = calibration
-        self.min_reward = min_reward
-        self.net = net
-        self.typicality = typicality
-        self.encoders = encoders
-        self.max_epochs = max_epochs
-        self.lr = lr
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.weight_decay = weight_decay
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.class_weight = class_weight
-        self.dtype = dtype
-        self.device = device
-        self.n_threads = n_threads
-        self.callbacks = callbacks
-        self.warm_start = warm_start
-        self.verbose = verbose
-        self.random_state = random_state
 
     def set_params(self, **params) -> DyMoSelector:
         """Set parameters, also those of encoders, ``net`` and ``typicality``.

@@ -5,14 +5,16 @@ from __future__ import annotations
 from abc import abstractmethod
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .._estimation._classifier_mixin import MultimodalClassifierMixin
 from .._estimation._rows import LabelledRows, check_training_rows
+from .._utils._parameters import stores_parameters
 from .._utils._random import local_random_state
 from .._utils._restore import restore_on_error
-from .._utils._sklearn_compat import _fit_context
+from .._utils._sklearn_compat import StrOptions, _fit_context
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
 from ._fitted_net import FittedNet
@@ -21,15 +23,37 @@ from ._runtime import torch_threads
 from .encoders._encoder import Encoder
 
 
+@stores_parameters
 class BaseNetClassifier(MultimodalClassifierMixin, NetParameters):
     """Common parameters, validation and prediction of the classifiers with a net.
 
-    Subclasses store their parameters, train in :meth:`_fit_rows` and predict in
+    Subclasses declare their parameters, train in :meth:`_fit_rows` and predict in
     :meth:`_log_proba`, for rows with any modality that is :meth:`_usable`.
+
+    Parameters
+    ----------
+    class_weight : dict, "balanced" or None, default=None
+        Factors on the weights of the rows of each class.
+    warm_start : bool, default=False
+        Start from the weights of the former ``fit``, with its statistics.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, sorted.
+    class_prior_ : ndarray of shape (n_classes,)
+        Weighted share of each class; the prediction for rows without any modality.
     """
 
+    class_weight: Any = None
+    warm_start: bool = False
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "warm_start": ["boolean"],
+    }
     # Own parameters that may differ from those of the former fit on a warm start.
-    _not_of_the_net: tuple[str, ...] = ()
+    _not_of_the_net: ClassVar[tuple[str, ...]] = ()
 
     # -- fit ---------------------------------------------------------------------------
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 
 from .._utils._named_parts import NamedParts, named_pairs
+from .._utils._parameters import stores_parameters
 from .._utils._sklearn_compat import Interval, StrOptions
 from ..modalities._multimodal_data import MultimodalData
 from ._engine import OPTIMIZERS
@@ -15,31 +17,82 @@ from ._runtime import DTYPES
 from .encoders._default import default_encoder
 from .encoders._encoder import Encoder
 
-COMMON_PARAMETERS = (
-    "encoders",
-    "max_epochs",
-    "lr",
-    "batch_size",
-    "optimizer",
-    "weight_decay",
-    "early_stopping",
-    "validation_fraction",
-    "n_iter_no_change",
-    "class_weight",
-    "dtype",
-    "device",
-    "n_threads",
-    "callbacks",
-    "warm_start",
-    "verbose",
-    "random_state",
-)
 
-
+@stores_parameters
 class NetParameters(NamedParts, BaseEstimator):
-    """Common parameters, those of encoders among them, and their validation."""
+    """Common parameters, those of encoders among them, and their validation.
 
-    encoders: Any
+    Parameters
+    ----------
+    modalities : mapping or list, default=None
+        Columns of each modality, see :class:`~skmissing.Modality`.
+    encoders : dict of str to encoder, or list of pairs, default=None
+        Encoder of each modality, such as ``{"image": ConvEncoder(channels=(8, 16))}``;
+        its parameters are then reached as ``image__channels``. Modalities that are not
+        listed, and None, get one by the shape of the block: a convolutional net for
+        ``(C, H, W)``, a recurrent one for ``(T, F)``, else a multilayer perceptron.
+    max_epochs : int, default=50
+        Passes over the training rows.
+    lr : float, default=1e-3
+        Learning rate.
+    batch_size : int, "auto" or None, default="auto"
+        Rows in a batch. "auto" grows with the number of rows, from 8 to 128; None takes
+        all rows at once.
+    optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
+        A callable takes parameter groups, ``lr`` and ``weight_decay``, as the classes
+        in ``torch.optim`` do.
+    weight_decay : float, default=0.0
+        Weight decay.
+    early_stopping : bool or "auto", default="auto"
+        Hold rows out and stop when their loss no longer falls; the best weights are
+        restored. "auto": from 1,000 training rows on.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of rows (of groups, where given) held out for early stopping.
+    n_iter_no_change : int, default=10
+        Epochs without a better validation loss before training stops.
+    dtype : {"float32", "float64"}, default="float32"
+        Arithmetic of the net. Statistics are float64 in any case.
+    device : str, default="auto"
+        A torch device, or "auto" for a CUDA device where there is one.
+    n_threads : int, default=None
+        Threads of one torch operation, in ``fit`` and ``predict``. None leaves torch's
+        setting. Results repeat exactly for the same number of threads.
+    callbacks : list of skorch callbacks, default=None
+        Called during training.
+    verbose : int, default=0
+        1 shows a progress bar.
+    random_state : int, RandomState instance or None, default=None
+        Source of every random number in ``fit``. The global generators of NumPy and
+        torch are left as they are; None draws a fresh seed.
+
+    Attributes
+    ----------
+    modality_names_in_ : ndarray of str
+        Names of the modalities seen in ``fit``.
+    modality_shapes_in_ : dict of str to tuple of int
+        Shape of one row of each modality.
+    n_features_in_ : int
+        Columns of a 2-D X, number of modalities of a MultimodalData.
+    feature_names_in_ : ndarray of str
+        Only for data frames with string column names.
+    """
+
+    modalities: Any = None
+    encoders: dict | list | None = None
+    max_epochs: int = 50
+    lr: float = 1e-3
+    batch_size: int | str | None = "auto"
+    optimizer: Any = "adamw"
+    weight_decay: float = 0.0
+    early_stopping: bool | str = "auto"
+    validation_fraction: float = 0.1
+    n_iter_no_change: int = 10
+    dtype: str = "float32"
+    device: str = "auto"
+    n_threads: int | None = None
+    callbacks: list | None = None
+    verbose: int = 0
+    random_state: Any = None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "modalities": [dict, list, tuple, None],
@@ -56,12 +109,10 @@ class NetParameters(NamedParts, BaseEstimator):
         "early_stopping": ["boolean", StrOptions({"auto"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
         "dtype": [StrOptions(set(DTYPES))],
         "device": [str],
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
         "callbacks": [list, tuple, None],
-        "warm_start": ["boolean"],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
@@ -96,8 +147,8 @@ class NetParameters(NamedParts, BaseEstimator):
         return self
 
     def _training_params(self) -> dict[str, Any]:
-        """The common parameters by name; those that a class does not have are None."""
-        return {name: getattr(self, name, None) for name in COMMON_PARAMETERS}
+        """The common parameters by name."""
+        return {f.name: getattr(self, f.name) for f in fields(NetParameters)}
 
     def _resolve_encoders(self, data: MultimodalData) -> dict[str, Encoder]:
         """One checked encoder for every modality: the user's or the default."""

@@ -10,14 +10,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .._estimation._rows import LabelledRows, warn_unobserved
+from .._utils._parameters import stores_parameters
 from .._utils._random import draw_seed
 from .._utils._sklearn_compat import Interval, StrOptions
 from ..missingness._hide import spare_one_block
 from ..modalities._multimodal_data import MultimodalData
-from ..nn._base import BaseNetClassifier
-from ..nn._docs import fill_doc
 from ..nn._encoder_bank import EncoderBank
-from ..nn._fitted_net import FittedNet
 from ..nn._training import Expand, TrainingPlan, train_net
 from ..nn.encoders._encoder import Encoder, check_widths
 from ._impact import BaseImpactClassifier
@@ -27,7 +25,7 @@ from ._module import PRIMOModule, PRIMOSettings
 N_HIDINGS = 2
 
 
-@fill_doc
+@stores_parameters
 class PRIMOClassifier(BaseImpactClassifier):
     """Classifier that reports how much a missing modality could change a prediction.
 
@@ -38,8 +36,6 @@ class PRIMOClassifier(BaseImpactClassifier):
 
     Parameters
     ----------
-    modalities : mapping or list, default=None
-        Columns of each modality, see :class:`~skmissing.Modality`.
     latent_dim : int, default=8
         Length of z.
     beta : float, default=1.0
@@ -130,8 +126,18 @@ class PRIMOClassifier(BaseImpactClassifier):
     True
     """
 
+    latent_dim: int = 8
+    beta: float = 1.0
+    anchor_weight: float = 0.1
+    tie_weight: float = 0.1
+    posterior_norm: float | None = None
+    classifier_input: str = "present"
+    classifier_dropout: float = 0.5
+    n_draws: int = 200
+    shared_noise: bool = False
+    hidden: Sequence[int] = (64,)
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseNetClassifier._parameter_constraints,
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
         "beta": [Interval(Real, 0, None, closed="left")],
         "anchor_weight": [Interval(Real, 0, None, closed="left")],
@@ -145,69 +151,6 @@ class PRIMOClassifier(BaseImpactClassifier):
     }
     _not_of_the_net = ("n_draws", "beta", "anchor_weight", "tie_weight",
                        "shared_noise")  # fmt: skip
-
-    _fitted: FittedNet
-
-    def __init__(
-        self,
-        *,
-        modalities=None,
-        latent_dim: int = 8,
-        beta: float = 1.0,
-        anchor_weight: float = 0.1,
-        tie_weight: float = 0.1,
-        posterior_norm: float | None = None,
-        classifier_input: str = "present",
-        classifier_dropout: float = 0.5,
-        n_draws: int = 200,
-        shared_noise: bool = False,
-        hidden: Sequence[int] = (64,),
-        encoders: dict | list | None = None,
-        max_epochs: int = 50,
-        lr: float = 1e-3,
-        batch_size: int | str | None = "auto",
-        optimizer="adamw",
-        weight_decay: float = 0.0,
-        early_stopping: bool | str = "auto",
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        class_weight=None,
-        dtype: str = "float32",
-        device: str = "auto",
-        n_threads: int | None = None,
-        callbacks: list | None = None,
-        warm_start: bool = False,
-        verbose: int = 0,
-        random_state=None,
-    ) -> None:
-        self.modalities = modalities
-        self.latent_dim = latent_dim
-        self.beta = beta
-        self.anchor_weight = anchor_weight
-        self.tie_weight = tie_weight
-        self.posterior_norm = posterior_norm
-        self.classifier_input = classifier_input
-        self.classifier_dropout = classifier_dropout
-        self.n_draws = n_draws
-        self.shared_noise = shared_noise
-        self.hidden = hidden
-        self.encoders = encoders
-        self.max_epochs = max_epochs
-        self.lr = lr
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.weight_decay = weight_decay
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.class_weight = class_weight
-        self.dtype = dtype
-        self.device = device
-        self.n_threads = n_threads
-        self.callbacks = callbacks
-        self.warm_start = warm_start
-        self.verbose = verbose
-        self.random_state = random_state
 
     def _fit_rows(
         self,

@@ -11,11 +11,11 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimation._rows import LabelledRows
+from .._utils._parameters import stores_parameters
 from .._utils._random import draw_seed, local_random_state
 from .._utils._sklearn_compat import Interval, StrOptions
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
-from ..nn._docs import fill_doc
 from ..nn._encoder_bank import EncoderBank
 from ..nn._fitted_net import PREDICT_BATCH, FittedNet
 from ..nn._net_parameters import NetParameters
@@ -26,7 +26,7 @@ from ._base import RECOVER_ROWS, BaseRecovery, Recovered
 from ._vae_module import VAEBlock, VAEModule, VAESettings
 
 
-@fill_doc
+@stores_parameters
 class MultimodalVAE(NetParameters, BaseRecovery):
     """Fill missing modalities with a multimodal variational auto-encoder.
 
@@ -36,8 +36,6 @@ class MultimodalVAE(NetParameters, BaseRecovery):
 
     Parameters
     ----------
-    modalities : mapping or list, default=None
-        Columns of each modality, see :class:`~skmissing.Modality`.
     fusion : {"mopoe", "poe", "moe"}, default="mopoe"
         How the experts are combined: products over random subsets of the modalities of
         a row, the product of all (half of the time, else of a subset, in training), or
@@ -60,7 +58,7 @@ class MultimodalVAE(NetParameters, BaseRecovery):
     shared_noise : bool, default=False
         In training, draw noise once per batch instead of once per row. Slower to
         learn; a weight of 2 is then the same as two rows.
-    %(unsupervised_parameters)s
+    %(parameters)s
 
     Attributes
     ----------
@@ -125,12 +123,16 @@ class MultimodalVAE(NetParameters, BaseRecovery):
     True
     """
 
+    fusion: str = "mopoe"
+    latent_dim: int = 32
+    beta: float = 1.0
+    likelihood: str = "normal"
+    scale: float = 0.5
+    hidden: Sequence[int] = (128,)
+    n_draws: int | None = None
+    shared_noise: bool = False
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **{
-            name: options
-            for name, options in NetParameters._parameter_constraints.items()
-            if name not in ("class_weight", "warm_start")
-        },
         "fusion": [StrOptions({"mopoe", "poe", "moe"})],
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
         "beta": [Interval(Real, 0, None, closed="left")],
@@ -140,59 +142,6 @@ class MultimodalVAE(NetParameters, BaseRecovery):
         "n_draws": [Interval(Integral, 1, None, closed="left"), None],
         "shared_noise": ["boolean"],
     }
-
-    def __init__(
-        self,
-        *,
-        modalities=None,
-        fusion: str = "mopoe",
-        latent_dim: int = 32,
-        beta: float = 1.0,
-        likelihood: str = "normal",
-        scale: float = 0.5,
-        hidden: Sequence[int] = (128,),
-        n_draws: int | None = None,
-        shared_noise: bool = False,
-        encoders: dict | list | None = None,
-        max_epochs: int = 50,
-        lr: float = 1e-3,
-        batch_size: int | str | None = "auto",
-        optimizer="adamw",
-        weight_decay: float = 0.0,
-        early_stopping: bool | str = "auto",
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        dtype: str = "float32",
-        device: str = "auto",
-        n_threads: int | None = None,
-        callbacks: list | None = None,
-        verbose: int = 0,
-        random_state=None,
-    ) -> None:
-        self.modalities = modalities
-        self.fusion = fusion
-        self.latent_dim = latent_dim
-        self.beta = beta
-        self.likelihood = likelihood
-        self.scale = scale
-        self.hidden = hidden
-        self.n_draws = n_draws
-        self.shared_noise = shared_noise
-        self.encoders = encoders
-        self.max_epochs = max_epochs
-        self.lr = lr
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.weight_decay = weight_decay
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.dtype = dtype
-        self.device = device
-        self.n_threads = n_threads
-        self.callbacks = callbacks
-        self.verbose = verbose
-        self.random_state = random_state
 
     def _fit_rows(self, rows: LabelledRows) -> None:
         data = rows.data

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 from numbers import Integral, Real
@@ -15,10 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 from .._estimation._folds import hold_out
 from .._estimation._rows import LabelledRows, warn_unobserved
 from .._utils._named_parts import named_pairs
+from .._utils._parameters import stores_parameters
 from .._utils._random import draw_seed, local_random_state
 from .._utils._sklearn_compat import Interval
 from ..modalities._validation import check_multimodal
-from ..nn._docs import fill_doc
 from ..nn._encoder_bank import EncoderBank
 from ..nn._fitted_net import FittedNet, NetStart
 from ..nn._modality_dropout import ModalityDropout
@@ -41,7 +40,7 @@ from ._pretrained import Pretrained, read_pretrained, take_net
 N_HIDINGS = 4
 
 
-@fill_doc
+@stores_parameters
 class UMEMMAEnsemble(SubstituteNetClassifier):
     """Uni-modal ensemble with missing-modality adaptation.
 
@@ -54,9 +53,6 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
 
     Parameters
     ----------
-    modalities : mapping or list, default=None
-        Columns of each modality, see :class:`~skmissing.Modality`.
-    %(substitution)s
     finetune_epochs : int, default=None
         Passes over the rows in phase 2. None: ``max_epochs``. With 0 the nets of phase
         1 are averaged as they are.
@@ -154,8 +150,14 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
     ['a', 'b']
     """
 
+    finetune_epochs: int | None = None
+    finetune_lr: float | None = None
+    freeze_encoders: bool = False
+    final_complete_finetune: bool = False
+    unimodal: dict[str, Any] | None = None
+    n_jobs: int | None = None
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **SubstituteNetClassifier._parameter_constraints,
         "finetune_epochs": [Interval(Integral, 0, None, closed="left"), None],
         "finetune_lr": [Interval(Real, 0, None, closed="neither"), None],
         "freeze_encoders": ["boolean"],
@@ -167,73 +169,6 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
         "finetune_epochs", "finetune_lr", "freeze_encoders", "final_complete_finetune",
         "unimodal", "n_jobs",
     )  # fmt: skip
-
-    _unimodal: dict[str, FittedNet]
-
-    def __init__(
-        self,
-        *,
-        modalities=None,
-        fusion: str = "mean_logits",
-        substitute="zero",
-        modality_dropout: float = 0.3,
-        dropout_scheme: str = "subset",
-        head_hidden: Sequence[int] = (),
-        head_dropout: float = 0.0,
-        finetune_epochs: int | None = None,
-        finetune_lr: float | None = None,
-        freeze_encoders: bool = False,
-        final_complete_finetune: bool = False,
-        unimodal: dict[str, Any] | None = None,
-        n_jobs: int | None = None,
-        encoders: dict | list | None = None,
-        max_epochs: int = 50,
-        lr: float = 1e-3,
-        batch_size: int | str | None = "auto",
-        optimizer="adamw",
-        weight_decay: float = 0.0,
-        early_stopping: bool | str = "auto",
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        class_weight=None,
-        dtype: str = "float32",
-        device: str = "auto",
-        n_threads: int | None = None,
-        callbacks: list | None = None,
-        warm_start: bool = False,
-        verbose: int = 0,
-        random_state=None,
-    ) -> None:
-        self.modalities = modalities
-        self.fusion = fusion
-        self.substitute = substitute
-        self.modality_dropout = modality_dropout
-        self.dropout_scheme = dropout_scheme
-        self.head_hidden = head_hidden
-        self.head_dropout = head_dropout
-        self.finetune_epochs = finetune_epochs
-        self.finetune_lr = finetune_lr
-        self.freeze_encoders = freeze_encoders
-        self.final_complete_finetune = final_complete_finetune
-        self.unimodal = unimodal
-        self.n_jobs = n_jobs
-        self.encoders = encoders
-        self.max_epochs = max_epochs
-        self.lr = lr
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.weight_decay = weight_decay
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.class_weight = class_weight
-        self.dtype = dtype
-        self.device = device
-        self.n_threads = n_threads
-        self.callbacks = callbacks
-        self.warm_start = warm_start
-        self.verbose = verbose
-        self.random_state = random_state
 
     # -- fit ---------------------------------------------------------------------------
 
@@ -265,7 +200,7 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
         if warm:
             start: FittedNet | NetStart = self._fitted
         else:
-            self._unimodal = self._train_phase_1(
+            self._unimodal: dict[str, FittedNet] = self._train_phase_1(
                 rows, {name: encoders[name] for name in names}, pretrained, phase_1,
                 held_out,
             )  # fmt: skip

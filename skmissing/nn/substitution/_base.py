@@ -11,6 +11,7 @@ import numpy as np
 from torch import nn
 
 from ..._estimation._rows import LabelledRows, warn_unobserved
+from ..._utils._parameters import stores_parameters
 from ..._utils._sklearn_compat import Interval, StrOptions
 from ...modalities._multimodal_data import MultimodalData
 from .._base import BaseNetClassifier
@@ -24,14 +25,45 @@ from ._substitute import SUBSTITUTES, Substitute, make_substitutes, resolve_subs
 from ._substitute_fusion import SubstituteFusion
 
 
+@stores_parameters
 class SubstituteNetClassifier(BaseNetClassifier):
     """One head per modality, whose outputs are fused; the net does not see the mask.
 
     Subclasses that train such a net from scratch define :meth:`_module`.
+
+    Parameters
+    ----------
+    fusion : {"mean_logits", "sum_logits", "mean_proba"}, default="mean_logits"
+        How the outputs of the heads are combined. Probabilities predict incomplete rows
+        a little better and complete ones worse; the sum is the mean, sharper.
+    substitute : {"zero", "mean", "noise"} or dict, default="zero"
+        What the net is fed in place of a missing block: zeros, the training mean, or
+        normal noise with the training mean and deviation of each feature (of each
+        channel of images and series). A dict has one for each modality; those not
+        listed get zeros. Kept with the model and used in ``predict``, where the
+        predictions for 16 fixed draws of noise are averaged.
+    modality_dropout : float in [0, 0.5], default=0.3
+        In training, a share ``2 * modality_dropout`` of the complete rows lose
+        modalities, with two modalities each of them with this probability. Rows in
+        which a modality is missing already lose no more.
+    dropout_scheme : {"subset", "one"}, default="subset"
+        What such a row loses: any set of modalities but all, each set as likely, or one
+        modality. For two modalities they are the same; for more, nets trained with
+        "one" may fail where several are missing.
+    head_hidden : sequence of int, default=()
+        Widths of the layers between a code and its class scores; empty: a linear head.
+    head_dropout : float in [0, 1), default=0.0
+        Share of those units dropped in training.
     """
 
+    fusion: str = "mean_logits"
+    substitute: Any = "zero"
+    modality_dropout: float = 0.3
+    dropout_scheme: str = "subset"
+    head_hidden: Sequence[int] = ()
+    head_dropout: float = 0.0
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseNetClassifier._parameter_constraints,
         "fusion": [StrOptions({"mean_logits", "sum_logits", "mean_proba"})],
         "substitute": [StrOptions(set(SUBSTITUTES)), dict],
         "modality_dropout": [Interval(Real, 0, 0.5, closed="both")],
@@ -40,15 +72,7 @@ class SubstituteNetClassifier(BaseNetClassifier):
         "head_dropout": [Interval(Real, 0, 1, closed="left")],
     }
 
-    _not_of_the_net: tuple[str, ...] = ("modality_dropout", "dropout_scheme")
-
-    fusion: str
-    substitute: Any
-    modality_dropout: float
-    dropout_scheme: str
-    head_hidden: Sequence[int]
-    head_dropout: float
-    _fitted: FittedNet
+    _not_of_the_net: ClassVar[tuple[str, ...]] = ("modality_dropout", "dropout_scheme")
 
     def _fit_rows(
         self,
@@ -64,7 +88,7 @@ class SubstituteNetClassifier(BaseNetClassifier):
             columns = [rows.data.names.index(name) for name in bank.names]
             return self._module(bank, len(rows.classes), columns, substitutes)
 
-        self._fitted = train_net(
+        self._fitted: FittedNet = train_net(
             self._training_params(),
             rows,
             encoders,

@@ -1,0 +1,58 @@
+"""Constructors, constraints and docstrings from what classes declare."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import dataclass, field
+from typing import TypeVar, dataclass_transform
+
+T = TypeVar("T", bound=type)
+
+SECTION = r"^{}\n-+\n(.*?)(?=^\S[^\n]*\n---|\Z)"
+ENTRY = re.compile(r"^(\S+.*?) :.*\n(?:(?: .*)?\n)*", re.MULTILINE)
+
+
+@dataclass_transform(eq_default=False, kw_only_default=True, field_specifiers=(field,))
+def stores_parameters(cls: T) -> T:
+    """Let a class declare each parameter once, as fields of a dataclass.
+
+    The constructor stores the parameters of the class and of its parents, its own
+    first. ``_parameter_constraints`` are joined with those of the parents, and
+    ``%(parameters)s`` and ``%(attributes)s`` in the docstring give way to the entries
+    of the parents' docstrings that it does not have itself.
+    """
+    dataclass(eq=False, repr=False, kw_only=True)(cls)
+    parents = cls.__mro__
+    constructor = vars(cls)["__init__"]
+    signature = inspect.signature(constructor)
+    declaring = [c for c in parents if "__dataclass_fields__" in vars(c)]
+    order = ["self", *(name for c in declaring for name in inspect.get_annotations(c))]
+    constructor.__signature__ = signature.replace(
+        parameters=sorted(
+            signature.parameters.values(), key=lambda p: (p.kind, order.index(p.name))
+        )
+    )
+    joined = {
+        name: allowed
+        for parent in reversed(parents)
+        for name, allowed in vars(parent).get("_parameter_constraints", {}).items()
+    }
+    setattr(cls, "_parameter_constraints", joined)  # noqa: B010
+    text = inspect.cleandoc(cls.__doc__ or "")
+    for title in ("Parameters", "Attributes"):
+        text = text.replace(f"%({title.lower()})s\n", _inherited(title, text, parents))
+    cls.__doc__ = text
+    return cls
+
+
+def _inherited(title: str, text: str, parents: tuple[type, ...]) -> str:
+    """Entries of a section of the parents' docstrings, without those of the text."""
+    pattern = re.compile(SECTION.format(title), re.MULTILINE | re.DOTALL)
+    found: dict[str, str] = {}
+    for doc in [text, *(inspect.cleandoc(c.__doc__ or "") for c in parents[1:])]:
+        for section in pattern.findall(doc + "\n"):
+            for entry in ENTRY.finditer(section):
+                found.setdefault(entry[1], entry[0].rstrip() + "\n")
+    own = {e[1] for s in pattern.findall(text + "\n") for e in ENTRY.finditer(s)}
+    return "".join(entry for name, entry in found.items() if name not in own)
