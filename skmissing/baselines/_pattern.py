@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from numbers import Integral
 from typing import Any, ClassVar, cast
 
@@ -15,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from .._estimation._classifier_mixin import MultimodalClassifierMixin
 from .._estimation._inner_estimators import FlatTable, accepts_nan, fit_weighted
 from .._estimation._rows import LabelledRows, check_training_rows, warn_unobserved
+from .._utils._parameters import stores_parameters
 from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import HasMethods, StrOptions, _fit_context
 from ..modalities._multimodal_data import MultimodalData
@@ -27,6 +29,7 @@ DEFAULT_MASS = 1000.0
 Pattern = tuple[str, ...]
 
 
+@stores_parameters
 class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
     """One model per pattern of present modalities, of any kind.
 
@@ -108,6 +111,12 @@ class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
     200
     """
 
+    estimator: Any = field(default=None, kw_only=False)
+    modalities: Any = None
+    training_rows: str = "available"
+    class_weight: Any = None
+    n_jobs: int | None = None
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "estimator": [HasMethods(["fit", "predict_proba"]), None],
         "modalities": [dict, list, tuple, None],
@@ -115,21 +124,6 @@ class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "n_jobs": [Integral, None],
     }
-
-    def __init__(
-        self,
-        estimator=None,
-        *,
-        modalities=None,
-        training_rows: str = "available",
-        class_weight=None,
-        n_jobs: int | None = None,
-    ) -> None:
-        self.estimator = estimator
-        self.modalities = modalities
-        self.training_rows = training_rows
-        self.class_weight = class_weight
-        self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=False)
     @restore_on_error

@@ -7,9 +7,11 @@ from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 
+from .._utils._parameters import stores_parameters
 from .._utils._sklearn_compat import Interval, StrOptions
 
 
+@stores_parameters
 class TokenTransformer(BaseEstimator):
     """Transformer over one token per modality, for :class:`~skmissing.DyMoSelector`.
 
@@ -65,6 +67,16 @@ class TokenTransformer(BaseEstimator):
     True
     """
 
+    token_dim: int = 64
+    n_heads: int = 4
+    n_layers: int = 2
+    feature_dim: int = 32
+    n_subsets: int = 4
+    contrastive_weight: float = 1.0
+    contrastive_start: int = 3
+    temperature: float = 0.1
+    lr_schedule: str = "cosine"
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "token_dim": [Interval(Integral, 1, None, closed="left")],
         "n_heads": [Interval(Integral, 1, None, closed="left")],
@@ -76,29 +88,6 @@ class TokenTransformer(BaseEstimator):
         "temperature": [Interval(Real, 0, None, closed="neither")],
         "lr_schedule": [StrOptions({"cosine", "constant"})],
     }
-
-    def __init__(
-        self,
-        *,
-        token_dim: int = 64,
-        n_heads: int = 4,
-        n_layers: int = 2,
-        feature_dim: int = 32,
-        n_subsets: int = 4,
-        contrastive_weight: float = 1.0,
-        contrastive_start: int = 3,
-        temperature: float = 0.1,
-        lr_schedule: str = "cosine",
-    ) -> None:
-        self.token_dim = token_dim
-        self.n_heads = n_heads
-        self.n_layers = n_layers
-        self.feature_dim = feature_dim
-        self.n_subsets = n_subsets
-        self.contrastive_weight = contrastive_weight
-        self.contrastive_start = contrastive_start
-        self.temperature = temperature
-        self.lr_schedule = lr_schedule
 
     def check(self) -> None:
         """Validate the parameters.

@@ -7,9 +7,11 @@ from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 
+from .._utils._parameters import stores_parameters
 from .._utils._sklearn_compat import Interval, StrOptions
 
 
+@stores_parameters
 class Typicality(BaseEstimator):
     """How typical features are of a class, for :class:`~skmissing.DyMoSelector`.
 
@@ -54,6 +56,12 @@ class Typicality(BaseEstimator):
     0.3
     """
 
+    ics: str = "empirical"
+    statistics: str = "auto"
+    shrinkage: float = 0.1
+    min_rows: int = 10
+    reward: str = "prob"
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "ics": [StrOptions({"halfnormal", "empirical"})],
         "statistics": [StrOptions({"auto", "held_out", "training"})],
@@ -61,21 +69,6 @@ class Typicality(BaseEstimator):
         "min_rows": [Interval(Integral, 1, None, closed="left")],
         "reward": [StrOptions({"prob", "logprob"})],
     }
-
-    def __init__(
-        self,
-        *,
-        ics: str = "empirical",
-        statistics: str = "auto",
-        shrinkage: float = 0.1,
-        min_rows: int = 10,
-        reward: str = "prob",
-    ) -> None:
-        self.ics = ics
-        self.statistics = statistics
-        self.shrinkage = shrinkage
-        self.min_rows = min_rows
-        self.reward = reward
 
     def check(self) -> None:
         """Validate the parameters.

@@ -16,6 +16,7 @@ from .._estimation._rows import (
     check_weights,
     warn_unobserved,
 )
+from .._utils._parameters import stores_parameters
 from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import _check_feature_names_in, _fit_context
 from .._utils._warn import warn_user
@@ -31,6 +32,7 @@ Recovered = dict[str, np.ndarray]
 RECOVER_ROWS = 1024
 
 
+@stores_parameters
 class BaseRecovery(TransformerMixin, BaseEstimator):
     """Base of the transformers that fill missing modalities.
 
@@ -39,12 +41,21 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
     alone. It may define ``_fit_rows(rows)``, where ``rows`` has ``data``, ``weight`` of
     mean 1, and ``groups``.
 
+    Parameters
+    ----------
+    modalities : mapping or list, default=None
+        Columns of each modality, see :class:`~skmissing.Modality`.
+
     Attributes
     ----------
     modality_names_in_ : ndarray of str
         Names of the modalities seen in ``fit``.
     modality_shapes_in_ : dict of str to tuple of int
         Shape of one row of each modality.
+    n_features_in_ : int
+        Columns of a 2-D X, number of modalities of a MultimodalData.
+    feature_names_in_ : ndarray of str
+        Only for data frames with string column names.
     means_ : dict of str to ndarray
         Mean of every feature over the training rows that have the modality.
 
@@ -63,8 +74,6 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
     >>> from skmissing import MultimodalData
     >>> from skmissing.recovery import BaseRecovery
     >>> class ZeroRecovery(BaseRecovery):
-    ...     def __init__(self, *, modalities=None):
-    ...         self.modalities = modalities
     ...     def _recover(self, data):
     ...         missing = (~data.present).sum(axis=0)
     ...         return {
@@ -76,8 +85,8 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
     [[1.0], [0.0]]
     """
 
-    modalities: Any
-    means_: dict[str, np.ndarray]
+    modalities: Any = None
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "modalities": [dict, list, tuple, None]
     }
@@ -139,7 +148,7 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
         seen = np.asarray(data.present.any(axis=0))
         observed = [n for n, p in zip(data.names, seen) if p]
         warn_unobserved(data.names, observed)
-        self.means_ = {}
+        self.means_: dict[str, np.ndarray] = {}
         self._deviations: dict[str, np.ndarray] = {}
         self._known: dict[str, np.ndarray] = {}
         for name in observed:

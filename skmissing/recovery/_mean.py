@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from .._utils._parameters import stores_parameters
 from ..modalities._multimodal_data import MultimodalData
 from ._base import BaseRecovery, Recovered
 
 
+@stores_parameters
 class MeanRecovery(BaseRecovery):
     """Fill a missing modality with its training mean.
 
@@ -13,21 +15,13 @@ class MeanRecovery(BaseRecovery):
 
     Parameters
     ----------
-    modalities : mapping or list, default=None
-        Columns of each modality, see :class:`~skmissing.Modality`.
+    %(parameters)s
 
     Attributes
     ----------
     means_ : dict of str to ndarray
         Weighted mean of every feature over the training rows that have the modality.
-    modality_names_in_ : ndarray of str
-        Names of the modalities seen in ``fit``.
-    modality_shapes_in_ : dict of str to tuple of int
-        Shape of one row of each modality.
-    n_features_in_ : int
-        Columns of a 2-D X, number of modalities of a MultimodalData.
-    feature_names_in_ : ndarray of str
-        Only for data frames with string column names.
+    %(attributes)s
 
     Raises
     ------
@@ -48,9 +42,6 @@ class MeanRecovery(BaseRecovery):
     0   1.0   5.0
     1   3.0   5.0
     """
-
-    def __init__(self, *, modalities=None) -> None:
-        self.modalities = modalities
 
     def _recover(self, data: MultimodalData) -> Recovered:
         n_missing = (~data.present).sum(axis=0)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .._estimation._rows import LabelledRows
+from .._utils._parameters import stores_parameters
 from .._utils._sklearn_compat import Interval, StrOptions
 from ..modalities._multimodal_data import MultimodalData
 from ._base import BaseRecovery, Recovered
@@ -19,6 +20,7 @@ CHUNK = 2**23
 TIE_DECIMALS = 9
 
 
+@stores_parameters
 class NeighborRecovery(BaseRecovery):
     """Fill a missing modality with that of similar training rows.
 
@@ -32,21 +34,13 @@ class NeighborRecovery(BaseRecovery):
         are not smoothed.
     weights : {"uniform", "distance"}, default="uniform"
         Whether all donors count the same, or by the inverse of their distance.
-    modalities : mapping or list, default=None
-        Columns of each modality, see :class:`~skmissing.Modality`.
+    %(parameters)s
 
     Attributes
     ----------
     means_ : dict of str to ndarray
         Mean of every feature over the training rows that have the modality.
-    modality_names_in_ : ndarray of str
-        Names of the modalities seen in ``fit``.
-    modality_shapes_in_ : dict of str to tuple of int
-        Shape of one row of each modality.
-    n_features_in_ : int
-        Columns of a 2-D X, number of modalities of a MultimodalData.
-    feature_names_in_ : ndarray of str
-        Only for data frames with string column names.
+    %(attributes)s
 
     Raises
     ------
@@ -78,18 +72,13 @@ class NeighborRecovery(BaseRecovery):
     [[5.0], [7.0], [7.0]]
     """
 
+    n_neighbors: int = 5
+    weights: str = "uniform"
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseRecovery._parameter_constraints,
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "weights": [StrOptions({"uniform", "distance"})],
     }
-
-    def __init__(
-        self, *, n_neighbors: int = 5, weights: str = "uniform", modalities=None
-    ) -> None:
-        self.n_neighbors = n_neighbors
-        self.weights = weights
-        self.modalities = modalities
 
     def _fit_rows(self, rows: LabelledRows) -> None:
         data = rows.data

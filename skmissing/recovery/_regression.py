@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple
 
@@ -13,6 +13,7 @@ from sklearn.utils import get_tags
 
 from .._estimation._inner_estimators import fit_weighted, takes_sample_weight
 from .._estimation._rows import LabelledRows
+from .._utils._parameters import stores_parameters
 from .._utils._random import draw_seed, local_random_state
 from .._utils._sklearn_compat import HasMethods, Interval
 from ..modalities._multimodal_data import MultimodalData
@@ -26,6 +27,7 @@ TOLERANCE = 1e-4
 MOST_REFITS = 200
 
 
+@stores_parameters
 class RegressionRecovery(BaseRecovery):
     """Predict a missing modality from those that the row has.
 
@@ -48,23 +50,15 @@ class RegressionRecovery(BaseRecovery):
         Fewest training rows of a regression. With fewer, modalities are left out of its
         inputs, the rarest first. With ``estimator``, a feature that is known in fewer
         rows is filled with its mean.
-    modalities : mapping or list, default=None
-        Columns of each modality, see :class:`~skmissing.Modality`.
     random_state : int, RandomState instance or None, default=None
         For regressors that draw random numbers; each gets a seed of its own.
+    %(parameters)s
 
     Attributes
     ----------
     means_ : dict of str to ndarray
         Mean of every feature over the training rows that have the modality.
-    modality_names_in_ : ndarray of str
-        Names of the modalities seen in ``fit``.
-    modality_shapes_in_ : dict of str to tuple of int
-        Shape of one row of each modality.
-    n_features_in_ : int
-        Columns of a 2-D X, number of modalities of a MultimodalData.
-    feature_names_in_ : ndarray of str
-        Only for data frames with string column names.
+    %(attributes)s
 
     Raises
     ------
@@ -98,31 +92,19 @@ class RegressionRecovery(BaseRecovery):
     True
     """
 
+    estimator: Any = field(default=None, kw_only=False)
+    n_components: int = 64
+    alpha: float = 0.03
+    min_rows: int = 10
+    random_state: Any = None
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseRecovery._parameter_constraints,
         "estimator": [HasMethods(["fit", "predict"]), None],
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "alpha": [Interval(Real, 0, None, closed="neither")],
         "min_rows": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
     }
-
-    def __init__(
-        self,
-        estimator=None,
-        *,
-        n_components: int = 64,
-        alpha: float = 0.03,
-        min_rows: int = 10,
-        modalities=None,
-        random_state=None,
-    ) -> None:
-        self.estimator = estimator
-        self.n_components = n_components
-        self.alpha = alpha
-        self.min_rows = min_rows
-        self.modalities = modalities
-        self.random_state = random_state
 
     def _fit_rows(self, rows: LabelledRows) -> None:
         data, weight = rows.data, rows.weight

@@ -68,14 +68,7 @@ class MultimodalVAE(NetParameters, BaseRecovery):
         Number of epochs run.
     means_ : dict of str to ndarray
         Mean of every feature over the training rows that have the modality.
-    modality_names_in_ : ndarray of str
-        Names of the modalities seen in ``fit``.
-    modality_shapes_in_ : dict of str to tuple of int
-        Shape of one row of each modality.
-    n_features_in_ : int
-        Columns of a 2-D X, number of modalities of a MultimodalData.
-    feature_names_in_ : ndarray of str
-        Only for data frames with string column names.
+    %(attributes)s
 
     Raises
     ------

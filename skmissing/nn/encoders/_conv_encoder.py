@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
+from ..._utils._parameters import stores_parameters
 from ..._utils._sklearn_compat import Interval
 from ._encoder import Encoder, EncoderModule, check_widths
 
@@ -17,6 +18,7 @@ from ._encoder import Encoder, EncoderModule, check_widths
 MAX_MAP = 7
 
 
+@stores_parameters
 class ConvEncoder(Encoder):
     """Convolutional net for blocks of shape (channels, height, width).
 
@@ -50,6 +52,13 @@ class ConvEncoder(Encoder):
     ConvEncoder(channels=(8, 16), out_features=32)
     """
 
+    channels: Sequence[int] = (16, 32)
+    kernel_size: int = 3
+    out_features: int = 64
+    dropout: float = 0.5
+    scale_inputs: bool = True
+    lr_factor: float = 1.0
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "channels": ["array-like"],
         "kernel_size": [Interval(Integral, 1, None, closed="left")],
@@ -58,23 +67,6 @@ class ConvEncoder(Encoder):
         "scale_inputs": ["boolean"],
         "lr_factor": [Interval(Real, 0, None, closed="neither")],
     }
-
-    def __init__(
-        self,
-        *,
-        channels: Sequence[int] = (16, 32),
-        kernel_size: int = 3,
-        out_features: int = 64,
-        dropout: float = 0.5,
-        scale_inputs: bool = True,
-        lr_factor: float = 1.0,
-    ) -> None:
-        self.channels = channels
-        self.kernel_size = kernel_size
-        self.out_features = out_features
-        self.dropout = dropout
-        self.scale_inputs = scale_inputs
-        self.lr_factor = lr_factor
 
     def check(self, name: str, shape: tuple[int, ...]) -> None:
         super().check(name, shape)

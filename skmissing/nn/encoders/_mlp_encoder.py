@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from torch import nn
 
+from ..._utils._parameters import stores_parameters
 from ..._utils._sklearn_compat import Interval, StrOptions
 from ._encoder import Encoder, EncoderModule, check_widths, flat_size
 
@@ -18,6 +19,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 }
 
 
+@stores_parameters
 class MLPEncoder(Encoder):
     """Multilayer perceptron over the flat values of a block.
 
@@ -48,6 +50,12 @@ class MLPEncoder(Encoder):
     (32,)
     """
 
+    hidden: Sequence[int] = (64, 64)
+    activation: str = "relu"
+    dropout: float = 0.0
+    scale_inputs: bool = True
+    lr_factor: float = 1.0
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden": ["array-like"],
         "activation": [StrOptions(set(ACTIVATIONS))],
@@ -55,21 +63,6 @@ class MLPEncoder(Encoder):
         "scale_inputs": ["boolean"],
         "lr_factor": [Interval(Real, 0, None, closed="neither")],
     }
-
-    def __init__(
-        self,
-        *,
-        hidden: Sequence[int] = (64, 64),
-        activation: str = "relu",
-        dropout: float = 0.0,
-        scale_inputs: bool = True,
-        lr_factor: float = 1.0,
-    ) -> None:
-        self.hidden = hidden
-        self.activation = activation
-        self.dropout = dropout
-        self.scale_inputs = scale_inputs
-        self.lr_factor = lr_factor
 
     def check(self, name: str, shape: tuple[int, ...]) -> None:
         super().check(name, shape)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import copy
 import inspect
+from dataclasses import field
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 from torch import nn
 
+from ..._utils._parameters import stores_parameters
 from ..._utils._sklearn_compat import Interval
 from ._encoder import Encoder
 
 
+@stores_parameters
 class ModuleEncoder(Encoder):
     """Use a torch module, pre-trained or not, as the encoder of a modality.
 
@@ -45,6 +48,12 @@ class ModuleEncoder(Encoder):
     False
     """
 
+    module: Any = field(kw_only=False)
+    out_features: int = field(kw_only=False)
+    frozen: bool = False
+    scale_inputs: bool = False
+    lr_factor: float = 1.0
+
     keeps_integers = True
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -54,21 +63,6 @@ class ModuleEncoder(Encoder):
         "scale_inputs": ["boolean"],
         "lr_factor": [Interval(Real, 0, None, closed="neither")],
     }
-
-    def __init__(
-        self,
-        module,
-        out_features: int,
-        *,
-        frozen: bool = False,
-        scale_inputs: bool = False,
-        lr_factor: float = 1.0,
-    ) -> None:
-        self.module = module
-        self.out_features = out_features
-        self.frozen = frozen
-        self.scale_inputs = scale_inputs
-        self.lr_factor = lr_factor
 
     def statistics_axes(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return {3: (1, 2), 2: (0,)}.get(len(shape), ())

@@ -8,10 +8,12 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
+from ..._utils._parameters import stores_parameters
 from ..._utils._sklearn_compat import Interval, StrOptions
 from ._encoder import Encoder
 
 
+@stores_parameters
 class SequenceEncoder(Encoder):
     """Net for blocks of shape (time steps, channels), with rows of different length.
 
@@ -44,6 +46,14 @@ class SequenceEncoder(Encoder):
     SequenceEncoder(hidden_size=32, kind='conv')
     """
 
+    kind: str = "gru"
+    hidden_size: int = 64
+    n_layers: int = 1
+    kernel_size: int = 5
+    dropout: float = 0.0
+    scale_inputs: bool = True
+    lr_factor: float = 1.0
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "kind": [StrOptions({"gru", "conv"})],
         "hidden_size": [Interval(Integral, 1, None, closed="left")],
@@ -53,25 +63,6 @@ class SequenceEncoder(Encoder):
         "scale_inputs": ["boolean"],
         "lr_factor": [Interval(Real, 0, None, closed="neither")],
     }
-
-    def __init__(
-        self,
-        *,
-        kind: str = "gru",
-        hidden_size: int = 64,
-        n_layers: int = 1,
-        kernel_size: int = 5,
-        dropout: float = 0.0,
-        scale_inputs: bool = True,
-        lr_factor: float = 1.0,
-    ) -> None:
-        self.kind = kind
-        self.hidden_size = hidden_size
-        self.n_layers = n_layers
-        self.kernel_size = kernel_size
-        self.dropout = dropout
-        self.scale_inputs = scale_inputs
-        self.lr_factor = lr_factor
 
     def check(self, name: str, shape: tuple[int, ...]) -> None:
         super().check(name, shape)
