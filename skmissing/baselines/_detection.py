@@ -5,8 +5,11 @@ from __future__ import annotations
 from .._utils._parameters import stores_parameters
 from ..nn._encoder_bank import EncoderBank
 from ..nn.substitution._base import SubstituteNetClassifier
-from ..nn.substitution._substitute import Substitute
-from ..nn.substitution._substitute_fusion import DetectionFusion, SubstituteFusion
+from ..nn.substitution._substitute_fusion import (
+    DetectionFusion,
+    FusionSpec,
+    SubstituteFusion,
+)
 
 
 @stores_parameters
@@ -72,18 +75,6 @@ class MissingDetectionClassifier(SubstituteNetClassifier):
     True
     """
 
-    def _module(
-        self,
-        bank: EncoderBank,
-        n_classes: int,
-        columns: list[int],
-        substitutes: dict[str, Substitute],
-    ) -> SubstituteFusion:
-        return DetectionFusion(
-            bank,
-            self._heads(bank.widths, n_classes + 1),
-            n_classes,
-            columns,
-            self.fusion,
-            substitutes,
-        )
+    def _module(self, bank: EncoderBank, spec: FusionSpec) -> SubstituteFusion:
+        heads = self._heads(bank.widths, spec.n_classes + 1)
+        return DetectionFusion(bank, heads, spec)

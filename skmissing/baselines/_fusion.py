@@ -6,18 +6,14 @@ from collections.abc import Sequence
 from numbers import Real
 from typing import Any, ClassVar
 
-import numpy as np
-
-from .._estimation._rows import LabelledRows, warn_unobserved
 from .._utils._parameters import stores_parameters
 from .._utils._sklearn_compat import Interval, StrOptions
-from ..modalities._multimodal_data import MultimodalData
 from ..nn._base import BaseNetClassifier
 from ..nn._fitted_net import FittedNet
 from ..nn._fusion import EarlyFusion, LateFusion
 from ..nn._modality_dropout import ModalityDropout
-from ..nn._training import TrainingPlan, train_net
-from ..nn.encoders._encoder import Encoder, check_widths
+from ..nn._training import TrainingTask
+from ..nn.encoders._encoder import check_widths
 
 
 @stores_parameters
@@ -112,13 +108,7 @@ class FusionClassifier(BaseNetClassifier):
 
     _not_of_the_net = ("modality_dropout", "dropout_scheme")
 
-    def _fit_rows(
-        self,
-        rows: LabelledRows,
-        encoders: dict[str, Encoder],
-        rng: np.random.RandomState,
-        warm: bool,
-    ) -> None:
+    def _fit_rows(self, task: TrainingTask) -> None:
         if self.use_mask and self.fusion == "late":
             raise ValueError(
                 "Got use_mask=True with fusion='late', expected fusion='early'; late "
@@ -126,7 +116,7 @@ class FusionClassifier(BaseNetClassifier):
             )
         if len(self.head_hidden):
             check_widths("head_hidden", self.head_hidden)
-        names, n_classes = rows.data.names, len(rows.classes)
+        names, n_classes = task.rows.data.names, len(task.rows.classes)
 
         def build(bank):
             columns = [names.index(name) for name in bank.names]
@@ -138,25 +128,8 @@ class FusionClassifier(BaseNetClassifier):
         augment = None
         if self.modality_dropout > 0 and len(names) > 1:
             augment = ModalityDropout(self.modality_dropout, self.dropout_scheme)
-        self._fitted: FittedNet = train_net(
-            self._training_params(),
-            rows,
-            encoders,
-            build,
-            rng,
-            TrainingPlan(label=type(self).__name__, augment=augment),
-            warm=self._fitted if warm else None,
-        )
-        warn_unobserved(names, self._fitted.used)
-        self.net_ = self._fitted.net
-        self.n_iter_ = len(self.net_.history)
+        self._train(task, build, augment=augment)
 
     def unimodal_net(self, name: str) -> FittedNet | None:
         alone = list(self.modality_names_in_) == [name] and self.fusion == "early"
         return self._fitted if alone and not self.use_mask else None
-
-    def _usable(self, data: MultimodalData) -> np.ndarray:
-        return self._fitted.usable(data)
-
-    def _log_proba(self, data: MultimodalData) -> np.ndarray:
-        return self._fitted.log_proba(data)

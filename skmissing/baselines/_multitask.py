@@ -9,8 +9,11 @@ from .._utils._parameters import stores_parameters
 from .._utils._sklearn_compat import Interval
 from ..nn._encoder_bank import EncoderBank
 from ..nn.substitution._base import SubstituteNetClassifier
-from ..nn.substitution._substitute import Substitute
-from ..nn.substitution._substitute_fusion import MultitaskFusion, SubstituteFusion
+from ..nn.substitution._substitute_fusion import (
+    FusionSpec,
+    MultitaskFusion,
+    SubstituteFusion,
+)
 
 
 @stores_parameters
@@ -86,20 +89,11 @@ class MultitaskFusionClassifier(SubstituteNetClassifier):
     }
     _not_of_the_net = ("side_weight",)
 
-    def _module(
-        self,
-        bank: EncoderBank,
-        n_classes: int,
-        columns: list[int],
-        substitutes: dict[str, Substitute],
-    ) -> SubstituteFusion:
+    def _module(self, bank: EncoderBank, spec: FusionSpec) -> SubstituteFusion:
         return MultitaskFusion(
             bank,
-            self._heads(bank.widths, n_classes),
-            n_classes,
-            columns,
-            self.fusion,
-            substitutes,
-            side_heads=self._heads(bank.widths, n_classes),
+            self._heads(bank.widths, spec.n_classes),
+            spec,
+            side_heads=self._heads(bank.widths, spec.n_classes),
             side_weight=float(self.side_weight),
         )

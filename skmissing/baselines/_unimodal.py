@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import logsumexp
 from sklearn.utils.validation import check_is_fitted
 
-from .._estimation._rows import LabelledRows, warn_unobserved
+from .._estimation._rows import warn_unobserved
 from .._utils._parameters import stores_parameters
 from .._utils._sklearn_compat import Interval, StrOptions
 from ..modalities._multimodal_data import MultimodalData
@@ -18,7 +18,8 @@ from ..modalities._validation import check_multimodal
 from ..nn._base import BaseNetClassifier
 from ..nn._fitted_net import FittedNet
 from ..nn._runtime import torch_threads
-from ..nn.encoders._encoder import Encoder, check_widths
+from ..nn._training import TrainingTask
+from ..nn.encoders._encoder import check_widths
 from ..nn.substitution._unimodal import Head, train_unimodals, unimodal_log_proba
 
 
@@ -94,13 +95,8 @@ class UnimodalEnsemble(BaseNetClassifier):
     }
     _not_of_the_net = ("n_jobs",)
 
-    def _fit_rows(
-        self,
-        rows: LabelledRows,
-        encoders: dict[str, Encoder],
-        rng: np.random.RandomState,
-        warm: bool,
-    ) -> None:
+    def _fit_rows(self, task: TrainingTask) -> None:
+        rows = task.rows
         if len(self.head_hidden):
             check_widths("head_hidden", self.head_hidden)
         data = rows.data
@@ -111,14 +107,14 @@ class UnimodalEnsemble(BaseNetClassifier):
                 "with one."
             )
         warn_unobserved(data.names, observed)
-        self._fitted: dict[str, FittedNet] = train_unimodals(
+        self._nets: dict[str, FittedNet] = train_unimodals(
             self._training_params(),
             rows,
-            {name: encoders[name] for name in observed},
+            {name: task.encoders[name] for name in observed},
             Head(self.head_hidden, self.head_dropout),
-            rng,
+            task.rng,
             self.n_jobs,
-            warm=self._fitted if warm else None,
+            warm=self._nets if task.warm else None,
         )
         self._log_shares = {}
         for name in observed:
@@ -126,11 +122,11 @@ class UnimodalEnsemble(BaseNetClassifier):
             mass = np.bincount(own.y, own.weight, len(own.classes))
             with np.errstate(divide="ignore"):
                 self._log_shares[name] = np.log(mass / mass.sum())
-        self.nets_ = {name: fitted.net for name, fitted in self._fitted.items()}
+        self.nets_ = {name: fitted.net for name, fitted in self._nets.items()}
         self.n_iter_ = {name: len(net.history) for name, net in self.nets_.items()}
 
     def _usable(self, data: MultimodalData) -> np.ndarray:
-        return data.present & np.array([name in self._fitted for name in data.names])
+        return data.present & np.array([name in self._nets for name in data.names])
 
     def unimodal_proba(self, X) -> dict[str, np.ndarray]:
         """Class probabilities of each net on its own.
@@ -148,14 +144,14 @@ class UnimodalEnsemble(BaseNetClassifier):
         check_is_fitted(self)
         data = check_multimodal(self, X, self.modalities, reset=False)
         with torch_threads(self.n_threads):
-            logs = unimodal_log_proba(self._fitted, data, len(self.classes_))
+            logs = unimodal_log_proba(self._nets, data, len(self.classes_))
         return {name: np.exp(part) for name, part in logs.items()}
 
     def unimodal_net(self, name: str) -> FittedNet | None:
-        return self._fitted.get(name)
+        return self._nets.get(name)
 
     def _log_proba(self, data: MultimodalData) -> np.ndarray:
-        logs = unimodal_log_proba(self._fitted, data, len(self.classes_))
+        logs = unimodal_log_proba(self._nets, data, len(self.classes_))
         stack = np.stack(list(logs.values()))
         if self.combination == "mean":
             present = ~np.isnan(stack[:, :, :1])

@@ -8,13 +8,12 @@ import numpy as np
 
 from .._estimation._rows import LabelledRows
 from ..modalities._multimodal_data import MultimodalData
-from ._feature_rows import FeatureRows
 from ._held_out_rows import enough_held_out
 from ._recoverer import Recoverer
 from ._selection import Outcome, Policy, join_outcomes, select
-from ._shrinkage import Shrinkage
 from ._statistics_table import Sources, StatisticsTable
 from ._subset_model import SubsetModel
+from ._subset_statistics import FeatureRows, Shrinkage
 from ._typicality import Typicality
 
 # Rows recovered and judged at once.

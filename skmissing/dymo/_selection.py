@@ -114,23 +114,18 @@ def select(
     return Outcome(state.logits, fused, history)
 
 
+@dataclass
 class _State:
     """Rows in the course of a selection; changed in place, round by round."""
 
-    def __init__(
-        self,
-        logits: np.ndarray,
-        loss: np.ndarray,
-        log_p: np.ndarray,
-        fused: np.ndarray,
-        alive: np.ndarray,
-    ) -> None:
-        self.logits = logits
-        self.loss = loss
-        self.log_p = log_p
-        self.fused = fused
-        self.alive = alive
-        self.n_accepted = np.zeros(len(logits), dtype=int)
+    logits: np.ndarray
+    loss: np.ndarray
+    log_p: np.ndarray
+    fused: np.ndarray
+    alive: np.ndarray
+
+    def __post_init__(self) -> None:
+        self.n_accepted = np.zeros(len(self.logits), dtype=int)
 
 
 def _judge(

@@ -20,11 +20,9 @@ from ..modalities._multimodal_data import MultimodalData
 from ..nn._base import BaseNetClassifier
 from ..nn._encoder_bank import EncoderBank
 from ..nn._engine import CosineDecay, ModuleEpochs
-from ..nn._fitted_net import FittedNet
 from ..nn._runtime import torch_threads
-from ..nn._training import TrainingPlan, stops_early, train_net
+from ..nn._training import TrainingPlan, TrainingTask, stops_early, train_net
 from ..nn.encoders._encoder import Encoder
-from ._estimator_model import check_estimator, fit_estimator, model_of
 from ._fusion import Fusion
 from ._held_out_rows import held_out_rows, return_new_classes
 from ._module import DyMoModule
@@ -32,7 +30,14 @@ from ._policy_search import CALIBRATIONS, MIN_REWARDS, choose_policy
 from ._recoverer import Recoverer, check_recoveries
 from ._scores import log_softmax
 from ._selection import Outcome, Policy, report_table
-from ._subset_model import NetModel, SubsetModel, kept_integers
+from ._subset_model import (
+    NetModel,
+    SubsetModel,
+    check_estimator,
+    fit_estimator,
+    kept_integers,
+    model_of,
+)
 from ._token_transformer import TokenTransformer
 from ._typicality import Typicality
 
@@ -264,17 +269,14 @@ class DyMoSelector(BaseNetClassifier):
         own = {f"net__{name}": repr(getattr(self._net, name)) for name in sizes}
         return {**super()._describe_net(encoders), **own}
 
-    def _fit_rows(
-        self,
-        rows: LabelledRows,
-        encoders: dict[str, Encoder],
-        rng: np.random.RandomState,
-        warm: bool,
-    ) -> None:
+    def _fit_rows(self, task: TrainingTask) -> None:
+        rows = task.rows
         self._net.check()
         self._typicality.check()
         check_recoveries(self.recovery, rows.data.names)
-        split, net, *others = (local_random_state(draw_seed(rng)) for _ in range(5))
+        split, net, *others = (
+            local_random_state(draw_seed(task.rng)) for _ in range(5)
+        )
         held_out = held_out_rows(
             self._training_params(), rows, self._typicality.statistics, split
         )
@@ -283,7 +285,7 @@ class DyMoSelector(BaseNetClassifier):
         for name in former:
             self.__dict__.pop(name, None)
         if self.estimator is None:
-            model: SubsetModel = self._train(rows, encoders, net, warm, held_out)
+            model: SubsetModel = self._train_net(task._replace(rng=net), held_out)
         else:
             if not isinstance(self.estimator, FrozenEstimator):
                 held_out = return_new_classes(rows, held_out)
@@ -294,14 +296,8 @@ class DyMoSelector(BaseNetClassifier):
         with torch_threads(self.n_threads):
             self._fit_selection(rows, held_out, model, *others)
 
-    def _train(
-        self,
-        rows: LabelledRows,
-        encoders: dict[str, Encoder],
-        rng: np.random.RandomState,
-        warm: bool,
-        held_out: np.ndarray,
-    ) -> NetModel:
+    def _train_net(self, task: TrainingTask, held_out: np.ndarray) -> NetModel:
+        rows, encoders, rng, warm = task
         # Not after a fit with an estimator, which leaves no net.
         warm = warm and hasattr(self, "_fitted")
         if warm:
@@ -319,7 +315,7 @@ class DyMoSelector(BaseNetClassifier):
         params["early_stopping"] = stops_early(params, int(some.sum()))
         # With no modality at all, the training raises the error.
         data = rows.data.select(names) if names else rows.data
-        self._fitted: FittedNet = train_net(
+        self._fitted = train_net(
             params,
             replace(rows, data=data),
             encoders,

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._feature_rows import FeatureRows
 from ._scores import confidence_loss, distances, log_halfnormal, similarities
-from ._shrinkage import PooledVariance, Shrinkage
-from ._subset_statistics import Measured, SubsetStatistics, Survival, log_empirical
+from ._subset_statistics import (
+    FeatureRows,
+    Measured,
+    PooledVariance,
+    Shrinkage,
+    SubsetStatistics,
+    Survival,
+    log_empirical,
+)
 
 # Sets of modalities that overall prototypes are averaged over. All of them up to six
 # modalities; beyond that a draw.
@@ -42,21 +49,17 @@ class Pooled(NamedTuple):
     survival: Survival
 
 
+@dataclass(eq=False)
 class StatisticsTable:
-    """Statistics by set of modalities: of some at once, of others when first met."""
+    """Statistics by set of modalities: of some at once, of others when first met.
 
-    def __init__(
-        self,
-        shrinkage: Shrinkage,
-        pooled: Pooled,
-        known: dict[bytes, SubsetStatistics],
-        sources: Sources | None,
-    ) -> None:
-        self.shrinkage = shrinkage
-        self.pooled = pooled
-        self.known = known
-        # None where all sets are known.
-        self.sources = sources
+    ``sources`` is None where all sets are known.
+    """
+
+    shrinkage: Shrinkage
+    pooled: Pooled
+    known: dict[bytes, SubsetStatistics]
+    sources: Sources | None
 
     @classmethod
     def fit(

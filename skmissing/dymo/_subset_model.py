@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted
 
+from .._estimation._inner_estimators import fit_weighted, takes_multimodal
+from .._estimation._rows import LabelledRows
+from .._utils._random import draw_seed
 from ..modalities._multimodal_data import MultimodalData
 from ..nn._fitted_net import PREDICT_BATCH, FittedNet
 from ._recoverer import add_absent
@@ -42,6 +49,7 @@ class SubsetModel(Protocol):
         """Encode each present block of the modalities of the model once."""
 
 
+@dataclass(eq=False)
 class NetModel:
     """The net of a selector.
 
@@ -49,21 +57,15 @@ class NetModel:
     ``columns`` are the classes of the net to predict, None for all.
     """
 
-    def __init__(
-        self,
-        fitted: FittedNet,
-        names: list[str],
-        integers: frozenset[str],
-        *,
-        shapes: dict[str, tuple[int, ...]] | None = None,
-        columns: np.ndarray | None = None,
-    ) -> None:
-        self.fitted = fitted
-        self.names = names
-        self.integers = integers
-        self.shapes = shapes
-        self.columns = columns
-        self.distance = str(fitted.module.distance)
+    fitted: FittedNet
+    names: list[str]
+    integers: frozenset[str]
+    _: KW_ONLY
+    shapes: dict[str, tuple[int, ...]] | None = None
+    columns: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        self.distance = str(self.fitted.module.distance)
 
     def encode(self, data: MultimodalData) -> TokenRows:
         if self.shapes is None or data.names == list(self.shapes):
@@ -72,7 +74,9 @@ class NetModel:
             places = [list(self.shapes).index(name) for name in data.names]
             data = add_absent(data, self.shapes)
         tokens = self.fitted.apply(data, _tokens)
-        return TokenRows(self.fitted.module, tokens, places, self.columns)
+        module: Any = self.fitted.module
+        on_device = torch.from_numpy(tokens).to(module.cls.device)
+        return TokenRows(module, on_device, places, self.columns)
 
 
 def kept_integers(fitted: FittedNet, data: MultimodalData) -> frozenset[str]:
@@ -90,23 +94,17 @@ def _tokens(module, batch):
     return module.tokens(batch)
 
 
+@dataclass(eq=False)
 class TokenRows:
     """Rows as tokens (n, M, token_dim): encoders have no part in fusing them.
 
     ``places`` are the modalities that masks are about, None for all.
     """
 
-    def __init__(
-        self,
-        module,
-        tokens: np.ndarray,
-        places: list[int] | None,
-        columns: np.ndarray | None,
-    ) -> None:
-        self.module = module
-        self.places = places
-        self.columns = columns
-        self.tokens = torch.from_numpy(tokens).to(module.cls.device)
+    module: Any
+    tokens: torch.Tensor
+    places: list[int] | None
+    columns: np.ndarray | None
 
     def fuse(self, rows: np.ndarray, masks: np.ndarray) -> Fused:
         device = self.tokens.device
@@ -116,39 +114,32 @@ class TokenRows:
             masks = wide
         index = torch.from_numpy(np.asarray(rows)).to(device)
         kept = torch.from_numpy(np.array(masks)).to(device)
-        parts: tuple[list[Any], list[Any]] = ([], [])
         with torch.inference_mode():
-            for part in torch.arange(len(index), device=device).split(PREDICT_BATCH):
-                pair = self.module.fuse(
-                    self.tokens.index_select(0, index[part]), kept[part]
+            pairs = [
+                self.module.fuse(self.tokens.index_select(0, part), mask)
+                for part, mask in zip(
+                    index.split(PREDICT_BATCH), kept.split(PREDICT_BATCH)
                 )
-                parts[0].append(pair[0])
-                parts[1].append(pair[1])
-            logits, z = (torch.cat(part).double().cpu().numpy() for part in parts)
+            ]
+            logits, z = (torch.cat(p).double().cpu().numpy() for p in zip(*pairs))
         if self.module.distance == "cosine":
             z = unit_length(z)
         return Fused(logits if self.columns is None else logits[:, self.columns], z)
 
 
+@dataclass(eq=False)
 class WrappedModel:
-    """A fitted classifier that predicts rows of any pattern, given its modalities."""
+    """A fitted classifier that predicts rows of any pattern, given its modalities.
 
+    ``columns`` are its classes to predict.
+    """
+
+    estimator: Any
+    names: list[str]
+    distance: str
+    shapes: dict[str, tuple[int, ...]]
+    columns: np.ndarray
     integers: frozenset[str] = frozenset()
-
-    def __init__(
-        self,
-        estimator,
-        names: list[str],
-        distance: str,
-        *,
-        classes: np.ndarray,
-        shapes: dict[str, tuple[int, ...]],
-    ) -> None:
-        self.estimator = estimator
-        self.names = names
-        self.distance = distance
-        self.columns = np.searchsorted(estimator.classes_, classes)
-        self.shapes = shapes
 
     def encode(self, data: MultimodalData) -> BlockRows:
         return BlockRows(self, data)
@@ -160,15 +151,102 @@ class WrappedModel:
         return np.maximum(logits[:, self.columns], LOG_FLOOR)
 
 
+@dataclass(eq=False)
 class BlockRows:
     """Rows as blocks, for a model without tokens."""
 
-    def __init__(self, model: WrappedModel, data: MultimodalData) -> None:
-        self.model = model
-        self.data = data
+    model: WrappedModel
+    data: MultimodalData
 
     def fuse(self, rows: np.ndarray, masks: np.ndarray) -> Fused:
         part = self.data[np.asarray(rows)]
         logits = self.model.log_proba(part.hide(part.present & ~masks))
         z = logits - logits.mean(axis=1, keepdims=True)
         return Fused(logits, unit_length(z) if self.model.distance == "cosine" else z)
+
+
+def fit_estimator(estimator, rows: LabelledRows, rng: np.random.RandomState):
+    """A clone of the template that is fitted on the rows, or the frozen one itself."""
+    out = clone(estimator)
+    if isinstance(out, FrozenEstimator):
+        check_is_fitted(out)
+        return out
+    if not takes_multimodal(out):
+        raise TypeError(
+            f"Got estimator={estimator!r}, expected a classifier that takes a "
+            "MultimodalData, such as those of this package."
+        )
+    seed = draw_seed(rng)
+    if out.get_params().get("random_state", seed) is None:
+        out.set_params(random_state=seed)
+    rows, labels = rows.normalised(), rows.classes[rows.y]
+    return fit_weighted(out, rows.data, labels, rows.weight, rows.groups)
+
+
+def check_estimator(estimator, rows: LabelledRows) -> None:
+    """Refuse a classifier that was fitted on other modalities or classes."""
+    names = rows.data.names
+    fitted_names = list(getattr(estimator, "modality_names_in_", names))
+    if fitted_names != names:
+        raise ValueError(
+            f"Got an estimator with the modalities {fitted_names}, expected {names}."
+        )
+    # A rare class may be missing in a split of the rows.
+    if not np.isin(rows.classes, estimator.classes_).all():
+        raise ValueError(
+            f"Got an estimator with the classes "
+            f"{np.asarray(estimator.classes_).tolist()}, expected "
+            f"{rows.classes.tolist()}."
+        )
+
+
+def model_of(estimator, distance: str, rows: LabelledRows) -> SubsetModel:
+    """A fitted classifier as a model of the modalities that some rows have.
+
+    Of a selector it is the net, or the classifier that it wraps: what that selector
+    recovers and fuses does not matter.
+    """
+    theirs = _model_inside(estimator)
+    while isinstance(theirs, WrappedModel):
+        estimator = theirs.estimator
+        theirs = _model_inside(estimator)
+    shapes = rows.data.block_shapes
+    if not isinstance(theirs, NetModel):
+        names = _seen(rows, list(shapes))
+        columns = np.searchsorted(estimator.classes_, rows.classes)
+        return WrappedModel(estimator, names, distance, shapes, columns)
+    if theirs.distance != distance:
+        raise ValueError(
+            f"Got distance={distance!r} with an estimator trained for the distance "
+            f"{theirs.distance!r}, expected the same."
+        )
+    known = theirs.fitted.names
+    expected = {name: estimator.modality_shapes_in_[name] for name in known}
+    if {name: shapes[name] for name in known} != expected:
+        raise ValueError(
+            f"Got rows of the shapes {shapes}, expected those that the estimator was "
+            f"fitted on, {expected}."
+        )
+    columns = np.searchsorted(estimator.classes_, rows.classes)
+    if theirs.columns is not None:
+        columns = theirs.columns[columns]
+    names = _seen(rows, known)
+    return NetModel(
+        theirs.fitted, names, theirs.integers, shapes=expected, columns=columns
+    )
+
+
+def _model_inside(estimator):
+    return getattr(getattr(estimator, "fusion_", None), "model", None)
+
+
+def _seen(rows: LabelledRows, known: list[str]) -> list[str]:
+    """Modalities that some row has, of those that a model knows."""
+    seen = np.asarray(rows.data.present.any(axis=0))
+    names = [name for name, s in zip(rows.data.names, seen) if s and name in known]
+    if not names:
+        raise ValueError(
+            f"Got no row with any of the modalities {known} that the estimator "
+            "knows, expected at least one."
+        )
+    return names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -10,16 +11,19 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .._estimation._classifier_mixin import MultimodalClassifierMixin
-from .._estimation._rows import LabelledRows, check_training_rows
+from .._estimation._rows import LabelledRows, check_training_rows, warn_unobserved
 from .._utils._parameters import stores_parameters
 from .._utils._random import local_random_state
 from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import StrOptions, _fit_context
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
+from ._encoder_bank import EncoderBank
 from ._fitted_net import FittedNet
 from ._net_parameters import NetParameters
 from ._runtime import torch_threads
+from ._task import TaskModule
+from ._training import TrainingPlan, TrainingTask, train_net
 from .encoders._encoder import Encoder
 
 
@@ -97,20 +101,32 @@ class BaseNetClassifier(MultimodalClassifierMixin, NetParameters):
             self.modality_names_in_ = before["modality_names_in_"]
             rows = replace(rows, data=rows.data.select(list(self.modality_names_in_)))
         self._net_description = described
-        self._fit_rows(rows, encoders, local_random_state(self.random_state), warm)
+        rng = local_random_state(self.random_state)
+        self._fit_rows(TrainingTask(rows, encoders, rng, warm))
         self.classes_ = rows.classes
         self.class_prior_ = rows.prior
         return self
 
     @abstractmethod
-    def _fit_rows(
-        self,
-        rows: LabelledRows,
-        encoders: dict[str, Encoder],
-        rng: np.random.RandomState,
-        warm: bool,
-    ) -> None:
+    def _fit_rows(self, task: TrainingTask) -> None:
         """Train; set ``net_`` (or ``nets_``) and what prediction needs."""
+
+    def _train(
+        self, task: TrainingTask, build: Callable[[EncoderBank], TaskModule], **plan
+    ) -> None:
+        """Train one net, further than the former one on a warm start."""
+        self._fitted: FittedNet = train_net(
+            self._training_params(),
+            task.rows,
+            task.encoders,
+            build,
+            task.rng,
+            TrainingPlan(label=type(self).__name__, **plan),
+            warm=self._fitted if task.warm else None,
+        )
+        warn_unobserved(task.rows.data.names, self._fitted.used)
+        self.net_ = self._fitted.net
+        self.n_iter_: Any = len(self.net_.history)
 
     def _describe_net(self, encoders: dict[str, Encoder]) -> dict[str, str]:
         """What the net is made of, to compare with on a warm start."""
@@ -165,9 +181,12 @@ class BaseNetClassifier(MultimodalClassifierMixin, NetParameters):
 
     # -- predict -----------------------------------------------------------------------
 
-    @abstractmethod
     def _usable(self, data: MultimodalData) -> np.ndarray:
         """Present mask without modalities that were never seen in training."""
+        return self._fitted.usable(data)
+
+    def _log_proba(self, data: MultimodalData) -> np.ndarray:
+        return self._fitted.log_proba(data)
 
     def _answerable(self, data: MultimodalData) -> np.ndarray:
         return np.asarray(self._usable(data).any(axis=1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -74,6 +74,16 @@ class TrainingPlan:
 
 
 PLAIN = TrainingPlan()
+
+
+class TrainingTask(NamedTuple):
+    """What an estimator fits: rows, an encoder for each modality, random numbers."""
+
+    rows: LabelledRows
+    encoders: dict[str, Encoder]
+    rng: np.random.RandomState
+    # Whether to go on from the former fit.
+    warm: bool
 
 
 def train_net(

@@ -9,15 +9,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .._estimation._rows import LabelledRows, warn_unobserved
+from .._estimation._rows import LabelledRows
 from .._utils._parameters import stores_parameters
 from .._utils._random import draw_seed
 from .._utils._sklearn_compat import Interval, StrOptions
 from ..missingness._hide import spare_one_block
 from ..modalities._multimodal_data import MultimodalData
 from ..nn._encoder_bank import EncoderBank
-from ..nn._training import Expand, TrainingPlan, train_net
-from ..nn.encoders._encoder import Encoder, check_widths
+from ..nn._training import Expand, TrainingTask
+from ..nn.encoders._encoder import check_widths
 from ._impact import BaseImpactClassifier
 from ._module import PRIMOModule, PRIMOSettings
 
@@ -152,13 +152,8 @@ class PRIMOClassifier(BaseImpactClassifier):
     _not_of_the_net = ("n_draws", "beta", "anchor_weight", "tie_weight",
                        "shared_noise")  # fmt: skip
 
-    def _fit_rows(
-        self,
-        rows: LabelledRows,
-        encoders: dict[str, Encoder],
-        rng: np.random.RandomState,
-        warm: bool,
-    ) -> None:
+    def _fit_rows(self, task: TrainingTask) -> None:
+        rows, rng = task.rows, task.rng
         if len(self.hidden):
             check_widths("hidden", self.hidden)
         names, n_classes = rows.data.names, len(rows.classes)
@@ -190,26 +185,10 @@ class PRIMOClassifier(BaseImpactClassifier):
                 settings,
             )
 
-        self._fitted = train_net(
-            self._training_params(),
-            rows,
-            encoders,
-            build,
-            rng,
-            TrainingPlan(
-                label=type(self).__name__,
-                expand=hide_parts([name in core for name in names], hiding_seed),
-            ),
-            warm=self._fitted if warm else None,
-        )
-        warn_unobserved(names, self._fitted.used)
+        hide = hide_parts([name in core for name in names], hiding_seed)
+        self._train(task, build, expand=hide)
         self.core_ = core
-        self.net_ = self._fitted.net
-        self.n_iter_ = len(self.net_.history)
         self._noise_seed = noise_seed
-
-    def _usable(self, data: MultimodalData) -> np.ndarray:
-        return self._fitted.usable(data)
 
     def _log_proba(self, data: MultimodalData) -> np.ndarray:
         noise = self._noise(self.n_draws)

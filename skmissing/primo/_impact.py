@@ -14,7 +14,6 @@ from sklearn.utils.validation import check_is_fitted
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
 from ..nn._base import BaseNetClassifier
-from ..nn._fitted_net import FittedNet
 from ._module import Summary, make_noise, summarise
 from ._plausible import label_weights
 
@@ -22,10 +21,8 @@ from ._plausible import label_weights
 class BaseImpactClassifier(BaseNetClassifier):
     """Classifier with draws of a latent vector, and what they indicate."""
 
-    modalities: Any
     n_draws: int
     latent_dim: int
-    _fitted: FittedNet
     _noise_seed: int
 
     def sample_proba(self, X, n_draws: int | None = None) -> np.ndarray:

@@ -22,11 +22,10 @@ from ..nn._encoder_bank import EncoderBank
 from ..nn._fitted_net import FittedNet, NetStart
 from ..nn._modality_dropout import ModalityDropout
 from ..nn._runtime import torch_threads
-from ..nn._training import Expand, TrainingPlan, stops_early, train_net
+from ..nn._training import Expand, TrainingPlan, TrainingTask, stops_early, train_net
 from ..nn.encoders._encoder import Encoder
 from ..nn.substitution._base import SubstituteNetClassifier
-from ..nn.substitution._substitute import Substitute
-from ..nn.substitution._substitute_fusion import SubstituteFusion
+from ..nn.substitution._substitute_fusion import FusionSpec, SubstituteFusion
 from ..nn.substitution._unimodal import (
     Head,
     train_unimodals,
@@ -172,13 +171,8 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
 
     # -- fit ---------------------------------------------------------------------------
 
-    def _fit_rows(
-        self,
-        rows: LabelledRows,
-        encoders: dict[str, Encoder],
-        rng: np.random.RandomState,
-        warm: bool,
-    ) -> None:
+    def _fit_rows(self, task: TrainingTask) -> None:
+        rows, encoders, rng, warm = task
         # A net that goes on has no encoder for what it has never seen.
         names = list(self._fitted.used) if warm else self._observed(rows.data)
         warn_unobserved(rows.data.names, names)
@@ -190,7 +184,7 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
             self.unimodal, rows, dict(named_pairs(self.encoders))
         )
         encoders = {**encoders, **{n: p.encoder for n, p in pretrained.items()}}
-        substitutes = self._make_substitutes(rows, encoders, rng)
+        substitutes = self._make_substitutes(task._replace(encoders=encoders))
         complete = np.asarray(rows.data.select(names).present.all(axis=1))
         if self.final_complete_finetune and not complete.any():
             raise ValueError(
@@ -210,7 +204,9 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
         self._fitted = self._finetune(
             rows, encoders, phase_2, start, held_out, augment=augment, expand=expand
         )
-        self._store()
+        self.net_ = self._fitted.net
+        self.n_iter_ = len(self.net_.history)
+        self._store_substitutes()
         self.nets_ = {name: fitted.net for name, fitted in self._unimodal.items()}
         steps = sum(epoch["train_batch_count"] for epoch in self.net_.history)
         self.finetune_budget_ = steps * self._finetune_lr
@@ -267,33 +263,22 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
             return None
         return hold_out(rows, self.validation_fraction, rng)
 
-    def _module(
-        self,
-        bank: EncoderBank,
-        n_classes: int,
-        columns: list[int],
-        substitutes: dict[str, Substitute],
-    ) -> SubstituteFusion:
+    def _module(self, bank: EncoderBank, spec: FusionSpec) -> SubstituteFusion:
         modules: list[Any] = [part.module for part in self._unimodal.values()]
-        heads = [module.head for module in modules]
-        return SubstituteFusion(
-            bank, heads, n_classes, columns, self.fusion, substitutes
-        )
+        return SubstituteFusion(bank, [module.head for module in modules], spec)
 
     def _join(self, rows: LabelledRows, substitutes: dict) -> NetStart:
         """The nets of phase 1 as one net, and what feeds it."""
         parts = self._unimodal
         first: dict[str, Any] = {name: part.module for name, part in parts.items()}
         bank = EncoderBank.of({n: m.bank.encoders[0] for n, m in first.items()})
-        columns = [rows.data.names.index(name) for name in parts]
-        module = self._module(bank, len(rows.classes), columns, substitutes)
         return NetStart(
             names=rows.data.names,
             used=list(parts),
             scalers={name: part.scalers[name] for name, part in parts.items()},
             series=frozenset(n for n, part in parts.items() if n in part.series),
             dtype=self.dtype,
-            module=module,
+            module=self._module(bank, self._spec(bank, rows, substitutes)),
         )
 
     def _finetune(

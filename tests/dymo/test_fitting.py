@@ -13,11 +13,10 @@ from sklearn.frozen import FrozenEstimator
 from skmissing import DyMoSelector, MultimodalData
 from skmissing.baselines import PatternClassifier
 from skmissing.dymo import Typicality, _fusion, _policy_search
-from skmissing.dymo._feature_rows import FeatureRows
 from skmissing.dymo._policy_search import MaskedRows
 from skmissing.dymo._scores import distances
 from skmissing.dymo._statistics_table import overall_subsets
-from skmissing.dymo._subset_statistics import N_STEPS, Survival
+from skmissing.dymo._subset_statistics import N_STEPS, FeatureRows, Survival
 from skmissing.recovery import BaseRecovery, MeanRecovery
 
 from .._instances import make_blocks

@@ -9,7 +9,6 @@ import pytest
 from scipy.special import log_ndtr
 from scipy.stats import norm
 
-from skmissing.dymo._feature_rows import FeatureRows
 from skmissing.dymo._scores import (
     alphas,
     confidence_loss,
@@ -21,7 +20,6 @@ from skmissing.dymo._scores import (
     unit_length,
 )
 from skmissing.dymo._selection import Policy, best_of_each, select
-from skmissing.dymo._shrinkage import Shrinkage
 from skmissing.dymo._statistics_table import (
     Sources,
     StatisticsTable,
@@ -29,7 +27,13 @@ from skmissing.dymo._statistics_table import (
     overall_subsets,
 )
 from skmissing.dymo._subset_model import Fused
-from skmissing.dymo._subset_statistics import TAIL, SubsetStatistics, Survival
+from skmissing.dymo._subset_statistics import (
+    TAIL,
+    FeatureRows,
+    Shrinkage,
+    SubsetStatistics,
+    Survival,
+)
 
 from ._literal import Literal, alpha_of, confidence, plausibility
 

@@ -7,22 +7,20 @@ from collections.abc import Sequence
 from numbers import Real
 from typing import Any, ClassVar
 
-import numpy as np
 from torch import nn
 
-from ..._estimation._rows import LabelledRows, warn_unobserved
+from ..._estimation._rows import LabelledRows
 from ..._utils._parameters import stores_parameters
 from ..._utils._sklearn_compat import Interval, StrOptions
 from ...modalities._multimodal_data import MultimodalData
 from .._base import BaseNetClassifier
 from .._encoder_bank import EncoderBank
-from .._fitted_net import FittedNet
 from .._fusion import head
 from .._modality_dropout import ModalityDropout
-from .._training import TrainingPlan, train_net
-from ..encoders._encoder import Encoder, check_widths
+from .._training import TrainingTask
+from ..encoders._encoder import check_widths
 from ._substitute import SUBSTITUTES, Substitute, make_substitutes, resolve_substitutes
-from ._substitute_fusion import SubstituteFusion
+from ._substitute_fusion import FusionSpec, SubstituteFusion
 
 
 @stores_parameters
@@ -74,47 +72,27 @@ class SubstituteNetClassifier(BaseNetClassifier):
 
     _not_of_the_net: ClassVar[tuple[str, ...]] = ("modality_dropout", "dropout_scheme")
 
-    def _fit_rows(
-        self,
-        rows: LabelledRows,
-        encoders: dict[str, Encoder],
-        rng: np.random.RandomState,
-        warm: bool,
-    ) -> None:
-        names = self._observed(rows.data)
-        substitutes = self._make_substitutes(rows, encoders, rng)
-
-        def build(bank: EncoderBank) -> SubstituteFusion:
-            columns = [rows.data.names.index(name) for name in bank.names]
-            return self._module(bank, len(rows.classes), columns, substitutes)
-
-        self._fitted: FittedNet = train_net(
-            self._training_params(),
-            rows,
-            encoders,
-            build,
-            rng,
-            TrainingPlan(
-                label=type(self).__name__, augment=self._augmentation(len(names))
-            ),
-            warm=self._fitted if warm else None,
+    def _fit_rows(self, task: TrainingTask) -> None:
+        names = self._observed(task.rows.data)
+        substitutes = self._make_substitutes(task)
+        self._train(
+            task,
+            lambda bank: self._module(bank, self._spec(bank, task.rows, substitutes)),
+            augment=self._augmentation(len(names)),
         )
-        warn_unobserved(rows.data.names, self._fitted.used)
-        self._store()
+        self._store_substitutes()
 
     @abstractmethod
-    def _module(
-        self,
-        bank: EncoderBank,
-        n_classes: int,
-        columns: list[int],
-        substitutes: dict[str, Substitute],
-    ) -> SubstituteFusion:
+    def _module(self, bank: EncoderBank, spec: FusionSpec) -> SubstituteFusion:
         """The net to train."""
 
-    def _store(self) -> None:
-        self.net_ = self._fitted.net
-        self.n_iter_ = len(self.net_.history)
+    def _spec(
+        self, bank: EncoderBank, rows: LabelledRows, substitutes: dict[str, Substitute]
+    ) -> FusionSpec:
+        columns = [rows.data.names.index(name) for name in bank.names]
+        return FusionSpec(len(rows.classes), columns, self.fusion, substitutes)
+
+    def _store_substitutes(self) -> None:
         module: Any = self._fitted.module
         self.substitutes_ = {n: part.values for n, part in module.substitutes.items()}
 
@@ -130,12 +108,8 @@ class SubstituteNetClassifier(BaseNetClassifier):
             )
         return names
 
-    def _make_substitutes(
-        self,
-        rows: LabelledRows,
-        encoders: dict[str, Encoder],
-        rng: np.random.RandomState,
-    ) -> dict[str, Substitute]:
+    def _make_substitutes(self, task: TrainingTask) -> dict[str, Substitute]:
+        rows, encoders, rng, _ = task
         kinds = resolve_substitutes(self.substitute, rows.data.names)
         return make_substitutes(kinds, rows.data, rows.weight, encoders, rng)
 
@@ -149,9 +123,3 @@ class SubstituteNetClassifier(BaseNetClassifier):
 
     def _heads(self, widths: Sequence[int], n_out: int) -> list[nn.Module]:
         return [head(w, self.head_hidden, self.head_dropout, n_out) for w in widths]
-
-    def _usable(self, data: MultimodalData) -> np.ndarray:
-        return self._fitted.usable(data)
-
-    def _log_proba(self, data: MultimodalData) -> np.ndarray:
-        return self._fitted.log_proba(data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,24 +16,27 @@ from .._task import TaskModule
 from ._substitute import Substitute, as_input
 
 
+class FusionSpec(NamedTuple):
+    """What the nets share; ``columns`` are the places of the bank's modalities."""
+
+    n_classes: int
+    columns: list[int]
+    fusion: str
+    substitutes: dict[str, Substitute]
+
+
 class SubstituteFusion(TaskModule):
     """One head per modality, fed a substitute where the modality is missing."""
 
     def __init__(
-        self,
-        bank: EncoderBank,
-        heads: Sequence[nn.Module],
-        n_classes: int,
-        columns: list[int],
-        fusion: str,
-        substitutes: dict[str, Substitute],
+        self, bank: EncoderBank, heads: Sequence[nn.Module], spec: FusionSpec
     ) -> None:
-        super().__init__(bank, n_classes)
+        super().__init__(bank, spec.n_classes)
         self.heads = nn.ModuleList(heads)
-        self.columns = columns
-        self.fusion = fusion
-        self.substitutes = substitutes
-        self._noisy = [substitutes[name].kind == "noise" for name in bank.names]
+        self.columns = spec.columns
+        self.fusion = spec.fusion
+        self.substitutes = spec.substitutes
+        self._noisy = [spec.substitutes[name].kind == "noise" for name in bank.names]
         self._frozen: dict[str, Any] = {}
 
     def prepare(self, scalers: dict[str, BlockScaler], dtype: np.dtype) -> None:
@@ -156,15 +159,12 @@ class MultitaskFusion(SubstituteFusion):
         self,
         bank: EncoderBank,
         heads: Sequence[nn.Module],
-        n_classes: int,
-        columns: list[int],
-        fusion: str,
-        substitutes: dict[str, Substitute],
+        spec: FusionSpec,
         *,
         side_heads: Sequence[nn.Module],
         side_weight: float,
     ) -> None:
-        super().__init__(bank, heads, n_classes, columns, fusion, substitutes)
+        super().__init__(bank, heads, spec)
         self.side_heads = nn.ModuleList(side_heads)
         self.side_weight = side_weight
 
