@@ -19,6 +19,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from skmissing import IPWMultimodalClassifier, MultimodalData, PropensityWeighter
 from skmissing._estimation import _tuned_logistic
+from skmissing._estimation._folds import assign_folds
 from skmissing._estimation._resampling import effective_sample_size
 from skmissing.datasets import load_heart, make_bitwise
 from skmissing.exceptions import (
@@ -456,6 +457,25 @@ def test_penalty_has_the_smallest_log_loss():
     assert model.log_loss_[0] > model.log_loss_.min() + 0.1
     # The held-out loss is a loss: that of the marginal rate is about log 2.
     assert model.log_loss_.min() < np.log(2)
+
+
+def test_held_out_losses_are_weighted():
+    rng = np.random.default_rng(0)
+    x, weight = rng.normal(size=(120, 3)), rng.uniform(0.1, 5.0, size=120)
+    y = (rng.random(120) < expit(x[:, 0])).astype(int)
+    model = _tuned_logistic.TunedLogistic(random_state=0).fit(x, y, weight)
+    folds = assign_folds(y, _tuned_logistic.INNER_FOLDS, np.random.RandomState(0), None)
+    for a in (0, 3, -1):
+        alpha, loss = _tuned_logistic.PROPENSITY_ALPHAS[a], 0.0
+        for k in np.unique(folds):
+            train, test = folds != k, folds == k
+            # The penalty counts for a mean, not for a sum over rows.
+            penalty = 1.0 / (alpha * weight[train].sum())
+            plain = LogisticRegression(C=penalty, tol=1e-10, max_iter=10_000)
+            plain.fit(x[train], y[train], weight[train])
+            p = plain.predict_proba(x[test])[np.arange(test.sum()), y[test]]
+            loss -= weight[test] @ np.log(p)
+        assert model.log_loss_[a] == pytest.approx(loss / weight.sum(), rel=1e-6)
 
 
 def test_tuning_looks_at_a_part_of_many_rows(monkeypatch):

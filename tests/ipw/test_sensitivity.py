@@ -132,6 +132,24 @@ def test_bootstrap_interval():
     np.testing.assert_allclose(twins, table, atol=1e-12)
 
 
+def test_bootstrap_interval_is_weighted():
+    rng = np.random.default_rng(0)
+    v, p = rng.normal(size=200), rng.uniform(0.3, 0.9, size=200)
+    options = {"n_bootstraps": 200, "odds_ratios": [1.0, 2.0], "random_state": 0}
+    # A row of weight 0 has no effect, whatever its value.
+    weight = np.append(np.ones(200), 0.0)
+    far = [
+        sensitivity_bounds(
+            np.append(v, value), np.append(p, 0.5), sample_weight=weight, **options
+        )
+        for value in (0.0, 1e6)
+    ]
+    np.testing.assert_allclose(far[0], far[1], rtol=1e-9)
+    heavy = sensitivity_bounds(v, p, sample_weight=np.where(v > 0, 9.0, 1.0), **options)
+    plain = sensitivity_bounds(v, p, **options)
+    assert heavy.loc[1.0, "low"] > plain.loc[1.0, "high"]
+
+
 def test_errors():
     ok = np.full(3, 0.5)
     with pytest.raises(

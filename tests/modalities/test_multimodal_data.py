@@ -203,6 +203,10 @@ def test_concat_matches_blocks_by_name():
     assert both.names == X.names
     np.testing.assert_array_equal(both.present, X.present)
     np.testing.assert_array_equal(both["image"], X["image"])
+    one = MultimodalData({"a": [[1.0], [np.nan]], "b": [[2.0], [3.0]]})
+    two = MultimodalData({"b": [[np.nan], [5.0]], "a": [[6.0], [7.0]]})
+    present = MultimodalData.concat([one, two]).present
+    np.testing.assert_array_equal(present, [[1, 1], [0, 1], [1, 0], [1, 1]])
 
 
 @pytest.mark.parametrize("roundtrip", ["pickle", "joblib"])

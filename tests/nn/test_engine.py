@@ -346,6 +346,20 @@ def test_modality_dropout_rates():
     assert abs(hidden.float().mean(dim=0) - 1 / 6).max() < 0.01
 
 
+def test_subsets_are_drawn_evenly_and_never_hide_a_whole_row():
+    generator = torch.Generator().manual_seed(0)
+    present = torch.ones((40_000, 3), dtype=torch.bool)
+    hidden = ModalityDropout(0.4, "subset")(present, generator)
+    codes = (hidden * torch.tensor([1, 2, 4])).sum(dim=1)
+    share = torch.bincount(codes, minlength=8) / len(codes)
+    # A standard error is at most 0.0025.
+    expected = torch.tensor([0.6, *[0.4 / 6] * 6, 0.0])
+    torch.testing.assert_close(share, expected, rtol=0.0, atol=0.01)
+    assert share[7] == 0
+    present[:, 0] = False
+    assert not ModalityDropout(0.4, "subset")(present, generator).any()
+
+
 def test_warm_start_continues():
     X, y = make_blocks(n=60)
     clf = small(warm_start=True, max_epochs=5).fit(X, y)

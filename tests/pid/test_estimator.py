@@ -368,6 +368,17 @@ def test_score_smooths_with_one_row_of_the_prior():
     assert pid.score([[0], [0]], [0, 1], [1, 0]) == pytest.approx(np.log2(3.5 / 2))
 
 
+def test_score_counts_in_effective_rows():
+    X = np.array([0, 0, 0, 1, 1, 1, 1, 1])[:, None]
+    y = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    weight = np.array([4.0, 1, 1, 1, 1, 1, 1, 4])
+    pid = PIDEstimator(method="exact").fit(X, y, weight)
+    # Weights 14 in all and 38 squared: 14 * 14 / 38 rows, 6 / 14 of them in state 0.
+    n = 14**2 / 38 * 6 / 14
+    share = (n + 0.5) / (n + 1)
+    assert pid.score([[0]], [0]) == pytest.approx(np.log2(share / 0.5))
+
+
 def test_score_uses_the_weights_of_the_propensity():
     bunch = make_bitwise(4000, gate="and", mechanism="mar", random_state=0)
     weighted = PIDEstimator(propensity=PropensityWeighter(random_state=0))

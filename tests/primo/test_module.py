@@ -7,6 +7,8 @@ from scipy.special import log_softmax
 from torch.distributions import Normal, kl_divergence
 
 from skmissing import MultimodalData, PRIMOClassifier
+from skmissing._estimation._rows import LabelledRows
+from skmissing.primo._classifier import N_HIDINGS, hide_parts
 from skmissing.primo._module import (
     LOG_VARIANCE,
     Summary,
@@ -116,6 +118,24 @@ def test_parts_of_rows():
     np.testing.assert_allclose(
         np.bincount(left, minlength=5)[1:4] / 1e4, 1 / 3, atol=0.02
     )
+
+
+def test_copies_with_hidden_blocks_count_as_one_row():
+    X, y = make_blocks(n=40, n_modalities=3, missing=0.2)
+    weight = np.random.default_rng(0).uniform(0.5, 2.0, size=40)
+    rows = LabelledRows(X, y, np.unique(y), weight, None)
+    copies = hide_parts([False] * 3, 0)(rows)
+    n_copies = N_HIDINGS + 1
+    assert len(copies) == 40 * n_copies
+    np.testing.assert_array_equal(copies.data.present[:40], X.present)
+    np.testing.assert_array_equal(copies.weight[:40], weight)
+    hidden = copies.weight[40:].reshape(N_HIDINGS, 40)
+    np.testing.assert_allclose(hidden.sum(axis=0), weight)
+    # Never more than what the row has, never all of it.
+    part = copies.data.present.reshape(n_copies, 40, 3)
+    assert not (part & ~X.present).any()
+    assert (part.any(axis=2) == X.present.any(axis=1)).all()
+    assert part[1:].sum() < N_HIDINGS * X.present.sum()
 
 
 def test_prediction_is_the_mean_of_the_samples():

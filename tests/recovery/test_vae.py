@@ -197,6 +197,26 @@ def test_losses_are_those_of_the_formula(likelihood):
     np.testing.assert_allclose(losses[0.0], total, rtol=1e-6)
 
 
+def test_padding_of_series_is_no_data():
+    """The loss of a short series is the mean over its own steps."""
+    rng = np.random.default_rng(0)
+    series = rng.normal(size=(12, 6, 2))
+    series[4:8, 3:] = np.nan
+    X = MultimodalData({"s": series, "t": rng.normal(size=(12, 3))})
+    vae = MultimodalVAE(
+        **{**SMALL, "dtype": "float64"}, beta=0.0, shared_noise=True, fusion="moe"
+    ).fit(X)
+    module = vae._fitted.module.train()
+    batch = vae._fitted.store(X).batch(torch.arange(12))
+    z = torch.randn((12, SMALL["latent_dim"]), dtype=torch.float64)
+    with torch.no_grad():
+        misfit = module._misfit(batch, z, torch.tensor([[True, False]] * 12)).numpy()
+        guess = module.decoders[0](z).reshape(12, 6, 2).numpy()
+    gap = (series - vae.means_["s"]) / vae._deviations["s"] - guess
+    expected = [np.nanmean(0.5 * (row / vae.scale) ** 2) for row in gap]
+    np.testing.assert_allclose(misfit, expected, rtol=1e-6)
+
+
 def test_a_product_learns_from_all_and_from_parts():
     X, _ = make_blocks(n=400, n_modalities=3, missing=0.0)
     vae = MultimodalVAE(**{**SMALL, "max_epochs": 1}, fusion="poe").fit(X)
