@@ -226,11 +226,11 @@ def test_when_rows_are_held_out(statistics, stopping, n, expected, monkeypatch):
     X = X.hide(np.repeat([[False] * 2, [True] * 2], [n, 50], axis=0))
     seen = []
 
-    def spy(self, rows, encoders, rng, warm, held_out):
+    def spy(self, task, held_out):
         seen.append(held_out)
         raise InterruptedError
 
-    monkeypatch.setattr(DyMoSelector, "_train", spy)
+    monkeypatch.setattr(DyMoSelector, "_train_net", spy)
     rule = Typicality(statistics=statistics)
     clf = DyMoSelector(**SMALL, typicality=rule, early_stopping=stopping)
     for groups in (None, np.arange(n + 50) // 5):

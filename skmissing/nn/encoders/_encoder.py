@@ -50,7 +50,17 @@ class Encoder(BaseEstimator):
         return ()
 
     def is_series(self, shape: tuple[int, ...]) -> bool:
-        """Whether trailing all-NaN entries of the first axis are padding."""
+        """Whether trailing all-NaN entries of the first axis are padding.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Shape of one row of the block.
+
+        Returns
+        -------
+        bool
+        """
         return False
 
     def build(self, shape: tuple[int, ...]) -> nn.Module:
