@@ -7,6 +7,7 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
+from ._checks import check_distinct
 from ._sklearn_compat import _BaseComposition
 
 
@@ -42,6 +43,25 @@ class NamedParts(_BaseComposition):
             setattr(self, attr, {**parts, **replaced})
         BaseEstimator.set_params(self, **params)
         return self
+
+    def _checked_parts(self, attr: str, kind: str) -> dict[str, Any]:
+        """The parts by the modality that they are for."""
+        pairs = named_pairs(getattr(self, attr))
+        own = self._get_param_names()
+        for pair in pairs:
+            if not isinstance(pair, tuple) or len(pair) != 2:
+                raise ValueError(
+                    f"Got {pair!r} in {attr}, expected (modality, {kind}) pairs."
+                )
+            name = pair[0]
+            if not isinstance(name, str) or "__" in name or name in own:
+                raise ValueError(
+                    f"Got the name {name!r} in {attr}, expected the name of a "
+                    f"modality, without '__' and none of the parameters {own} of "
+                    f"{type(self).__name__}; rename the modality."
+                )
+        check_distinct(attr, (name for name, _ in pairs))
+        return dict(pairs)
 
 
 def named_pairs(parts) -> list[Any]:
