@@ -40,7 +40,7 @@ def outputs(clf, X):
     return np.stack(
         [
             part.apply(X.select(name), lambda m, b: m.logits(b))
-            for name, part in clf._unimodal.items()
+            for name, part in clf._nets.items()
         ]
     )
 
@@ -74,12 +74,12 @@ def test_without_drops_phase_two_is_plain_fine_tuning():
         **EXACT, modality_dropout=0.0, finetune_epochs=4, finetune_lr=3e-3
     ).fit(X, y)
     # By hand: the nets of phase 1, the mean of their outputs, four steps of Adam.
-    nets = {k: copy.deepcopy(part.module) for k, part in clf._unimodal.items()}
+    nets = {k: copy.deepcopy(part.module) for k, part in clf._nets.items()}
     blocks = {
         name: torch.from_numpy(
             part.scalers[name].transform(name, X[name], np.dtype("float64"))
         )
-        for name, part in clf._unimodal.items()
+        for name, part in clf._nets.items()
     }
     target = torch.from_numpy(y)
     optimizer = torch.optim.Adam(
@@ -162,7 +162,7 @@ def test_a_last_phase_on_complete_rows():
 def test_rows_held_out_for_stopping_are_the_same_in_every_phase(monkeypatch):
     X, y = make_blocks(n=300)
     seen, started, ended = [], [], []
-    for module in ("skmissing.umemma._ensemble", "skmissing.nn.substitution._unimodal"):
+    for module in ("skmissing.umemma._ensemble", "skmissing.nn.substitution._nets"):
         original = __import__(module, fromlist=["train_net"]).train_net
 
         def spy(params, rows, *args, warm, original=original):
