@@ -162,7 +162,7 @@ def test_a_last_phase_on_complete_rows():
 def test_rows_held_out_for_stopping_are_the_same_in_every_phase(monkeypatch):
     X, y = make_blocks(n=300)
     seen, started, ended = [], [], []
-    for module in ("skmissing.umemma._ensemble", "skmissing.nn.substitution._nets"):
+    for module in ("skmissing.umemma._ensemble", "skmissing.nn.substitution._unimodal"):
         original = __import__(module, fromlist=["train_net"]).train_net
 
         def spy(params, rows, *args, warm, original=original):
