@@ -1,9 +1,7 @@
 """Generators with known population values, and three small real data sets."""
 
-from ._av_digits import load_av_digits
 from ._bitwise import make_bitwise
-from ._heart import load_heart
-from ._mfeat import load_mfeat
+from ._loaders import load_av_digits, load_heart, load_mfeat
 from ._simulation import make_simulation
 from ._xor import make_xor
 

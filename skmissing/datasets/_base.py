@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import resources
 from typing import Any
 
@@ -9,7 +10,15 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from .._utils._sklearn_compat import validate_params
 from ..modalities import Modality, MultimodalData
+
+
+def check_parameters(**constraints) -> Callable:
+    """Validate parameters, those that every loader and generator has included."""
+    for name in ("return_X_y", "as_frame"):
+        constraints[name] = ["boolean"]
+    return validate_params(constraints, prefer_skip_nested_validation=True)
 
 
 def load_arrays(file: str) -> dict[str, np.ndarray]:
@@ -46,7 +55,6 @@ def pack(
     return_X_y: bool,
     as_frame: bool,
     covariates: dict[str, np.ndarray] | None = None,
-    complete_data: MultimodalData | None = None,
     **fields,
 ):
     """Give a data set the form that was asked for."""
@@ -61,10 +69,8 @@ def pack(
             X = pd.concat([X, pd.DataFrame(covariates)], axis=1)
         y = pd.Series(target, name="target")
         frame = pd.concat([X, y], axis=1)
-        if complete_data is not None:
-            fields["complete_data"] = complete_data.to_frame()
-    elif complete_data is not None:
-        fields["complete_data"] = complete_data
+        if "complete_data" in fields:
+            fields["complete_data"] = fields["complete_data"].to_frame()
     if return_X_y:
         return X, y
     return Bunch(data=X, target=y, frame=frame, modalities=modalities, **fields)

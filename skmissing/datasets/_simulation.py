@@ -15,32 +15,27 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from .._utils._random import local_random_state
-from .._utils._sklearn_compat import Interval, validate_params
+from .._utils._sklearn_compat import Interval
 from ..modalities import MultimodalData
-from ._base import load_descr, pack
+from ._base import check_parameters, load_descr, pack
 
 # Missing probabilities stay inside these bounds, so that every row can be observed.
 _BOUNDS = (0.05, 0.95)
 _STEEPNESS = 5.0
 
 
-@validate_params(
-    {
-        "setting": [str, tuple, list],
-        "n_samples": [Interval(Integral, 10, None, closed="left")],
-        "n_clusters": [Interval(Integral, 1, None, closed="left")],
-        "n_features": [Interval(Integral, 1, None, closed="left")],
-        "flip_probability": [Interval(Real, 0, 1, closed="both")],
-        "missing_rate": [Interval(Real, *_BOUNDS, closed="neither")],
-        "n_missing_clusters": [Interval(Integral, 1, None, closed="left")],
-        "n_trees": [Interval(Integral, 1, None, closed="left")],
-        "max_depth": [Interval(Integral, 1, None, closed="left"), None],
-        "return_X_y": ["boolean"],
-        "as_frame": ["boolean"],
-        "n_jobs": [Integral, None],
-        "random_state": ["random_state"],
-    },
-    prefer_skip_nested_validation=True,
+@check_parameters(
+    setting=[str, tuple, list],
+    n_samples=[Interval(Integral, 10, None, closed="left")],
+    n_clusters=[Interval(Integral, 1, None, closed="left")],
+    n_features=[Interval(Integral, 1, None, closed="left")],
+    flip_probability=[Interval(Real, 0, 1, closed="both")],
+    missing_rate=[Interval(Real, *_BOUNDS, closed="neither")],
+    n_missing_clusters=[Interval(Integral, 1, None, closed="left")],
+    n_trees=[Interval(Integral, 1, None, closed="left")],
+    max_depth=[Interval(Integral, 1, None, closed="left"), None],
+    n_jobs=[Integral, None],
+    random_state=["random_state"],
 )
 def make_simulation(
     setting: str | tuple[float, float, float] = (0.3, 0.3, 0.4),
@@ -235,20 +230,18 @@ def setting_name(a: int, b: int) -> str:
 
 def parse_setting(setting) -> tuple[int, int]:
     """Shares of a setting in tenths."""
-    if isinstance(setting, str):
-        for a in range(11):
-            for b in range(11 - a):
-                if setting == setting_name(a, b):
-                    return a, b
-    elif len(setting) == 3:
-        try:
-            tenths = [10.0 * float(ratio) for ratio in setting]
-        except (TypeError, ValueError):
-            tenths = [-1.0]
-        whole = [round(ratio) for ratio in tenths]
-        close = all(abs(t - w) < 1e-6 for t, w in zip(tenths, whole))
-        if close and min(whole) >= 0 and sum(whole) == 10:
-            return whole[0], whole[1]
+    named = isinstance(setting, str)
+    try:
+        shares = setting.split("_")[1:] if named else setting
+        tenths = [10.0 * float(share) for share in shares]
+        whole = [round(share) for share in tenths]
+    except (TypeError, ValueError, OverflowError):
+        tenths = whole = []
+    close = all(abs(t - w) < 1e-6 for t, w in zip(tenths, whole))
+    if len(whole) == 3 and close and min(whole) >= 0 and sum(whole) == 10:
+        a, b, _ = whole
+        if not named or setting == setting_name(a, b):
+            return a, b
     raise ValueError(
         f"Got setting={setting!r}, expected three non-negative multiples of 0.1 that "
         "sum to 1, or a name such as 'causal_0.3_0.3_0.4'."

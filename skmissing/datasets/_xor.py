@@ -11,9 +11,9 @@ from scipy.integrate import quad
 from scipy.special import entr, expit, ndtr
 
 from .._utils._random import local_random_state
-from .._utils._sklearn_compat import Interval, StrOptions, validate_params
+from .._utils._sklearn_compat import Interval, StrOptions
 from ..modalities import MultimodalData
-from ._base import load_descr, pack
+from ._base import check_parameters, load_descr, pack
 
 _CENTRES = np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])
 
@@ -57,12 +57,11 @@ def _density(x: float, mean: float, std: float) -> float:
     return float(np.exp(-0.5 * ((x - mean) / std) ** 2) / (std * np.sqrt(2.0 * np.pi)))
 
 
-def _bayes_accuracy(
-    std: float, four_quadrants: bool, labels: str
-) -> tuple[float, float]:
+def _bayes_accuracy(posterior: XORPosterior) -> tuple[float, float]:
     """Best accuracy from x_o alone and from both coordinates."""
+    std, labels = posterior.std, posterior.labels
     inside = float(ndtr(1.0 / std))
-    if four_quadrants:
+    if posterior.four_quadrants:
         # The sign rule stays the best one for cluster labels: the two densities differ
         # by a product of one factor per coordinate, each with the sign of that one.
         both = 1.0 if labels == "sign" else inside**2 + (1.0 - inside) ** 2
@@ -99,17 +98,12 @@ def _conditional_entropy(posterior: XORPosterior) -> float:
     return _integral(integrand, std)
 
 
-@validate_params(
-    {
-        "n_samples": [Interval(Integral, 1, None, closed="left")],
-        "four_quadrants": ["boolean"],
-        "labels": [StrOptions({"sign", "cluster"})],
-        "std": [Interval(Real, 0, None, closed="neither")],
-        "return_X_y": ["boolean"],
-        "as_frame": ["boolean"],
-        "random_state": ["random_state"],
-    },
-    prefer_skip_nested_validation=True,
+@check_parameters(
+    n_samples=[Interval(Integral, 1, None, closed="left")],
+    four_quadrants=["boolean"],
+    labels=[StrOptions({"sign", "cluster"})],
+    std=[Interval(Real, 0, None, closed="neither")],
+    random_state=["random_state"],
 )
 def make_xor(
     n_samples: int = 40000,
@@ -207,9 +201,7 @@ def make_xor(
     source = x if labels == "sign" else centres[cluster]
     target = ((source[:, 0] > 0) != (source[:, 1] > 0)).astype(np.int64)
     posterior = XORPosterior(float(std), bool(four_quadrants), labels)
-    missing, complete = _bayes_accuracy(
-        posterior.std, posterior.four_quadrants, posterior.labels
-    )
+    missing, complete = _bayes_accuracy(posterior)
     return pack(
         MultimodalData({"x_o": x[:, :1], "x_m": x[:, 1:]}),
         target,
