@@ -236,7 +236,7 @@ def parse_setting(setting) -> tuple[int, int]:
         tenths = [10.0 * float(share) for share in shares]
         whole = [round(share) for share in tenths]
     except (TypeError, ValueError, OverflowError):
-        tenths = whole = []
+        tenths, whole = [], []
     close = all(abs(t - w) < 1e-6 for t, w in zip(tenths, whole))
     if len(whole) == 3 and close and min(whole) >= 0 and sum(whole) == 10:
         a, b, _ = whole

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -11,16 +12,17 @@ import pandas as pd
 from sklearn.utils.multiclass import type_of_target
 
 from ..modalities import MultimodalData
+from ..modalities._moments import block_moments
 from ..modalities._row_view import iter_chunks
 
 
+@dataclass(eq=False, repr=False)
 class Driver:
-    """A complete variable that missingness may depend on."""
+    """A complete variable that missingness may depend on, and its factor or scores."""
 
-    def __init__(self, label: str, data, weight=None) -> None:
-        self.label = label
-        self.data = data
-        self.weight = weight
+    label: str
+    data: Any
+    weight: Any = None
 
     def score(self, rng: np.random.RandomState) -> np.ndarray:
         """Score of each row, higher where missingness is more likely."""
@@ -74,25 +76,17 @@ def find_drivers(
                 )
             values = y
         elif name in data.names:
-            m = data.names.index(name)
-            if not data.present[:, m].all():
-                n_missing = int((~data.present[:, m]).sum())
-                raise ValueError(
-                    f"Got the driver {label} missing in {n_missing} rows, expected a "
-                    "modality that every row has."
-                )
-            drivers.append(Driver(label, data.select(name), weight))
-            continue
-        elif name in columns:
-            values = covariates[name]  # type: ignore[index]
-        elif f"column{name}" in columns:
-            values = covariates[f"column{name}"]  # type: ignore[index]
+            values = data.select(name)
+        elif covariates is not None and (name in columns or f"column{name}" in columns):
+            values = covariates[name if name in columns else f"column{name}"]
         else:
             raise ValueError(
                 f"Got the unknown driver {label} in depends_on, expected 'y', one of "
                 f"the modalities {data.names} or of the covariate columns {columns}."
             )
-        n_missing = int(np.asarray(pd.isna(values)).sum())
+        is_block = isinstance(values, MultimodalData)
+        missing = ~values.present if is_block else np.asarray(pd.isna(values))
+        n_missing = int(missing.sum())
         if n_missing:
             raise ValueError(
                 f"Got the driver {label} missing in {n_missing} rows, expected a value "
@@ -140,19 +134,11 @@ def block_score(
                 value[known] = _centred(_column_score(column[known], rng))
             out[chosen] += direction[j] * value
         return out
-    # Two passes, chunk by chunk, so that a block on disk is never read at once.
-    count, total, square = np.zeros(width), np.zeros(width), np.zeros(width)
-    for part, values in iter_chunks(block):
-        flat = values[chosen[part]].reshape(-1, width).astype(np.float64)
-        known = ~np.isnan(flat)
-        flat[~known] = 0.0
-        count += known.sum(axis=0)
-        total += flat.sum(axis=0)
-    mean = total / np.maximum(count, 1)
-    for part, values in iter_chunks(block):
-        flat = values[chosen[part]].reshape(-1, width) - mean
-        square += np.nansum(flat * flat, axis=0)
-    sd = np.sqrt(square / np.maximum(count, 1))
+    # Chunk by chunk, so that a block on disk is never read at once.
+    _, mean, sd = (
+        moment.ravel()
+        for moment in block_moments(block, chosen, np.ones(len(block)), ())
+    )
     # A constant feature does not count; rounding leaves it a tiny deviation.
     varies = sd > 1e-12 * np.maximum(np.abs(mean), 1.0)
     slope = np.where(varies, direction / np.where(varies, sd, 1.0), 0.0)

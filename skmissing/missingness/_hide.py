@@ -33,18 +33,13 @@ def _hide_in_frame(
 ) -> pd.DataFrame:
     """A copy of a frame with hidden blocks; other columns keep their type."""
     layout = resolve_layout(X, modalities)
-    owner = {int(i): m for m, name in enumerate(names) for i in layout.indices[name]}
-    columns = []
-    for i in range(X.shape[1]):
-        column = X.iloc[:, i]
-        hide = mask[:, owner[i]] if i in owner else np.zeros(len(X), bool)
-        if hide.any():
+    out = X.copy()
+    for m, name in enumerate(names):
+        for i in layout.indices[name] if mask[:, m].any() else ():
+            column = X.iloc[:, i]
             if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iub":
                 column = column.astype(np.float64)
-            column = column.mask(hide)
-        columns.append(column)
-    out = pd.concat(columns, axis=1)
-    out.columns = X.columns
+            out.isetitem(i, column.mask(mask[:, m]))
     return out
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from scipy.special import log_expit
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from .._utils._checks import check_known
@@ -14,13 +13,7 @@ from ..modalities import MultimodalData
 from ._drivers import check_scores, combine, find_drivers, own_score
 from ._read import read_blocks
 from ._simulated_missingness import SimulatedMissingness
-from ._solve import (
-    bounded_logit,
-    check_feasible,
-    draw_hidden,
-    solve_conditioned,
-    solve_intercept,
-)
+from ._solve import check_feasible, solve_model
 
 _NUMBER = (int, float, np.integer, np.floating)
 
@@ -161,53 +154,21 @@ def simulate_missing(
         driving_scores = np.zeros((n, n_modalities))
         for m in np.flatnonzero((rates > 0) & present.any(axis=0)).tolist():
             own = np.random.RandomState(seeds[m])
-            if mechanism == "mar":
+            if drivers:
                 given = isinstance(depends_on, Mapping)
                 driving_scores[:, m] = combine(drivers, given, own)
             elif mechanism == "mnar":
                 driving_scores[:, m] = own_score(data, m, own)
 
-    intercept, log_hide, constrained = _solve(
-        strength * driving_scores, present, rates, keep_one
-    )
-    mask = draw_hidden(log_hide, constrained, uniform)
+    model = solve_model(strength * driving_scores, present, rates, keep_one)
     return SimulatedMissingness(
         names=data.names,
-        mask=mask,
-        log_hide=log_hide,
-        constrained=constrained,
+        mask=model.draw(uniform),
         scores=driving_scores,
-        intercept=intercept,
+        model=model,
         mechanism=mechanism,
         modalities=modalities,
     )
-
-
-def _solve(
-    offsets: np.ndarray, present: np.ndarray, rates: np.ndarray, keep_one: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Intercepts, log probabilities of hiding, and rows that must keep a block."""
-    intercept = np.where(rates >= 1.0, np.inf, -np.inf)
-    solve = np.flatnonzero((rates > 0) & (rates < 1) & present.any(axis=0))
-    can_hide = present[:, solve]
-    constrained = np.zeros(present.shape[0], dtype=bool)
-    if keep_one:
-        # A block that is never hidden keeps its row from being empty.
-        safe = np.any(present[:, rates <= 0], axis=1)
-        constrained = np.any(can_hide, axis=1) & ~safe
-    if len(solve) and constrained.any():
-        intercept[solve] = solve_conditioned(
-            offsets[:, solve], can_hide, constrained, rates[solve]
-        )
-    else:
-        for m in solve:
-            intercept[m] = solve_intercept(offsets[present[:, m], m], rates[m])
-    log_hide = np.zeros(present.shape)
-    log_hide[:, rates <= 0] = -np.inf
-    log_hide[:, solve] = log_expit(bounded_logit(intercept[solve] + offsets[:, solve]))
-    # What is missing already cannot be kept.
-    log_hide[~present] = 0.0
-    return intercept, log_hide, constrained
 
 
 def _check_choices(mechanism, depends_on, scores, strength, keep_one) -> None:
@@ -250,11 +211,8 @@ def _check_rates(
                 "left to be hidden."
             )
     for name, value in given.items():
-        if (
-            not isinstance(value, _NUMBER)
-            or isinstance(value, bool | np.bool_)
-            or not 0.0 <= value <= 1.0
-        ):
+        is_number = isinstance(value, _NUMBER) and not isinstance(value, bool)
+        if not is_number or not 0.0 <= value <= 1.0:
             raise ValueError(
                 f"Got rate={value!r} for the modality {name!r}, expected a number "
                 "between 0 and 1."

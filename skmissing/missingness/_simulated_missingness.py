@@ -10,7 +10,7 @@ import pandas as pd
 from ..modalities import MultimodalData
 from ..modalities._layout import resolve_layout
 from ._hide import hide_blocks
-from ._solve import hidden_probability
+from ._solve import HidingModel
 
 
 class SimulatedMissingness:
@@ -56,23 +56,15 @@ class SimulatedMissingness:
         *,
         names: list[str],
         mask: np.ndarray,
-        log_hide: np.ndarray,
-        constrained: np.ndarray,
         scores: np.ndarray,
-        intercept: np.ndarray,
+        model: HidingModel,
         mechanism: str,
         modalities,
     ) -> None:
-        self.names = names
-        self.mask = mask
-        self.scores = scores
-        self.intercept = intercept
-        self._mechanism = mechanism
-        self._modalities = modalities
-        self._log_hide = log_hide
-        self._constrained = constrained
-        hidden, self._log_all = hidden_probability(log_hide, constrained)
-        self.propensity = 1.0 - hidden
+        self.names, self.mask, self.scores = names, mask, scores
+        self.intercept = model.intercept
+        self.propensity = 1.0 - model.hidden_probability()
+        self._model, self._mechanism, self._modalities = model, mechanism, modalities
 
     def __len__(self) -> int:
         return len(self.mask)
@@ -133,11 +125,7 @@ class SimulatedMissingness:
                 f"Got required={required!r}, expected some of {self.names}."
             )
         index = [self.names.index(name) for name in dict.fromkeys(wanted)]
-        out = np.prod(-np.expm1(self._log_hide[:, index]), axis=1)
-        rows = self._constrained
-        # A kept block makes the condition true by itself.
-        out[rows] /= -np.expm1(self._log_all[rows])
-        return out
+        return self._model.kept_probability(index)
 
     def apply(self, X):
         """Hide the blocks in the data.
@@ -164,18 +152,13 @@ class SimulatedMissingness:
                 f"Got X with {len(X)} rows, expected {len(self)} as in the simulation."
             )
         if isinstance(X, MultimodalData):
-            self._check_names(X.names, X.names)
-            return hide_blocks(X, self.mask, self.names, self._modalities)
-        if not isinstance(X, pd.DataFrame):
-            X = np.asarray(X)
-        names = resolve_layout(X, self._modalities).names
-        self._check_names(names, names)
-        return hide_blocks(X, self.mask, self.names, self._modalities)
-
-    def _check_names(self, have: list[str], shown: list[str]) -> None:
-        """Refuse data without the modalities of the simulation."""
-        if not set(self.names) <= set(have):
+            names = X.names
+        else:
+            table = X if isinstance(X, pd.DataFrame) else np.asarray(X)
+            names = resolve_layout(table, self._modalities).names
+        if not set(self.names) <= set(names):
             raise ValueError(
-                f"Got X with the modalities {shown}, expected {self.names} as in the "
+                f"Got X with the modalities {names}, expected {self.names} as in the "
                 "simulation."
             )
+        return hide_blocks(X, self.mask, self.names, self._modalities)

@@ -8,6 +8,7 @@ natural parameters are the intercepts, so rates are gradients of a convex functi
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -18,7 +19,7 @@ from scipy.special import expit, log_expit, logit
 RATE_TOLERANCE = 1e-6
 
 
-def solve_intercept(scores: np.ndarray, rate: float) -> float:
+def _solve_intercept(scores: np.ndarray, rate: float) -> float:
     """Find ``a`` with ``mean(expit(a + scores)) == rate``."""
     # At the ends every single term is below, or above, the rate.
     low = logit(rate) - scores.max() - 1.0
@@ -28,25 +29,64 @@ def solve_intercept(scores: np.ndarray, rate: float) -> float:
     )
 
 
-def bounded_logit(eta: np.ndarray) -> np.ndarray:
+def _bounded(eta: np.ndarray) -> np.ndarray:
     """Keep ``1 - expit`` above the smallest float, where quotients of it are taken."""
     return np.clip(eta, -700.0, 700.0)
 
 
-def hidden_probability(
-    log_hide: np.ndarray, constrained: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Marginal probability that each block is hidden."""
-    log_all = log_hide.sum(axis=1)
-    hidden = np.exp(log_hide)
-    rows = np.flatnonzero(constrained)
-    if len(rows):
+@dataclass(frozen=True)
+class HidingModel:
+    """Independent draws of hidden blocks, conditioned in the rows ``constrained``.
+
+    There at least one block is kept. ``log_hide`` (n, n_modalities) has the logarithms
+    of the probabilities of hiding before that condition, of which ``intercept``
+    (n_modalities,) are parameters.
+    """
+
+    intercept: np.ndarray
+    log_hide: np.ndarray
+    constrained: np.ndarray
+
+    @property
+    def log_all(self) -> np.ndarray:
+        """Log probability of hiding all of a constrained row, before the condition."""
+        return self.log_hide.sum(axis=1)[self.constrained]
+
+    def hidden_probability(self) -> np.ndarray:
+        """Marginal probability that each block is hidden."""
+        hidden = np.exp(self.log_hide)
         # P(hidden | not all) = p (1 - prod of the others) / (1 - prod of all). The
         # difference of logs keeps its digits where every p is next to 1.
-        part = log_hide[rows]
-        others = log_all[rows, None] - part
-        hidden[rows] *= np.expm1(others) / np.expm1(log_all[rows])[:, None]
-    return hidden, log_all
+        log_all = self.log_all[:, None]
+        others = log_all - self.log_hide[self.constrained]
+        hidden[self.constrained] *= np.expm1(others) / np.expm1(log_all)
+        return hidden
+
+    def kept_probability(self, index: list[int]) -> np.ndarray:
+        """Probability that a row keeps all blocks of some modalities."""
+        out = np.prod(-np.expm1(self.log_hide[:, index]), axis=1)
+        # A kept block makes the condition true by itself.
+        out[self.constrained] /= -np.expm1(self.log_all)
+        return out
+
+    def draw(self, uniform: np.ndarray) -> np.ndarray:
+        """Draw hidden blocks exactly, one modality after the other."""
+        out = np.empty(self.log_hide.shape, dtype=bool)
+        # Log probability that this and all later modalities are hidden; of none, 0.
+        tail = np.cumsum(self.log_hide[:, ::-1], axis=1)[:, ::-1]
+        tail = np.column_stack([tail, np.zeros(len(tail))])
+        open_rows = self.constrained.copy()
+        for m in range(len(self.intercept)):
+            p = np.exp(self.log_hide[:, m])
+            # No block kept so far: condition on this or a later one being kept.
+            now, later = tail[open_rows, m], tail[open_rows, m + 1]
+            with np.errstate(invalid="ignore", divide="ignore"):
+                # 0 / 0 only where this and all later ones cannot be kept, which an
+                # open row never reaches.
+                p[open_rows] *= np.expm1(later) / np.expm1(now)
+            out[:, m] = uniform[:, m] < p
+            open_rows &= out[:, m]
+        return out
 
 
 def check_feasible(rates: np.ndarray, present: np.ndarray, names: list[str]) -> None:
@@ -79,17 +119,40 @@ def check_feasible(rates: np.ndarray, present: np.ndarray, names: list[str]) -> 
                 )
 
 
-def solve_conditioned(
+def solve_model(
+    offsets: np.ndarray, present: np.ndarray, rates: np.ndarray, keep_one: bool
+) -> HidingModel:
+    """Find the model of given rates, and of scores in units of log odds."""
+    intercept = np.where(rates >= 1.0, np.inf, -np.inf)
+    solve = np.flatnonzero((rates > 0) & (rates < 1) & present.any(axis=0))
+    can_hide = present[:, solve]
+    constrained = np.zeros(present.shape[0], dtype=bool)
+    if keep_one:
+        # A block that is never hidden keeps its row from being empty.
+        safe = np.any(present[:, rates <= 0], axis=1)
+        constrained = np.any(can_hide, axis=1) & ~safe
+    if len(solve) and constrained.any():
+        intercept[solve] = _solve_conditioned(
+            offsets[:, solve], can_hide, constrained, rates[solve]
+        )
+    else:
+        for m in solve:
+            intercept[m] = _solve_intercept(offsets[present[:, m], m], rates[m])
+    log_hide = np.zeros(present.shape)
+    log_hide[:, rates <= 0] = -np.inf
+    log_hide[:, solve] = log_expit(_bounded(intercept[solve] + offsets[:, solve]))
+    # What is missing already cannot be kept.
+    log_hide[~present] = 0.0
+    return HidingModel(intercept, log_hide, constrained)
+
+
+def _solve_conditioned(
     scores: np.ndarray, can_hide: np.ndarray, constrained: np.ndarray, rates: np.ndarray
 ) -> np.ndarray:
     """Intercepts whose rates hold after conditioning on one kept block per row."""
     n_have = can_hide.sum(axis=0)
-    start = np.array(
-        [
-            solve_intercept(scores[can_hide[:, m], m], rates[m])
-            for m in range(len(rates))
-        ]
-    )
+    columns = zip(scores.T, can_hide.T, rates)
+    a = np.array([_solve_intercept(s[mine], rate) for s, mine, rate in columns])
 
     def potential(a: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         """Convex function whose gradient is the error in the number of hidden blocks.
@@ -97,29 +160,26 @@ def solve_conditioned(
         Everything is divided by the number of rows that have the block, which makes
         the gradient the error of the rate and the steps independent of n.
         """
-        eta = bounded_logit(a + scores)
+        eta = _bounded(a + scores)
         log_hide = np.where(can_hide, log_expit(eta), 0.0)
-        hidden, log_all = hidden_probability(log_hide, constrained)
-        hidden = np.where(can_hide, hidden, 0.0)
+        model = HidingModel(a, log_hide, constrained)
+        hidden = np.where(can_hide, model.hidden_probability(), 0.0)
         value = np.where(can_hide, -log_expit(-eta), 0.0).sum()
-        value += np.log(-np.expm1(log_all[constrained])).sum()
+        value += np.log(-np.expm1(model.log_all)).sum()
         value -= (rates * n_have) @ a
         gradient = hidden.sum(axis=0) - rates * n_have
         # Second moments: P(j and k hidden | not all) = p_j p_k (1 - rest) / (1 - all).
         second = np.einsum("ij,ik->jk", hidden[~constrained], hidden[~constrained])
-        part = log_hide[constrained]
-        if len(part):
-            pair = part[:, :, None] + part[:, None, :]
-            total = log_all[constrained][:, None, None]
-            both = np.exp(pair) * np.expm1(total - pair) / np.expm1(total)
-            inside = can_hide[constrained]
-            both *= inside[:, :, None] & inside[:, None, :]
-            second = second + both.sum(axis=0)
+        part, total = log_hide[constrained], model.log_all[:, None, None]
+        pair = part[:, :, None] + part[:, None, :]
+        both = np.exp(pair) * np.expm1(total - pair) / np.expm1(total)
+        inside = can_hide[constrained]
+        both *= inside[:, :, None] & inside[:, None, :]
+        second += both.sum(axis=0)
         np.fill_diagonal(second, hidden.sum(axis=0))
         hessian = second - hidden.T @ hidden
         return float(value) / len(scores), gradient / n_have, hessian / len(scores)
 
-    a = start
     value, error, hessian = potential(a)
     damping = 1e-6
     for _ in range(500):
@@ -143,26 +203,3 @@ def solve_conditioned(
             f"expected less than {RATE_TOLERANCE:g}; try a smaller strength."
         )
     return a
-
-
-def draw_hidden(
-    log_hide: np.ndarray, constrained: np.ndarray, uniform: np.ndarray
-) -> np.ndarray:
-    """Draw hidden blocks exactly, one modality after the other."""
-    out = np.empty(log_hide.shape, dtype=bool)
-    # Log probability that this and all later modalities are hidden.
-    tail = np.cumsum(log_hide[:, ::-1], axis=1)[:, ::-1]
-    open_rows = constrained.copy()
-    for m in range(log_hide.shape[1]):
-        p = np.exp(log_hide[:, m])
-        rows = np.flatnonzero(open_rows)
-        if len(rows):
-            # No block kept so far: condition on this or a later one being kept.
-            later = tail[rows, m + 1] if m + 1 < tail.shape[1] else np.zeros(len(rows))
-            with np.errstate(invalid="ignore", divide="ignore"):
-                # 0 / 0 only where this and all later ones cannot be kept, which an
-                # open row never reaches.
-                p[rows] *= np.expm1(later) / np.expm1(tail[rows, m])
-        out[:, m] = uniform[:, m] < p
-        open_rows &= out[:, m]
-    return out
