@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from ._broja import table_information
-from ._sources import Source
+from ._sources import Pair, Source
 from .solver import union_information
 
 # Gap (nats) at which the minimum is good enough for a correction of its bias.
@@ -87,25 +88,19 @@ class Evaluation:
         return np.concatenate([d.raw for d in self.decompositions])
 
 
-def decompose(first: np.ndarray, second: np.ndarray, joint: float) -> Decomposition:
-    """Decompose tables (K, n1), (K, n2) of class and state, given the joint one."""
+def decompose(
+    pair: Pair, tables: Mapping[Source, np.ndarray], joint: float
+) -> Decomposition:
+    """Decompose a pair, given tables (K, n) of class and state of its sources."""
+    if not pair[1]:
+        return decompose_single(joint)
+    first, second = (tables[source] for source in pair)
     least = union_information(first, second)
     one, two = table_information(first), table_information(second)
-    # The same interval as in broja: rounding may not make a part negative.
-    union = max(min(least.value, one + two), one, two)
-    raw = Terms(
-        unique_first=max(union - two, 0.0),
-        unique_second=max(union - one, 0.0),
-        redundant=max(one + two - union, 0.0),
-        synergistic=joint - union,
-        first=one,
-        second=two,
-        joint=joint,
-    )
-    raised = max(joint, union)
+    union = clip_union(least.value, one, two)
     return Decomposition(
-        raw=raw,
-        value=raw._replace(synergistic=raised - union, joint=raised),
+        raw=Terms.split(one, two, union, joint),
+        value=Terms.split(one, two, union, max(joint, union)),
         duality_gap=least.duality_gap,
         marginal_violation=least.marginal_violation,
     )
@@ -119,11 +114,15 @@ def decompose_single(information: float) -> Decomposition:
     return Decomposition(raw, value, 0.0, 0.0)
 
 
+def clip_union(union: float, first: float, second: float) -> float:
+    """The same interval as in broja: rounding may not make a part negative."""
+    return max(min(union, first + second), first, second)
+
+
 def rough_union(first: np.ndarray, second: np.ndarray) -> float:
     """Union information of two tables to about 1e-10 bit."""
     found = union_information(first, second, goal=ROUGH_GOAL).value
-    one, two = table_information(first), table_information(second)
-    return max(min(found, one + two), one, two)
+    return clip_union(found, table_information(first), table_information(second))
 
 
 def correct(raw: Terms, bias: Bias) -> Terms:

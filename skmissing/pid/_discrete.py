@@ -8,7 +8,7 @@ import pandas as pd
 from .._estimation._rows import LabelledRows
 from ..modalities._multimodal_data import MultimodalData
 from ._broja import table_information
-from ._decomposition import Evaluation, count_table, decompose, decompose_single
+from ._decomposition import Evaluation, count_table, decompose
 from ._sources import Pair, Source, union
 
 # Effective rows per degree of freedom of the joint table above which "auto" counts
@@ -33,10 +33,14 @@ def state_codes(blocks: list[np.ndarray]) -> np.ndarray:
     return codes
 
 
+def source_blocks(data: MultimodalData, source: Source) -> list[np.ndarray]:
+    """Blocks of a source that may consist of several modalities."""
+    return [np.asarray(data.blocks[name]) for name in source]
+
+
 def source_states(data: MultimodalData, source: Source) -> np.ndarray:
-    """States of a source that may consist of several modalities."""
-    blocks = data.blocks
-    return state_codes([np.asarray(blocks[name]) for name in source])
+    """State of each row of a source."""
+    return state_codes(source_blocks(data, source))
 
 
 def choose_method(method: str, rows: LabelledRows, joint: Source) -> str:
@@ -69,21 +73,15 @@ class DiscreteTables:
 
     def evaluate(self, codes: np.ndarray, weight: np.ndarray) -> Evaluation:
         """Decompose every pair; rows that are not drawn have weight 0."""
-        out = []
+        tables = {
+            source: count_table(codes, states, weight, self.n_classes)
+            for source, states in self.states.items()
+        }
+        found = []
         for pair in self.pairs:
-            first, second = pair
-            joint = table_information(self._table(union(pair), codes, weight))
-            if not second:
-                out.append(decompose_single(joint))
-                continue
-            one = self._table(first, codes, weight)
-            out.append(decompose(one, self._table(second, codes, weight), joint))
-        return Evaluation(out, {}, self.n_states, self.states)
-
-    def _table(
-        self, source: Source, codes: np.ndarray, weight: np.ndarray
-    ) -> np.ndarray:
-        return count_table(codes, self.states[source], weight, self.n_classes)
+            joint = table_information(tables[union(pair)])
+            found.append(decompose(pair, tables, joint))
+        return Evaluation(found, {}, self.n_states, self.states)
 
 
 class StatePosterior:
@@ -91,10 +89,10 @@ class StatePosterior:
 
     def __init__(self, rows: LabelledRows, source: Source) -> None:
         self.source = source
-        blocks, weight, prior = rows.data.blocks, rows.weight, rows.prior
+        weight, prior = rows.weight, rows.prior
         states = source_states(rows.data, source)
         _, first = np.unique(states, return_index=True)
-        self._examples = [np.asarray(blocks[name])[first] for name in source]
+        self._examples = [block[first] for block in source_blocks(rows.data, source)]
         table = count_table(rows.y, states, weight, len(prior)).T
         # Counts in effective rows. Each state starts from the prior, which counts as
         # one row: otherwise a class that a state has not shown would be impossible.
@@ -106,23 +104,16 @@ class StatePosterior:
     def __call__(self, data: MultimodalData) -> np.ndarray:
         """Logarithm of posterior over prior, 0 for states never seen."""
         known = len(self._log_ratio)
-        blocks = data.blocks
         joined = state_codes(
             [
-                _stack(example, np.asarray(blocks[name]))
-                for example, name in zip(self._examples, self.source)
+                np.concatenate([example, block.reshape(len(block), *example.shape[1:])])
+                for example, block in zip(
+                    self._examples, source_blocks(data, self.source)
+                )
             ]
-        )
+        )[known:]
         # The examples come first, and they all differ, so they are numbered 0, 1, ...
+        seen = joined < known
         out = np.zeros((len(data), self._log_ratio.shape[1]))
-        seen = joined[known:] < known
-        out[seen] = self._log_ratio[joined[known:][seen]]
+        out[seen] = self._log_ratio[joined[seen]]
         return out
-
-
-def _stack(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    if first.dtype.kind != second.dtype.kind and "O" in first.dtype.kind + (
-        second.dtype.kind
-    ):
-        first, second = first.astype(object), second.astype(object)
-    return np.concatenate([first, second.reshape(len(second), *first.shape[1:])])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -21,7 +22,7 @@ from ..ipw._propensity import PropensityWeighter
 from ..modalities._validation import check_multimodal
 from ._discrete import DiscreteTables, StatePosterior, choose_method
 from ._posterior import PosteriorTables, calibrate, tilt
-from ._posterior_models import SourceModel, TiltedSource
+from ._posterior_models import SourceModel
 from ._resampling import Repeats, Tables, bootstrap, permute, plug_in_bias
 from ._results import Distributions, MethodFit, PIDResults
 from ._sources import (
@@ -447,5 +448,5 @@ def fit_posterior(
         tables=tables,
         found=found,
         folds=folds.fold,
-        log_ratio=TiltedSource(joint_model, float(exponent.mean())),
+        log_ratio=replace(joint_model, exponent=float(exponent.mean())),
     )

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import log_softmax
 from sklearn.cluster import KMeans
 
-from ._decomposition import Evaluation, count_table, decompose, decompose_single
+from ._decomposition import Evaluation, count_table, decompose
 from ._sources import Pair, Source, union
 
 # Temperatures: the exponent of posterior over prior. 0 leaves the prior. A step of a
@@ -18,41 +18,72 @@ EXPONENTS = np.concatenate([[0.0], np.geomspace(0.05, 4.0, 33)])
 MAX_BINS = 40
 
 
+class Calibrated(NamedTuple):
+    """Posteriors of every source, and the weights that they are calibrated for.
+
+    Logarithms (n, K) are ``-inf`` for classes without weight. ``weight`` and ``prior``
+    sum to 1, ``nats`` are informations about held-out rows.
+    """
+
+    log_posterior: dict[Source, np.ndarray]
+    nats: dict[Source, float]
+    weight: np.ndarray
+    prior: np.ndarray
+
+    @property
+    def bits(self) -> dict[Source, float]:
+        """Held-out information in bits."""
+        return {s: float(nats / np.log(2.0)) for s, nats in self.nats.items()}
+
+
 @dataclass(eq=False, repr=False)
-class PosteriorTables:
-    """Calibrates, quantises and decomposes held-out posteriors."""
+class HeldOutTables:
+    """Logarithm of posterior over prior (n, K) of every source, by models of folds."""
 
     log_ratio: dict[Source, np.ndarray]
     folds: np.ndarray
     pairs: list[Pair]
-    n_bins: int | str
 
-    def __post_init__(self) -> None:
-        self.n_classes = next(iter(self.log_ratio.values())).shape[1]
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return next(iter(self.log_ratio.values())).shape[1]
+
+    def calibrate(self, codes: np.ndarray, weight: np.ndarray) -> Calibrated:
+        """Posteriors of all rows; those that are not drawn have weight 0."""
+        weight = weight / weight.sum()
+        prior = np.bincount(codes, weight, minlength=self.n_classes)
+        with np.errstate(divide="ignore"):
+            log_prior = np.log(prior)
+        drawn = np.flatnonzero(weight > 0)
+        found = Calibrated({}, {}, weight, prior)
+        for source, ratio in self.log_ratio.items():
+            exponent = calibrate(ratio, self.folds, codes, weight, log_prior)
+            posterior = tilt(ratio, exponent[self.folds, None], log_prior)
+            gain = posterior[drawn, codes[drawn]] - log_prior[codes[drawn]]
+            found.log_posterior[source] = posterior
+            found.nats[source] = float(weight[drawn] @ gain)
+        return found
+
+
+@dataclass(eq=False, repr=False)
+class PosteriorTables(HeldOutTables):
+    """Calibrates, quantises and decomposes held-out posteriors."""
+
+    n_bins: int | str
 
     def evaluate(self, codes: np.ndarray, weight: np.ndarray) -> Evaluation:
         """Decompose every pair; rows that are not drawn have weight 0."""
-        weight = weight / weight.sum()
-        prior = np.bincount(codes, weight, minlength=self.n_classes)
-        held_out, states, tables = {}, {}, {}
-        quantised = {s for pair in self.pairs if pair[1] for s in pair}
-        for source, ratio in self.log_ratio.items():
-            found = calibrated_posterior(ratio, self.folds, codes, weight, prior)
-            held_out[source] = found.bits
-            if source in quantised:
-                n_bins = self._count_bins(found.nats, weight)
-                states[source] = quantise(found.log_posterior, weight, n_bins)
-                tables[source] = count_table(
-                    codes, states[source], weight, self.n_classes
-                )
-        out = []
-        for pair in self.pairs:
-            first, second = pair
-            joint = held_out[union(pair)]
-            if second:
-                out.append(decompose(tables[first], tables[second], joint))
-            else:
-                out.append(decompose_single(joint))
+        found = self.calibrate(codes, weight)
+        states, tables = {}, {}
+        for source in dict.fromkeys(s for pair in self.pairs if pair[1] for s in pair):
+            n_bins = self._count_bins(found.nats[source], found.weight)
+            states[source] = quantise(found.log_posterior[source], found.weight, n_bins)
+            tables[source] = count_table(
+                codes, states[source], found.weight, self.n_classes
+            )
+        held_out = found.bits
+        out = [decompose(pair, tables, held_out[union(pair)]) for pair in self.pairs]
         n_states = {s: int(v.max()) + 1 for s, v in states.items()}
         return Evaluation(out, held_out, n_states, states)
 
@@ -70,38 +101,6 @@ class PosteriorTables:
         n = 1.0 / float(weight @ weight)
         size = 2.0 * np.cbrt(n * max(nats, 0.0) / (self.n_classes - 1))
         return int(np.clip(np.ceil(size), 2, MAX_BINS))
-
-
-class CalibratedPosterior(NamedTuple):
-    """Logarithms (n, K), ``-inf`` for classes without weight, and held-out nats."""
-
-    log_posterior: np.ndarray
-    nats: float
-
-    @property
-    def bits(self) -> float:
-        """Held-out information in bits."""
-        return float(self.nats / np.log(2.0))
-
-
-def calibrated_posterior(
-    ratio: np.ndarray,
-    folds: np.ndarray,
-    codes: np.ndarray,
-    weight: np.ndarray,
-    prior: np.ndarray,
-) -> CalibratedPosterior:
-    """Calibrate the logarithm of posterior over prior (n, K) of held-out rows.
-
-    Weights and prior sum to 1.
-    """
-    with np.errstate(divide="ignore"):
-        log_prior = np.log(prior)
-    exponent = calibrate(ratio, folds, codes, weight, log_prior)
-    posterior = tilt(ratio, exponent[folds, None], log_prior)
-    drawn = np.flatnonzero(weight > 0)
-    gain = posterior[drawn, codes[drawn]] - log_prior[codes[drawn]]
-    return CalibratedPosterior(posterior, float(weight[drawn] @ gain))
 
 
 def tilt(
@@ -139,9 +138,8 @@ def calibrate(
 def quantise(log_posterior: np.ndarray, weight: np.ndarray, n_bins: int) -> np.ndarray:
     """States of about equal weight (two classes) or clusters, from 0 without gaps."""
     if log_posterior.shape[1] == 2:
-        states = _equal_weight(
-            log_posterior[:, 1] - log_posterior[:, 0], weight, n_bins
-        )
+        odds = log_posterior[:, 1] - log_posterior[:, 0]
+        states = _equal_weight(odds, weight, n_bins)
     else:
         states = _clusters(np.exp(0.5 * log_posterior), weight, n_bins)
     return np.unique(states, return_inverse=True)[1]

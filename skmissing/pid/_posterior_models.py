@@ -98,7 +98,8 @@ class FittedSource:
     """A fitted posterior model, as the logarithm of posterior over prior.
 
     ``model`` is None where the training rows have one class only, ``flat`` for models
-    that take blocks. ``prior`` and ``n_rows`` are those of the training rows.
+    that take blocks. ``prior`` and ``n_rows`` are those of the training rows. The ratio
+    is raised to the power ``exponent``.
     """
 
     source: Source
@@ -106,17 +107,15 @@ class FittedSource:
     flat: FlatTable | None
     prior: np.ndarray
     n_rows: int
+    exponent: float = 1.0
 
     def __call__(self, data: MultimodalData) -> np.ndarray:
         """Logarithm of posterior over prior, 0 for classes without training rows."""
         out = np.zeros((len(data), len(self.prior)))
         if self.model is None or not len(data):
             return out
-        X: Any = (
-            data.select(list(self.source))
-            if self.flat is None
-            else self.flat.transform(data)
-        )
+        flat = self.flat
+        X: Any = data.select([*self.source]) if flat is None else flat.transform(data)
         if isinstance(self.model, RidgeLogistic):
             log_proba = self.model.predict_log_proba(X)
         else:
@@ -130,17 +129,5 @@ class FittedSource:
             # which would cost infinitely much where it is wrong.
             log_proba = np.log(np.maximum(proba, 1.0 / (self.n_rows + 1.0)))
         at = np.asarray(self.model.classes_, dtype=np.intp)
-        out[:, at] = log_proba - np.log(self.prior[at])
+        out[:, at] = self.exponent * (log_proba - np.log(self.prior[at]))
         return out
-
-
-@dataclass(frozen=True)
-class TiltedSource:
-    """A fitted posterior model whose posterior over prior is raised to a power."""
-
-    model: FittedSource
-    exponent: float
-
-    def __call__(self, data: MultimodalData) -> np.ndarray:
-        """Logarithm of posterior over prior, shape (n, n_classes)."""
-        return self.exponent * self.model(data)

@@ -35,15 +35,15 @@ class Repeats(NamedTuple):
     n_jobs: int | None
     verbose: int
 
-    def run(self, function: Callable, draws: Iterator, label: str) -> np.ndarray:
-        """Stack what the function returns for each draw.
+    def run(self, terms: RawTerms, draws: Iterator, label: str) -> np.ndarray:
+        """Stack the terms of all draws of labels and weights.
 
         The draws are made here, one after the other, whatever ``n_jobs`` is.
         """
         from tqdm.auto import tqdm
 
         results = Parallel(n_jobs=self.n_jobs, return_as="generator")(
-            delayed(function)(draw) for draw in draws
+            delayed(terms)(*draw) for draw in draws
         )
         bar = tqdm(
             results, total=self.n, desc=label, disable=not self.verbose, leave=False
@@ -52,35 +52,23 @@ class Repeats(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ShuffledLabels:
-    """Raw terms for other labels of the same rows."""
+class RawTerms:
+    """Raw terms for labels of the rows ``index``, and for weights of all rows.
+
+    Weights are multiplied by those of propensities that are fitted anew.
+    """
 
     tables: Tables
-    weight: np.ndarray
-
-    def __call__(self, codes: np.ndarray) -> np.ndarray:
-        # The result must not depend on the number of threads of a process.
-        with single_thread(user_api=None):
-            return self.tables.evaluate(codes, self.weight).raw
-
-
-@dataclass(frozen=True)
-class Resample:
-    """Raw terms for other weights of all rows, with the propensities fitted anew."""
-
-    tables: Tables
-    codes: np.ndarray
-    index: np.ndarray
+    index: np.ndarray | slice
     frozen: FrozenPropensity | None
 
-    def __call__(self, base: np.ndarray) -> np.ndarray:
+    def __call__(self, codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        # The result must not depend on the number of threads of a process.
         with single_thread(user_api=None):
-            if self.frozen is None:
-                weight = base
-            else:
-                weight = np.zeros(len(base))
+            if self.frozen is not None:
+                base, weight = weight, np.zeros(len(weight))
                 weight[self.frozen.rows] = self.frozen.weights(base, refit=True)
-            return self.tables.evaluate(self.codes, weight[self.index]).raw
+            return self.tables.evaluate(codes, weight[self.index]).raw
 
 
 def permute(
@@ -97,14 +85,14 @@ def permute(
     strata = np.zeros(len(rows), dtype=np.intp) if folds is None else folds
     members = [np.flatnonzero(strata == k) for k in np.unique(strata)]
 
-    def draws() -> Iterator[np.ndarray]:
+    def draws() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for _ in range(repeats.n):
             codes = rows.y.copy()
             for inside in members:
                 codes[inside] = codes[rng.permutation(inside)]
-            yield codes
+            yield codes, rows.weight
 
-    return repeats.run(ShuffledLabels(tables, rows.weight), draws(), "shuffles")
+    return repeats.run(RawTerms(tables, slice(None), None), draws(), "shuffles")
 
 
 def bootstrap(
@@ -120,17 +108,16 @@ def bootstrap(
     """
     weight, groups = cases.all_rows.weight, cases.all_rows.groups
 
-    def draws() -> Iterator[np.ndarray]:
+    def draws() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         made = 0
         while made < repeats.n:
             base = weight * draw_counts(len(weight), groups, rng)
             # Without a complete row there is nothing to estimate from.
             if (base[cases.index] > 0).any():
                 made += 1
-                yield base
+                yield cases.rows.y, base
 
-    evaluate = Resample(tables, cases.rows.y, cases.index, frozen)
-    return repeats.run(evaluate, draws(), "resamples")
+    return repeats.run(RawTerms(tables, cases.index, frozen), draws(), "resamples")
 
 
 def p_values(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
@@ -171,8 +158,9 @@ def plug_in_bias(
         return first_order_bias(table(source, rows.weight), ess)
 
     def unions(weight: np.ndarray) -> np.ndarray:
-        found = [rough_union(table(a, weight), table(b, weight)) for a, b in pairs]
-        return np.array(found)
+        return np.array(
+            [rough_union(table(a, weight), table(b, weight)) for a, b in pairs]
+        )
 
     if not pairs[0][1]:
         # All terms of a single source are its information.
@@ -200,9 +188,8 @@ def half_sample_growth(
     small tables, but less for tables with empty cells, which they cannot fill. NaN for
     fewer than two rows or groups.
     """
-    units = np.arange(len(rows))
-    if rows.groups is not None:
-        units = np.unique(rows.groups, return_inverse=True)[1]
+    units = np.arange(len(rows)) if rows.groups is None else rows.groups
+    units = np.unique(units, return_inverse=True)[1]
     n_units = int(units.max()) + 1
     if n_units < 2:
         return np.full(len(whole), np.nan)
@@ -212,6 +199,5 @@ def half_sample_growth(
     rng = np.random.RandomState(0)
     for _ in range(N_HALVINGS):
         inside = rng.permutation(n_units)[units] < n_units // 2
-        for half in (inside, ~inside):
-            halves.append(unions(rows.weight * half))
+        halves += [unions(rows.weight * half) for half in (inside, ~inside)]
     return np.mean(halves, axis=0) - whole

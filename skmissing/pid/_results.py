@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -37,8 +37,7 @@ class MethodFit:
     log_ratio: Callable[[Any], np.ndarray]
 
 
-@dataclass(frozen=True)
-class Distributions:
+class Distributions(NamedTuple):
     """Raw terms of shuffles and of resamples, shape (n, 7 n_pairs); None for none."""
 
     null: np.ndarray | None
@@ -78,11 +77,8 @@ class PIDResults:
         kept = frame["source"].to_numpy() != ""
         self._frame = frame[kept].reset_index(drop=True)
         self._frame.attrs["unit"] = self.unit
-        self.null_distribution_ = (
-            None if repeats.null is None else scale * repeats.null[:, kept]
-        )
-        self.bootstrap_distribution_ = (
-            None if repeats.drawn is None else scale * repeats.drawn[:, kept]
+        self.null_distribution_, self.bootstrap_distribution_ = (
+            None if values is None else scale * values[:, kept] for values in repeats
         )
         self._name_parts([Terms(*(scale * np.array(d.value))) for d in decompositions])
         names = {source_name(s): s for s in self.sources_}

@@ -18,21 +18,13 @@ Pair = tuple[Source, Source]
 
 def resolve_sources(sources, names: Sequence[str]) -> list[Source]:
     """Check the parameter ``sources``."""
-    found: list[Source]
-    if sources is None:
-        found = [(name,) for name in names]
-    else:
-        given = [sources] if isinstance(sources, str) else list(sources)
-        if not all(isinstance(s, str | list | tuple) for s in given):
-            given = []
-        found = [(s,) if isinstance(s, str) else tuple(s) for s in given]
+    given = names if sources is None else sources
+    given = [given] if isinstance(given, str) else list(given)
+    typed = all(isinstance(s, str | list | tuple) for s in given)
+    found = [(s,) if isinstance(s, str) else tuple(s) for s in given] if typed else []
     flat = [name for source in found for name in source]
-    if (
-        not found
-        or not all(found)
-        or len(set(flat)) != len(flat)
-        or not set(flat) <= set(names)
-    ):
+    distinct = len(set(flat)) == len(flat)
+    if not found or not all(found) or not distinct or not set(flat) <= set(names):
         raise ValueError(
             f"Got sources={sources!r}, expected names of the modalities {list(names)}, "
             "or lists of them, each name at most once."
@@ -63,11 +55,10 @@ def make_pairs(sources: list[Source]) -> list[Pair]:
 
     Up to two sources make one pair; more of them one each, against all others.
     """
-    if len(sources) <= 2:
-        return [(sources[0], sources[1] if len(sources) == 2 else ())]
+    ones = sources if len(sources) > 2 else sources[:1]
     return [
         (s, tuple(name for other in sources if other != s for name in other))
-        for s in sources
+        for s in ones
     ]
 
 

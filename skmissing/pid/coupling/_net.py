@@ -79,16 +79,13 @@ def train_coupling(problems: list[Problem], seed: int) -> PairNet:
     train = problems[n_held_out:][:N_TRAIN]
     inputs = tuple(side.inputs.shape[1] for side in problems[0])
     n_classes, _ = problems[0][0].table.shape
-    best: _Trained | None = None
+    runs = []
     with torch_threads(1), single_thread():
         for restart in range(N_RESTARTS):
             with seeded_torch(seed + restart, torch.device("cpu")):
                 net = PairNet(inputs, n_classes).double()
-            trained = _train(net, train, held_out)
-            if best is None or trained.objective < best.objective:
-                best = trained
-    assert best is not None
-    return best.net.eval()
+            runs.append(_train(net, train, held_out))
+    return min(runs, key=lambda run: run.objective).net.eval()
 
 
 class _Trained(NamedTuple):
@@ -115,23 +112,16 @@ def _train(net: PairNet, train: list[Problem], held_out: list[Problem]) -> _Trai
         optimizer.step()
         schedule.step()
         if (step + 1) % CHECK_EVERY == 0:
-            value = float(
-                np.mean(
-                    [
-                        objective(_scale(kernel_of(net, pair), pair, None).coupling)
-                        for pair in held_out
-                    ]
-                )
-            )
+            scaled_pairs = [_scale(kernel_of(net, pair), pair) for pair in held_out]
+            value = float(np.mean([objective(s.coupling) for s in scaled_pairs]))
             if value < best:
                 best, kept = value, copy.deepcopy(net.state_dict())
     net.load_state_dict(kept)
     return _Trained(best, net)
 
 
-def _scale(kernel: np.ndarray, problem: Problem, g: np.ndarray | None) -> Scaled:
-    first, second = problem
+def _scale(kernel: np.ndarray, problem: Problem, g: np.ndarray | None = None) -> Scaled:
+    first, second = (side.table for side in problem)
     return sinkhorn(
-        kernel, first.table, second.table, g,
-        tol=TRAINING_TOLERANCE, max_rounds=TRAINING_ROUNDS,
-    )  # fmt: skip
+        kernel, first, second, g, tol=TRAINING_TOLERANCE, max_rounds=TRAINING_ROUNDS
+    )

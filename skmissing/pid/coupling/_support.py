@@ -67,11 +67,9 @@ def merge_rows(
     odds = np.zeros((len(posterior), log_posterior.shape[1]))
     odds[:, live] = np.round(posterior - posterior[:, :1], 10)
     n_odds = odds.shape[1] - 1
+    inputs = np.hstack([odds[:, 1:], features[drawn]])
     rows, first, number = np.unique(
-        np.hstack([odds[:, 1:], features[drawn]]),
-        axis=0,
-        return_index=True,
-        return_inverse=True,
+        inputs, axis=0, return_index=True, return_inverse=True
     )
     mass = np.bincount(number.ravel(), weight[drawn], minlength=len(rows))
     posterior = posterior[first]
@@ -163,11 +161,13 @@ def make_problems(
     """
     size = max(len(first.mass), len(second.mass))
     n_problems = 1 if size <= N_POINTS else -(-size // (2 * N_LAYERS))
-    sides = []
-    for points in (first, second):
-        side = []
-        for chosen, mass in deal(points.mass, n_problems, rng):
-            table = rake(points.log_posterior[chosen], mass, total)
-            side.append(Marginal(points.inputs[chosen], table))
-        sides.append(side)
-    return list(zip(*sides))
+
+    def side(points: Points) -> list[Marginal]:
+        return [
+            Marginal(
+                points.inputs[chosen], rake(points.log_posterior[chosen], mass, total)
+            )
+            for chosen, mass in deal(points.mass, n_problems, rng)
+        ]
+
+    return list(zip(side(first), side(second)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import InitVar, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,8 +10,14 @@ import numpy as np
 from ..._estimation._inner_estimators import FlatTable
 from ..._estimation._rows import LabelledRows
 from .._broja import table_information
-from .._decomposition import Decomposition, Evaluation, Terms, decompose_single
-from .._posterior import calibrated_posterior
+from .._decomposition import (
+    Decomposition,
+    Evaluation,
+    Terms,
+    clip_union,
+    decompose_single,
+)
+from .._posterior import HeldOutTables
 from .._sources import Pair, Source, union
 from ._sinkhorn import enclose, sinkhorn
 from ._support import Marginal, Points, make_problems, merge_rows
@@ -19,128 +26,102 @@ from ._support import Marginal, Points, make_problems, merge_rows
 TOLERANCE, MAX_ROUNDS = 1e-10, 1000
 
 
-class CouplingTables:
+@dataclass(eq=False, repr=False)
+class CouplingTables(HeldOutTables):
     """Calibrates held-out posteriors and couples the sources they belong to.
 
     The nets of each pair are trained on all rows, and kept for other evaluations.
     """
 
-    def __init__(
-        self,
-        log_ratio: dict[Source, np.ndarray],
-        folds: np.ndarray,
-        pairs: list[Pair],
-        rows: LabelledRows,
-        seed: int,
-    ) -> None:
+    rows: InitVar[LabelledRows]
+    seed: int
+
+    def __post_init__(self, rows: LabelledRows) -> None:
         # Torch takes a second to import, and only couplings need it.
         from ._net import train_coupling
 
-        self.log_ratio, self.folds, self.pairs = log_ratio, folds, pairs
-        self.seed = seed
-        self.n_classes = len(rows.classes)
         # In the order of names, so that a swap of the sources changes no draw.
         self._coupled: dict[Pair, Pair] = {
-            (a, b): (b, a) if b < a else (a, b) for a, b in pairs if b
+            (a, b): (b, a) if b < a else (a, b) for a, b in self.pairs if b
         }
         features = dict.fromkeys(s for pair in self._coupled for s in pair)
         self._features = {s: standardise(rows, s) for s in features}
-        posteriors = self._calibrate(rows.y, rows.weight)
+        sides = self._merge(rows.y, rows.weight)
         self._nets: dict[Pair, Any] = {
-            pair: train_coupling(self._problems(ordered, posteriors), seed)
-            for pair, ordered in self._coupled.items()
+            pair: train_coupling(self._problems(pair, sides), self.seed)
+            for pair in self._coupled
         }
 
     def evaluate(
         self, codes: np.ndarray, weight: np.ndarray, *, certify: bool = False
     ) -> Evaluation:
         """Decompose every pair; the gap is NaN unless ``certify``, which takes long."""
-        posteriors = self._calibrate(codes, weight)
+        sides = self._merge(codes, weight)
         out = []
         for pair in self.pairs:
-            joint = posteriors.held_out[union(pair)]
+            joint = sides.held_out[union(pair)]
             if pair in self._coupled:
-                found = self._couple(pair, posteriors, certify)
-                out.append(_decompose(found, joint))
+                out.append(self._couple(pair, sides, joint, certify))
             else:
                 out.append(decompose_single(joint))
-        n_states = {s: len(points.mass) for s, points in posteriors.points.items()}
-        return Evaluation(out, posteriors.held_out, n_states, {})
+        n_states = {s: len(points.mass) for s, points in sides.points.items()}
+        return Evaluation(out, sides.held_out, n_states, {})
 
-    def _calibrate(self, codes: np.ndarray, weight: np.ndarray) -> _Posteriors:
-        weight = weight / weight.sum()
-        total = np.bincount(codes, weight, minlength=self.n_classes)
+    def _merge(self, codes: np.ndarray, weight: np.ndarray) -> _Sides:
+        found = self.calibrate(codes, weight)
         # Classes that are missing from a resample have no coupling.
-        live = np.flatnonzero(total > 0)
-        held_out, points = {}, {}
-        for source, ratio in self.log_ratio.items():
-            found = calibrated_posterior(ratio, self.folds, codes, weight, total)
-            held_out[source] = found.bits
-            if source in self._features:
-                points[source] = merge_rows(
-                    self._features[source], found.log_posterior, weight, live
-                )
-        return _Posteriors(held_out, points, total[live], live)
+        live = np.flatnonzero(found.prior > 0)
+        points = {
+            source: merge_rows(
+                features, found.log_posterior[source], found.weight, live
+            )
+            for source, features in self._features.items()
+        }
+        return _Sides(found.bits, points, found.prior[live], live)
 
-    def _problems(
-        self, ordered: Pair, posteriors: _Posteriors
-    ) -> list[tuple[Marginal, Marginal]]:
-        first, second = (posteriors.points[source] for source in ordered)
+    def _problems(self, pair: Pair, sides: _Sides) -> list[tuple[Marginal, Marginal]]:
+        first, second = (sides.points[source] for source in self._coupled[pair])
         rng = np.random.RandomState(self.seed)
-        return make_problems(first, second, posteriors.total, rng)
+        return make_problems(first, second, sides.total, rng)
 
-    def _couple(self, pair: Pair, posteriors: _Posteriors, certify: bool) -> _Coupled:
+    def _couple(
+        self, pair: Pair, sides: _Sides, joint: float, certify: bool
+    ) -> Decomposition:
         """Means over all problems, which have equal mass, and the worst violation."""
         from ._net import kernel_of
 
-        total = posteriors.total
-        entropy = -float(total @ np.log(total))
-        found = []
-        for problem in self._problems(self._coupled[pair], posteriors):
+        entropy = -float(sides.total @ np.log(sides.total))
+        found, violation = [], 0.0
+        for problem in self._problems(pair, sides):
             a, b = (side.table for side in problem)
-            kernel = kernel_of(self._nets[pair], problem)[posteriors.live]
+            kernel = kernel_of(self._nets[pair], problem)[sides.live]
             scaled = sinkhorn(kernel, a, b, tol=TOLERANCE, max_rounds=MAX_ROUNDS)
             least = enclose(a, b, scaled.coupling, bound=certify)
+            violation = max(violation, least.violation)
             one, two = table_information(a), table_information(b)
             if self._coupled[pair] != pair:
                 one, two = two, one
-            union = (least.upper + entropy) / np.log(2.0)
+            joined = (least.upper + entropy) / np.log(2.0)
             gap = (least.upper - least.lower) / np.log(2.0)
-            found.append(_Coupled(one, two, union, gap, least.violation))
-        mean = _Coupled(*np.mean(found, axis=0))
-        return mean._replace(violation=max(c.violation for c in found))
+            found.append((one, two, joined, gap))
+        one, two, joined, gap = np.mean(found, axis=0)
+        # The coupling is feasible but not optimal, so redundancy may come out negative.
+        feasible = clip_union(joined, one, two)
+        return Decomposition(
+            raw=Terms.split(one, two, joined, joint),
+            value=Terms.split(one, two, feasible, max(joint, feasible)),
+            duality_gap=float(gap),
+            marginal_violation=violation,
+        )
 
 
-class _Posteriors(NamedTuple):
-    """Calibrated posteriors as points, class shares, and the classes with weight."""
+class _Sides(NamedTuple):
+    """Points of both sources, class shares, and the classes with weight."""
 
     held_out: dict[Source, float]
     points: dict[Source, Points]
     total: np.ndarray
     live: np.ndarray
-
-
-class _Coupled(NamedTuple):
-    """Informations of both sources, union information and gap, bits; violation."""
-
-    first: float
-    second: float
-    union: float
-    gap: float
-    violation: float
-
-
-def _decompose(found: _Coupled, joint: float) -> Decomposition:
-    one, two = found.first, found.second
-    # The coupling is feasible but not optimal, so redundancy may come out negative.
-    union = max(min(found.union, one + two), one, two)
-    value = Terms.split(one, two, union, max(joint, union))
-    return Decomposition(
-        raw=Terms.split(one, two, found.union, joint),
-        value=value,
-        duality_gap=float(found.gap),
-        marginal_violation=float(found.violation),
-    )
 
 
 def standardise(rows: LabelledRows, source: Source) -> np.ndarray:
