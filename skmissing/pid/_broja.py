@@ -182,14 +182,8 @@ def broja(P, *, tol: float = 1e-9, max_iter: int = 200) -> BrojaResult:
     (0.811278, True)
     """
     table = _read_table(P)
-    if not _is_number(tol, Real):
-        raise TypeError(f"Got tol={tol!r}, expected a positive number.")
-    if not 0 < tol < np.inf:
-        raise ValueError(f"Got tol={tol!r}, expected a positive number.")
-    if not _is_number(max_iter, Integral):
-        raise TypeError(f"Got max_iter={max_iter!r}, expected a positive integer.")
-    if max_iter < 1:
-        raise ValueError(f"Got max_iter={max_iter!r}, expected a positive integer.")
+    _check_positive("tol", tol, Real, "number")
+    _check_positive("max_iter", max_iter, Integral, "integer")
 
     K, n1, n2 = table.shape
     first, second = table.sum(axis=2), table.sum(axis=1)
@@ -248,8 +242,12 @@ def shannon_entropy(p: np.ndarray) -> float:
     return -math.fsum(x * math.log(x) for x in p.tolist() if x > 0)
 
 
-def _is_number(value, kind: type) -> bool:
-    return isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
+def _check_positive(name: str, value, kind: type, noun: str) -> None:
+    message = f"Got {name}={value!r}, expected a positive {noun}."
+    if not isinstance(value, kind) or isinstance(value, bool | np.bool_):
+        raise TypeError(message)
+    if not 0 < value < np.inf:
+        raise ValueError(message)
 
 
 def _read_table(P) -> np.ndarray:
@@ -257,14 +255,10 @@ def _read_table(P) -> np.ndarray:
     array = np.asarray(P)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"Got P of dtype {array.dtype}, expected real numbers.")
-    if array.ndim != 3:
+    if array.ndim != 3 or array.size == 0:
         raise ValueError(
-            f"Got P with shape {array.shape}, expected three axes, P[y, x1, x2]."
-        )
-    if array.size == 0:
-        raise ValueError(
-            f"Got P with shape {array.shape}, expected at least one state of each "
-            "variable."
+            f"Got P with shape {array.shape}, expected three axes, P[y, x1, x2], "
+            "and at least one state of each variable."
         )
     table = array.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):

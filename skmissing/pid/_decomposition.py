@@ -30,15 +30,8 @@ class Terms(NamedTuple):
     @classmethod
     def split(cls, first: float, second: float, union: float, joint: float) -> Terms:
         """Parts that follow from three informations and the union information."""
-        return cls(
-            unique_first=union - second,
-            unique_second=union - first,
-            redundant=first + second - union,
-            synergistic=joint - union,
-            first=first,
-            second=second,
-            joint=joint,
-        )
+        unique = union - second, union - first
+        return cls(*unique, first + second - union, joint - union, first, second, joint)
 
     @property
     def union(self) -> float:
@@ -51,8 +44,8 @@ class Bias(NamedTuple):
 
     first: float
     second: float
-    joint: float
     union: float
+    joint: float
 
 
 @dataclass(frozen=True)
@@ -98,12 +91,9 @@ def decompose(
     least = union_information(first, second)
     one, two = table_information(first), table_information(second)
     union = clip_union(least.value, one, two)
-    return Decomposition(
-        raw=Terms.split(one, two, union, joint),
-        value=Terms.split(one, two, union, max(joint, union)),
-        duality_gap=least.duality_gap,
-        marginal_violation=least.marginal_violation,
-    )
+    raw = Terms.split(one, two, union, joint)
+    value = Terms.split(one, two, union, max(joint, union))
+    return Decomposition(raw, value, least.duality_gap, least.marginal_violation)
 
 
 def decompose_single(information: float) -> Decomposition:
@@ -127,12 +117,8 @@ def rough_union(first: np.ndarray, second: np.ndarray) -> float:
 
 def correct(raw: Terms, bias: Bias) -> Terms:
     """Subtract the bias; the parts still add up to the informations."""
-    return Terms.split(
-        first=raw.first - bias.first,
-        second=raw.second - bias.second,
-        union=raw.union - bias.union,
-        joint=raw.joint - bias.joint,
-    )
+    plain = raw.first, raw.second, raw.union, raw.joint
+    return Terms.split(*(value - off for value, off in zip(plain, bias)))
 
 
 def share_joint(decompositions: list[Decomposition]) -> list[Decomposition]:

@@ -104,13 +104,9 @@ class StatePosterior:
     def __call__(self, data: MultimodalData) -> np.ndarray:
         """Logarithm of posterior over prior, 0 for states never seen."""
         known = len(self._log_ratio)
+        both = zip(self._examples, source_blocks(data, self.source))
         joined = state_codes(
-            [
-                np.concatenate([example, block.reshape(len(block), *example.shape[1:])])
-                for example, block in zip(
-                    self._examples, source_blocks(data, self.source)
-                )
-            ]
+            [np.concatenate([a, b.reshape(len(b), *a.shape[1:])]) for a, b in both]
         )[known:]
         # The examples come first, and they all differ, so they are numbered 0, 1, ...
         seen = joined < known

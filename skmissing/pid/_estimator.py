@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._estimation._folds import cross_fit_folds, observed_rows
 from .._estimation._partial_labels import known_labels, labels_of
-from .._estimation._rows import LabelledRows, check_weights
+from .._estimation._rows import check_weights
 from .._utils._parameters import stores_parameters
 from .._utils._random import draw_seed, local_random_state
 from .._utils._restore import restore_on_error
@@ -23,16 +23,9 @@ from ..modalities._validation import check_multimodal
 from ._discrete import DiscreteTables, StatePosterior, choose_method
 from ._posterior import PosteriorTables, calibrate, tilt
 from ._posterior_models import SourceModel
-from ._resampling import Repeats, Tables, bootstrap, permute, plug_in_bias
-from ._results import Distributions, MethodFit, PIDResults
-from ._sources import (
-    CompleteCases,
-    Pair,
-    find_complete_cases,
-    make_pairs,
-    resolve_sources,
-    union,
-)
+from ._resampling import MethodFit, Repeats, Tables, bootstrap, permute, plug_in_bias
+from ._results import PIDResults, Uncertainty
+from ._sources import CompleteCases, find_complete_cases, resolve_sources, union
 from .coupling import CouplingTables
 
 
@@ -319,13 +312,18 @@ class PIDEstimator(PIDResults, BaseEstimator):
                 "expected 0: nets that learned one coupling are no null for another; "
                 "take method='posterior' for p-values."
             )
-        names = [name for source in self.sources_ for name in source]
         cases = find_complete_cases(
-            self, X, data, names, y=y, sample_weight=sample_weight, groups=groups
+            self,
+            X,
+            data,
+            self.sources_,
+            y=y,
+            sample_weight=sample_weight,
+            groups=groups,
         )
         rng = local_random_state(self.random_state)
         rows = cases.rows
-        self._pairs = make_pairs(self.sources_)
+        self._pairs = cases.pairs
         self._joint = union(self._pairs[0])
         self.classes_ = rows.classes
         self._log_prior = np.log(rows.prior)
@@ -334,22 +332,22 @@ class PIDEstimator(PIDResults, BaseEstimator):
         self.effective_sample_size_ = rows.ess
         self.method_ = choose_method(self.method, rows, self._joint)
         if self.method_ == "exact":
-            fit = fit_exact(rows, self._pairs)
+            fit = fit_exact(cases)
         else:
-            fit = fit_posterior(self, cases, self._pairs, rng)
+            fit = fit_posterior(self, cases, rng)
         self._log_ratio = fit.log_ratio
-        bias = plug_in_bias(self._pairs, rows, fit.found)
+        bias = plug_in_bias(cases, fit.found)
         null = drawn = None
         if self.n_permutations:
-            repeats = Repeats(self.n_permutations, self.n_jobs, self.verbose)
-            null = permute(fit.tables, rows, fit.folds, repeats, rng)
+            repeats = Repeats(self.n_permutations, self.n_jobs, self.verbose, rng)
+            null = permute(fit, rows, repeats)
         if self.n_bootstraps:
             frozen = None
             if cases.weighter is not None:
                 frozen = cases.weighter.frozen(X, y, cases.all_rows.weight)
-            repeats = Repeats(self.n_bootstraps, self.n_jobs, self.verbose)
-            drawn = bootstrap(fit.tables, cases, frozen, repeats, rng)
-        self._store(fit, bias, Distributions(null, drawn))
+            repeats = Repeats(self.n_bootstraps, self.n_jobs, self.verbose, rng)
+            drawn = bootstrap(fit, cases, frozen, repeats)
+        self._store(fit, Uncertainty(bias, null, drawn))
         return self
 
     def score(self, X, y, sample_weight=None) -> float:
@@ -405,22 +403,19 @@ class PIDEstimator(PIDResults, BaseEstimator):
         return tags
 
 
-def fit_exact(rows: LabelledRows, pairs: list[Pair]) -> MethodFit:
+def fit_exact(cases: CompleteCases) -> MethodFit:
     """Count distinct rows."""
+    rows, pairs = cases.rows, cases.pairs
     tables = DiscreteTables(rows.data, pairs, len(rows.classes))
-    return MethodFit(
-        tables=tables,
-        found=tables.evaluate(rows.y, rows.weight),
-        folds=None,
-        log_ratio=StatePosterior(rows, union(pairs[0])),
-    )
+    found = tables.evaluate(rows.y, rows.weight)
+    return MethodFit(tables, found, None, StatePosterior(rows, union(pairs[0])))
 
 
 def fit_posterior(
-    estimator, cases: CompleteCases, pairs: list[Pair], rng: np.random.RandomState
+    estimator, cases: CompleteCases, rng: np.random.RandomState
 ) -> MethodFit:
     """Cross-fit posteriors, and decompose through bins or couplings of them."""
-    rows, all_rows = cases.rows, cases.all_rows
+    rows, all_rows, pairs = cases.rows, cases.all_rows, cases.pairs
     folds = cross_fit_folds(
         estimator.cv, rows.y, cases.index, all_rows.groups, len(all_rows), rng
     )
@@ -444,9 +439,5 @@ def fit_posterior(
     exponent = calibrate(
         log_ratio[joint], folds.fold, rows.y, rows.weight, np.log(rows.prior)
     )
-    return MethodFit(
-        tables=tables,
-        found=found,
-        folds=folds.fold,
-        log_ratio=replace(joint_model, exponent=float(exponent.mean())),
-    )
+    tilted = replace(joint_model, exponent=float(exponent.mean()))
+    return MethodFit(tables, found, folds.fold, tilted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -14,7 +14,7 @@ from .._estimation._rows import LabelledRows
 from .._utils._threads import single_thread
 from ..ipw._propensity_model import FrozenPropensity
 from ._decomposition import Bias, Evaluation, count_table, first_order_bias, rough_union
-from ._sources import CompleteCases, Pair, Source, union
+from ._sources import CompleteCases, Source, union
 
 # Times that the rows are halved. The noise that this adds to a correction is a fraction
 # of the correction's own.
@@ -28,12 +28,28 @@ class Tables(Protocol):
         """Decompose every pair."""
 
 
+@dataclass(frozen=True)
+class MethodFit:
+    """What a method has fitted, and its decompositions of all pairs.
+
+    ``tables`` repeat the cheap steps for other labels or weights; ``folds`` numbers
+    the fold of each complete row, ``log_ratio`` predicts the logarithm of posterior
+    over prior from all sources.
+    """
+
+    tables: Tables
+    found: Evaluation
+    folds: np.ndarray | None
+    log_ratio: Callable[[Any], np.ndarray]
+
+
 class Repeats(NamedTuple):
-    """How often to repeat, in how many processes, and whether to show a bar."""
+    """How often to repeat, in how many processes, with a bar or not, and the chance."""
 
     n: int
     n_jobs: int | None
     verbose: int
+    rng: np.random.RandomState
 
     def run(self, terms: RawTerms, draws: Iterator, label: str) -> np.ndarray:
         """Stack the terms of all draws of labels and weights.
@@ -71,36 +87,29 @@ class RawTerms:
             return self.tables.evaluate(codes, weight[self.index]).raw
 
 
-def permute(
-    tables: Tables,
-    rows: LabelledRows,
-    folds: np.ndarray | None,
-    repeats: Repeats,
-    rng: np.random.RandomState,
-) -> np.ndarray:
+def permute(fit: MethodFit, rows: LabelledRows, repeats: Repeats) -> np.ndarray:
     """Raw terms after the labels were shuffled, shape (n_permutations, 7 n_pairs).
 
     Labels stay in their fold, so that held-out posteriors stay held out.
     """
-    strata = np.zeros(len(rows), dtype=np.intp) if folds is None else folds
+    strata = np.zeros(len(rows), dtype=np.intp) if fit.folds is None else fit.folds
     members = [np.flatnonzero(strata == k) for k in np.unique(strata)]
 
     def draws() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for _ in range(repeats.n):
             codes = rows.y.copy()
             for inside in members:
-                codes[inside] = codes[rng.permutation(inside)]
+                codes[inside] = codes[repeats.rng.permutation(inside)]
             yield codes, rows.weight
 
-    return repeats.run(RawTerms(tables, slice(None), None), draws(), "shuffles")
+    return repeats.run(RawTerms(fit.tables, slice(None), None), draws(), "shuffles")
 
 
 def bootstrap(
-    tables: Tables,
+    fit: MethodFit,
     cases: CompleteCases,
     frozen: FrozenPropensity | None,
     repeats: Repeats,
-    rng: np.random.RandomState,
 ) -> np.ndarray:
     """Raw terms of resampled rows or groups, shape (n_bootstraps, 7 n_pairs).
 
@@ -111,13 +120,13 @@ def bootstrap(
     def draws() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         made = 0
         while made < repeats.n:
-            base = weight * draw_counts(len(weight), groups, rng)
+            base = weight * draw_counts(len(weight), groups, repeats.rng)
             # Without a complete row there is nothing to estimate from.
             if (base[cases.index] > 0).any():
                 made += 1
                 yield cases.rows.y, base
 
-    return repeats.run(RawTerms(tables, cases.index, frozen), draws(), "resamples")
+    return repeats.run(RawTerms(fit.tables, cases.index, frozen), draws(), "resamples")
 
 
 def p_values(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
@@ -143,10 +152,9 @@ def intervals(
     return np.clip(ends - 2.0 * (drawn.mean(axis=0) - observed), 0.0, largest)
 
 
-def plug_in_bias(
-    pairs: list[Pair], rows: LabelledRows, found: Evaluation
-) -> list[Bias]:
+def plug_in_bias(cases: CompleteCases, found: Evaluation) -> list[Bias]:
     """Bias of the informations that are plug-in estimates; 0 for held-out ones."""
+    rows, pairs = cases.rows, cases.pairs
     states, n_classes, ess = found.states, len(rows.classes), rows.ess
 
     def table(source: Source, weight: np.ndarray) -> np.ndarray:
@@ -171,7 +179,7 @@ def plug_in_bias(
     else:
         growth = np.full(len(pairs), np.nan)
     return [
-        Bias(first_order(a), first_order(b), first_order(union((a, b))), float(g))
+        Bias(first_order(a), first_order(b), float(g), first_order(union((a, b))))
         for (a, b), g in zip(pairs, growth)
     ]
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,8 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._utils._warn import warn_user
 from ..exceptions import UncertifiedWarning
-from ._decomposition import Bias, Decomposition, Evaluation, Terms, correct, share_joint
-from ._resampling import Tables, intervals, p_values
+from ._decomposition import Bias, Decomposition, Terms, correct, share_joint
+from ._resampling import MethodFit, intervals, p_values
 from ._sources import Pair, Source, source_name
 
 # A certificate above this many bits is worth a warning, as in broja. Nets come near the
@@ -22,24 +20,10 @@ TOLERANCE = 1e-9
 NET_TOLERANCE = 0.02
 
 
-@dataclass(frozen=True)
-class MethodFit:
-    """What a method has fitted, and its decompositions of all pairs.
+class Uncertainty(NamedTuple):
+    """Bias of each pair; raw terms of shuffles and of resamples, (n, 7 n_pairs)."""
 
-    ``tables`` repeat the cheap steps for other labels or weights; ``folds`` numbers
-    the fold of each complete row, ``log_ratio`` predicts the logarithm of posterior
-    over prior from all sources.
-    """
-
-    tables: Tables
-    found: Evaluation
-    folds: np.ndarray | None
-    log_ratio: Callable[[Any], np.ndarray]
-
-
-class Distributions(NamedTuple):
-    """Raw terms of shuffles and of resamples, shape (n, 7 n_pairs); None for none."""
-
+    bias: list[Bias]
     null: np.ndarray | None
     drawn: np.ndarray | None
 
@@ -57,7 +41,7 @@ class PIDResults:
     _pairs: list[Pair]
     _frame: pd.DataFrame
 
-    def _store(self, fit: MethodFit, bias: list[Bias], repeats: Distributions) -> None:
+    def _store(self, fit: MethodFit, uncertainty: Uncertainty) -> None:
         """Set the attributes that are derived from the decompositions."""
         scale = np.log(2.0) if self.unit == "nats" else 1.0
         decompositions = share_joint(fit.found.decompositions)
@@ -71,14 +55,15 @@ class PIDResults:
                 "the parts are certain to within the gap only.",
                 UncertifiedWarning,
             )
-        frame = self._tabulate(decompositions, bias, repeats, scale)
+        frame = self._tabulate(decompositions, uncertainty, scale)
         # A single source has no partner with quantities of its own. Redundancy and
         # synergy are 0 as in the attributes, and keep their rows.
         kept = frame["source"].to_numpy() != ""
         self._frame = frame[kept].reset_index(drop=True)
         self._frame.attrs["unit"] = self.unit
         self.null_distribution_, self.bootstrap_distribution_ = (
-            None if values is None else scale * values[:, kept] for values in repeats
+            None if values is None else scale * values[:, kept]
+            for values in (uncertainty.null, uncertainty.drawn)
         )
         self._name_parts([Terms(*(scale * np.array(d.value))) for d in decompositions])
         names = {source_name(s): s for s in self.sources_}
@@ -97,19 +82,18 @@ class PIDResults:
     def _tabulate(
         self,
         decompositions: list[Decomposition],
-        bias: list[Bias],
-        repeats: Distributions,
+        uncertainty: Uncertainty,
         scale: float,
     ) -> pd.DataFrame:
         """Table of all terms of all pairs, those of an empty source included."""
         raw = np.concatenate([d.raw for d in decompositions])
+        bias, null, drawn = uncertainty
         corrected = [correct(d.raw, b) for d, b in zip(decompositions, bias)]
         columns = {
             "value": scale * np.concatenate([d.value for d in decompositions]),
             "raw": scale * raw,
             "corrected": scale * np.concatenate(corrected),
         }
-        null, drawn = repeats.null, repeats.drawn
         if null is not None:
             columns["null_mean"] = scale * null.mean(axis=0)
             columns["null_std"] = scale * null.std(axis=0)
@@ -190,11 +174,6 @@ class PIDResults:
 def _label_terms(pair: Pair) -> list[tuple[str, str, str, str]]:
     """Names of the pair, term and source, in the order of :class:`Terms`."""
     one, two = map(source_name, pair)
-    terms = [
-        ("unique", one),
-        ("unique", two),
-        ("redundant", "joint"),
-        ("synergistic", "joint"),
-        *(("mutual_information", source) for source in (one, two, "joint")),
-    ]
-    return [(one, two, term, source) for term, source in terms]
+    terms = ["unique"] * 2 + ["redundant", "synergistic"] + ["mutual_information"] * 3
+    sources = (one, two, "joint", "joint", one, two, "joint")
+    return [(one, two, term, source) for term, source in zip(terms, sources)]

@@ -74,12 +74,21 @@ class CompleteCases:
     index: np.ndarray
     all_rows: LabelledRows
     weighter: PropensityWeighter | None
+    pairs: list[Pair]
 
 
 def find_complete_cases(
-    estimator, X, data: MultimodalData, names: list[str], *, y, sample_weight, groups
+    estimator,
+    X,
+    data: MultimodalData,
+    sources: list[Source],
+    *,
+    y,
+    sample_weight,
+    groups,
 ) -> CompleteCases:
-    """Find and weight the rows that have a label and the modalities ``names``."""
+    """Find and weight the rows that have a label and all sources."""
+    names = [name for source in sources for name in source]
     all_rows = check_partial_rows(estimator, data, y, sample_weight, groups)
     complete = observed_rows(data, names) & all_rows.labelled
     if not complete.any():
@@ -107,9 +116,6 @@ def find_complete_cases(
             f"Got one class only ({classes.tolist()[0]!r}) in the rows "
             f"that have {names}, expected at least two classes."
         )
-    return CompleteCases(
-        rows=replace(rows, y=codes, classes=classes).normalised(),
-        index=np.flatnonzero(complete),
-        all_rows=all_rows,
-        weighter=weighter,
-    )
+    used = replace(rows, y=codes, classes=classes).normalised()
+    index, pairs = np.flatnonzero(complete), make_pairs(sources)
+    return CompleteCases(used, index, all_rows, weighter, pairs)

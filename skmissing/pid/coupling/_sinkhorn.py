@@ -123,23 +123,17 @@ def slope(coupling: np.ndarray) -> Slope:
     """
     G = log_conditional(coupling)
     moment = coupling * G
-    right1, right2 = moment.sum(axis=2), moment.sum(axis=1)
-    rows, columns = coupling.sum(axis=2), coupling.sum(axis=1)
     if coupling.shape[1] < coupling.shape[2]:
-        M, L = _additive(coupling.transpose(0, 2, 1), columns, rows, right2, right1)
+        M, L = _additive(coupling.transpose(0, 2, 1), moment.transpose(0, 2, 1))
     else:
-        L, M = _additive(coupling, rows, columns, right1, right2)
+        L, M = _additive(coupling, moment)
     return Slope(coupling * (G - L[:, :, None] - M[:, None, :]), L, M)
 
 
-def _additive(
-    q: np.ndarray,
-    rows: np.ndarray,
-    columns: np.ndarray,
-    right1: np.ndarray,
-    right2: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
+def _additive(q: np.ndarray, moment: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Solve ``rows L + q M = right1``, ``q' L + columns M = right2`` per class."""
+    rows, columns = q.sum(axis=2), q.sum(axis=1)
+    right1, right2 = moment.sum(axis=2), moment.sum(axis=1)
     inverse = 1.0 / rows
     matrix = -(q.transpose(0, 2, 1) * inverse[:, None, :]) @ q
     # The gauge L + c, M - c is the null vector, which the outer product fills in.
@@ -185,10 +179,8 @@ def enclose(
     else:
         exact = repair(A, second, Q)
         upper = negative_entropy(exact)
-    violation = max(
-        float(np.abs(exact.sum(axis=2) - A).max()),
-        float(np.abs(exact.sum(axis=0) - second).max()),
-    )
+    errors = exact.sum(axis=2) - A, exact.sum(axis=0) - second
+    violation = max(float(np.abs(error).max()) for error in errors)
     return Enclosure(lower, upper, violation)
 
 

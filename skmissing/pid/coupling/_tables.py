@@ -107,12 +107,9 @@ class CouplingTables(HeldOutTables):
         one, two, joined, gap = np.mean(found, axis=0)
         # The coupling is feasible but not optimal, so redundancy may come out negative.
         feasible = clip_union(joined, one, two)
-        return Decomposition(
-            raw=Terms.split(one, two, joined, joint),
-            value=Terms.split(one, two, feasible, max(joint, feasible)),
-            duality_gap=float(gap),
-            marginal_violation=violation,
-        )
+        raw = Terms.split(one, two, joined, joint)
+        value = Terms.split(one, two, feasible, max(joint, feasible))
+        return Decomposition(raw, value, float(gap), violation)
 
 
 class _Sides(NamedTuple):
