@@ -6,7 +6,7 @@ import math
 import warnings
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import rel_entr
@@ -242,7 +242,7 @@ def shannon_entropy(p: np.ndarray) -> float:
     return -math.fsum(x * math.log(x) for x in p.tolist() if x > 0)
 
 
-def _check_positive(name: str, value, kind: type, noun: str) -> None:
+def _check_positive(name: str, value, kind: Any, noun: str) -> None:
     message = f"Got {name}={value!r}, expected a positive {noun}."
     if not isinstance(value, kind) or isinstance(value, bool | np.bool_):
         raise TypeError(message)

@@ -29,7 +29,7 @@ def marginals(seed, concentration=None):
 def test_bounds_meet_and_nothing_iterates(concentration):
     for seed in range(60):
         first, second = marginals(seed, concentration)
-        L, M, bounds = solve_binary(first, second)
+        bounds, L, M, _ = solve_binary(first, second)
         assert bounds.gap < 1e-14
         np.testing.assert_allclose(bounds.coupling.sum(axis=2), first, atol=1e-15)
         np.testing.assert_allclose(bounds.coupling.sum(axis=0).T, second, atol=1e-15)
@@ -43,7 +43,7 @@ def test_bounds_meet_and_nothing_iterates(concentration):
 def test_agrees_with_the_interior_point_method(concentration):
     for seed in range(10):
         first, second = marginals(seed, concentration)
-        _, _, bounds = solve_binary(first, second)
+        bounds = solve_binary(first, second).bounds
         other = interior_point(
             first, np.ascontiguousarray(second.T), 1e-13, 1e-9, 200
         ).bounds
@@ -64,8 +64,9 @@ def test_lists_and_arrays_say_the_same(concentration, monkeypatch):
         if found is None:
             continue
         tried += 1
-        lower, upper, size, coupling, violation = found
-        _, _, bounds = solve_binary(first, second * (A.sum(axis=1) / B.sum(axis=1)))
+        (lower, upper, coupling, size), violation = found
+        scale = A.sum(axis=1) / B.sum(axis=1)
+        bounds = solve_binary(first, second * scale).bounds
         # Sums of terms of that size lose their last places.
         places = 2.3e-16 * max(size, 4.0)
         assert lower == pytest.approx(bounds.lower, abs=places)

@@ -10,10 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ..._utils._threads import single_thread
-from ._certificate import Bounds, certify, fill_potentials
+from ._certificate import Solution, certify, fill_potentials
 
-# Masses of the two classes.
+# Values of the two classes: masses, or logarithms of their shares.
 Edge = tuple[float, float]
+# Edge of the hull, state of a source, and share of the edge that goes there.
+Kernel = list[tuple[int, int, float]]
 # Multiplications that take as long without BLAS as to make it use one thread.
 LARGE = 100_000
 # Of sums of a few masses, relative.
@@ -32,16 +34,8 @@ class Vertex(NamedTuple):
     second: int
 
 
-class BinarySolution(NamedTuple):
-    """Optimal potentials (n1, 2) and (n2, 2), and bounds with the coupling."""
-
-    L: np.ndarray
-    M: np.ndarray
-    bounds: Bounds
-
-
-def solve_binary(first: np.ndarray, second: np.ndarray) -> BinarySolution:
-    """Optimal potentials and coupling of two sources of a binary target.
+def solve_binary(first: np.ndarray, second: np.ndarray) -> Solution:
+    """Optimal potentials (n1, 2), (n2, 2) and coupling of sources of a binary target.
 
     Takes ``P(x1, y)`` of shape (n1, 2) and ``P(x2, y)`` of shape (n2, 2), with equal
     class totals and no all-zero row or column. Potentials are ``-inf`` only where a
@@ -82,7 +76,8 @@ def solve_binary(first: np.ndarray, second: np.ndarray) -> BinarySolution:
     else:
         with single_thread():
             Q = np.tensordot(kernel1, joint, axes=(0, 0))
-    return BinarySolution(L, M, certify(first, second.T, L, M.T, Q, rounds=0))
+    bounds = certify(first, second.T, L, M.T, Q, rounds=0)
+    return Solution(bounds, L, M, 0)
 
 
 class PosteriorCurve:
@@ -117,15 +112,15 @@ class PosteriorCurve:
             self.points.append((x, y))
 
     def assign(
-        self, own: list[int], edges: list[Edge], steps: list[tuple[float, float]]
+        self, own: list[int], edges: list[Edge], steps: list[Edge]
     ) -> Assignment:
         """Potentials, and the kernel that makes the states from the edges.
 
         ``own`` numbers each vertex of the hull on this curve, or is -1; ``steps`` holds
         the value of the step function on each edge.
         """
-        values: list[tuple[float, float]] = []
-        kernel: list[tuple[int, int, float]] = []
+        values: list[Edge] = []
+        kernel: Kernel = []
         start = 0
         for stop in range(1, len(own)):
             if own[stop] < 0:
@@ -145,8 +140,8 @@ class Assignment(NamedTuple):
     """
 
     curve: PosteriorCurve
-    values: list[tuple[float, float]]
-    kernel: list[tuple[int, int, float]]
+    values: list[Edge]
+    kernel: Kernel
 
     def arrays(self, n_edges: int) -> tuple[np.ndarray, np.ndarray]:
         """Kernel (n_edges, n) and potentials (n, 2) of all states, in their order."""
@@ -216,9 +211,7 @@ def _hull(one: list[Edge], two: list[Edge]) -> list[Vertex]:
     return chain
 
 
-def _steps(
-    edges: list[Edge], vertices: list[Vertex]
-) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+def _steps(edges: list[Edge], vertices: list[Vertex]) -> tuple[list[Edge], list[Edge]]:
     """Logarithms of the posteriors of all edges, as sums of two step functions."""
     logs = [(_log(c0, c0 + c1), _log(c1, c0 + c1)) for c0, c1 in edges]
     alpha, beta = [logs[0]], [(0.0, 0.0)]
@@ -249,28 +242,21 @@ def _log(part: float, whole: float) -> float:
     return math.log(part / whole) if part > 0 else -math.inf
 
 
-def _split(
-    edges: list[Edge], which: range, atoms: list[Edge], states: range
-) -> list[tuple[int, int, float]]:
+def _split(edges: list[Edge], which: range, atoms: list[Edge], states: range) -> Kernel:
     """Parts of some edges that go to the states that they are made into."""
     if len(states) == 1:
         return [(z, states.start, 1.0) for z in which]
     some_atoms = [atoms[i] for i in states]
     if len(which) == 1:
-        mass = sum(a0 + a1 for a0, a1 in some_atoms)
-        return [
-            (which.start, i, (a0 + a1) / mass)
-            for i, (a0, a1) in zip(states, some_atoms, strict=True)
-        ]
+        parts = [a0 + a1 for a0, a1 in some_atoms]
+        mass = sum(parts)
+        return [(which.start, i, part / mass) for i, part in zip(states, parts)]
     some_edges = [edges[z] for z in which]
     # From either end, and their mean: the classes could have the other order.
-    return [
-        (which.start + z, states.start + i, 0.5 * part)
-        for z, i, part in _left_curtain(some_edges, some_atoms)
-    ] + [
-        (which.stop - 1 - z, states.stop - 1 - i, 0.5 * part)
-        for z, i, part in _left_curtain(_mirror(some_edges), _mirror(some_atoms))
-    ]
+    ahead = _left_curtain(some_edges, some_atoms)
+    back = _left_curtain(_mirror(some_edges), _mirror(some_atoms))
+    kernel = [(which[z], states[i], 0.5 * part) for z, i, part in ahead]
+    return kernel + [(which[-1 - z], states[-1 - i], 0.5 * part) for z, i, part in back]
 
 
 def _mirror(points: list[Edge]) -> list[Edge]:
@@ -278,14 +264,13 @@ def _mirror(points: list[Edge]) -> list[Edge]:
     return [(c1, c0) for c0, c1 in reversed(points)]
 
 
-def _left_curtain(edges: list[Edge], atoms: list[Edge]) -> list[tuple[int, int, float]]:
+def _left_curtain(edges: list[Edge], atoms: list[Edge]) -> Kernel:
     """Left-curtain kernel: edge, state, and share of the edge that goes there."""
-    kernel = []
+    kernel: Kernel = []
     total = [c0 + c1 for c0, c1 in edges]
     left = [Remainder(z, m, edges[z][1] / m) for z, m in enumerate(total)]
     for i, (a0, a1) in enumerate(atoms[:-1]):
-        for z, part in _take(left, a0 + a1, a1):
-            kernel.append((z, i, part / total[z]))
+        kernel += [(z, i, part / total[z]) for z, part in _take(left, a0 + a1, a1)]
     kernel += [(r.edge, len(atoms) - 1, r.mass / total[r.edge]) for r in left]
     return kernel
 

@@ -7,11 +7,12 @@ it is the first one for a while.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from ._binary import Assignment, Edge, blackwell_join
-from ._certificate import LAST_PLACES, NEGLIGIBLE, Certified
+from ._certificate import LAST_PLACES, NEGLIGIBLE, Bounds
 
 # The coupling of one class, by rows.
 Matrix = list[list[float]]
@@ -20,7 +21,14 @@ Matrix = list[list[float]]
 FEW_CELLS = 64
 
 
-def solve_binary_small(A: np.ndarray, B: np.ndarray) -> Certified | None:
+class SmallSolution(NamedTuple):
+    """Bounds with the classes of the coupling in front; error of the worst marginal."""
+
+    bounds: Bounds
+    violation: float
+
+
+def solve_binary_small(A: np.ndarray, B: np.ndarray) -> SmallSolution | None:
     """Closed form for positive ``P(y, x1)`` (2, n1) and ``P(y, x2)`` (2, n2).
 
     None where states have to be merged, or potentials are infinite.
@@ -39,12 +47,9 @@ def solve_binary_small(A: np.ndarray, B: np.ndarray) -> Certified | None:
         rows, columns = [a[y] for a in first], [b[y] for b in second]
         if _off(Q, rows, columns):
             _repair(Q, rows, columns)
-        exact = zip([sum(q) for q in zip(*Q, strict=True)], plain, strict=True)
-        violation = max(
-            violation,
-            max(abs(sum(q) - a) for q, a in zip(Q, rows, strict=True)),
-            max(abs(s - b[y]) for s, b in exact),
-        )
+        wanted = rows + [b[y] for b in plain]
+        errors = [abs(s - mass) for s, mass in zip(_margins(Q), wanted)]
+        violation = max(violation, *errors)
 
     L, M = [(0.0, 0.0)] * len(first), [(0.0, 0.0)] * len(second)
     terms = []
@@ -55,10 +60,9 @@ def solve_binary_small(A: np.ndarray, B: np.ndarray) -> Certified | None:
     cost, entropies = _sum_cells(L, M, first, couplings)
     if cost > NEGLIGIBLE or not math.isfinite(cost):
         return None
-    lower = math.fsum(terms) - cost
-    size = math.fsum(map(abs, terms))
-    upper = math.fsum(entropies)
-    return Certified(lower, upper, size, np.array(couplings), violation)
+    lower, size = math.fsum(terms) - cost, math.fsum(map(abs, terms))
+    bounds = Bounds(lower, math.fsum(entropies), np.array(couplings), size)
+    return SmallSolution(bounds, violation)
 
 
 def _couple(one: Assignment, two: Assignment, edges: list[Edge]) -> list[Matrix]:
@@ -88,22 +92,20 @@ def _sum_cells(
             u, v = l0 + m0, l1 + m1
             worst = max(worst, max(u, v) + math.log1p(math.exp(-abs(u - v))))
             if p0 > 0 and p1 > 0:
-                entropies += [
-                    p0 * math.log(p0 / (p0 + p1)),
-                    p1 * math.log(p1 / (p0 + p1)),
-                ]
+                entropies += [p * math.log(p / (p0 + p1)) for p in (p0, p1)]
         cost += worst * (a0 + a1)
     return cost, entropies
 
 
+def _margins(Q: Matrix) -> list[float]:
+    """Sums of all rows, then of all columns."""
+    return [sum(part) for part in (*Q, *zip(*Q, strict=True))]
+
+
 def _off(Q: Matrix, rows: list[float], columns: list[float]) -> bool:
     """Whether a marginal is further away than in its last places."""
-    sides = ((Q, rows), (zip(*Q, strict=True), columns))
-    return any(
-        abs(sum(part) - mass) > LAST_PLACES * mass
-        for parts, masses in sides
-        for part, mass in zip(parts, masses, strict=True)
-    )
+    pairs = zip(_margins(Q), rows + columns)
+    return any(abs(s - mass) > LAST_PLACES * mass for s, mass in pairs)
 
 
 def _repair(Q: Matrix, rows: list[float], columns: list[float]) -> None:

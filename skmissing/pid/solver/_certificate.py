@@ -43,17 +43,18 @@ class Bounds(NamedTuple):
         return self.upper - self.lower
 
 
-class Certified(NamedTuple):
-    """As :class:`Bounds`, with the classes of the coupling (K, n1, n2) in front.
+class Solution(NamedTuple):
+    """Best certified point: bounds, potentials and number of iterations."""
 
-    ``violation`` is the largest error of a marginal.
-    """
+    bounds: Bounds
+    L: np.ndarray
+    M: np.ndarray
+    n_iter: int
 
-    lower: float
-    upper: float
-    size: float
-    coupling: np.ndarray
-    violation: float
+    @property
+    def gap(self) -> float:
+        """Certified gap in nats."""
+        return self.bounds.gap
 
 
 def cell_softmax(L: np.ndarray, M: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -64,16 +65,11 @@ def cell_softmax(L: np.ndarray, M: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     p = L[:, :, None] + M
     top = p.max(axis=1)
     # The logarithm of the mass of a dead cell is that of zero.
-    level = top
     dead = np.isneginf(top)
-    some = dead.any()
-    if some:
-        level = np.where(dead, 0.0, top)
-    p -= level[:, None, :]
+    p -= np.where(dead, 0.0, top)[:, None, :]
     np.exp(p, out=p)
     total = p.sum(axis=1)
-    if some:
-        total[dead] = 1.0
+    total[dead] = 1.0
     p /= total[:, None, :]
     return top + np.log(total), p
 
@@ -168,11 +164,8 @@ def _factors(
     # vector, which the outer product fills in.
     matrix = -(q.transpose(0, 2, 1) * inverse[:, None, :]) @ q
     total = columns.sum(axis=1)
-    matrix += (
-        columns[:, :, None]
-        * columns[:, None, :]
-        / np.where(total > 0, total, 1.0)[:, None, None]
-    )
+    gauge = np.where(total > 0, total, 1.0)[:, None, None]
+    matrix += columns[:, :, None] * columns[:, None, :] / gauge
     diagonal = np.where(columns > 0, columns, 1.0)
     # Parts of the support that only rounding connects make it singular once more; a
     # few units of the last place are invisible elsewhere.

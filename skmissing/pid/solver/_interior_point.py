@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._certificate import Bounds, cell_softmax, certify
+from ._certificate import Solution, cell_softmax, certify
 from ._newton import NewtonSystem
 
 # Shares of the way to the boundary, one after the other until a run succeeds. The
@@ -27,20 +27,6 @@ CHANCE = 2.0
 # The gap aimed at is not below this share of what the dual residual is worth. Where
 # classes are very rare, the residual falls more slowly than the gap could.
 RESIDUAL_SHARE = 0.1
-
-
-class Solution(NamedTuple):
-    """Best certified point: bounds, potentials (n1, K) and (K, n2), iterations."""
-
-    bounds: Bounds
-    L: np.ndarray
-    M: np.ndarray
-    n_iter: int
-
-    @property
-    def gap(self) -> float:
-        """Certified gap in nats."""
-        return self.bounds.gap
 
 
 class _State(NamedTuple):

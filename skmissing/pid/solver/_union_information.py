@@ -10,8 +10,8 @@ import numpy as np
 from ..._utils._threads import single_thread
 from ._binary import solve_binary
 from ._binary_small import FEW_CELLS, solve_binary_small
-from ._certificate import Bounds, Certified, certify, fill_potentials
-from ._interior_point import Solution, interior_point
+from ._certificate import Bounds, Solution, certify, fill_potentials
+from ._interior_point import interior_point
 
 # The iteration goes on to this gap (nats) whatever the tolerance: convergence is
 # quadratic by then, so it costs one or two iterations and makes the result independent
@@ -86,12 +86,12 @@ def union_information(
     tol = tol * math.log(2.0)
     if dense and len(A) == 2 and A.shape[1] * B.shape[1] <= FEW_CELLS:
         small = solve_binary_small(A, B)
-        if small is not None and small.upper - small.lower <= min(tol, goal):
-            return _in_bits(small, total, 0)
-    exact = solve_binary(first, second).bounds if len(total) == 2 else None
-    if exact is not None and exact.gap <= min(tol, goal):
-        bounds, n_iter = exact, 0
-    else:
+        if small is not None and small.bounds.gap <= min(tol, goal):
+            return _in_bits(small.bounds, small.violation, total, 0)
+    bounds, n_iter = None, 0
+    if len(total) == 2:
+        bounds = solve_binary(first, second).bounds
+    if bounds is None or not bounds.gap <= min(tol, goal):
         with single_thread():
             bounds, n_iter = _solve_merged(first, second, goal, tol, max_iter)
     if whole:
@@ -99,27 +99,22 @@ def union_information(
     else:
         coupling = np.zeros((len(A), A.shape[1], B.shape[1]))
         coupling[np.ix_(y, i, j)] = bounds.coupling.transpose(1, 0, 2)
-    violation = max(
-        float(np.abs(coupling.sum(axis=2) - A).max()),
-        float(np.abs(coupling.sum(axis=1) - B).max()),
-    )
-    solution = Certified(bounds.lower, bounds.upper, bounds.size, coupling, violation)
-    return _in_bits(solution, total, n_iter)
+    errors = coupling.sum(axis=2) - A, coupling.sum(axis=1) - B
+    violation = max(float(np.abs(error).max()) for error in errors)
+    return _in_bits(bounds._replace(coupling=coupling), violation, total, n_iter)
 
 
-def _in_bits(found: Certified, total: np.ndarray, n_iter: int) -> UnionInformation:
+def _in_bits(
+    found: Bounds, violation: float, total: np.ndarray, n_iter: int
+) -> UnionInformation:
     """The information from bounds of the conditional entropy and the class totals."""
     entropy = -math.fsum(p * math.log(p) for p in total.tolist())
     # What the sums in both bounds may lose; where the bounds agree to the last digit,
     # this is what remains uncertain.
     rounding = 8.0 * EPS * found.size
-    return UnionInformation(
-        value=max(0.0, (found.upper + entropy) / math.log(2.0)),
-        duality_gap=(max(0.0, found.upper - found.lower) + rounding) / math.log(2.0),
-        coupling=found.coupling,
-        marginal_violation=found.violation,
-        n_iter=n_iter,
-    )
+    value = max(0.0, (found.upper + entropy) / math.log(2.0))
+    gap = (max(0.0, found.gap) + rounding) / math.log(2.0)
+    return UnionInformation(value, gap, found.coupling, violation, n_iter)
 
 
 def _solve_merged(
@@ -197,12 +192,9 @@ def _solve(
         # One source is uninformative: the coupling is forced, the posterior of the
         # other source is its own optimal potential.
         with np.errstate(divide="ignore"):
-            L = np.log(first / first.sum(axis=1, keepdims=True))
-            M = np.log(second / second.sum(axis=1, keepdims=True))
-        if len(second) == 1:
-            M = np.zeros_like(M)
-        else:
-            L = np.zeros_like(L)
+            L, M = (np.log(t / t.sum(axis=1, keepdims=True)) for t in (first, second))
+        forced = M if len(second) == 1 else L
+        forced[:] = 0.0
         Q = first[:, :, None] * (second / second.sum(axis=0)).T
         bounds = certify(
             first, np.ascontiguousarray(second.T), L, np.ascontiguousarray(M.T), Q
