@@ -13,7 +13,7 @@ from sklearn.utils.validation import column_or_1d
 from .._utils._warn import warn_user
 from ..exceptions import UnobservedModalityWarning
 from ..modalities._multimodal_data import MultimodalData
-from ._partial_labels import known_labels, labels_of
+from ._partial_labels import check_length, known_labels, labels_of
 from ._resampling import effective_sample_size
 
 
@@ -96,9 +96,7 @@ def check_training_rows(
             "the target y is None."
         )
     n = len(data)
-    y = column_or_1d(y, warn=True)
-    if len(y) != n:
-        raise ValueError(f"Got y of length {len(y)}, expected {n}, the rows of X.")
+    y = check_length("y", column_or_1d(y, warn=True), n)
     if pd.isna(y).any():
         raise ValueError(
             f"Input y contains NaN. Got y with {int(pd.isna(y).sum())} missing labels, "
@@ -161,14 +159,7 @@ def check_partial_rows(
 
 def check_groups(groups, n: int) -> np.ndarray | None:
     """Group of each row; None for None."""
-    if groups is None:
-        return None
-    groups = column_or_1d(groups)
-    if len(groups) != n:
-        raise ValueError(
-            f"Got groups of length {len(groups)}, expected {n}, the rows of X."
-        )
-    return groups
+    return None if groups is None else check_length("groups", column_or_1d(groups), n)
 
 
 def check_weights(sample_weight, n: int) -> np.ndarray:
