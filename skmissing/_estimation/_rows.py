@@ -65,17 +65,21 @@ class LabelledRows:
         if rows.dtype == bool and rows.all():
             return self
         groups = None if self.groups is None else self.groups[rows]
-        return replace(
-            self,
-            data=self.data[rows],
-            y=self.y[rows],
-            weight=self.weight[rows],
-            groups=groups,
+        return LabelledRows(
+            self.data[rows], self.y[rows], self.classes, self.weight[rows], groups
         )
 
     def normalised(self) -> LabelledRows:
         """The same rows with weights of mean 1."""
         return replace(self, weight=self.weight / self.weight.mean())
+
+
+def _require_y(estimator, y) -> None:
+    if y is None:
+        raise ValueError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, but "
+            "the target y is None."
+        )
 
 
 def check_training_rows(
@@ -90,11 +94,7 @@ def check_training_rows(
 
     Weights come with mean 1 and are multiplied by ``class_weight``.
     """
-    if y is None:
-        raise ValueError(
-            f"This {type(estimator).__name__} estimator requires y to be passed, but "
-            "the target y is None."
-        )
+    _require_y(estimator, y)
     n = len(data)
     y = check_length("y", column_or_1d(y, warn=True), n)
     if pd.isna(y).any():
@@ -138,11 +138,7 @@ def check_partial_rows(
     estimator, data: MultimodalData, y, sample_weight=None, groups=None
 ) -> LabelledRows:
     """Check rows of which some have no label; all rows are kept, weights as given."""
-    if y is None:
-        raise ValueError(
-            f"This {type(estimator).__name__} estimator requires y to be passed, but "
-            "the target y is None."
-        )
+    _require_y(estimator, y)
     n = len(data)
     known = known_labels(y, n)
     weight = check_weights(sample_weight, n)

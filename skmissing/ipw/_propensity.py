@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import field
 from numbers import Integral
 from typing import Any, ClassVar, NamedTuple
 
@@ -16,13 +17,15 @@ from .._estimation._folds import observed_rows
 from .._estimation._partial_labels import known_labels
 from .._estimation._resampling import effective_sample_size
 from .._estimation._rows import check_groups, check_weights
-from .._utils._random import local_random_state
+from .._estimation._tuned_logistic import WeightedTable
+from .._utils._parameters import stores_parameters
+from .._utils._random import draw_seed, local_random_state
 from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import HasMethods, _fit_context
 from .._utils._warn import warn_user
 from ..exceptions import NoCovariateWarning, OverlapWarning
 from ..modalities._multimodal_data import MultimodalData
-from ..modalities._validation import check_multimodal
+from ..modalities._validation import check_multimodal, choose_names
 from ._covariate_source import CovariateSource
 from ._covariates import CovariateTable
 from ._diagnostics import (
@@ -33,7 +36,6 @@ from ._diagnostics import (
 )
 from ._propensity_model import (
     FrozenPropensity,
-    OutOfFold,
     PropensityModel,
     check_clip,
     propensity_bounds,
@@ -48,6 +50,7 @@ class _Read(NamedTuple):
     design: np.ndarray
 
 
+@stores_parameters
 class PropensityWeighter(TransformerMixin, BaseEstimator):
     """Weights that let the observed rows stand for all rows.
 
@@ -178,6 +181,17 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
     x1+x2    x1__0         0.6        0.0
     """
 
+    estimator: Any = field(default=None, kw_only=False)
+    modalities: Any = None
+    covariates: Any = None
+    required: Any = None
+    use_target: bool = False
+    stabilized: bool = True
+    clip: Any = None
+    cv: Any = None
+    n_jobs: int | None = None
+    random_state: Any = None
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "estimator": [HasMethods(["fit", "predict_proba"]), None],
         "modalities": [dict, list, tuple, None],
@@ -190,31 +204,6 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
-
-    def __init__(
-        self,
-        estimator=None,
-        *,
-        modalities=None,
-        covariates=None,
-        required=None,
-        use_target: bool = False,
-        stabilized: bool = True,
-        clip=None,
-        cv=None,
-        n_jobs: int | None = None,
-        random_state=None,
-    ) -> None:
-        self.estimator = estimator
-        self.modalities = modalities
-        self.covariates = covariates
-        self.required = required
-        self.use_target = use_target
-        self.stabilized = stabilized
-        self.clip = clip
-        self.cv = cv
-        self.n_jobs = n_jobs
-        self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
     @restore_on_error
@@ -257,12 +246,13 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         )
         self.covariate_names_ = list(self._table.names_)
         rng = local_random_state(self.random_state)
-        seeds = [int(rng.randint(2**31 - 1)) for _ in self.required_]
         self._models: list[PropensityModel] = Parallel(n_jobs=self.n_jobs)(
             delayed(PropensityModel(self.estimator, self.cv, names).fit)(
-                design, present, weight, groups, seed
+                WeightedTable(design, present, weight, groups), seed
             )
-            for names, present, seed in zip(self.required_, observed.T, seeds)
+            for names, present, seed in zip(
+                self.required_, observed.T, [draw_seed(rng) for _ in self.required_]
+            )
         )
         for model, present in zip(self._models, observed.T):
             if design.shape[1] == 0 and not present[kept].all():
@@ -273,10 +263,6 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
                     NoCovariateWarning,
                 )
         self.models_ = [m.model_ for m in self._models]
-        self._out_of_fold = [
-            OutOfFold(design, model, here, kept)
-            for model, here in zip(self._models, observed.T)
-        ]
         self._settle(observed, weight)
         for i, names in enumerate(self.required_):
             found = find_poor_overlap(
@@ -344,12 +330,12 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         else:
             # No model needs covariates, so none have to be there.
             design = np.empty((len(data), 0))
-        propensity = np.column_stack([m.predict(design) for m in self._models])
         observed = self._find_observed(data, y)
-        if out_of_fold:
-            for i, known in enumerate(self._out_of_fold):
-                known.replace(propensity[:, i], design, observed[:, i])
-        return _Read(propensity, observed, design)
+        propensity = [
+            model.predict(design, here if out_of_fold else None)
+            for model, here in zip(self._models, observed.T)
+        ]
+        return _Read(np.column_stack(propensity), observed, design)
 
     def _weigh(self, propensity: np.ndarray, observed: np.ndarray) -> np.ndarray:
         """Weights of rows whose propensities are known, shape (n, n_sets)."""
@@ -649,24 +635,10 @@ def resolve_required(required, names: list[str]) -> tuple[list[list[str]], bool]
     """The required sets, and whether the parameter was a list of lists."""
     if required is None:
         return [list(names)], False
-    given: Sequence[Any] = [required] if isinstance(required, str) else required
+    given = [required] if isinstance(required, str) else required
     several = any(not isinstance(r, str) for r in given)
-    if several:
-        sets = [[s] if isinstance(s, str) else list(s) for s in given]
-    else:
-        sets = [list(given)]
-    for one in sets:
-        if not one:
-            raise ValueError(
-                "Got an empty list in required, expected at least one modality."
-            )
-        for name in one:
-            if name not in names:
-                raise ValueError(
-                    f"Got the unknown modality {name!r} in required, expected some of "
-                    f"{names}."
-                )
-    return sets, several
+    sets = given if several else [given]
+    return [choose_names(one, names, "required") for one in sets], several
 
 
 def make_weighter(

@@ -100,7 +100,8 @@ def score_by_pattern(
     compared = _Compared(
         estimator, X, y, modalities, scoring, sample_weight, caller="score_by_pattern"
     )
-    test, records = compared.test, []
+    test = compared.test
+    records: list[dict[str, Any]] = []
     for pattern in _resolve_patterns(patterns, test.names):
         kept = np.array([name in pattern for name in test.names])
         records += compared.score(
@@ -196,7 +197,8 @@ def score_by_rate(
     compared = _Compared(
         estimator, X, y, modalities, scoring, sample_weight, caller="score_by_rate"
     )
-    test, records = compared.test, []
+    test = compared.test
+    records: list[dict[str, Any]] = []
     names, present = test.names, test.present
     chosen = names if hide is None else choose_names(hide, names, "hide")
     may = np.array([name in chosen for name in names])
