@@ -38,7 +38,7 @@ def calibration_bins(
     out = pd.DataFrame({"propensity": means[0], "observed": means[1]})
     out["std_error"] = np.sqrt(means[1] * (1 - means[1]) / ess)
     out["n_rows"] = np.bincount(label)[kept]
-    return out.rename_axis("bin").reset_index(drop=True).rename_axis("bin")
+    return out.rename_axis("bin")
 
 
 def find_poor_overlap(

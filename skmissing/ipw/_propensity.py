@@ -26,8 +26,7 @@ from .._utils._warn import warn_user
 from ..exceptions import NoCovariateWarning, OverlapWarning
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal, choose_names
-from ._covariate_source import CovariateSource
-from ._covariates import CovariateTable
+from ._covariates import CovariateSource, CovariateTable
 from ._diagnostics import (
     balance_table,
     calibration_bins,
@@ -238,12 +237,11 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
                     f"Got no row with all of the modalities {names}"
                     f"{'' if y is None else ' and a label'}, expected at least one."
                 )
-        target = y if self.use_target else None
-        self._source = CovariateSource(self, data, X, kept, self.required_, target)
+        target = self._target(y)
+        self._source = CovariateSource(self, data, X, kept)
         self._table = CovariateTable()
-        design = self._table.fit_transform(
-            self._source.take(self, data, X, target), weight
-        )
+        covariates = self._source.take(self, data, X, target)
+        design = self._table.fit_transform(covariates, weight)
         self.covariate_names_ = list(self._table.names_)
         rng = local_random_state(self.random_state)
         self._models: list[PropensityModel] = Parallel(n_jobs=self.n_jobs)(
@@ -309,21 +307,24 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
 
     def _design(self, data: MultimodalData, X, y) -> np.ndarray:
         """Standardised covariates of any rows, shape (n, n_columns)."""
-        target = y if self.use_target else None
-        return self._table.transform(
-            self._source.take(self, data, X, target), len(data)
-        )
+        covariates = self._source.take(self, data, X, self._target(y))
+        return self._table.transform(covariates, len(data))
+
+    def _target(self, y):
+        """Labels that are a covariate, None where they are not."""
+        if self.use_target and y is None:
+            raise ValueError(
+                "Got y=None with use_target=True, expected the labels of all rows: the "
+                "propensity depends on them."
+            )
+        return y if self.use_target else None
 
     def _read(
         self, X, y, out_of_fold: bool = False, with_design: bool = False
     ) -> _Read:
         """Propensities of any rows, and whether they are observed."""
         check_is_fitted(self)
-        if self.use_target and y is None:
-            raise ValueError(
-                f"Got y=None for {type(self).__name__}(use_target=True), expected the "
-                "labels: the propensity depends on them; call sample_weight(X, y)."
-            )
+        self._target(y)
         data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
         if with_design or any(m.model_ is not None for m in self._models):
             design = self._design(data, X, y)

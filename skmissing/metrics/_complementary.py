@@ -186,7 +186,7 @@ def complementary_information(
         chosen = choose_names(hide, test.names, "hide")
         if set(chosen) == set(test.names):
             raise ValueError(
-                f"Got hide={hide!r}, expected not all of the modalities {test.names}."
+                f"Got hide={hide!r}, expected some but not all of {test.names}."
             )
         reduced = test.hide(np.tile([name in chosen for name in test.names], (n, 1)))
     rows = np.flatnonzero(test.present.all(axis=1) & (weight > 0))

@@ -48,7 +48,6 @@ from skmissing.ipw import (
 )
 from skmissing.ipw.utility._fold_covariance import pairs_of_folds
 from skmissing.ipw.utility._reweighted_metrics import AUCMetric, Predictions
-from skmissing.ipw.utility._terms import resample
 
 # Pruned, so that it does not split on noise: the area of a useless bit is then one
 # half, not that of a coin which the training folds have tossed.
@@ -456,7 +455,7 @@ def test_one_resample_by_hand():
         sample_weight=w, groups=groups, return_scores=True, random_state=0,
         correct_training=False,
     )  # fmt: skip
-    found = resample(scores._terms, scores._propensities, w, groups, True, [5])
+    found = scores._terms.resample([5])
     drawn = np.bincount(np.random.RandomState(5).randint(200, size=200), minlength=200)
     base = w * drawn[groups]
     seen, x1 = X.present[:, 1], X["x1"][:, 0] == 1
@@ -548,11 +547,11 @@ def test_errors(mixed):
         run(propensity=PropensityWeighter(required=["a"]))
     with pytest.raises(ValueError, match="Got no label in y"):
         run(y=np.full(900, np.nan))
-    with pytest.raises(ValueError, match="in scoring"):
+    with pytest.raises(ValueError, match="Got the metric 3, expected the name"):
         run(scoring=[3])
     with pytest.raises(ValueError, match="expected distinct metrics"):
         run(scoring=["accuracy", "accuracy"])
-    with pytest.raises(ValueError, match="expected metrics that take sample_weight"):
+    with pytest.raises(ValueError, match="expected one that takes sample_weight"):
         run(scoring={"no": lambda t, p: 1.0})
     with pytest.raises(ValueError, match="without predict_proba"):
         run(clf=LinearSVC(), scoring="neg_log_loss")
