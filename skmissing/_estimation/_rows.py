@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils import assert_all_finite
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
+from .._utils._sklearn_compat import _check_sample_weight
 from .._utils._warn import warn_user
 from ..exceptions import UnobservedModalityWarning
 from ..modalities._multimodal_data import MultimodalData
@@ -102,16 +104,7 @@ def check_training_rows(
             f"Input y contains NaN. Got y with {int(pd.isna(y).sum())} missing labels, "
             "expected a label for every row."
         )
-    if y.dtype.kind == "f" and np.isinf(y).any():
-        raise ValueError(
-            "Input y contains infinity or a value too large for its dtype. Got "
-            f"{int(np.isinf(y).sum())} infinite labels, expected class labels."
-        )
-    if type_of_target(y) == "continuous":
-        raise ValueError(
-            "Unknown label type: continuous. Got y with real numbers, expected class "
-            "labels."
-        )
+    assert_all_finite(y, input_name="y")
     check_classification_targets(y)
     weight = check_weights(sample_weight, n)
     groups = check_groups(groups, n)
@@ -160,31 +153,9 @@ def check_groups(groups, n: int) -> np.ndarray | None:
 
 def check_weights(sample_weight, n: int) -> np.ndarray:
     """Sample weights as float64 of shape (n,); ones for None."""
-    if sample_weight is None:
-        return np.ones(n)
-    weight = np.asarray(sample_weight, dtype=np.float64)
-    if weight.ndim == 0:
-        weight = np.full(n, float(weight))
-    if weight.ndim != 1:
-        raise ValueError(
-            f"Sample weights must be 1D array or scalar. Got sample_weight of shape "
-            f"{weight.shape}, expected ({n},)."
-        )
-    if weight.shape != (n,):
-        raise ValueError(
-            f"sample_weight.shape == {weight.shape}, expected {(n,)}! Got one weight "
-            "too many or too few."
-        )
-    if not np.isfinite(weight).all() or (weight < 0).any():
-        raise ValueError(
-            "Got negative, infinite or NaN values in sample_weight, expected finite "
-            "numbers that are not negative."
-        )
-    if not weight.sum() > 0:
-        raise ValueError(
-            "Got sample_weight with zeros only, expected at least one positive weight."
-        )
-    return weight
+    return _check_sample_weight(
+        sample_weight, np.empty(n), dtype=np.float64, ensure_non_negative=True
+    )
 
 
 def class_factors(

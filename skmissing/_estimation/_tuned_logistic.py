@@ -239,7 +239,7 @@ class PenaltySearch:
         self._share = self.trains is None and 3 <= self._n_folds <= 2 * INNER_FOLDS
         n_coefficients = self.table.X.shape[1] * len(np.unique(self.table.y))
         self._wide = n_coefficients > COARSE.newton_coefficients
-        self._descents: dict[tuple[int, int], list[np.ndarray] | None] = {}
+        self._descents: dict[tuple[int, int], list[np.ndarray]] = {}
         self._known: dict[frozenset[int], list[RidgeLogistic] | None] = {}
 
     def choose(self, k: int | None) -> float:
@@ -283,29 +283,28 @@ class PenaltySearch:
                     tests = [self.folds == j for j in pair]
                     self._descents[pair] = self._descend(~(tests[0] | tests[1]), tests)
                 found = self._descents[pair]
-                if found is not None:
+                if found:
                     # The loss on the other fold: that on the own one may not choose.
                     losses.append(found[pair.index(own if k is None else other)])
         else:
             inner = self._inner(train)
             test = train & (inner == inner[train].min())
-            found = self._descend(train & ~test, [test])
-            losses = [] if found is None else found
+            losses = self._descend(train & ~test, [test])
         if not losses:
             return ALPHAS[-1]
         return float(ALPHAS[int(np.argmin(np.sum(losses, axis=0)))])
 
-    def _descend(
-        self, train: np.ndarray, tests: list[np.ndarray]
-    ) -> list[np.ndarray] | None:
+    def _descend(self, train: np.ndarray, tests: list[np.ndarray]) -> list[np.ndarray]:
         """Loss of every penalty on each test set, infinite for those left untried.
+
+        Empty where the training rows have one class only.
 
         Each test set stops by its own losses, so that those of one cannot change what
         the other chooses.
         """
         path = self._fits(train)
         if path is None:
-            return None
+            return []
         losses = [np.full(len(ALPHAS), np.inf) for _ in tests]
         going = [True] * len(tests)
         for i, model in zip(range(len(ALPHAS))[::-1], path):

@@ -205,11 +205,8 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
         rows = check_partial_rows(self, data, y, sample_weight, groups)
         self.use_ = self._resolve_use(X, data)
         self.propensity_, ipw = self._weigh(X, y, sample_weight, groups)
-        observed = observed_rows(data, self.use_) & rows.labelled
-        w = rows.weight
-        if ipw is not None:
-            observed &= ipw > 0
-            w = w * ipw
+        observed = observed_rows(data, self.use_) & rows.labelled & (ipw > 0)
+        w = rows.weight * ipw
         self._check_observed(rows, observed)
         self.classes_ = rows.classes
         # The sample's own class prior where all labels are known, else a weighted one.
@@ -265,10 +262,10 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
 
     def _weigh(
         self, X, y, sample_weight, groups
-    ) -> tuple[PropensityWeighter | None, np.ndarray | None]:
+    ) -> tuple[PropensityWeighter | None, np.ndarray | float]:
         """The fitted weighter, and a weight for every row."""
         if self.weighting == "none":
-            return None, None
+            return None, 1.0
         weighter = make_weighter(self.propensity, X, self.modalities, self.use_)
         weighter.fit(X, y, sample_weight, groups)
         if len(weighter.required_) > 1 or not set(self.use_) <= set(

@@ -141,7 +141,7 @@ def _as_finite(label: str, values) -> np.ndarray | None:
 
 def _as_numbers(values) -> np.ndarray | None:
     """float64 with NaN; None for categories and text. Dates count days."""
-    series = values if isinstance(values, pd.Series) else pd.Series(values, copy=False)
+    series = pd.Series(values, copy=False)
     dtype = series.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         return None
@@ -150,9 +150,7 @@ def _as_numbers(values) -> np.ndarray | None:
         return ((since - pd.Timestamp(0)) / pd.Timedelta(days=1)).to_numpy(np.float64)
     if pd.api.types.is_timedelta64_dtype(dtype):
         return (series.dt.total_seconds() / 86400).to_numpy(np.float64)
-    if isinstance(dtype, np.dtype) and dtype.kind in "fiub":
-        return series.to_numpy(np.float64)
-    if pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype):
+    if pd.api.types.is_numeric_dtype(dtype):
         return series.to_numpy(np.float64, na_value=np.nan)
     if dtype.kind == "O":
         known = series[series.notna()]
@@ -167,7 +165,7 @@ def _as_numbers(values) -> np.ndarray | None:
 
 def _as_levels(values) -> np.ndarray:
     """Objects, with None for every kind of missing."""
-    series = values if isinstance(values, pd.Series) else pd.Series(values, copy=False)
+    series = pd.Series(values, copy=False)
     out = series.astype(object).to_numpy(copy=True)
     out[series.isna().to_numpy()] = None
     return out

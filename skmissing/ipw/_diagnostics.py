@@ -73,25 +73,19 @@ def find_poor_overlap(
 
 
 def balance_table(
-    table: np.ndarray,
-    scale: np.ndarray,
-    mean: np.ndarray,
+    design: np.ndarray,
     base: np.ndarray,
-    *,
     before: np.ndarray,
     after: np.ndarray,
-    names: list[str],
+    scale: np.ndarray,
+    mean: np.ndarray,
 ) -> pd.DataFrame:
     """Means of standardised covariates under three weightings, and their distances."""
-    if before.sum() == 0:
-        raise ValueError(
-            f"Got no row with all of the modalities {names}, expected at least one."
-        )
-    centre = base @ table / base.sum()
-    deviation = np.sqrt(base @ (table - centre) ** 2 / base.sum())
+    centre = base @ design / base.sum()
+    deviation = np.sqrt(base @ (design - centre) ** 2 / base.sum())
     # Covariates that do not vary here are compared on the scale of fit.
     deviation = np.where(deviation > 1e-12, deviation, 1.0)
-    seen, weighted = before @ table / before.sum(), after @ table / after.sum()
+    seen, weighted = before @ design / before.sum(), after @ design / after.sum()
     return pd.DataFrame(
         {
             "mean_all": centre * scale + mean,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import field
 from numbers import Integral
 from typing import Any, ClassVar, NamedTuple
@@ -26,13 +26,8 @@ from .._utils._warn import warn_user
 from ..exceptions import NoCovariateWarning, OverlapWarning
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal, choose_names
+from . import _diagnostics
 from ._covariates import CovariateSource, CovariateTable
-from ._diagnostics import (
-    balance_table,
-    calibration_bins,
-    find_poor_overlap,
-    overlap_record,
-)
 from ._propensity_model import (
     FrozenPropensity,
     PropensityModel,
@@ -231,7 +226,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         kept = weight > 0
         self.required_, self._several = resolve_required(self.required, data.names)
         observed = self._find_observed(data, y)
-        for names, here in zip(self.required_, observed.T):
+        for names, here in self._by_set(observed):
             if not (here & kept).any():
                 raise ValueError(
                     f"Got no row with all of the modalities {names}"
@@ -246,14 +241,12 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         rng = local_random_state(self.random_state)
         self._models: list[PropensityModel] = Parallel(n_jobs=self.n_jobs)(
             delayed(PropensityModel(self.estimator, self.cv, names).fit)(
-                WeightedTable(design, present, weight, groups), seed
+                WeightedTable(design, here, weight, groups), draw_seed(rng)
             )
-            for names, present, seed in zip(
-                self.required_, observed.T, [draw_seed(rng) for _ in self.required_]
-            )
+            for names, here in self._by_set(observed)
         )
-        for model, present in zip(self._models, observed.T):
-            if design.shape[1] == 0 and not present[kept].all():
+        for model in self._models:
+            if model.model_ is None and model.rate_ < 1:
                 warn_user(
                     f"Got no covariate to explain which rows have {model.required}; "
                     f"the observed rate {model.rate_:.3g} is used for all, as if they "
@@ -262,13 +255,10 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
                 )
         self.models_ = [m.model_ for m in self._models]
         self._settle(observed, weight)
-        for i, names in enumerate(self.required_):
-            found = find_poor_overlap(
-                self.propensity_[kept, i],
-                observed[kept, i],
-                weight[kept],
-                self.sample_weight_[kept, i],
-            )
+        for names, p, here, w in self._by_set(
+            self.propensity_[kept], observed[kept], self.sample_weight_[kept]
+        ):
+            found = _diagnostics.find_poor_overlap(p, here, weight[kept], w)
             if found:
                 warn_user(
                     f"Poor overlap for {names}: {'; '.join(found)}. See overlap(X) "
@@ -282,20 +272,22 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         propensity = np.column_stack([m.propensity_ for m in self._models])
         kept = weight > 0
         self.observed_rate_ = weight @ observed / weight.sum()
-        self.clip_bounds_ = np.array(
-            [
-                propensity_bounds(self.clip, p, here & kept, weight)
-                for p, here in zip(propensity.T, observed.T)
-            ]
-        )
+        bounds = [
+            propensity_bounds(self.clip, p, here & kept, weight)
+            for _, p, here in self._by_set(propensity, observed)
+        ]
+        self.clip_bounds_ = np.array(bounds)
         low, high = self.clip_bounds_.T
         outside = (propensity < low) | (propensity > high)
         self.n_clipped_ = (kept[:, None] & outside).sum(axis=0)
         self.propensity_, self.observed_ = propensity, observed
         self.sample_weight_ = self._weigh(propensity, observed)
-        self.effective_sample_size_ = np.array(
-            [effective_sample_size(w * weight) for w in self.sample_weight_.T]
-        )
+        sizes = [effective_sample_size(w * weight) for w in self.sample_weight_.T]
+        self.effective_sample_size_ = np.array(sizes)
+
+    def _by_set(self, *tables: np.ndarray) -> Iterator[Any]:
+        """Each required set, with its column of some tables."""
+        return zip(self.required_, *(table.T for table in tables))
 
     def _find_observed(self, data: MultimodalData, y) -> np.ndarray:
         known = known_labels(y, len(data))
@@ -513,21 +505,21 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
             something. The first index level, ``required``, names the required set.
         """
         read = self._read(X, y, out_of_fold=True, with_design=True)
-        w = self._weigh(read.propensity, read.observed)
-        base = check_weights(sample_weight, len(w))
-        scale, mean = self._table.scale_, self._table.mean_
-        return self._stack(
-            balance_table(
-                read.design,
-                scale,
-                mean,
-                base,
-                before=base * here,
-                after=base * w[:, i],
-                names=names,
-            ).set_axis(self.covariate_names_, axis=0)
-            for i, (names, here) in enumerate(zip(self.required_, read.observed.T))
-        )
+        weights = self._weigh(read.propensity, read.observed)
+        base = check_weights(sample_weight, len(weights))
+        parts = []
+        for names, here, w in self._by_set(read.observed, weights):
+            before, after = base * here, base * w
+            if before.sum() == 0:
+                raise ValueError(
+                    f"Got no row with all of the modalities {names}, expected at least "
+                    "one."
+                )
+            part = _diagnostics.balance_table(
+                read.design, base, before, after, self._table.scale_, self._table.mean_
+            )
+            parts.append(part.set_axis(self.covariate_names_, axis=0))
+        return self._stack(parts)
 
     def overlap(self, X, y=None, sample_weight=None) -> pd.DataFrame:
         """Summarise propensities and weights.
@@ -552,18 +544,13 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
             clipped.
         """
         read = self._read(X, y, out_of_fold=True)
-        w = self._weigh(read.propensity, read.observed)
-        base = check_weights(sample_weight, len(w))
+        weights = self._weigh(read.propensity, read.observed)
+        base = check_weights(sample_weight, len(weights))
         some = base > 0
+        sets = self._by_set(read.propensity[some], read.observed[some], weights[some])
         rows = {
-            "+".join(names): overlap_record(
-                read.propensity[some, i],
-                read.observed[some, i],
-                base[some],
-                w[some, i],
-                self.clip_bounds_[i],
-            )
-            for i, names in enumerate(self.required_)
+            "+".join(names): _diagnostics.overlap_record(p, here, base[some], w, bounds)
+            for (names, p, here, w), bounds in zip(sets, self.clip_bounds_)
         }
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("required")
 
@@ -597,8 +584,8 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         base = check_weights(sample_weight, len(read.propensity))
         some = base > 0
         return self._stack(
-            calibration_bins(p[some], here[some], n_bins, base[some])
-            for p, here in zip(read.propensity.T, read.observed.T)
+            _diagnostics.calibration_bins(p[some], here[some], n_bins, base[some])
+            for _, p, here in self._by_set(read.propensity, read.observed)
         )
 
     def _stack(self, parts: Iterable[pd.DataFrame]) -> pd.DataFrame:

@@ -202,8 +202,10 @@ def complementary_information(
     error = low = high = np.nan
     if n_bootstraps:
         groups = np.arange(len(rows)) if groups is None else groups[rows]
+        _, code = np.unique(groups, return_inverse=True)
+        top, bottom = np.bincount(code, w * gain), np.bincount(code, w)
         rng = local_random_state(random_state)
-        drawn = _resample(gain, w, groups, int(n_bootstraps), rng)
+        drawn = _draw_ratios(top, bottom, int(n_bootstraps), rng)
         error = float(np.std(drawn, ddof=1)) if n_bootstraps > 1 else np.nan
         tail = (1 - confidence_level) / 2
         low, high = (float(q) for q in np.quantile(drawn, [tail, 1 - tail]))
@@ -250,16 +252,10 @@ def _log_likelihood(
     return out
 
 
-def _resample(
-    gain: np.ndarray,
-    weight: np.ndarray,
-    groups: np.ndarray,
-    n_bootstraps: int,
-    rng: np.random.RandomState,
+def _draw_ratios(
+    top: np.ndarray, bottom: np.ndarray, n_bootstraps: int, rng: np.random.RandomState
 ) -> np.ndarray:
-    """Estimates of resampled groups, both models on the same rows."""
-    _, code = np.unique(groups, return_inverse=True)
-    top, bottom = np.bincount(code, weight * gain), np.bincount(code, weight)
+    """Ratios of sums over resampled groups, both models on the same rows."""
     n = len(top)
     out = np.empty(n_bootstraps)
     for b in range(n_bootstraps):

@@ -342,8 +342,8 @@ def test_unweighted_area_matches_scikit_learn_with_ties_and_weights():
     w = rng.uniform(size=500)
     w[::7] = 0
     folds = np.zeros(500, dtype=int)
-    predictions = Predictions(np.column_stack([1 - p, p]), (p > 0.5) * 1)
-    area = AUCMetric("roc_auc").prepare(y, predictions, np.arange(500), folds)
+    predictions = Predictions(np.column_stack([1 - p, p]), (p > 0.5) * 1, y, folds)
+    area = AUCMetric("roc_auc").prepare(predictions, np.arange(500))
     assert area(w) == pytest.approx(roc_auc_score(y, p, sample_weight=w), abs=1e-12)
     assert area(np.ones(500)) == pytest.approx(roc_auc_score(y, p), abs=1e-12)
     assert np.isnan(area(y * 1.0))

@@ -20,18 +20,11 @@ Evaluate = Callable[[np.ndarray], float]
 Propensities = dict[frozenset[str], FrozenPropensity]
 
 
-class Signed(NamedTuple):
-    """A metric as a function of weights, and whether it is added or subtracted."""
-
-    sign: int
-    evaluate: Evaluate
-
-
 class Variant(NamedTuple):
-    """The metrics of a term, by models trained without and with weights."""
+    """The metric of a term, by models trained without and with weights."""
 
-    plain: list[Signed]
-    corrected: list[Signed]
+    plain: Evaluate
+    corrected: Evaluate
 
 
 @dataclass(frozen=True)
@@ -125,12 +118,12 @@ class UtilityTerms:
                 weights[key] = frozen.weights(base, refit)
             ipw = weights[key]
             used = ipw if self.correct_evaluation else plain
-            out.biased[i] = _total(variant.plain, plain)
-            out.corrected[i] = _total(variant.corrected, used)
+            out.biased[i] = variant.plain(plain)
+            out.corrected[i] = variant.corrected(used)
             if term.without_two is not None and refit:
                 less = term.without_two
-                out.biased_drop[i] = out.biased[i] - _total(less.plain, plain)
-                out.corrected_drop[i] = out.corrected[i] - _total(less.corrected, used)
+                out.biased_drop[i] = out.biased[i] - less.plain(plain)
+                out.corrected_drop[i] = out.corrected[i] - less.corrected(used)
             if term.outcome is not None and term.values is not None:
                 full = np.zeros(len(base))
                 full[frozen.rows] = ipw
@@ -204,10 +197,6 @@ class UtilityTerms:
             "effective_sample_size": effective_sample_size(used),
             "tipping_odds_ratio": tipping,
         }
-
-
-def _total(parts: list[Signed], weight: np.ndarray) -> float:
-    return sum(part.sign * part.evaluate(weight) for part in parts)
 
 
 def _interval(

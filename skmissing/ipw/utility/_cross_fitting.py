@@ -53,6 +53,7 @@ class FitPlan:
     weight: np.ndarray
     groups: np.ndarray | None
     classes: np.ndarray
+    codes: np.ndarray
     folds: Folds
     present: dict[Subset, np.ndarray]
     n_jobs: int | None
@@ -76,7 +77,12 @@ class FitPlan:
         )
         n, shape = len(self.weight), (len(self.weight), len(self.classes))
         fits = CrossFitted(
-            {j: Predictions(np.full(shape, np.nan), np.full(n, -1)) for j in jobs},
+            {
+                job: Predictions(
+                    np.full(shape, np.nan), np.full(n, -1), self.codes, self.folds.fold
+                )
+                for job in jobs
+            },
             {job: [] for job in jobs},
         )
         missed = 0

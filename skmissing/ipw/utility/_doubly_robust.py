@@ -20,7 +20,6 @@ from ..._estimation._inner_estimators import (
     fit_weighted,
     takes_sample_weight,
 )
-from ..._estimation._rows import LabelledRows
 from ..._utils._threads import single_thread
 from ._modality_sets import Subset
 from ._reweighted_metrics import Predictions
@@ -107,7 +106,6 @@ class OutcomeModel:
         self,
         predictions: dict[Subset, Predictions],
         means: list[Any],
-        rows: LabelledRows,
         design: np.ndarray,
         progress,
     ) -> dict[Subset, dict[str, np.ndarray]]:
@@ -117,17 +115,18 @@ class OutcomeModel:
         known they are their own model.
         """
         kept = (self.weight > 0) & self.folds.tested
-        labelled = rows.labelled[kept].all()
+        codes = next(iter(predictions.values())).codes
+        labelled = (codes[kept] >= 0).all()
         values, known = {}, []
         for subset, found in predictions.items():
-            columns = [m.values(rows.y, found) for m in means]
+            columns = [m.values(found) for m in means]
             values[subset] = np.column_stack(columns)
             if (found.predicted[kept] >= 0).all():
                 if found.proba is not None:
                     known.append(found.proba[:, 1:])
                 if labelled:
                     known.append(values[subset])
-        label = [np.eye(rows.y.max() + 1)[rows.y][:, 1:]] if labelled else []
+        label = [np.eye(codes.max() + 1)[codes][:, 1:]] if labelled else []
         features = np.nan_to_num(np.column_stack([design, *known, *label]))
         out = {}
         for subset in progress(list(values), len(values)):

@@ -18,10 +18,15 @@ EPS = np.finfo(np.float64).eps
 
 @dataclass(eq=False)
 class Predictions:
-    """Out-of-fold predictions of one model, for the rows that it can predict."""
+    """Out-of-fold predictions of one model, for the rows that it can predict.
+
+    ``codes`` are the classes of all rows, ``folds`` those that hold them out.
+    """
 
     proba: np.ndarray | None
     predicted: np.ndarray
+    codes: np.ndarray
+    folds: np.ndarray
 
     def take_proba(self, name: str) -> np.ndarray:
         """Probabilities, for the metric of some name that needs them."""
@@ -43,8 +48,9 @@ class MeanMetric:
         self.decides = kind == "accuracy"
         self.limits = (0.0, 1.0) if self.decides else (-np.inf, 0.0)
 
-    def values(self, codes: np.ndarray, predictions: Predictions) -> np.ndarray:
+    def values(self, predictions: Predictions) -> np.ndarray:
         """Contribution of each row; greater is better."""
+        codes = predictions.codes
         known = (codes >= 0) & (predictions.predicted >= 0)
         out = np.full(len(codes), np.nan)
         y = codes[known]
@@ -60,18 +66,13 @@ class MeanMetric:
             out[known] = -((proba - np.eye(proba.shape[1])[y]) ** 2).sum(axis=1)
         return out
 
-    def prepare(
-        self,
-        codes: np.ndarray,
-        predictions: Predictions,
-        rows: np.ndarray,
-        folds,  # noqa: ARG002
-    ):
+    def prepare(self, predictions: Predictions, rows: np.ndarray):
         """A function from weights of ``rows`` to the metric."""
-        values = self.values(codes, predictions)[rows]
+        values = self.values(predictions)[rows]
         return lambda weight: float(weight @ values / weight.sum())
 
 
+@dataclass(eq=False)
 class AUCMetric:
     """Area under the ROC curve within folds; one class against the rest beyond two.
 
@@ -80,26 +81,22 @@ class AUCMetric:
     area of a useless model below one half.
     """
 
+    name: str
+
     is_mean = False
     decides = False
     limits = (0.0, 1.0)
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def prepare(
-        self, codes: np.ndarray, predictions: Predictions, rows: np.ndarray, folds
-    ):
+    def prepare(self, predictions: Predictions, rows: np.ndarray):
         """A function from weights of ``rows`` to the metric."""
         proba = predictions.take_proba(self.name)
         columns = [1] if proba.shape[1] == 2 else list(range(proba.shape[1]))
         parts = []
-        for k in np.unique(folds[rows]):
-            inside = np.flatnonzero(folds[rows] == k)
-            here = rows[inside]
-            parts.append(
-                (inside, [_Ranking(proba[here, c], codes[here] == c) for c in columns])
-            )
+        fold = predictions.folds[rows]
+        for k in np.unique(fold):
+            inside = np.flatnonzero(fold == k)
+            y, found = predictions.codes[rows[inside]], proba[rows[inside]]
+            parts.append((inside, [_Ranking(found[:, c], y == c) for c in columns]))
 
         def evaluate(weight: np.ndarray) -> float:
             total, mass = 0.0, 0.0
@@ -147,12 +144,9 @@ class ScorerMetric:
         self.name, self.scorer, self.classes = name, scorer, classes
         self.decides = response_method(scorer) == "predict"
 
-    def prepare(
-        self, codes: np.ndarray, predictions: Predictions, rows: np.ndarray, folds
-    ):
+    def prepare(self, predictions: Predictions, rows: np.ndarray):
         """A function from weights of ``rows`` to the metric."""
-        model = _Memory(predictions, self.classes)
-        fold = folds[rows]
+        model, fold = _Memory(predictions, self.classes), predictions.folds[rows]
 
         def evaluate(weight: np.ndarray) -> float:
             total, mass = 0.0, 0.0
@@ -161,7 +155,7 @@ class ScorerMetric:
                 if not inside.any():
                     continue
                 w, here = weight[inside], rows[inside]
-                y = self.classes[codes[here]]
+                y = self.classes[predictions.codes[here]]
                 score = self.scorer(model, here[:, None], y, sample_weight=w / w.mean())
                 total, mass = total + w.sum() * score, mass + w.sum()
             return total / mass if mass > 0 else np.nan
@@ -192,7 +186,7 @@ def resolve_metrics(scoring, classes: np.ndarray) -> list[Any]:
     if isinstance(scoring, str) or callable(scoring):
         scoring = [scoring]
     if not isinstance(scoring, dict):
-        names = [m if isinstance(m, str) else _name_of(m) for m in scoring]
+        names = [getattr(m, "__name__", "score") if callable(m) else m for m in scoring]
         if len(set(names)) < len(names):
             raise ValueError(f"Got scoring={scoring!r}, expected distinct metrics.")
         scoring = dict(zip(names, scoring))
@@ -207,7 +201,3 @@ def resolve_metrics(scoring, classes: np.ndarray) -> list[Any]:
         else:
             out.append(ScorerMetric(name, resolve_scorer(metric), classes))
     return out
-
-
-def _name_of(metric) -> str:
-    return getattr(metric, "__name__", "score")

@@ -14,9 +14,9 @@ from ..._utils._random import draw_seed, local_random_state
 from ...modalities._validation import ColumnHolder, check_multimodal
 from .._classifier import IPWMultimodalClassifier
 from ._bootstrap import (
+    Evaluate,
     Progress,
     Propensities,
-    Signed,
     TermValues,
     UtilityTerm,
     UtilityTerms,
@@ -89,8 +89,8 @@ class UtilityStudy:
         tested = rows.labelled & folds.tested
         _check_sets(present, tested, f"Got cv={cv!r} that tests no")
         plan = FitPlan(
-            template, X, y, rows.weight, rows.groups, rows.classes, folds, present,
-            settings.n_jobs,
+            template, X, y, rows.weight, rows.groups, rows.classes, rows.y, folds,
+            present, settings.n_jobs,
         )  # fmt: skip
         unions = {frozenset(s + t) for s in sets for t in sets}
         propensities: Propensities = {}
@@ -146,7 +146,6 @@ class UtilityStudy:
         return model.predict_scores(
             {s: fits.each.predictions[s, self.chosen] for s in self.sets},
             means,
-            rows,
             next(iter(self.propensities.values())).design,
             self.progress.over("outcomes"),
         )
@@ -170,15 +169,12 @@ class UtilityStudy:
         frozen = self.propensities.get(frozenset(subset + baseline))
         if frozen is None:
             return UtilityTerm(subset, baseline, metric.name)
-        y, folds = self.rows.y, self.plan.folds.fold
         sets = [subset, baseline] if baseline else [subset]
 
-        def prepare(fitted: CrossFitted, weighting: str) -> list[Signed]:
+        def prepare(fitted: CrossFitted, weighting: str) -> Evaluate:
             found = [fitted.predictions[s, weighting] for s in sets]
-            return [
-                Signed(sign, metric.prepare(y, p, frozen.rows, folds))
-                for sign, p in zip((1, -1), found)
-            ]
+            first, *second = [metric.prepare(p, frozen.rows) for p in found]
+            return lambda weight: first(weight) - sum(each(weight) for each in second)
 
         variants = [
             None if f is None else Variant(prepare(f, "none"), prepare(f, self.chosen))
@@ -188,7 +184,7 @@ class UtilityStudy:
         low, high = metric.limits
         values = outcome = None
         if metric.is_mean:
-            scores = [metric.values(y, p) for p in found]
+            scores = [metric.values(p) for p in found]
             values = scores[0] - scores[1] if baseline else scores[0]
             if outcomes:
                 outcome = np.column_stack([outcomes[s][metric.name] for s in sets])
