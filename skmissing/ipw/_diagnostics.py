@@ -108,14 +108,13 @@ def overlap_record(
     low, high = bounds
     ess, whole = (effective_sample_size(w) for w in (weight * base, base[observed]))
     quantiles = np.quantile(propensity, [0.0, 0.01, 0.5, 0.99, 1.0])
+    share = base @ (propensity < LOW_PROPENSITY) / base.sum()
     some = observed.any()
     return {
         "n_rows": len(propensity),
         "n_observed": int(observed.sum()),
         **dict(zip(["min", "q01", "median", "q99", "max"], quantiles)),
-        f"share_below_{LOW_PROPENSITY}": float(
-            base @ (propensity < LOW_PROPENSITY) / base.sum()
-        ),
+        f"share_below_{LOW_PROPENSITY}": float(share),
         "smallest_weight": weight[observed].min() if some else np.nan,
         "largest_weight": weight[observed].max() if some else np.nan,
         "effective_sample_size": ess,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import field
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ from .._estimation._tuned_logistic import WeightedTable
 from .._utils._parameters import stores_parameters
 from .._utils._random import draw_seed, local_random_state
 from .._utils._restore import restore_on_error
-from .._utils._sklearn_compat import HasMethods, _fit_context
+from .._utils._sklearn_compat import HasMethods, Interval, _fit_context
 from .._utils._warn import warn_user
 from ..exceptions import NoCovariateWarning, OverlapWarning
 from ..modalities._multimodal_data import MultimodalData
@@ -193,7 +193,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         "required": [list, tuple, str, None],
         "use_target": ["boolean"],
         "stabilized": ["boolean"],
-        "clip": [tuple, list, float, Integral, None],
+        "clip": [tuple, list, Interval(Real, 0.5, 1, closed="left"), None],
         "cv": ["cv_object"],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],

@@ -159,17 +159,13 @@ def _mean_observed(table: WeightedTable) -> float:
 
 
 def check_clip(clip) -> None:
-    """Refuse what is neither None, a pair of probabilities, nor a quantile."""
+    """Refuse a pair that is no interval of probabilities."""
     if isinstance(clip, tuple | list):
         numbers = len(clip) == 2 and all(isinstance(c, Real) for c in clip)
-        usable = numbers and 0 <= clip[0] < clip[1] <= 1
-    else:
-        usable = clip is None or 0.5 <= clip < 1
-    if not usable:
-        raise ValueError(
-            f"Got clip={clip!r}, expected None, a pair 0 <= low < high <= 1, or a "
-            "quantile between 0.5 and 1."
-        )
+        if not (numbers and 0 <= clip[0] < clip[1] <= 1):
+            raise ValueError(
+                f"Got clip={clip!r}, expected a pair 0 <= low < high <= 1."
+            )
 
 
 def propensity_bounds(

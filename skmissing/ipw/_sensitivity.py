@@ -175,9 +175,7 @@ def tipping_odds_ratio(
     return float((a + np.sqrt(a * a - 4.0 * b * c)) / (-2.0 * c))
 
 
-def _check(
-    values, propensity, sample_weight
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _check(values, propensity, sample_weight) -> tuple[np.ndarray, ...]:
     v = np.asarray(values, dtype=np.float64)
     p = np.asarray(propensity, dtype=np.float64)
     if v.ndim != 1 or v.shape != p.shape or not len(v):

@@ -11,7 +11,7 @@ from .._estimation._partial_labels import known_labels, label_codes
 from .._estimation._rows import check_groups
 from .._utils._random import local_random_state
 from .._utils._sklearn_compat import BaseCrossValidator, GroupsConsumerMixin
-from ..modalities._validation import ColumnHolder, check_multimodal
+from ..missingness._read import read_blocks
 
 
 class ObservedStratifiedKFold(GroupsConsumerMixin, BaseCrossValidator):
@@ -105,9 +105,7 @@ class ObservedStratifiedKFold(GroupsConsumerMixin, BaseCrossValidator):
         train, test : ndarray of int
             Row numbers.
         """
-        data = check_multimodal(
-            ColumnHolder(), X, self.modalities, reset=True, numeric=False
-        )
+        data, _ = read_blocks(X, self.modalities, type(self).__name__)
         observed = observed_rows(data, self.required)
         known = known_labels(y, len(data))
         codes = label_codes(y, known)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
 from ._layout import prefix_groups, resolve_layout
@@ -273,7 +272,3 @@ def choose_names(
             f"some of the modalities {names}."
         )
     return chosen
-
-
-class ColumnHolder(BaseEstimator):
-    """Holds what :func:`check_multimodal` notes of X, where no estimator is around."""

@@ -391,7 +391,7 @@ def test_scorer_in_searches_and_pipelines(bits):
     assert own(search, X, y) == pytest.approx(own(search.best_estimator_, X, y))
     pipe = make_pipeline(ModalityTransformer([("x1", StandardScaler())]), clf)
     pipe.fit(X, y)
-    assert np.isfinite(own.__class__(own._base, None, None, None)(pipe, X, y))
+    assert np.isfinite(own.__class__(own.base, None, None, None)(pipe, X, y))
     # Its own score is the same thing for accuracy.
     first = make_ipw_scorer("accuracy")
     clf.fit(X, y)
