@@ -6,28 +6,7 @@ import numpy as np
 
 from .._utils._sklearn_compat import StrOptions, validate_params
 from ..modalities import MultimodalData
-from ._base import load_arrays, pack
-
-_DESCR = """\
-Audio-visual digits
-
-3,000 pairs of an image and a recording of the same digit, 300 of each. Each row is one
-spoken clip of the Free Spoken Digit Dataset (6 speakers, 50 recordings of each digit),
-as a log-spectrogram of 28 frequency bands by 28 frames over one second (row 0 is the
-lowest band), with a random MNIST image of the same class. Recordings 0 to 4 of every
-speaker are the official test set; they come with MNIST test images, the others with
-MNIST training images. No image appears twice. Rows were shuffled with a fixed seed.
-
-Both modalities are degraded in the file, with a fixed seed, so that each matters: the
-image is blurred, a grey square covers part of it and noise of a random strength is
-added; the spectrogram loses some frames and sometimes a frequency band, and gets noise.
-Nothing is missing.
-
-Licence: CC BY-SA 4.0. Adapted from the MNIST database by Y. LeCun and C. Cortes,
-derived from NIST data (CC BY-SA 3.0), and from the Free Spoken Digit Dataset by
-Z. Jackson and contributors, https://github.com/Jakobovski/free-spoken-digit-dataset
-(CC BY-SA 4.0).
-"""
+from ._base import load_arrays, load_descr, pack
 
 
 @validate_params(
@@ -130,5 +109,5 @@ def load_av_digits(
         train=np.flatnonzero(~is_test),
         test=np.flatnonzero(is_test),
         target_names=np.array([str(digit) for digit in range(10)]),
-        DESCR=_DESCR,
+        DESCR=load_descr("av_digits"),
     )

@@ -19,6 +19,12 @@ def load_arrays(file: str) -> dict[str, np.ndarray]:
         return {name: arrays[name] for name in arrays.files}
 
 
+def load_descr(name: str) -> str:
+    """Description of a data set."""
+    path = resources.files("skmissing.datasets") / "descr" / f"{name}.rst"
+    return path.read_text(encoding="utf-8")
+
+
 def frame_modalities(
     data: MultimodalData, frame: pd.DataFrame
 ) -> dict[str, list[str] | Modality]:

@@ -9,16 +9,8 @@ import numpy as np
 from .._utils._random import local_random_state
 from .._utils._sklearn_compat import Interval, StrOptions, validate_params
 from ..modalities import MultimodalData
-from ._base import pack
+from ._base import load_descr, pack
 from ._gate_oracle import GATES, MECHANISMS, gate_oracle
-
-_DESCR = """\
-Bitwise gates
-
-Two independent fair bits x1 and x2, one modality each, and the label
-y = x1 {gate} x2 without noise. x2 is missing under the mechanism {mechanism!r};
-x1 is always present. The field `oracle` holds exact population values.
-"""
 
 
 @validate_params(
@@ -145,5 +137,5 @@ def make_bitwise(
         mask=mask,
         propensity=propensity,
         oracle=gate_oracle(gate, mechanism),
-        DESCR=_DESCR.format(gate=gate.upper(), mechanism=mechanism),
+        DESCR=load_descr("bitwise").format(gate=gate.upper(), mechanism=mechanism),
     )

@@ -7,36 +7,7 @@ import pandas as pd
 
 from .._utils._sklearn_compat import validate_params
 from ..modalities import MultimodalData
-from ._base import load_arrays, pack
-
-_DESCR = """\
-Heart Disease (UCI), four hospitals
-
-920 patients referred for coronary angiography, described by 13 attributes in four
-blocks, in the order in which a clinic obtains them:
-
-history   age, sex, cp (chest pain type)
-resting   trestbps (blood pressure), chol (cholesterol), fbs (fasting blood sugar above
-          120 mg/dl), restecg (resting electrocardiogram)
-exercise  thalach (maximal heart rate), exang (angina), oldpeak (ST depression), slope
-          (of the peak ST segment)
-imaging   ca (vessels coloured by fluoroscopy), thal (thallium scan)
-
-Blocks are really missing, and whether they are is tied to the hospital and to the rate
-of disease. Imaging is wholly missing in 0% (Cleveland), 89.5% (Budapest), 38.2%
-(Zurich and Basel) and 82.5% (Long Beach) of the patients, the exercise block in 0, 0,
-0.8 and 26.5%. Single attributes are missing too. Cholesterol and blood pressure of 0,
-which stand for missing in the original, are missing here. Rows are sorted by hospital.
-
-The target is 1 where the angiography found a narrowing above 50% (num above 0): 411
-patients without, 509 with disease.
-
-Licence: CC BY 4.0. Heart Disease, UCI Machine Learning Repository,
-https://doi.org/10.24432/C52P4X. Principal investigators: A. Janosi (Hungarian Institute
-of Cardiology, Budapest), W. Steinbrunn (University Hospital, Zurich), M. Pfisterer
-(University Hospital, Basel), R. Detrano (V.A. Medical Center, Long Beach and Cleveland
-Clinic Foundation).
-"""
+from ._base import load_arrays, load_descr, pack
 
 
 @validate_params(
@@ -136,5 +107,5 @@ def load_heart(*, return_X_y: bool = False, as_frame: bool = False):
         site=site,
         feature_names=feature_names,
         target_names=np.array(["healthy", "diseased"]),
-        DESCR=_DESCR,
+        DESCR=load_descr("heart"),
     )

@@ -6,28 +6,9 @@ import numpy as np
 
 from .._utils._sklearn_compat import validate_params
 from ..modalities import MultimodalData
-from ._base import load_arrays, pack
+from ._base import load_arrays, load_descr, pack
 
 _NAMES = ("fou", "fac", "kar", "pix", "zer", "mor")
-_DESCR = """\
-Multiple Features (UCI)
-
-2,000 handwritten digits, 200 of each, cut from Dutch utility maps and described by six
-sets of features, one modality each:
-
-fou   76 Fourier coefficients of the character's shape
-fac  216 profile correlations
-kar   64 Karhunen-Loeve coefficients
-pix  240 pixel averages in 2 x 3 windows, 0 to 6
-zer   47 Zernike moments
-mor    6 morphological features
-
-Nothing is missing. The original is sorted by class; the rows of the file in this
-package were shuffled once with a fixed seed.
-
-Licence: CC BY 4.0. R. Duin, Multiple Features, UCI Machine Learning Repository,
-https://doi.org/10.24432/C5HC70.
-"""
 
 
 @validate_params(
@@ -102,5 +83,5 @@ def load_mfeat(*, return_X_y: bool = False, as_frame: bool = False):
         return_X_y=return_X_y,
         as_frame=as_frame,
         target_names=np.array([str(digit) for digit in range(10)]),
-        DESCR=_DESCR,
+        DESCR=load_descr("mfeat"),
     )

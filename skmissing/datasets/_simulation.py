@@ -17,18 +17,11 @@ from threadpoolctl import threadpool_limits
 from .._utils._random import local_random_state
 from .._utils._sklearn_compat import Interval, validate_params
 from ..modalities import MultimodalData
-from ._base import pack
+from ._base import load_descr, pack
 
 # Missing probabilities stay inside these bounds, so that every row can be observed.
 _BOUNDS = (0.05, 0.95)
 _STEEPNESS = 5.0
-_DESCR = """\
-Simulated modalities with a shared part
-
-Setting {name}: of the {n_features} causes of the label, {a} stand in the part that
-only x1 has, {b} in the part that only x2 has and {c} in the part that both have.
-x2 is missing with a probability that depends on x1 alone, {rate:.0%} on average.
-"""
 
 
 @validate_params(
@@ -224,7 +217,7 @@ def make_simulation(
         clusters=clusters,
         coefficients=coefficients,
         name=name,
-        DESCR=_DESCR.format(
+        DESCR=load_descr("simulation").format(
             name=name,
             n_features=n_features,
             a=first,

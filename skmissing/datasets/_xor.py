@@ -13,16 +13,9 @@ from scipy.special import entr, expit, ndtr
 from .._utils._random import local_random_state
 from .._utils._sklearn_compat import Interval, StrOptions, validate_params
 from ..modalities import MultimodalData
-from ._base import pack
+from ._base import load_descr, pack
 
 _CENTRES = np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])
-_DESCR = """\
-XOR of two coordinates
-
-An equal mixture of {n} Gaussian clusters with standard deviation {std:g} around
-{centres}. The label is 1 where the signs of the {source} differ.
-Modality x_o is the first coordinate, x_m the second; both are present in every row.
-"""
 
 
 @dataclass(frozen=True)
@@ -226,7 +219,7 @@ def make_xor(
         bayes_accuracy={"missing": missing, "complete": complete},
         posterior=posterior,
         conditional_entropy=_conditional_entropy(posterior),
-        DESCR=_DESCR.format(
+        DESCR=load_descr("xor").format(
             n=len(centres),
             std=std,
             centres=", ".join(f"({a:g}, {b:g})" for a, b in centres),

@@ -13,6 +13,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from .._estimation._inner_estimators import clone_seeded
 from .._estimation._rows import LabelledRows
+from .._utils._checks import check_known
 from .._utils._random import draw_seed
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._row_view import take_rows
@@ -132,12 +133,9 @@ def _recovery_of_each(recovery, names: list[str]) -> dict[str, Any]:
 
 def check_recoveries(recovery, names: list[str]) -> None:
     """Refuse what is no recovery, or one for a modality that does not exist."""
-    for name, one in recovery.items() if isinstance(recovery, Mapping) else ():
-        if name not in names:
-            raise ValueError(
-                f"Got a recovery for the unknown modality {name!r}, expected some of "
-                f"{names}."
-            )
+    given = recovery if isinstance(recovery, Mapping) else {}
+    check_known("a recovery for", given, names)
+    for name, one in given.items():
         if not (hasattr(one, "fit") and hasattr(one, "transform")):
             raise ValueError(
                 f"Got the recovery {one!r} for the modality {name!r}, expected a "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 from typing import Any
 
@@ -10,21 +11,13 @@ import pandas as pd
 
 from .._utils._sklearn_compat import check_matplotlib_support
 from ..ipw import PropensityWeighter
-from ._drawing import (
-    BLUE,
-    GREY,
-    ORANGE,
-    check_weighter,
-    find_required,
-    make_axes,
-    make_legend,
-    shorten,
-)
+from . import _drawing as drawing
 
 # As in PropensityWeighter.balance: beyond this the model misses something.
 TOLERANCE = 0.1
 
 
+@dataclass(eq=False, repr=False)
 class BalanceDisplay:
     """Love plot: how far covariates of the observed rows are from those of all rows.
 
@@ -81,20 +74,12 @@ class BalanceDisplay:
     (5,)
     """
 
-    def __init__(
-        self,
-        feature_names: np.ndarray,
-        smd_before: np.ndarray,
-        smd_after: np.ndarray,
-        *,
-        hidden: np.ndarray | None = None,
-        name: str | None = None,
-    ) -> None:
-        self.feature_names = feature_names
-        self.smd_before = smd_before
-        self.smd_after = smd_after
-        self.hidden = hidden
-        self.name = name
+    feature_names: np.ndarray
+    smd_before: np.ndarray
+    smd_after: np.ndarray
+    _: KW_ONLY
+    hidden: np.ndarray | None = None
+    name: str | None = None
 
     @classmethod
     def from_estimator(
@@ -139,8 +124,8 @@ class BalanceDisplay:
         BalanceDisplay
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
-        check_weighter(weighter)
-        at = find_required(weighter.required_, required)
+        drawing.check_weighter(weighter)
+        at = drawing.find_required(weighter.required_, required)
         if name is None and len(weighter.required_) > 1:
             name = "+".join(weighter.required_[at])
         return cls.from_predictions(
@@ -188,17 +173,7 @@ class BalanceDisplay:
         """
         check_matplotlib_support(f"{cls.__name__}.from_predictions")
         columns = ["smd_before", "smd_after"]
-        if not isinstance(balance_table, pd.DataFrame):
-            raise TypeError(
-                f"Got a {type(balance_table).__name__}, expected the DataFrame of "
-                "PropensityWeighter.balance."
-            )
-        for column in columns:
-            if column not in balance_table.columns:
-                raise ValueError(
-                    f"Got the columns {list(balance_table.columns)}, expected "
-                    f"{column!r} among them."
-                )
+        drawing.check_table(balance_table, columns, "PropensityWeighter.balance")
         if max_features is not None and (
             not isinstance(max_features, Integral) or max_features < 1
         ):
@@ -209,15 +184,13 @@ class BalanceDisplay:
         table: Any = balance_table[columns]
         if table.index.nlevels > 1:
             sets = [str(s).split("+") for s in table.index.unique(level=0)]
-            chosen = table.index.unique(level=0)[find_required(sets, required)]
+            chosen = table.index.unique(level=0)[drawing.find_required(sets, required)]
             table = table.xs(chosen, level=0)
         elif required is not None:
             # A plain table does not name the set it is about.
             raise ValueError(
                 f"Got required={required!r} with the table of one set, expected None."
             )
-        if not len(table):
-            raise ValueError("Got a table without rows, expected some covariates.")
         values = table.to_numpy(dtype=np.float64)
         order = np.argsort(-np.abs(values[:, 0]), kind="stable")
         shown, hidden = order[:max_features], order[len(order[:max_features]) :]
@@ -250,21 +223,21 @@ class BalanceDisplay:
         """
         check_matplotlib_support(f"{type(self).__name__}.plot")
         n = len(self.feature_names)
-        labels = [shorten(label) for label in self.feature_names]
-        self.ax_, self.figure_ = make_axes(ax, max(2.5, 1.5 + 0.25 * n), labels)
+        labels = [drawing.shorten(label) for label in self.feature_names]
+        self.ax_, self.figure_ = drawing.make_axes(ax, max(2.5, 1.5 + 0.25 * n), labels)
         ax = self.ax_
         at = np.arange(n)
-        ax.axvline(0.0, color=GREY, linewidth=0.8)
+        ax.axvline(0.0, color=drawing.GREY, linewidth=0.8)
         self.bounds_ = [
-            ax.axvline(bound, color=GREY, linestyle="--", label=f"±{TOLERANCE}")
+            ax.axvline(bound, color=drawing.GREY, linestyle="--", label=f"±{TOLERANCE}")
             for bound in (-TOLERANCE, TOLERANCE)
         ]
         self.joints_ = ax.hlines(
-            at, self.smd_before, self.smd_after, color=GREY, linewidth=0.8
+            at, self.smd_before, self.smd_after, color=drawing.GREY, linewidth=0.8
         )
-        hollow = {"facecolors": "none", "edgecolors": ORANGE, "linewidths": 1.5}
+        hollow = {"facecolors": "none", "edgecolors": drawing.ORANGE, "linewidths": 1.5}
         hollow |= {"zorder": 3, "label": "before weighting"}
-        filled = {"color": BLUE, "zorder": 4, "label": "after weighting"}
+        filled = {"color": drawing.BLUE, "zorder": 4, "label": "after weighting"}
         self.before_ = ax.scatter(self.smd_before, at, **hollow | kwargs)
         self.after_ = ax.scatter(self.smd_after, at, **filled | kwargs)
         ax.set_yticks(at, labels)
@@ -279,5 +252,5 @@ class BalanceDisplay:
             )
         ax.set_xlabel(text)
         ax.locator_params(axis="x", nbins=6)
-        make_legend(ax, self.name if name is None else name, "top")
+        drawing.make_legend(ax, self.name if name is None else name, "top")
         return self

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from ..ipw import PropensityWeighter
 
 # Distinct with any colour vision, and by their lightness in print.
 BLUE, ORANGE, GREY = "tab:blue", "tab:orange", "tab:gray"
+COLOURS = (BLUE, ORANGE, GREY, "#009e73", "#cc79a7", "#56b4e9", "black", "#d0c000")
 LONGEST_LABEL = 40
 # Inches: of axes in a new figure, and of a letter in the default font.
 WIDTH, LETTER = 4.4, 0.075
@@ -67,6 +69,37 @@ def shorten(label: str) -> str:
         return label
     half = LONGEST_LABEL // 2
     return f"{label[:half]}…{label[-half + 1 :]}"
+
+
+def check_table(table, columns: Iterable[str], maker: str) -> None:
+    """Refuse what is no table of a function, or lacks some of its columns."""
+    if not isinstance(table, pd.DataFrame):
+        raise TypeError(
+            f"Got a {type(table).__name__}, expected the DataFrame of {maker}."
+        )
+    for column in columns:
+        if column not in table.columns:
+            raise ValueError(
+                f"Got the columns {list(table.columns)}, expected {column!r} among "
+                "them."
+            )
+    if not len(table):
+        raise ValueError("Got a table without rows, expected at least one.")
+
+
+def check_option(parameter: str, value, options: Iterable[str]) -> None:
+    """Refuse a value that is not among the options."""
+    if value not in options:
+        raise ValueError(f"Got {parameter}={value!r}, expected one of {list(options)}.")
+
+
+def check_method(estimator, method: str, example: str) -> None:
+    """Refuse an estimator that cannot compute what is drawn."""
+    if not hasattr(estimator, method):
+        raise TypeError(
+            f"Got a {type(estimator).__name__}, expected an estimator with {method}, "
+            f"such as {example}."
+        )
 
 
 def check_weighter(weighter) -> None:

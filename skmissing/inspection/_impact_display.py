@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from .._utils._sklearn_compat import check_matplotlib_support
-from ._drawing import BLUE, GREY, ORANGE, make_axes, make_legend
+from . import _drawing as drawing
 
-COLOURS = (BLUE, ORANGE, GREY, "#009e73", "#cc79a7", "#56b4e9", "black", "#d0c000")
 QUANTITIES = {
     "gap": "Gap: V hidden \N{MINUS SIGN} V present",
     "v_missing": "V, hidden",
@@ -23,6 +23,7 @@ QUANTITIES = {
 N_BINS = 10
 
 
+@dataclass(eq=False, repr=False)
 class ImpactDisplay:
     """Predictive impact of modalities: its distribution, or against a covariate.
 
@@ -75,18 +76,11 @@ class ImpactDisplay:
     [302, 302]
     """
 
-    def __init__(
-        self,
-        table: pd.DataFrame,
-        *,
-        covariate: np.ndarray | None = None,
-        covariate_name: str = "covariate",
-        quantity: str = "gap",
-    ) -> None:
-        self.table = table
-        self.covariate = covariate
-        self.covariate_name = covariate_name
-        self.quantity = quantity
+    table: pd.DataFrame
+    _: KW_ONLY
+    covariate: np.ndarray | None = None
+    covariate_name: str = "covariate"
+    quantity: str = "gap"
 
     @classmethod
     def from_estimator(
@@ -139,11 +133,7 @@ class ImpactDisplay:
             As :meth:`from_predictions`.
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
-        if not hasattr(estimator, "predictive_impact"):
-            raise TypeError(
-                f"Got a {type(estimator).__name__}, expected an estimator with "
-                "predictive_impact, such as PRIMOClassifier."
-            )
+        drawing.check_method(estimator, "predictive_impact", "PRIMOClassifier")
         table = estimator.predictive_impact(X, modality=modality, n_draws=n_draws)
         return cls.from_predictions(
             table,
@@ -210,22 +200,9 @@ class ImpactDisplay:
         [[61.0, 0.0], [47.0, 0.2]]
         """
         check_matplotlib_support(f"{cls.__name__}.from_predictions")
-        if not isinstance(table, pd.DataFrame):
-            raise TypeError(
-                f"Got a {type(table).__name__}, expected the DataFrame of "
-                "predictive_impact."
-            )
-        if quantity not in QUANTITIES:
-            raise ValueError(
-                f"Got quantity={quantity!r}, expected one of {list(QUANTITIES)}."
-            )
+        drawing.check_option("quantity", quantity, QUANTITIES)
         needed = ["v_missing", "v_complete"] if covariate is None else [quantity]
-        for column in ("row", "modality", *needed):
-            if column not in table.columns:
-                raise ValueError(
-                    f"Got the columns {list(table.columns)}, expected {column!r} among "
-                    "them."
-                )
+        drawing.check_table(table, ("row", "modality", *needed), "predictive_impact")
         if table[needed[0]].isna().all():
             raise ValueError(
                 f"Got a table without any value of {needed[0]}, expected at least one."
@@ -265,7 +242,7 @@ class ImpactDisplay:
             Itself.
         """
         check_matplotlib_support(f"{type(self).__name__}.plot")
-        self.ax_, self.figure_ = make_axes(ax, 3.6)
+        self.ax_, self.figure_ = drawing.make_axes(ax, 3.6)
         self.lines_: dict[str, list[Any]] = {}
         self.points_: dict[str, Any] = {}
         names = self.table["modality"].drop_duplicates().tolist()
@@ -274,14 +251,14 @@ class ImpactDisplay:
         else:
             self._draw_against(names, self.covariate, kwargs)
         if len(names) > 1 or self.covariate is None:
-            make_legend(self.ax_)
+            drawing.make_legend(self.ax_)
         return self
 
     def _draw_distributions(self, names: list[str], kwargs: dict[str, Any]) -> None:
         """Cumulative distributions of V, hidden and present, for each modality."""
         for j, name in enumerate(names):
             part = self.table[self.table["modality"] == name]
-            colour, lines = COLOURS[j % len(COLOURS)], []
+            colour, lines = drawing.COLOURS[j % len(drawing.COLOURS)], []
             for column, style, word in (
                 ("v_missing", "-", "hidden"),
                 ("v_complete", "--", "present"),
@@ -327,7 +304,7 @@ class ImpactDisplay:
                 # Side by side, so that points of one name do not hide each other.
                 for rows in parts:
                     at[rows] += np.linspace(-0.3, 0.3, len(rows))
-            colour = COLOURS[j % len(COLOURS)]
+            colour = drawing.COLOURS[j % len(drawing.COLOURS)]
             look = {
                 "s": 8, "alpha": 0.3, "color": colour, "linewidths": 0, "label": name
             }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,14 @@ import pandas as pd
 
 from .._utils._sklearn_compat import check_matplotlib_support
 from ..metrics import score_by_pattern, score_by_rate
-from ._drawing import BLUE, GREY, ORANGE, make_axes, make_legend, shorten
+from . import _drawing as drawing
 
 # One for each estimator, with different markers.
-COLOURS = (BLUE, ORANGE, GREY, "#009e73", "#cc79a7", "#56b4e9", "black", "#d0c000")
 MARKERS = "osD^vPX*"
 KINDS: dict[str, Any] = {"pattern": score_by_pattern, "rate": score_by_rate}
 
 
+@dataclass(eq=False, repr=False)
 class PatternScoreDisplay:
     """Scores of estimators by what their rows have, or over the share missing.
 
@@ -82,12 +83,10 @@ class PatternScoreDisplay:
     (['a + b', 'a', 'b'], (3, 1, 1))
     """
 
-    def __init__(
-        self, table: pd.DataFrame, *, metric: str | None = None, name: str | None = None
-    ) -> None:
-        self.table = table
-        self.metric = metric
-        self.name = name
+    table: pd.DataFrame
+    _: KW_ONLY
+    metric: str | None = None
+    name: str | None = None
 
     @classmethod
     def from_estimator(
@@ -181,8 +180,7 @@ class PatternScoreDisplay:
         (3, 1, 5)
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
-        if kind not in KINDS:
-            raise ValueError(f"Got kind={kind!r}, expected one of {list(KINDS)}.")
+        drawing.check_option("kind", kind, KINDS)
         options = {
             "pattern": {"patterns": patterns},
             "rate": {
@@ -294,7 +292,7 @@ class PatternScoreDisplay:
             self._draw_patterns(ax, mean, deviation, kwargs)
         else:
             self._draw_rates(ax, mean, deviation, kwargs)
-        make_legend(
+        drawing.make_legend(
             self.ax_,
             self.name if name is None else name,
             "top" if kind == "pattern" else "best",
@@ -304,20 +302,9 @@ class PatternScoreDisplay:
     def _read_table(self) -> str:
         """Check the table and take its values out; whether it has patterns or rates."""
         table = self.table
-        if not isinstance(table, pd.DataFrame):
-            raise TypeError(
-                f"Got a {type(table).__name__}, expected the DataFrame of "
-                "score_by_pattern or score_by_rate."
-            )
-        kind = "rate" if "rate" in table.columns else "pattern"
-        for column in ("estimator", kind, "n_rows", "metric", "value"):
-            if column not in table.columns:
-                raise ValueError(
-                    f"Got the columns {list(table.columns)}, expected {column!r} among "
-                    "them."
-                )
-        if not len(table):
-            raise ValueError("Got a table without rows, expected at least one.")
+        kind = "rate" if "rate" in getattr(table, "columns", ()) else "pattern"
+        columns = ("estimator", kind, "n_rows", "metric", "value")
+        drawing.check_table(table, columns, "score_by_pattern or score_by_rate")
         metrics = table["metric"].drop_duplicates().tolist()
         self.metric_ = metrics[0] if self.metric is None else self.metric
         if self.metric_ not in metrics:
@@ -348,11 +335,11 @@ class PatternScoreDisplay:
     ) -> None:
         """One stripe for each pattern, one point for each estimator."""
         n, n_estimators = mean.shape
-        labels = [shorten(str(pattern)) for pattern in self.positions_]
+        labels = [drawing.shorten(str(pattern)) for pattern in self.positions_]
         if len(set(self._n_rows.tolist())) > 1:
             labels = [f"{s}\n{k} rows" for s, k in zip(labels, self._n_rows)]
         height = max(2.5, 1.2 + n * max(0.5, 0.16 * n_estimators))
-        self.ax_, self.figure_ = make_axes(ax, height, labels)
+        self.ax_, self.figure_ = drawing.make_axes(ax, height, labels)
         ax = self.ax_
         step = min(0.2, 0.8 / n_estimators)
         for j, estimator in enumerate(self.estimators_):
@@ -379,7 +366,7 @@ class PatternScoreDisplay:
         self, ax, mean: np.ndarray, deviation: np.ndarray, kwargs: dict[str, Any]
     ) -> None:
         """One curve for each estimator."""
-        self.ax_, self.figure_ = make_axes(ax, 3.6)
+        self.ax_, self.figure_ = drawing.make_axes(ax, 3.6)
         ax = self.ax_
         for j, estimator in enumerate(self.estimators_):
             colour, marker = _look(j)
@@ -402,7 +389,9 @@ class PatternScoreDisplay:
 
 def _look(j: int) -> tuple[str, str]:
     """Colour and marker; from the ninth on a colour comes with another marker."""
-    return COLOURS[j % len(COLOURS)], MARKERS[(j + j // len(COLOURS)) % len(MARKERS)]
+    return drawing.COLOURS[j % len(drawing.COLOURS)], MARKERS[
+        (j + j // len(drawing.COLOURS)) % len(MARKERS)
+    ]
 
 
 def _name_metric(metric: str) -> str:

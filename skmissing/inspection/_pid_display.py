@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._utils._sklearn_compat import check_matplotlib_support
 from ..pid import PIDEstimator
-from ._drawing import BLUE, GREY, ORANGE, make_axes, make_legend
+from ._drawing import BLUE, GREY, ORANGE, check_option, make_axes, make_legend
 from ._pid_tables import COLUMNS, ENDS, PARTS, collect_parts, label_bars, unit_of
 
 # Yellow: far from the others for any colour vision, and the lightest in print.
@@ -22,6 +23,7 @@ STACKED = ("unique_first", "redundant", "unique_second", "synergistic")
 ROUNDING = 1e-9
 
 
+@dataclass(eq=False, repr=False)
 class PIDDisplay:
     """Stacked bars of the parts of information, several estimates side by side.
 
@@ -112,20 +114,12 @@ class PIDDisplay:
     2  biased      redundant   0.18
     """
 
-    def __init__(
-        self,
-        table: pd.DataFrame,
-        *,
-        column: str = "value",
-        unit: str = "bits",
-        target: str = "the label y",
-        name: str | None = None,
-    ) -> None:
-        self.table = table
-        self.column = column
-        self.unit = unit
-        self.target = target
-        self.name = name
+    table: pd.DataFrame
+    _: KW_ONLY
+    column: str = "value"
+    unit: str = "bits"
+    target: str = "the label y"
+    name: str | None = None
 
     @property
     def pairs(self) -> np.ndarray:
@@ -393,5 +387,4 @@ def _named(given) -> dict[str, Any]:
 
 
 def _check_column(column) -> None:
-    if column not in COLUMNS:
-        raise ValueError(f"Got column={column!r}, expected one of {list(COLUMNS)}.")
+    check_option("column", column, COLUMNS)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ._drawing import shorten
+from ._drawing import check_table, shorten
 
 # Parts of a bar, in the order of PIDEstimator.to_frame.
 PARTS = ("unique_first", "unique_second", "redundant", "synergistic")
@@ -35,19 +35,11 @@ def read_pairs(frame) -> dict[tuple[str, str], pd.DataFrame]:
 
     Parts are in the order of :data:`PARTS`, NaN where there is none.
     """
-    if not isinstance(frame, pd.DataFrame):
-        raise TypeError(
-            f"Got a {type(frame).__name__}, expected the DataFrame of "
-            "PIDEstimator.to_frame, or a dict of names to such."
-        )
-    for column in ("first", "second", "term", "source", *COLUMNS):
-        if column not in frame.columns:
-            raise ValueError(
-                f"Got the columns {list(frame.columns)}, expected {column!r} among "
-                "them."
-            )
-    if not len(frame):
-        raise ValueError("Got a table without rows, expected at least one pair.")
+    check_table(
+        frame,
+        ("first", "second", "term", "source", *COLUMNS),
+        "PIDEstimator.to_frame, or a dict of names to such",
+    )
     rows = frame[frame["term"] != "mutual_information"]
     rows = rows.reindex(columns=[*frame.columns.union(list(ENDS))])
     found = {}

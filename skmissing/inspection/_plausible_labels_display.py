@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from .._utils._sklearn_compat import check_matplotlib_support
-from ._drawing import make_axes, shorten
+from ._drawing import check_method, check_table, make_axes, shorten
 from ._impact_display import check_rows
 
 # A narrower part of a bar has no room for its label.
 ROOM = 0.05
 
 
+@dataclass(eq=False, repr=False)
 class PlausibleLabelsDisplay:
     """Which labels single rows could still get, one bar for each row.
 
@@ -64,18 +66,11 @@ class PlausibleLabelsDisplay:
     (3, 2)
     """
 
-    def __init__(
-        self,
-        table: pd.DataFrame,
-        *,
-        labels: Sequence[Any] | None = None,
-        names: Sequence[str] | None = None,
-        truth=None,
-    ) -> None:
-        self.table = table
-        self.labels = labels
-        self.names = names
-        self.truth = truth
+    table: pd.DataFrame
+    _: KW_ONLY
+    labels: Sequence[Any] | None = None
+    names: Sequence[str] | None = None
+    truth: Any = None
 
     @classmethod
     def from_estimator(
@@ -123,11 +118,7 @@ class PlausibleLabelsDisplay:
             As :meth:`from_predictions`.
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
-        if not hasattr(estimator, "plausible_labels"):
-            raise TypeError(
-                f"Got a {type(estimator).__name__}, expected an estimator with "
-                "plausible_labels, such as PRIMOClassifier."
-            )
+        check_method(estimator, "plausible_labels", "PRIMOClassifier")
         table = estimator.plausible_labels(X, method=method, n_draws=n_draws)
         return cls.from_predictions(
             table, labels=estimator.classes_, names=names, truth=truth, ax=ax, **kwargs
@@ -250,19 +241,7 @@ class PlausibleLabelsDisplay:
     def _read_table(self) -> np.ndarray:
         """Check the table and take its weights out; returns the numbers of its rows."""
         table = self.table
-        if not isinstance(table, pd.DataFrame):
-            raise TypeError(
-                f"Got a {type(table).__name__}, expected the DataFrame of "
-                "plausible_labels."
-            )
-        for column in ("row", "label", "weight"):
-            if column not in table.columns:
-                raise ValueError(
-                    f"Got the columns {list(table.columns)}, expected {column!r} among "
-                    "them."
-                )
-        if not len(table):
-            raise ValueError("Got a table without rows, expected at least one.")
+        check_table(table, ("row", "label", "weight"), "plausible_labels")
         found = table["label"].drop_duplicates().tolist()
         known = list(np.unique(found)) if self.labels is None else list(self.labels)
         for label in found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 from typing import Any
 
@@ -11,20 +12,13 @@ from .._estimation._rows import check_weights
 from .._utils._sklearn_compat import check_matplotlib_support
 from ..ipw import PropensityWeighter
 from ..ipw._diagnostics import LOW_PROPENSITY, calibration_bins
-from ._drawing import (
-    BLUE,
-    GREY,
-    ORANGE,
-    check_weighter,
-    find_required,
-    make_axes,
-    make_legend,
-)
+from . import _drawing as drawing
 
 # Kinds of plots, and how many bins they have by default.
 KINDS = {"overlap": 20, "calibration": 10}
 
 
+@dataclass(eq=False, repr=False)
 class PropensityDisplay:
     """Propensities of observed and missing rows, or their calibration.
 
@@ -85,18 +79,11 @@ class PropensityDisplay:
     (920,)
     """
 
-    def __init__(
-        self,
-        propensity: np.ndarray,
-        observed: np.ndarray,
-        *,
-        sample_weight: np.ndarray | None = None,
-        name: str | None = None,
-    ) -> None:
-        self.propensity = propensity
-        self.observed = observed
-        self.sample_weight = sample_weight
-        self.name = name
+    propensity: np.ndarray
+    observed: np.ndarray
+    _: KW_ONLY
+    sample_weight: np.ndarray | None = None
+    name: str | None = None
 
     @classmethod
     def from_estimator(
@@ -163,8 +150,8 @@ class PropensityDisplay:
         array([0.2, 0.8])
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
-        check_weighter(weighter)
-        at = find_required(weighter.required_, required)
+        drawing.check_weighter(weighter)
+        at = drawing.find_required(weighter.required_, required)
         # Not through the weights, which are 0 where a row is missing and infinite
         # where the propensity of an observed one is 0: that should show here.
         propensity = weighter.predict_propensity(X, y, out_of_fold=True)
@@ -286,12 +273,11 @@ class PropensityDisplay:
             Itself.
         """
         check_matplotlib_support(f"{type(self).__name__}.plot")
-        if kind not in KINDS:
-            raise ValueError(f"Got kind={kind!r}, expected one of {list(KINDS)}.")
+        drawing.check_option("kind", kind, KINDS)
         n_bins = KINDS[kind] if n_bins is None else n_bins
         if not isinstance(n_bins, Integral) or n_bins < 1:
             raise ValueError(f"Got n_bins={n_bins!r}, expected a positive integer.")
-        self.ax_, self.figure_ = make_axes(ax)
+        self.ax_, self.figure_ = drawing.make_axes(ax)
         self.bars_observed_: Any = None
         self.bars_missing_: Any = None
         self.low_region_: Any = None
@@ -300,11 +286,11 @@ class PropensityDisplay:
         name = self.name if name is None else name
         if kind == "overlap":
             self._plot_overlap(self.ax_, int(n_bins), kwargs)
-            make_legend(self.ax_, name)
+            drawing.make_legend(self.ax_, name)
         else:
             look = {"label": name or "propensity model", **kwargs}
             self._plot_calibration(self.ax_, int(n_bins), look)
-            make_legend(self.ax_, inside="upper left")
+            drawing.make_legend(self.ax_, inside="upper left")
         return self
 
     def _plot_overlap(self, ax, n_bins: int, kwargs: dict[str, Any]) -> None:
@@ -317,15 +303,15 @@ class PropensityDisplay:
         self.low_region_ = ax.axvspan(
             0,
             LOW_PROPENSITY,
-            color=GREY,
+            color=drawing.GREY,
             alpha=0.25,
             linewidth=0,
             label=f"below {LOW_PROPENSITY} ({below:.1%} of rows)",
         )
         drawn = []
         for word, rows, sign, colour in [
-            ("observed", self.observed, 1, BLUE),
-            ("missing", ~self.observed, -1, ORANGE),
+            ("observed", self.observed, 1, drawing.BLUE),
+            ("missing", ~self.observed, -1, drawing.ORANGE),
         ]:
             counts, edges = np.histogram(
                 self.propensity[rows], n_bins, (0.0, 1.0), weights=w[rows]
@@ -365,13 +351,13 @@ class PropensityDisplay:
             None if w is None else w[some],
         )
         (self.diagonal_,) = ax.plot(
-            [0, 1], [0, 1], "--", color=GREY, label="perfectly calibrated"
+            [0, 1], [0, 1], "--", color=drawing.GREY, label="perfectly calibrated"
         )
         self.errorbar_ = ax.errorbar(
             table["propensity"].to_numpy(),
             table["observed"].to_numpy(),
             yerr=table["std_error"].to_numpy(),
-            **{"fmt": "o-", "color": BLUE, "capsize": 3} | kwargs,
+            **{"fmt": "o-", "color": drawing.BLUE, "capsize": 3} | kwargs,
         )
         ax.set_xlabel("Mean propensity of the bin")
         ax.set_ylabel("Observed share (± 1 standard error)")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from .._utils._sklearn_compat import check_matplotlib_support
-from ._drawing import BLUE, GREY, ORANGE, make_axes, make_legend, shorten
+from . import _drawing as drawing
 
 KINDS = ("rate", "reward", "flips")
 COLUMNS = ["row", "step", "modality", "reward", "alpha", "accepted", "label_before",
@@ -20,6 +21,7 @@ XLABELS = {
 }
 
 
+@dataclass(eq=False, repr=False)
 class SelectionDisplay:
     """Which recovered modalities are fused, for what reward, and what that changes.
 
@@ -81,18 +83,11 @@ class SelectionDisplay:
     ['b']
     """
 
-    def __init__(
-        self,
-        report: pd.DataFrame,
-        *,
-        y=None,
-        kind: str = "rate",
-        name: str | None = None,
-    ) -> None:
-        self.report = report
-        self.y = y
-        self.kind = kind
-        self.name = name
+    report: pd.DataFrame
+    _: KW_ONLY
+    y: Any = None
+    kind: str = "rate"
+    name: str | None = None
 
     @classmethod
     def from_estimator(
@@ -164,11 +159,7 @@ class SelectionDisplay:
         'reward'
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
-        if not hasattr(estimator, "selection_report"):
-            raise TypeError(
-                f"Got a {type(estimator).__name__}, expected an estimator with "
-                "selection_report, such as DyMoSelector."
-            )
+        drawing.check_method(estimator, "selection_report", "DyMoSelector")
         report = estimator.selection_report(
             X, selection=selection, calibration=calibration, min_reward=min_reward
         )
@@ -258,14 +249,13 @@ class SelectionDisplay:
         """
         check_matplotlib_support(f"{type(self).__name__}.plot")
         kind = self.kind if kind is None else kind
-        if kind not in KINDS:
-            raise ValueError(f"Got kind={kind!r}, expected one of {list(KINDS)}.")
+        drawing.check_option("kind", kind, KINDS)
         final = self._check()
         self.modalities_ = final["modality"].drop_duplicates().tolist()
         self.table_ = self._count(final)
-        labels = [shorten(str(m)) for m in self.modalities_]
+        labels = [drawing.shorten(str(m)) for m in self.modalities_]
         n = len(labels)
-        self.ax_, self.figure_ = make_axes(ax, max(2.5, 1.2 + 0.5 * n), labels)
+        self.ax_, self.figure_ = drawing.make_axes(ax, max(2.5, 1.2 + 0.5 * n), labels)
         self.bars_: dict[str, Any] = {}
         self.points_: dict[str, Any] = {}
         if kind == "reward":
@@ -276,25 +266,13 @@ class SelectionDisplay:
         self.ax_.set_ylim(n - 0.5, -0.5)
         self.ax_.set_xlabel(XLABELS[kind])
         if kind != "rate":
-            make_legend(self.ax_, self.name if name is None else name, "top")
+            drawing.make_legend(self.ax_, self.name if name is None else name, "top")
         return self
 
     def _check(self) -> pd.DataFrame:
         """The checked report, with the last round of each candidate."""
         report = self.report
-        if not isinstance(report, pd.DataFrame):
-            raise TypeError(
-                f"Got a {type(report).__name__}, expected the DataFrame of "
-                "selection_report."
-            )
-        for column in COLUMNS:
-            if column not in report.columns:
-                raise ValueError(
-                    f"Got the columns {list(report.columns)}, expected {column!r} "
-                    "among them."
-                )
-        if not len(report):
-            raise ValueError("Got a report without rows, expected at least one.")
+        drawing.check_table(report, COLUMNS, "selection_report")
         final = report.sort_values("step", kind="stable")
         final = final.drop_duplicates(["row", "modality"], keep="last")
         order = report["modality"].drop_duplicates()
@@ -330,17 +308,17 @@ class SelectionDisplay:
         table, at = self.table_, np.arange(len(self.table_))
         if kind == "rate":
             share = table["n_accepted"] / table["n_candidates"]
-            look: dict[str, Any] = {"color": BLUE, "height": 0.6}
+            look: dict[str, Any] = {"color": drawing.BLUE, "height": 0.6}
             self.bars_["fused"] = self.ax_.barh(at, share, **look | kwargs)
             self.ax_.set_xlim(0, 1)
             return
         parts = (
-            {"changed": ("changed", GREY)}
+            {"changed": ("changed", drawing.GREY)}
             if self.y is None
             else {
-                "wrong to right": ("to_right", BLUE),
-                "right to wrong": ("to_wrong", ORANGE),
-                "wrong to wrong": ("other", GREY),
+                "wrong to right": ("to_right", drawing.BLUE),
+                "right to wrong": ("to_wrong", drawing.ORANGE),
+                "wrong to wrong": ("other", drawing.GREY),
             }
         )
         left = np.zeros(len(table))
@@ -360,8 +338,8 @@ class SelectionDisplay:
             own = place.to_numpy() == modality
             at[own] += np.linspace(-0.3, 0.3, own.sum()) if own.sum() > 1 else 0.0
         for label, chosen, colour, marker in (
-            ("rejected", ~accepted, GREY, "x"),
-            ("fused", accepted, BLUE, "o"),
+            ("rejected", ~accepted, drawing.GREY, "x"),
+            ("fused", accepted, drawing.BLUE, "o"),
         ):
             look = {
                 "s": 12, "color": colour, "marker": marker, "linewidths": 0.8,

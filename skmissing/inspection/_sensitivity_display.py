@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from ._drawing import BLUE, GREY, ORANGE, make_axes, make_legend
 TICKS = np.array([1, 1.1, 1.2, 1.3, 1.5, 2, 3, 4, 5, 7, 10, 20, 30, 50, 100, 1000])
 
 
+@dataclass(eq=False, repr=False)
 class SensitivityDisplay:
     """Bounds on a weighted mean against the odds ratio that the propensities are off.
 
@@ -74,26 +76,15 @@ class SensitivityDisplay:
     ((81,), 0.76)
     """
 
-    def __init__(
-        self,
-        odds_ratios: np.ndarray,
-        lower_bound: np.ndarray,
-        upper_bound: np.ndarray,
-        *,
-        value: float,
-        threshold: float | None = None,
-        tipping_odds_ratio: float | None = None,
-        quantity: str = "weighted mean",
-        name: str | None = None,
-    ) -> None:
-        self.odds_ratios = odds_ratios
-        self.lower_bound = lower_bound
-        self.upper_bound = upper_bound
-        self.value = value
-        self.threshold = threshold
-        self.tipping_odds_ratio = tipping_odds_ratio
-        self.quantity = quantity
-        self.name = name
+    odds_ratios: np.ndarray
+    lower_bound: np.ndarray
+    upper_bound: np.ndarray
+    _: KW_ONLY
+    value: float
+    threshold: float | None = None
+    tipping_odds_ratio: float | None = None
+    quantity: str = "weighted mean"
+    name: str | None = None
 
     @classmethod
     def from_estimator(

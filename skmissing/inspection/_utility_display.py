@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from .._utils._sklearn_compat import check_matplotlib_support
-from ._drawing import BLUE, GREY, LONGEST_LABEL, ORANGE, make_axes, make_legend, shorten
+from . import _drawing as drawing
 
 
 class Estimate(NamedTuple):
@@ -29,13 +30,14 @@ class Estimate(NamedTuple):
 
 
 ESTIMATES = [
-    Estimate("biased", "biased_", ORANGE, "s"),
-    Estimate("corrected", "", BLUE, "o"),
-    Estimate("doubly_robust", "doubly_robust_", GREY, "D"),
+    Estimate("biased", "biased_", drawing.ORANGE, "s"),
+    Estimate("corrected", "", drawing.BLUE, "o"),
+    Estimate("doubly_robust", "doubly_robust_", drawing.GREY, "D"),
 ]
 QUANTITIES = ("gain", "value")
 
 
+@dataclass(eq=False, repr=False)
 class UtilityDisplay:
     """Utility of sets of modalities, or gains of one over another, with intervals.
 
@@ -95,22 +97,13 @@ class UtilityDisplay:
     (3, 3, 2)
     """
 
-    def __init__(
-        self,
-        labels: np.ndarray,
-        estimates: np.ndarray,
-        intervals: np.ndarray,
-        *,
-        metric: str,
-        quantity: str = "gain",
-        name: str | None = None,
-    ) -> None:
-        self.labels = labels
-        self.estimates = estimates
-        self.intervals = intervals
-        self.metric = metric
-        self.quantity = quantity
-        self.name = name
+    labels: np.ndarray
+    estimates: np.ndarray
+    intervals: np.ndarray
+    _: KW_ONLY
+    metric: str
+    quantity: str = "gain"
+    name: str | None = None
 
     @classmethod
     def from_predictions(
@@ -166,18 +159,12 @@ class UtilityDisplay:
         ['x1', 'x2', 'x1+x2']
         """
         check_matplotlib_support(f"{cls.__name__}.from_predictions")
-        if not isinstance(table, pd.DataFrame):
-            raise TypeError(
-                f"Got a {type(table).__name__}, expected the DataFrame of "
-                "modality_utility."
-            )
         wanted = ["quantity", "subset", "baseline", "metric"]
-        for column in [*wanted, *(c for e in ESTIMATES for c in (e.value, *e.ends))]:
-            if column not in table.columns:
-                raise ValueError(
-                    f"Got the columns {list(table.columns)}, expected {column!r} among "
-                    "them."
-                )
+        drawing.check_table(
+            table,
+            [*wanted, *(c for e in ESTIMATES for c in (e.value, *e.ends))],
+            "modality_utility",
+        )
         _check_quantity(quantity, QUANTITIES)
         metrics = table["metric"].drop_duplicates().tolist()
         chosen = metrics[0] if metric is None and metrics else metric
@@ -226,7 +213,7 @@ class UtilityDisplay:
         check_matplotlib_support(f"{type(self).__name__}.plot")
         n = len(self.labels)
         labels = [_in_lines(label) for label in self.labels]
-        self.ax_, self.figure_ = make_axes(ax, max(2.5, 1.2 + 0.5 * n), labels)
+        self.ax_, self.figure_ = drawing.make_axes(ax, max(2.5, 1.2 + 0.5 * n), labels)
         ax = self.ax_
         self.zero_line_ = None
         if self.quantity == "gain":
@@ -264,20 +251,17 @@ class UtilityDisplay:
         start = "Gain in" if self.quantity == "gain" else "Value of"
         ax.set_xlabel(f"{start} {what}".replace("_", " "))
         ax.locator_params(axis="x", nbins=6)
-        make_legend(ax, self.name if name is None else name, "top")
+        drawing.make_legend(ax, self.name if name is None else name, "top")
         return self
 
 
 def _in_lines(label: str) -> str:
     """Gains between long names in two lines, each short enough."""
     lines = label.split(" over ")
-    if len(label) > 0.75 * LONGEST_LABEL and len(lines) == 2:
-        return f"{shorten(lines[0])}\nover {shorten(lines[1])}"
-    return shorten(label)
+    if len(label) > 0.75 * drawing.LONGEST_LABEL and len(lines) == 2:
+        return f"{drawing.shorten(lines[0])}\nover {drawing.shorten(lines[1])}"
+    return drawing.shorten(label)
 
 
 def _check_quantity(quantity, expected: tuple[str, ...]) -> None:
-    if quantity not in expected:
-        raise ValueError(
-            f"Got quantity={quantity!r}, expected one of {list(expected)}."
-        )
+    drawing.check_option("quantity", quantity, expected)

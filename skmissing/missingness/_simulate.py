@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import log_expit
 from sklearn.utils import check_consistent_length, column_or_1d
 
+from .._utils._checks import check_known
 from .._utils._random import local_random_state
 from ..modalities import MultimodalData
 from ._drivers import check_scores, combine, find_drivers, own_score
@@ -239,12 +240,7 @@ def _check_rates(
 ) -> np.ndarray:
     """Rate of each modality, 0 for those that are never hidden."""
     if isinstance(rate, Mapping):
-        unknown = [name for name in rate if name not in names]
-        if unknown:
-            raise ValueError(
-                f"Got a rate for the unknown modality {unknown[0]!r}, expected some of "
-                f"{names}."
-            )
+        check_known("a rate for", rate, names)
         given = dict(rate)
     else:
         given = {name: rate for name in names if name not in driving}

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .._utils._checks import check_distinct, check_known
 from .._utils._sklearn_compat import _get_column_indices
 from ._blocks import check_name
 from ._modality import Modality
@@ -48,13 +49,10 @@ def resolve_layout(X, modalities) -> ColumnLayout:
     indices = {}
     shapes: dict[str, tuple[int, ...]] = {}
     owner: dict[int, str] = {}
-    for name, spec in _named_specs(modalities, X):
+    specs = _named_specs(modalities, X)
+    check_distinct("modalities", (name for name, _ in specs))
+    for name, spec in specs:
         check_name(name)
-        if name in indices:
-            raise ValueError(
-                f"Got the modality {name!r} twice in modalities, expected distinct "
-                "names."
-            )
         columns = spec.columns if isinstance(spec, Modality) else spec
         index = _select_columns(X, name, columns)
         for i in index.tolist():
@@ -85,12 +83,7 @@ def _named_specs(modalities, X) -> list[tuple[str, Any]]:
         if all(isinstance(item, str) for item in modalities):
             # Names alone choose among the groups that the column names define.
             groups = _group_columns(X, X.shape[1])
-            unknown = [name for name in modalities if name not in groups]
-            if unknown:
-                raise ValueError(
-                    f"Got the unknown modality {unknown[0]!r} in modalities, expected "
-                    f"some of {list(groups)}."
-                )
+            check_known("modalities with", modalities, groups)
             pairs = [(name, groups[name]) for name in modalities]
         elif all(isinstance(item, tuple) and len(item) == 2 for item in modalities):
             pairs = list(modalities)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from math import prod
 from typing import Any
 
@@ -11,7 +12,9 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from .._utils._named_parts import NamedParts, named_pairs
+from .._utils._checks import check_known
+from .._utils._named_parts import NamedParts
+from .._utils._parameters import stores_parameters
 from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import _check_feature_names_in
 from ._column_values import column_label
@@ -20,6 +23,7 @@ from ._tags import tag_multimodal
 from ._validation import check_multimodal, covariate_frame
 
 
+@stores_parameters
 class ModalityTransformer(
     TransformerMixin,
     NamedParts,
@@ -89,45 +93,11 @@ class ModalityTransformer(
     2       NaN           0.0           1.0
     """
 
-    def __init__(
-        self,
-        transformers: dict[str, Any] | list | None = None,
-        *,
-        modalities=None,
-        remainder: str = "drop",
-    ) -> None:
-        self.transformers = transformers
-        self.modalities = modalities
-        self.remainder = remainder
+    transformers: dict[str, Any] | list | None = field(default=None, kw_only=False)
+    modalities: Any = None
+    remainder: str = "drop"
 
-    def get_params(self, deep: bool = True) -> dict:
-        """Parameters of this transformer and of those inside it.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Include the parameters of the inner transformers.
-
-        Returns
-        -------
-        dict
-        """
-        return self._get_params("transformers", deep=deep)
-
-    def set_params(self, **params) -> ModalityTransformer:
-        """Set parameters, ``modality__parameter`` for those of an inner transformer.
-
-        Parameters
-        ----------
-        **params : dict
-            Names and values.
-
-        Returns
-        -------
-        self
-        """
-        self._set_params("transformers", **params)
-        return self
+    _parts = "transformers"
 
     def fit(self, X, y=None) -> ModalityTransformer:
         """Fit each transformer on the rows that have its modality.
@@ -171,14 +141,9 @@ class ModalityTransformer(
     @restore_on_error
     def _fit_blocks(self, X, y, transform: bool) -> tuple:
         """Fit; also the transformed rows of each modality, where asked for."""
-        pairs = self._check_pairs()
+        given = self._check_parts()
         data = check_multimodal(self, X, self.modalities, reset=True, numeric=False)
-        unknown = [name for name, _ in pairs if name not in data.names]
-        if unknown:
-            raise ValueError(
-                f"Got a transformer for {unknown[0]!r}, expected one of the modalities "
-                f"{data.names}."
-            )
+        check_known("a transformer for", given, data.names)
         if y is not None:
             y = np.asarray(y)
             if y.ndim == 0 or len(y) != len(data):
@@ -189,7 +154,7 @@ class ModalityTransformer(
         parts: dict[str, np.ndarray] = {}
         self._inner_columns: dict[str, list[str] | None] = {}
         self._widths: dict[str, int] = {}
-        for name, transformer in pairs:
+        for name, transformer in given.items():
             if isinstance(transformer, str):
                 continue
             here = data.present[:, data.names.index(name)]
@@ -209,7 +174,7 @@ class ModalityTransformer(
             self._widths[name] = _dense(inner.transform(table[:1])).shape[1]
             fitted[name] = inner
         self.transformers_ = fitted
-        dropped = {name for name, t in pairs if isinstance(t, str)}
+        dropped = {name for name, t in given.items() if isinstance(t, str)}
         self.modality_names_out_ = [n for n in data.names if n not in dropped]
         if not self.modality_names_out_:
             raise ValueError(
@@ -217,37 +182,19 @@ class ModalityTransformer(
             )
         return data, parts
 
-    def _check_pairs(self) -> list[tuple[str, Any]]:
+    def _check_parts(self) -> dict[str, Any]:
         if self.remainder not in ("drop", "passthrough"):
             raise ValueError(
                 f"Got remainder={self.remainder!r}, expected 'drop' or 'passthrough'."
             )
-        pairs = named_pairs(self.transformers)
-        seen = set()
-        own = set(self._get_param_names())
-        for pair in pairs:
-            if not isinstance(pair, tuple) or len(pair) != 2:
-                raise ValueError(
-                    f"Got {pair!r} in transformers, expected (name, transformer) pairs."
-                )
-            name, transformer = pair
-            if name in own or "__" in str(name):
-                raise ValueError(
-                    f"Got a transformer named {name!r}, expected a name without '__' "
-                    f"other than the parameters {sorted(own)} of {type(self).__name__}."
-                )
-            if name in seen:
-                raise ValueError(
-                    f"Got the modality {name!r} twice in transformers, expected "
-                    "distinct names."
-                )
-            seen.add(name)
+        parts = self._checked_parts("transformer")
+        for name, transformer in parts.items():
             if transformer != "drop" and not hasattr(transformer, "transform"):
                 raise TypeError(
                     f"Got {transformer!r} for the modality {name!r}, expected a "
                     "transformer or 'drop'."
                 )
-        return pairs
+        return parts
 
     def _table(self, data: MultimodalData, name: str, rows, X):
         """Rows of a modality as the inner transformer should see them."""

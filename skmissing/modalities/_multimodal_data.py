@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 import pandas as pd
 
+from .._utils._checks import check_known
 from ._blocks import Block, as_block, check_name, find_present
 from ._column_values import column_label, frame_block
 from ._layout import ColumnLayout, resolve_layout
@@ -470,12 +471,8 @@ def _check_feature_names(
 ) -> dict[str, list[str]]:
     """Feature names by block, one for each value of a row."""
     out = {name: list(labels) for name, labels in (given or {}).items()}
+    check_known("feature_names for", out, shapes)
     for name, labels in out.items():
-        if name not in shapes:
-            raise ValueError(
-                f"Got feature_names for the unknown modality {name!r}, expected some "
-                f"of {list(shapes)}."
-            )
         if len(labels) != prod(shapes[name]):
             raise ValueError(
                 f"Got {len(labels)} feature_names for the modality {name!r}, expected "

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_array, validate_data
 
+from .._utils._checks import check_distinct, check_known
 from ._layout import prefix_groups, resolve_layout
 from ._multimodal_data import MultimodalData, extract_blocks
 from ._row_view import iter_chunks
@@ -91,18 +92,8 @@ def _from_container(
                 f"Got modalities={modalities!r} with a MultimodalData, expected None "
                 f"or a list of some of its block names {X.names}."
             )
-        if len(set(names)) != len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise ValueError(
-                f"Got the modality {twice!r} twice in modalities, expected distinct "
-                "names."
-            )
-        unknown = [name for name in names if name not in X.names]
-        if unknown:
-            raise ValueError(
-                f"Got the unknown modality {unknown[0]!r} in modalities, expected some "
-                f"of the block names {X.names}."
-            )
+        check_distinct("modalities", names)
+        check_known("modalities with", names, X.names)
         return X.select(names)
     wanted = list(estimator.modality_names_in_)
     absent = [name for name in wanted if name not in X.names]

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 
-from .._utils._named_parts import NamedParts, named_pairs
+from .._utils._checks import check_known
+from .._utils._named_parts import NamedParts
 from .._utils._parameters import stores_parameters
 from .._utils._sklearn_compat import Interval, StrOptions
 from ..modalities._multimodal_data import MultimodalData
@@ -94,6 +95,7 @@ class NetParameters(NamedParts, BaseEstimator):
     verbose: int = 0
     random_state: Any = None
 
+    _parts = "encoders"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "modalities": [dict, list, tuple, None],
         "encoders": [dict, list, tuple, None],
@@ -117,74 +119,20 @@ class NetParameters(NamedParts, BaseEstimator):
         "random_state": ["random_state"],
     }
 
-    def get_params(self, deep: bool = True) -> dict:
-        """Parameters of this estimator and of its encoders.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Include ``modality__parameter`` for the encoders in the list.
-
-        Returns
-        -------
-        dict
-        """
-        return self._get_params("encoders", deep=deep)
-
-    def set_params(self, **params) -> NetParameters:
-        """Set parameters, ``modality__parameter`` for those of an encoder.
-
-        Parameters
-        ----------
-        **params : dict
-            Names and values.
-
-        Returns
-        -------
-        self
-        """
-        self._set_params("encoders", **params)
-        return self
-
     def _training_params(self) -> dict[str, Any]:
         """The common parameters by name."""
         return {f.name: getattr(self, f.name) for f in fields(NetParameters)}
 
     def _resolve_encoders(self, data: MultimodalData) -> dict[str, Encoder]:
         """One checked encoder for every modality: the user's or the default."""
-        given: dict[str, Encoder] = {}
-        own = set(super()._get_param_names())
-        for pair in named_pairs(self.encoders):
-            if not (isinstance(pair, tuple) and len(pair) == 2):
-                raise ValueError(
-                    f"Got {pair!r} in encoders, expected (modality, encoder) pairs."
-                )
-            name, encoder = pair
-            if name in own:
-                raise ValueError(
-                    f"Got an encoder named {name!r}, expected a name other than the "
-                    f"parameter {name!r} of {type(self).__name__}; rename the modality."
-                )
-            if not isinstance(name, str) or "__" in name:
-                raise ValueError(
-                    f"Got an encoder named {name!r} for {type(self).__name__}, "
-                    "expected the name of a modality, without '__'."
-                )
-            if name in given:
-                raise ValueError(
-                    f"Got two encoders for the modality {name!r}, expected one."
-                )
-            if name not in data.names:
-                raise ValueError(
-                    f"Got an encoder for the unknown modality {name!r}, expected some "
-                    f"of {data.names}."
-                )
+        given = self._checked_parts("encoder")
+        check_known("an encoder for", given, data.names)
+        for name, encoder in given.items():
             if not isinstance(encoder, Encoder):
                 raise TypeError(
                     f"Got a {type(encoder).__name__} as encoder of {name!r}, expected "
                     "an encoder of skmissing.nn; ModuleEncoder takes torch modules."
                 )
-            given[name] = encoder
         out = {}
         for name, shape in data.block_shapes.items():
             encoder = given.get(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -47,9 +48,9 @@ def seeded_torch(seed: int, device: torch.device) -> Iterator[None]:
         generators = [torch.default_generator]
         if device.type == "cuda":
             torch.cuda.init()
-            index = (
-                torch.cuda.current_device() if device.index is None else device.index
-            )
+            index: Any = device.index
+            if index is None:
+                index = torch.cuda.current_device()
             generators.append(torch.cuda.default_generators[index])
         states = [g.get_state() for g in generators]
         try:

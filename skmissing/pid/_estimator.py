@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._estimation._folds import cross_fit_folds, observed_rows
 from .._estimation._partial_labels import known_labels, labels_of
 from .._estimation._rows import LabelledRows, check_weights
+from .._utils._parameters import stores_parameters
 from .._utils._random import draw_seed, local_random_state
 from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_context
@@ -34,6 +35,7 @@ from ._sources import (
 from .coupling import CouplingTables
 
 
+@stores_parameters
 class PIDEstimator(PIDResults, BaseEstimator):
     """Unique, redundant and synergistic information of modalities about a label.
 
@@ -256,6 +258,21 @@ class PIDEstimator(PIDResults, BaseEstimator):
     exact [0.0, 0.0, 0.31, 0.49]
     """
 
+    modalities: Any = None
+    sources: Any = None
+    method: str = "auto"
+    estimator: Any = None
+    n_bins: int | str = "auto"
+    cv: Any = 5
+    propensity: PropensityWeighter | None = None
+    unit: str = "bits"
+    n_bootstraps: int = 0
+    n_permutations: int = 0
+    confidence_level: float = 0.9
+    n_jobs: int | None = None
+    verbose: int = 0
+    random_state: Any = None
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "modalities": [dict, list, tuple, None],
         "sources": [list, tuple, str, None],
@@ -272,39 +289,6 @@ class PIDEstimator(PIDResults, BaseEstimator):
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
-
-    def __init__(
-        self,
-        *,
-        modalities=None,
-        sources=None,
-        method: str = "auto",
-        estimator=None,
-        n_bins: int | str = "auto",
-        cv=5,
-        propensity: PropensityWeighter | None = None,
-        unit: str = "bits",
-        n_bootstraps: int = 0,
-        n_permutations: int = 0,
-        confidence_level: float = 0.9,
-        n_jobs: int | None = None,
-        verbose: int = 0,
-        random_state=None,
-    ) -> None:
-        self.modalities = modalities
-        self.sources = sources
-        self.method = method
-        self.estimator = estimator
-        self.n_bins = n_bins
-        self.cv = cv
-        self.propensity = propensity
-        self.unit = unit
-        self.n_bootstraps = n_bootstraps
-        self.n_permutations = n_permutations
-        self.confidence_level = confidence_level
-        self.n_jobs = n_jobs
-        self.verbose = verbose
-        self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
     @restore_on_error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -17,19 +18,17 @@ EXPONENTS = np.concatenate([[0.0], np.geomspace(0.05, 4.0, 33)])
 MAX_BINS = 40
 
 
+@dataclass(eq=False, repr=False)
 class PosteriorTables:
     """Calibrates, quantises and decomposes held-out posteriors."""
 
-    def __init__(
-        self,
-        log_ratio: dict[Source, np.ndarray],
-        folds: np.ndarray,
-        pairs: list[Pair],
-        n_bins: int | str,
-    ) -> None:
-        self.log_ratio, self.folds, self.pairs = log_ratio, folds, pairs
-        self.n_bins = n_bins
-        self.n_classes = next(iter(log_ratio.values())).shape[1]
+    log_ratio: dict[Source, np.ndarray]
+    folds: np.ndarray
+    pairs: list[Pair]
+    n_bins: int | str
+
+    def __post_init__(self) -> None:
+        self.n_classes = next(iter(self.log_ratio.values())).shape[1]
 
     def evaluate(self, codes: np.ndarray, weight: np.ndarray) -> Evaluation:
         """Decompose every pair; rows that are not drawn have weight 0."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
@@ -9,13 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import BayesianGaussianMixture
 from sklearn.utils.validation import check_is_fitted
 
+from .._utils._checks import is_count
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
 from ..nn._base import BaseNetClassifier
 from ._module import Summary, make_noise, summarise
-from ._plausible import label_weights
 
 
 class BaseImpactClassifier(BaseNetClassifier):
@@ -257,7 +260,7 @@ class BaseImpactClassifier(BaseNetClassifier):
 
     def _check_n_draws(self, n_draws: int | None) -> int:
         n = self.n_draws if n_draws is None else n_draws
-        if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:
+        if not is_count(n):
             raise ValueError(f"Got n_draws={n!r}, expected a positive integer.")
         return int(n)
 
@@ -289,3 +292,41 @@ class BaseImpactClassifier(BaseNetClassifier):
                     data if usable.all() else data[usable], summaries
                 )
         return Summary.from_columns(out)
+
+
+# Below this share a component of the mixture is one that the fit has emptied.
+SMALLEST = 0.02
+
+
+def label_weights(log_proba: np.ndarray, method: str, seed: int) -> np.ndarray:
+    """Share of the draws that predict each label."""
+    n_draws, n_classes = log_proba.shape
+    predicted = log_proba.argmax(axis=1)
+    if method == "argmax" or n_draws < 20:
+        return np.bincount(predicted, minlength=n_classes) / n_draws
+    # Logits are defined up to a shift.
+    logits = log_proba - log_proba.mean(axis=1, keepdims=True)
+    if np.ptp(logits, axis=0).max() < 1e-9:
+        return np.bincount(predicted, minlength=n_classes) / n_draws
+    # Centred logits lie in a plane, so that full covariances are singular.
+    mixture = BayesianGaussianMixture(
+        n_components=min(10, n_draws // 10),
+        covariance_type="diag",
+        weight_concentration_prior_type="dirichlet_process",
+        weight_concentration_prior=1e-2,
+        reg_covar=1e-2,
+        max_iter=200,
+        random_state=seed,
+    )
+    with warnings.catch_warnings():
+        # What matters is which draws are together, not the last digits of the fit.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        cluster = mixture.fit_predict(logits)
+    weight = np.zeros(n_classes)
+    proba = np.exp(log_proba)
+    for k, share in enumerate(mixture.weights_):
+        members = cluster == k
+        if share < SMALLEST or not members.any():
+            continue
+        weight[proba[members].mean(axis=0).argmax()] += share
+    return weight / weight.sum()

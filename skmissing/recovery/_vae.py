@@ -11,6 +11,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimation._rows import LabelledRows
+from .._utils._checks import is_count
 from .._utils._parameters import stores_parameters
 from .._utils._random import draw_seed, local_random_state
 from .._utils._sklearn_compat import Interval, StrOptions
@@ -238,11 +239,7 @@ class MultimodalVAE(NetParameters, BaseRecovery):
             added.
         """
         check_is_fitted(self)
-        if (
-            not isinstance(n_draws, Integral)
-            or isinstance(n_draws, bool)
-            or n_draws < 1
-        ):
+        if not is_count(n_draws):
             raise ValueError(f"Got n_draws={n_draws!r}, expected a positive integer.")
         data = check_multimodal(self, X, self.modalities, reset=False)
         parts = [

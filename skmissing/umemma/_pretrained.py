@@ -13,6 +13,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimation._rows import LabelledRows
+from .._utils._checks import check_known
 from .._utils._named_parts import named_pairs
 from ..nn._base import BaseNetClassifier
 from ..nn._fitted_net import FittedNet
@@ -40,12 +41,8 @@ def read_pretrained(
 ) -> dict[str, Pretrained]:
     """The estimators in ``unimodal``, checked, before any is fitted or copied."""
     out = {}
+    check_known("an estimator in unimodal for", unimodal or {}, rows.data.names)
     for name, given in (unimodal or {}).items():
-        if name not in rows.data.names:
-            raise ValueError(
-                f"Got an estimator in unimodal for the unknown modality {name!r}, "
-                f"expected some of {rows.data.names}."
-            )
         is_fitted = isinstance(given, FrozenEstimator)
         estimator = given.estimator if is_fitted else given
         if not isinstance(estimator, BaseNetClassifier):

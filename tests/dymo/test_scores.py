@@ -30,6 +30,7 @@ from skmissing.dymo._subset_model import Fused
 from skmissing.dymo._subset_statistics import (
     TAIL,
     FeatureRows,
+    Measured,
     Shrinkage,
     SubsetStatistics,
     Survival,
@@ -202,6 +203,20 @@ def test_rare_classes_take_the_deviation_of_all():
     assert sigma[2] == pytest.approx(pooled, rel=0.1)
     alone = table_of(rows, 3, "euclidean", 0.0)
     assert alone[np.array([True])].sigma[2] > 0
+
+
+def test_pooled_variances_are_weighted():
+    rng = np.random.default_rng(0)
+    d, weight = np.abs(rng.normal(size=(2, 30))) * 2
+    y = np.arange(30) % 3
+    parts = [
+        Measured(d[:20], y[:20], weight[:20]),
+        Measured(d[20:], y[20:], weight[20:]),
+    ]
+    pooled = Shrinkage(3, "euclidean", 0.1, min_rows=1).pool([1, 2], parts, 2)
+    assert pooled.whole == pytest.approx(np.average(d**2, weights=weight))
+    expected = [np.average(p.d**2, weights=p.weight) for p in parts]
+    np.testing.assert_allclose(pooled.by_size[1:], expected)
 
 
 def test_sets_that_no_row_has_fall_back():

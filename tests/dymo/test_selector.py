@@ -353,9 +353,11 @@ def test_sets_for_a_batch_are_shared_and_never_empty(n_modalities):
     torch.testing.assert_close(parts[whole], (sets[:, None] & present)[whole])
 
 
+@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("distance", DISTANCES)
-def test_prototypes_are_the_class_means_of_the_epoch_before(distance):
+def test_prototypes_are_the_class_means_of_the_epoch_before(distance, weighted):
     X, y = make_blocks(n=60, n_modalities=2, missing=0.0)
+    weight = np.random.default_rng(0).exponential(size=60) if weighted else None
     seen = []
 
     class Watch(Callback):
@@ -365,7 +367,7 @@ def test_prototypes_are_the_class_means_of_the_epoch_before(distance):
     clf = DyMoSelector(
         **{**SMALL, "lr": 1e-9, "dtype": "float64", "net": small_net(n_subsets=3)},
         distance=distance, callbacks=[Watch()],
-    ).fit(X, y)  # fmt: skip
+    ).fit(X, y, weight)  # fmt: skip
     assert [epoch for epoch, _ in seen] == [1, 2, 3, 4, 5, 6]
     # Nearly no learning and all three sets in each batch: the mean over sets.
     overall = clf.fusion_.table.pooled.prototypes

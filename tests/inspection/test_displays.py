@@ -651,7 +651,7 @@ def test_errors_of_utilities(utilities):
         ValueError, match=r"Got quantity='gain', expected .*\['value'\]"
     ):
         UtilityDisplay.from_predictions(values)
-    with pytest.raises(ValueError, match=r"Got metric=None, expected one of \[\]"):
+    with pytest.raises(ValueError, match="Got a table without rows"):
         UtilityDisplay.from_predictions(values.iloc[:0])
     with pytest.raises(ValueError, match="expected 'doubly_robust_low' among them"):
         UtilityDisplay.from_predictions(utilities.drop(columns="doubly_robust_low"))

@@ -132,7 +132,7 @@ def test_bad_input_raises():
         SelectionDisplay.from_predictions([1])
     with pytest.raises(ValueError, match="expected 'reward' among them"):
         SelectionDisplay.from_predictions(REPORT.drop(columns="reward"))
-    with pytest.raises(ValueError, match="Got a report without rows"):
+    with pytest.raises(ValueError, match="Got a table without rows"):
         SelectionDisplay.from_predictions(REPORT[:0])
     with pytest.raises(ValueError, match="Got kind='pie', expected one of"):
         SelectionDisplay.from_predictions(REPORT, kind="pie")

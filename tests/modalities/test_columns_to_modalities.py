@@ -217,7 +217,7 @@ def test_some_blocks_of_a_container():
         ({1: ["k"]}, "modality name 1"),
         ({}, "Got modalities={}, expected None"),
         ("labs", "Got modalities='labs', expected None"),
-        (["labs"], "unknown modality 'labs' in modalities"),
+        (["labs"], "modalities with the unknown modality 'labs'"),
         ([("a", 1, 2)], "expected None, a non-empty mapping"),
         (
             {"a": Modality(["na", "k"], shape=(3, 1))},
@@ -242,7 +242,7 @@ def test_columns_of_the_same_name():
     ("modalities", "message"),
     [
         (["a", "a"], "modality 'a' twice in modalities"),
-        (["z"], "unknown modality 'z' in modalities, expected some of the block"),
+        (["z"], "modalities with the unknown modality 'z', expected some of"),
         ([], r"Got modalities=\[\] with a MultimodalData, expected None or a list"),
         ([1], "with a MultimodalData"),
     ],

@@ -141,7 +141,7 @@ def test_transformer_refuses_bad_y_and_names():
     with pytest.raises(ValueError, match=r"Got y of shape \(27,\), expected 30 rows"):
         ModalityTransformer([("a", SelectKBest(k=1))]).fit(X, y[:-3])
     for name in ("remainder", "a__b"):
-        with pytest.raises(ValueError, match=f"Got a transformer named '{name}'"):
+        with pytest.raises(ValueError, match=f"Got the name '{name}' in transformers"):
             ModalityTransformer([(name, StandardScaler())]).fit(X)
 
 

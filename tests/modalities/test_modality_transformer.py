@@ -275,7 +275,11 @@ def test_fit_on_one_form_and_transform_another():
 @pytest.mark.parametrize(
     ("parameters", "error", "message"),
     [
-        ({"transformers": [("z", PCA())]}, ValueError, "transformer for 'z', expected"),
+        (
+            {"transformers": [("z", PCA())]},
+            ValueError,
+            "transformer for the unknown modality 'z'",
+        ),
         (
             {"transformers": [("ecg", PCA()), ("ecg", PCA())]},
             ValueError,

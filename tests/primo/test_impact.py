@@ -5,7 +5,7 @@ import pytest
 
 from skmissing import MultimodalData, PRIMOClassifier
 from skmissing.baselines import FusionClassifier
-from skmissing.primo._plausible import label_weights
+from skmissing.primo._impact import label_weights
 
 from .._instances import make_blocks
 

@@ -379,7 +379,7 @@ def test_regressors_of_a_single_target():
 
 @pytest.mark.parametrize(("n", "p"), [(30, 80), (80, 30), (40, 40)])
 def test_components_are_those_of_the_decomposition(n, p):
-    from skmissing.recovery._low_rank import fit_components
+    from skmissing.recovery._regression import fit_components
 
     rng = np.random.default_rng(n)
     table, weight = rng.normal(size=(n, p)), rng.uniform(0.5, 2.0, size=n)
@@ -391,14 +391,14 @@ def test_components_are_those_of_the_decomposition(n, p):
 
 
 def test_large_blocks_have_the_same_components(monkeypatch):
-    from skmissing.recovery import _low_rank
+    from skmissing.recovery import _regression
 
     rng = np.random.default_rng(0)
     table = rng.normal(size=(60, 3)) @ rng.normal(size=(3, 90))
     table += 1e-3 * rng.normal(size=table.shape)
-    exact = _low_rank.fit_components(table, np.ones(60), 3).vectors
-    monkeypatch.setattr(_low_rank, "EXACT_SIZE", 10)
-    found = _low_rank.fit_components(table, np.ones(60), 3).vectors
+    exact = _regression.fit_components(table, np.ones(60), 3).vectors
+    monkeypatch.setattr(_regression, "EXACT_SIZE", 10)
+    found = _regression.fit_components(table, np.ones(60), 3).vectors
     np.testing.assert_allclose(np.abs(found.T @ exact), np.eye(3), atol=1e-4)
 
 

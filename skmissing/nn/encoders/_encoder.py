@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from math import prod
-from numbers import Integral
 
 from sklearn.base import BaseEstimator
 from torch import nn
+
+from ..._utils._checks import is_count
 
 
 class Encoder(BaseEstimator):
@@ -105,10 +106,7 @@ def flat_size(shape: tuple[int, ...]) -> int:
 
 def check_widths(parameter: str, widths) -> None:
     """Refuse anything but a non-empty sequence of positive integers."""
-    if len(widths) == 0 or not all(
-        isinstance(w, Integral) and not isinstance(w, bool) and int(w) > 0
-        for w in widths
-    ):
+    if len(widths) == 0 or not all(is_count(w) for w in widths):
         raise ValueError(
             f"Got {parameter}={widths!r}, expected a non-empty sequence of positive "
             "integers."

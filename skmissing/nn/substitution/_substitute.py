@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..._utils._checks import check_known
 from ...modalities._moments import block_moments
 from ...modalities._multimodal_data import MultimodalData
 from .._scaling import BlockScaler
@@ -42,12 +43,8 @@ def resolve_substitutes(substitute, names: list[str]) -> dict[str, str]:
     """Kind of substitute of every modality."""
     if not isinstance(substitute, Mapping):
         return dict.fromkeys(names, str(substitute))
+    check_known("a substitute for", substitute, names)
     for name, kind in substitute.items():
-        if name not in names:
-            raise ValueError(
-                f"Got a substitute for the unknown modality {name!r}, expected some of "
-                f"{names}."
-            )
         if not (isinstance(kind, str) and kind in SUBSTITUTES):
             raise ValueError(
                 f"Got substitute={kind!r} for the modality {name!r}, expected one of "

@@ -1,0 +1,35 @@
+"""Checks of single values that several parameters share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from numbers import Integral
+
+
+def is_count(value, least: int = 1) -> bool:
+    """Whether a value is an integer, no bool, and at least so large."""
+    integer = isinstance(value, Integral) and not isinstance(value, bool)
+    return integer and value >= least
+
+
+def check_known(what: str, names: Iterable, known: Iterable[str]) -> None:
+    """Refuse names that no modality has; ``what`` is given under these names."""
+    expected = list(known)
+    for name in names:
+        if name not in expected:
+            raise ValueError(
+                f"Got {what} the unknown modality {name!r}, expected some of "
+                f"{expected}."
+            )
+
+
+def check_distinct(parameter: str, names: Iterable) -> None:
+    """Refuse a modality that comes twice."""
+    seen: list = []
+    for name in names:
+        if name in seen:
+            raise ValueError(
+                f"Got the modality {name!r} twice in {parameter}, expected distinct "
+                "names."
+            )
+        seen.append(name)
