@@ -134,9 +134,8 @@ def fit_weighted(
 
     Groups are passed to an estimator that takes them.
     """
-    more = {}
-    if groups is not None and takes_groups(estimator):
-        more["groups"] = groups
+    pass_groups = groups is not None and takes_groups(estimator)
+    more = {"groups": groups} if pass_groups else {}
     if np.allclose(weight, weight[0], rtol=1e-12, atol=0) and weight[0] == 1.0:
         return estimator.fit(X, y, **more)
     if not takes_sample_weight(estimator):

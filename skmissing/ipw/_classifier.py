@@ -21,6 +21,7 @@ from .._estimation._inner_estimators import (
 )
 from .._estimation._partial_labels import known_labels, labels_of
 from .._estimation._rows import LabelledRows, check_partial_rows, check_weights
+from .._utils._checks import choose_names
 from .._utils._parameters import stores_parameters
 from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import HasMethods, StrOptions, _fit_context
@@ -28,7 +29,7 @@ from .._utils._warn import warn_user
 from ..exceptions import OverlapWarning
 from ..modalities._column_values import frame_block
 from ..modalities._multimodal_data import MultimodalData
-from ..modalities._validation import check_multimodal, choose_names
+from ..modalities._validation import check_multimodal
 from ._propensity import PropensityWeighter, make_weighter
 
 

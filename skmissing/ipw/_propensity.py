@@ -18,6 +18,7 @@ from .._estimation._partial_labels import known_labels
 from .._estimation._resampling import effective_sample_size
 from .._estimation._rows import check_groups, check_weights
 from .._estimation._tuned_logistic import WeightedTable
+from .._utils._checks import choose_names
 from .._utils._parameters import stores_parameters
 from .._utils._random import draw_seed, local_random_state
 from .._utils._restore import restore_on_error
@@ -25,7 +26,7 @@ from .._utils._sklearn_compat import HasMethods, Interval, _fit_context
 from .._utils._warn import warn_user
 from ..exceptions import NoCovariateWarning, OverlapWarning
 from ..modalities._multimodal_data import MultimodalData
-from ..modalities._validation import check_multimodal, choose_names
+from ..modalities._validation import check_multimodal
 from . import _diagnostics
 from ._covariates import CovariateSource, CovariateTable
 from ._propensity_model import (

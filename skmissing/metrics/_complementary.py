@@ -9,9 +9,9 @@ from numbers import Integral, Real
 import numpy as np
 
 from .._estimation._rows import check_groups, check_weights
+from .._utils._checks import choose_names
 from .._utils._random import local_random_state
 from .._utils._sklearn_compat import Interval, _safe_indexing, validate_params
-from ..modalities._validation import choose_names
 from ._scored_rows import check_scored_rows
 
 

@@ -12,12 +12,12 @@ import pandas as pd
 from sklearn.metrics import check_scoring, get_scorer
 
 from .._estimation._rows import check_weights
+from .._utils._checks import choose_names
 from .._utils._random import local_random_state
 from .._utils._sklearn_compat import _safe_indexing
 from .._utils._warn import warn_user
 from ..exceptions import EmptyRowWarning, UndefinedScoreWarning
 from ..missingness._hide import spare_one_block
-from ..modalities._validation import choose_names
 from ._scored_rows import check_scored_rows
 
 Pattern = tuple[str, ...]

@@ -179,11 +179,10 @@ class UtilityTerms:
 
     def _support(self, term: UtilityTerm) -> dict[str, float]:
         """The rows behind a term, and the sensitivity of a corrected gain."""
-        size, tipping, used = 0, np.nan, np.empty(0)
+        tipping, used = np.nan, np.empty(0)
         frozen = self.propensities.get(term.union)
         if frozen is not None:
             used = self.weight[frozen.rows]
-            size = len(used)
             if self.correct_evaluation and term.baseline and term.values is not None:
                 tipping = tipping_odds_ratio(
                     term.values[frozen.rows],
@@ -193,7 +192,7 @@ class UtilityTerms:
             if self.correct_evaluation:
                 used = frozen.weights(self.weight, refit=False)
         return {
-            "n_observed": size,
+            "n_observed": len(used),
             "effective_sample_size": effective_sample_size(used),
             "tipping_odds_ratio": tipping,
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...modalities._validation import choose_names
+from ..._utils._checks import choose_names
 
 Subset = tuple[str, ...]
 
