@@ -18,7 +18,7 @@ from .._estimation._partial_labels import known_labels
 from .._estimation._resampling import effective_sample_size
 from .._estimation._rows import check_groups, check_weights
 from .._estimation._tuned_logistic import WeightedTable
-from .._utils._checks import choose_names
+from .._utils._checks import choose_names, is_count
 from .._utils._parameters import stores_parameters
 from .._utils._random import draw_seed, local_random_state
 from .._utils._restore import restore_on_error
@@ -579,7 +579,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
             and ``n_rows`` of each bin. The first index level, ``required``, names
             the required set.
         """
-        if not isinstance(n_bins, int | np.integer) or n_bins < 1:
+        if not is_count(n_bins):
             raise ValueError(f"Got n_bins={n_bins!r}, expected a positive integer.")
         read = self._read(X, y, out_of_fold=True)
         base = check_weights(sample_weight, len(read.propensity))

@@ -9,6 +9,7 @@ import numpy as np
 from .._estimation._folds import assign_folds, observed_rows
 from .._estimation._partial_labels import known_labels, label_codes
 from .._estimation._rows import check_groups
+from .._utils._checks import is_count
 from .._utils._random import local_random_state
 from .._utils._sklearn_compat import BaseCrossValidator, GroupsConsumerMixin
 from ..missingness._read import read_blocks
@@ -65,7 +66,7 @@ class ObservedStratifiedKFold(GroupsConsumerMixin, BaseCrossValidator):
     def __init__(
         self, n_splits: int = 5, *, modalities=None, required=None, random_state=None
     ) -> None:
-        if not isinstance(n_splits, int | np.integer) or n_splits < 2:
+        if not is_count(n_splits, 2):
             raise ValueError(
                 f"Got n_splits={n_splits!r}, expected an integer of at least 2."
             )

@@ -22,7 +22,9 @@ from skmissing._estimation._folds import Folds, split_rows, split_tested
 from skmissing._estimation._rows import LabelledRows
 from skmissing.exceptions import OverlapWarning
 from skmissing.ipw import modality_utility
+from skmissing.ipw._propensity_model import FrozenPropensity
 from skmissing.ipw.utility import _doubly_robust as module
+from skmissing.ipw.utility._bootstrap import UtilityTerm, UtilityTerms, Variant
 from skmissing.ipw.utility._doubly_robust import (
     BOOSTING,
     OutcomeModel,
@@ -140,6 +142,27 @@ def test_either_model_suffices_from_end_to_end(classifier, outcome_model):
         assert (np.abs(bias["value"]) > 0.7 * np.abs(bias["biased_value"])).all()
     share = np.abs(bias["doubly_robust_value"]) / np.abs(bias["biased_value"])
     assert (share < 0.2).all()
+
+
+def test_rows_that_are_not_tested_do_not_count():
+    """They only help to fit propensities."""
+    c, loss, p, seen = population(400, 0)
+    tested = np.arange(400) % 3 > 0
+    weight = np.random.default_rng(1).uniform(0.5, 2.0, size=400)
+
+    def robust(rows):
+        known = FrozenPropensity(
+            None, c[rows, None], seen[rows], None, p[rows], tested[rows]
+        )
+        nothing = Variant(np.sum, np.sum)
+        term = UtilityTerm(
+            ("a",), (), "accuracy", nothing, values=loss[rows],
+            outcome=np.column_stack([expit(c[rows]), c[rows]]),
+        )  # fmt: skip
+        terms = UtilityTerms([term], {frozenset("a"): known}, weight[rows], None, True)
+        return terms.evaluate(weight[rows], refit=False).doubly_robust[0]
+
+    assert robust(np.arange(400)) == pytest.approx(robust(np.flatnonzero(tested)))
 
 
 def test_outcome_models_never_see_the_row():
