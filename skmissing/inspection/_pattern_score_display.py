@@ -303,17 +303,13 @@ class PatternScoreDisplay(drawing.Display):
         self.positions_, self._n_rows = n_rows.index.to_numpy(), n_rows.to_numpy()
         estimators = rows["estimator"].drop_duplicates().tolist()
         self.estimators_ = [str(estimator) for estimator in estimators]
-        found = {
-            key: part.to_numpy(dtype=np.float64)
-            for key, part in rows.groupby([kind, "estimator"])["value"]
-        }
-        n_repeats = max(len(values) for values in found.values())
-        shape = (len(self.positions_), len(estimators), n_repeats)
-        self.scores_ = np.full(shape, np.nan)
-        for i, position in enumerate(self.positions_):
-            for j, estimator in enumerate(estimators):
-                values = found.get((position, estimator), np.array([]))
-                self.scores_[i, j, : len(values)] = values
+        rows = rows.assign(repeat=rows.groupby([kind, "estimator"]).cumcount())
+        values = rows.set_index([kind, "estimator", "repeat"])["value"]
+        n_repeats = rows["repeat"].max() + 1
+        axes: list[Any] = [self.positions_, estimators, range(n_repeats)]
+        every = pd.MultiIndex.from_product(axes)
+        scores = values.reindex(every).to_numpy(dtype=np.float64)
+        self.scores_ = scores.reshape(-1, len(estimators), n_repeats)
         return kind
 
     def _draw_patterns(self, ax, series: np.ndarray, kwargs: dict[str, Any]) -> None:

@@ -270,19 +270,19 @@ class PropensityDisplay(drawing.Display):
         """
         self._need_matplotlib("plot")
         drawing.check_option("kind", kind, KINDS)
-        n_bins = KINDS[kind] if n_bins is None else n_bins
-        if not isinstance(n_bins, Integral) or n_bins < 1:
-            raise ValueError(f"Got n_bins={n_bins!r}, expected a positive integer.")
+        count: Any = KINDS[kind] if n_bins is None else n_bins
+        if not isinstance(count, Integral) or count < 1:
+            raise ValueError(f"Got n_bins={count!r}, expected a positive integer.")
         ax = self._make_axes(ax)
         self.bars_observed_ = self.bars_missing_ = self.low_region_ = None
         self.errorbar_ = self.diagonal_ = None
         name = self.name if name is None else name
         if kind == "overlap":
-            self._plot_overlap(ax, int(n_bins), kwargs)
+            self._plot_overlap(ax, int(count), kwargs)
             drawing.make_legend(ax, name)
         else:
             look = {"label": name or "propensity model", **kwargs}
-            self._plot_calibration(ax, int(n_bins), look)
+            self._plot_calibration(ax, int(count), look)
             drawing.make_legend(ax, inside="upper left")
         return self
 
@@ -324,14 +324,10 @@ class PropensityDisplay(drawing.Display):
         ax.set_ylabel("Share of the group's rows")
 
     def _plot_calibration(self, ax, n_bins: int, kwargs: dict[str, Any]) -> None:
-        w = self.sample_weight
-        kept = np.ones(len(self.propensity), dtype=bool) if w is None else w > 0
-        table = calibration_bins(
-            self.propensity[kept],
-            self.observed[kept],
-            n_bins,
-            None if w is None else w[kept],
-        )
+        chance, observed, w = self.propensity, self.observed, self.sample_weight
+        if w is not None:
+            chance, observed, w = chance[w > 0], observed[w > 0], w[w > 0]
+        table = calibration_bins(chance, observed, n_bins, w)
         (self.diagonal_,) = ax.plot(
             [0, 1], [0, 1], "--", color=drawing.GREY, label="perfectly calibrated"
         )
