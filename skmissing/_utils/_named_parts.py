@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from sklearn.base import BaseEstimator
 
@@ -15,8 +15,38 @@ class NamedParts(_BaseComposition):
     """``get_params`` and ``set_params`` that reach into named parts.
 
     scikit-learn's own compositions know lists of (name, part) pairs; a dict is the
-    same with other brackets.
+    same with other brackets. A class names the parameter that holds them.
     """
+
+    _parts: ClassVar[str]
+
+    def get_params(self, deep: bool = True) -> dict:
+        """Parameters of this estimator and of its named parts.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Include ``modality__parameter`` for the part of each modality.
+
+        Returns
+        -------
+        dict
+        """
+        return self._get_params(self._parts, deep=deep)
+
+    def set_params(self, **params) -> Self:
+        """Set parameters, ``modality__parameter`` for those of a named part.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        self
+        """
+        return self._set_params(self._parts, **params)
 
     def _get_params(self, attr: str, deep: bool = True) -> dict[str, Any]:
         parts = getattr(self, attr)
@@ -31,7 +61,7 @@ class NamedParts(_BaseComposition):
                     out.update({f"{name}__{key}": value for key, value in inner})
         return out
 
-    def _set_params(self, attr: str, **params) -> NamedParts:
+    def _set_params(self, attr: str, **params) -> Self:
         if attr in params:
             setattr(self, attr, params.pop(attr))
         parts = getattr(self, attr)
@@ -44,8 +74,9 @@ class NamedParts(_BaseComposition):
         BaseEstimator.set_params(self, **params)
         return self
 
-    def _checked_parts(self, attr: str, kind: str) -> dict[str, Any]:
+    def _checked_parts(self, kind: str) -> dict[str, Any]:
         """The parts by the modality that they are for."""
+        attr = self._parts
         pairs = named_pairs(getattr(self, attr))
         own = self._get_param_names()
         for pair in pairs:

@@ -8,23 +8,25 @@ from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import logsumexp
-from sklearn.utils.validation import check_is_fitted
 
 from .._estimation._rows import warn_unobserved
 from .._utils._parameters import stores_parameters
 from .._utils._sklearn_compat import Interval, StrOptions
 from ..modalities._multimodal_data import MultimodalData
-from ..modalities._validation import check_multimodal
 from ..nn._base import BaseNetClassifier
 from ..nn._fitted_net import FittedNet
-from ..nn._runtime import torch_threads
 from ..nn._training import TrainingTask
 from ..nn.encoders._encoder import check_widths
-from ..nn.substitution._unimodal import Head, train_unimodals, unimodal_log_proba
+from ..nn.substitution._unimodal import (
+    Head,
+    UnimodalNets,
+    train_unimodals,
+    unimodal_log_proba,
+)
 
 
 @stores_parameters
-class UnimodalEnsemble(BaseNetClassifier):
+class UnimodalEnsemble(UnimodalNets, BaseNetClassifier):
     """Mask-aware ensemble of uni-modal nets.
 
     Each modality has a net of its own, trained on the rows that have it. The prediction
@@ -127,28 +129,6 @@ class UnimodalEnsemble(BaseNetClassifier):
 
     def _usable(self, data: MultimodalData) -> np.ndarray:
         return data.present & np.array([name in self._nets for name in data.names])
-
-    def unimodal_proba(self, X) -> dict[str, np.ndarray]:
-        """Class probabilities of each net on its own.
-
-        Parameters
-        ----------
-        X : {array, DataFrame, MultimodalData} with n_samples rows
-            Any pattern of missing modalities.
-
-        Returns
-        -------
-        dict of str to ndarray of float64 of shape (n_samples, n_classes)
-            NaN in rows where the modality is missing.
-        """
-        check_is_fitted(self)
-        data = check_multimodal(self, X, self.modalities, reset=False)
-        with torch_threads(self.n_threads):
-            logs = unimodal_log_proba(self._nets, data, len(self.classes_))
-        return {name: np.exp(part) for name, part in logs.items()}
-
-    def unimodal_net(self, name: str) -> FittedNet | None:
-        return self._nets.get(name)
 
     def _log_proba(self, data: MultimodalData) -> np.ndarray:
         logs = unimodal_log_proba(self._nets, data, len(self.classes_))

@@ -97,34 +97,7 @@ class ModalityTransformer(
     modalities: Any = None
     remainder: str = "drop"
 
-    def get_params(self, deep: bool = True) -> dict:
-        """Parameters of this transformer and of those inside it.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Include the parameters of the inner transformers.
-
-        Returns
-        -------
-        dict
-        """
-        return self._get_params("transformers", deep=deep)
-
-    def set_params(self, **params) -> ModalityTransformer:
-        """Set parameters, ``modality__parameter`` for those of an inner transformer.
-
-        Parameters
-        ----------
-        **params : dict
-            Names and values.
-
-        Returns
-        -------
-        self
-        """
-        self._set_params("transformers", **params)
-        return self
+    _parts = "transformers"
 
     def fit(self, X, y=None) -> ModalityTransformer:
         """Fit each transformer on the rows that have its modality.
@@ -216,7 +189,7 @@ class ModalityTransformer(
             raise ValueError(
                 f"Got remainder={self.remainder!r}, expected 'drop' or 'passthrough'."
             )
-        parts = self._checked_parts("transformers", "transformer")
+        parts = self._checked_parts("transformer")
         for name, transformer in parts.items():
             if transformer != "drop" and not hasattr(transformer, "transform"):
                 raise TypeError(

@@ -95,6 +95,7 @@ class NetParameters(NamedParts, BaseEstimator):
     verbose: int = 0
     random_state: Any = None
 
+    _parts = "encoders"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "modalities": [dict, list, tuple, None],
         "encoders": [dict, list, tuple, None],
@@ -118,42 +119,13 @@ class NetParameters(NamedParts, BaseEstimator):
         "random_state": ["random_state"],
     }
 
-    def get_params(self, deep: bool = True) -> dict:
-        """Parameters of this estimator and of its encoders.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Include ``modality__parameter`` for the encoders in the list.
-
-        Returns
-        -------
-        dict
-        """
-        return self._get_params("encoders", deep=deep)
-
-    def set_params(self, **params) -> NetParameters:
-        """Set parameters, ``modality__parameter`` for those of an encoder.
-
-        Parameters
-        ----------
-        **params : dict
-            Names and values.
-
-        Returns
-        -------
-        self
-        """
-        self._set_params("encoders", **params)
-        return self
-
     def _training_params(self) -> dict[str, Any]:
         """The common parameters by name."""
         return {f.name: getattr(self, f.name) for f in fields(NetParameters)}
 
     def _resolve_encoders(self, data: MultimodalData) -> dict[str, Encoder]:
         """One checked encoder for every modality: the user's or the default."""
-        given = self._checked_parts("encoders", "encoder")
+        given = self._checked_parts("encoder")
         check_known("an encoder for", given, data.names)
         for name, encoder in given.items():
             if not isinstance(encoder, Encoder):

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils.validation import check_is_fitted
 
 from .._estimation._folds import hold_out
 from .._estimation._rows import LabelledRows, warn_unobserved
@@ -17,19 +16,17 @@ from .._utils._named_parts import named_pairs
 from .._utils._parameters import stores_parameters
 from .._utils._random import draw_seed, local_random_state
 from .._utils._sklearn_compat import Interval
-from ..modalities._validation import check_multimodal
 from ..nn._encoder_bank import EncoderBank
 from ..nn._fitted_net import FittedNet, NetStart
 from ..nn._modality_dropout import ModalityDropout
-from ..nn._runtime import torch_threads
 from ..nn._training import Expand, TrainingPlan, TrainingTask, stops_early, train_net
 from ..nn.encoders._encoder import Encoder
 from ..nn.substitution._base import SubstituteNetClassifier
 from ..nn.substitution._substitute_fusion import FusionSpec, SubstituteFusion
 from ..nn.substitution._unimodal import (
     Head,
+    UnimodalNets,
     train_unimodals,
-    unimodal_log_proba,
     unimodal_seeds,
 )
 from ._pretrained import Pretrained, read_pretrained, take_net
@@ -40,7 +37,7 @@ N_HIDINGS = 4
 
 
 @stores_parameters
-class UMEMMAEnsemble(SubstituteNetClassifier):
+class UMEMMAEnsemble(UnimodalNets, SubstituteNetClassifier):
     """Uni-modal ensemble with missing-modality adaptation.
 
     Phase 1 trains one net per modality on the rows that have it. Phase 2 averages
@@ -194,7 +191,7 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
         if warm:
             start: FittedNet | NetStart = self._fitted
         else:
-            self._unimodal: dict[str, FittedNet] = self._train_phase_1(
+            self._nets: dict[str, FittedNet] = self._train_phase_1(
                 rows, {name: encoders[name] for name in names}, pretrained, phase_1,
                 held_out,
             )  # fmt: skip
@@ -207,7 +204,7 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
         self.net_ = self._fitted.net
         self.n_iter_ = len(self.net_.history)
         self._store_substitutes()
-        self.nets_ = {name: fitted.net for name, fitted in self._unimodal.items()}
+        self.nets_ = {name: fitted.net for name, fitted in self._nets.items()}
         steps = sum(epoch["train_batch_count"] for epoch in self.net_.history)
         self.finetune_budget_ = steps * self._finetune_lr
         if self.final_complete_finetune:
@@ -264,12 +261,12 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
         return hold_out(rows, self.validation_fraction, rng)
 
     def _module(self, bank: EncoderBank, spec: FusionSpec) -> SubstituteFusion:
-        modules: list[Any] = [part.module for part in self._unimodal.values()]
+        modules: list[Any] = [part.module for part in self._nets.values()]
         return SubstituteFusion(bank, [module.head for module in modules], spec)
 
     def _join(self, rows: LabelledRows, substitutes: dict) -> NetStart:
         """The nets of phase 1 as one net, and what feeds it."""
-        parts = self._unimodal
+        parts = self._nets
         first: dict[str, Any] = {name: part.module for name, part in parts.items()}
         bank = EncoderBank.of({n: m.bank.encoders[0] for n, m in first.items()})
         return NetStart(
@@ -317,28 +314,6 @@ class UMEMMAEnsemble(SubstituteNetClassifier):
             ),
             warm=start,
         )
-
-    def unimodal_proba(self, X) -> dict[str, np.ndarray]:
-        """Class probabilities of the nets of phase 1, each on its own.
-
-        Parameters
-        ----------
-        X : {array, DataFrame, MultimodalData} with n_samples rows
-            Any pattern of missing modalities.
-
-        Returns
-        -------
-        dict of str to ndarray of float64 of shape (n_samples, n_classes)
-            NaN in rows where the modality is missing.
-        """
-        check_is_fitted(self)
-        data = check_multimodal(self, X, self.modalities, reset=False)
-        with torch_threads(self.n_threads):
-            logs = unimodal_log_proba(self._unimodal, data, len(self.classes_))
-        return {name: np.exp(part) for name, part in logs.items()}
-
-    def unimodal_net(self, name: str) -> FittedNet | None:
-        return self._unimodal.get(name)
 
 
 def hide_some(augment: ModalityDropout, rng: np.random.RandomState) -> Expand:

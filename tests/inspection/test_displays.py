@@ -25,17 +25,11 @@ from skmissing.inspection import (
 )
 from skmissing.ipw import modality_utility, sensitivity_bounds
 
+from ..conftest import legend_of
+
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
 plt = pytest.importorskip("matplotlib.pyplot")
-
-
-@pytest.fixture(autouse=True)
-def no_figure_is_left():
-    before = dict(matplotlib.rcParams)
-    yield
-    plt.close("all")
-    assert dict(matplotlib.rcParams) == before
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +66,6 @@ def utilities(bits):
 
 def heights(bars):
     return np.array([bar.get_height() for bar in bars])
-
-
-def legend_of(display):
-    return [text.get_text() for text in display.ax_.get_legend().get_texts()]
 
 
 def rows_on_axis(display):

@@ -21,7 +21,7 @@ from skmissing.exceptions import UnobservedModalityWarning
 from skmissing.nn import MLPEncoder, ModuleEncoder
 from skmissing.umemma import _ensemble
 
-from .._instances import make_blocks
+from ..conftest import make_blocks
 
 SMALL = {"max_epochs": 3, "lr": 1e-2, "n_threads": 1, "random_state": 0}
 EXACT = {**SMALL, "dtype": "float64", "batch_size": None, "optimizer": "adam"}
@@ -40,7 +40,7 @@ def outputs(clf, X):
     return np.stack(
         [
             part.apply(X.select(name), lambda m, b: m.logits(b))
-            for name, part in clf._unimodal.items()
+            for name, part in clf._nets.items()
         ]
     )
 
@@ -74,12 +74,12 @@ def test_without_drops_phase_two_is_plain_fine_tuning():
         **EXACT, modality_dropout=0.0, finetune_epochs=4, finetune_lr=3e-3
     ).fit(X, y)
     # By hand: the nets of phase 1, the mean of their outputs, four steps of Adam.
-    nets = {k: copy.deepcopy(part.module) for k, part in clf._unimodal.items()}
+    nets = {k: copy.deepcopy(part.module) for k, part in clf._nets.items()}
     blocks = {
         name: torch.from_numpy(
             part.scalers[name].transform(name, X[name], np.dtype("float64"))
         )
-        for name, part in clf._unimodal.items()
+        for name, part in clf._nets.items()
     }
     target = torch.from_numpy(y)
     optimizer = torch.optim.Adam(

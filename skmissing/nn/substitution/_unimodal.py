@@ -8,12 +8,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
+from sklearn.utils.validation import check_is_fitted
 
 from ..._estimation._rows import LabelledRows
 from ..._utils._random import local_random_state
 from ...modalities._multimodal_data import MultimodalData
+from ...modalities._validation import check_multimodal
+from .._base import BaseNetClassifier
 from .._fitted_net import FittedNet
 from .._fusion import EarlyFusion
+from .._runtime import torch_threads
 from .._training import TrainingPlan, train_net
 from ..encoders._encoder import Encoder
 
@@ -98,3 +102,31 @@ def unimodal_log_proba(
             part[here] = fitted.log_proba(chosen if here.all() else chosen[here])
         out[name] = part
     return out
+
+
+class UnimodalNets(BaseNetClassifier):
+    """Classifier with a net of its own for each modality, in ``_nets``."""
+
+    _nets: dict[str, FittedNet]
+
+    def unimodal_proba(self, X) -> dict[str, np.ndarray]:
+        """Class probabilities of the net of each modality alone.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any pattern of missing modalities.
+
+        Returns
+        -------
+        dict of str to ndarray of float64 of shape (n_samples, n_classes)
+            NaN in rows where the modality is missing.
+        """
+        check_is_fitted(self)
+        data = check_multimodal(self, X, self.modalities, reset=False)
+        with torch_threads(self.n_threads):
+            logs = unimodal_log_proba(self._nets, data, len(self.classes_))
+        return {name: np.exp(part) for name, part in logs.items()}
+
+    def unimodal_net(self, name: str) -> FittedNet | None:
+        return self._nets.get(name)
