@@ -86,7 +86,7 @@ def shorten(label: str) -> str:
 
 
 def check_table(table, columns: Iterable[str], maker: str) -> None:
-    """Refuse what is no table of a function, or lacks some of its columns."""
+    """Refuse what is no table of a function, or has no such columns or no rows."""
     if not isinstance(table, pd.DataFrame):
         raise TypeError(
             f"Got a {type(table).__name__}, expected the DataFrame of {maker}."

@@ -175,8 +175,7 @@ class PlausibleLabelsDisplay(drawing.Display):
         >>> display.weights_.tolist()
         [[0.7, 0.3], [0.0, 1.0]]
         """
-        display = cls(table, labels=labels, names=names, truth=truth)
-        return display.plot(ax, **kwargs)
+        return cls(table, labels=labels, names=names, truth=truth).plot(ax, **kwargs)
 
     def plot(self, ax=None, **kwargs) -> PlausibleLabelsDisplay:
         """Draw.

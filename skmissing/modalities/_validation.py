@@ -217,10 +217,8 @@ def covariate_frame(estimator, X) -> pd.DataFrame | None:
         if layout.labels is not None:
             X = X.loc[:, layout.labels]
         return X.iloc[:, layout.covariates]
-    array = np.asarray(X)
-    return pd.DataFrame(
-        array[:, layout.covariates], columns=[f"column{i}" for i in layout.covariates]
-    )
+    labels = [f"column{i}" for i in layout.covariates]
+    return pd.DataFrame(np.asarray(X)[:, layout.covariates], columns=labels)
 
 
 def flatten_blocks(data: MultimodalData, names: list[str]) -> np.ndarray:
