@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
 from .._utils._checks import check_distinct, check_known
@@ -233,7 +232,3 @@ def flatten_blocks(data: MultimodalData, names: list[str]) -> np.ndarray:
             out[part][here[part]] = flat[here[part]]
         parts.append(out)
     return np.concatenate(parts, axis=1)
-
-
-class ColumnHolder(BaseEstimator):
-    """Holds what :func:`check_multimodal` notes of X, where no estimator is around."""

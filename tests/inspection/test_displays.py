@@ -587,7 +587,7 @@ for call in [
         ([True, True], [0.5, np.nan], {}, "Got a propensity of nan"),
         ([True], [0.5], {"kind": "pie"}, "Got kind='pie', expected one of"),
         ([True], [0.5], {"n_bins": 0}, "Got n_bins=0, expected a positive integer"),
-        ([True], [0.5], {"sample_weight": [-1]}, "Got negative"),
+        ([True], [0.5], {"sample_weight": [-1]}, "Negative values"),
     ],
 )
 def test_errors_of_propensities(observed, propensity, options, message):

@@ -13,7 +13,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import SplineTransformer, StandardScaler
 
 from skmissing import MultimodalData, PIDEstimator, PropensityWeighter
-from skmissing._estimation._tuned_logistic import ALPHAS, PenaltySearch, RidgeLogistic
+from skmissing._estimation._tuned_logistic import (
+    ALPHAS,
+    PenaltySearch,
+    RidgeLogistic,
+    WeightedTable,
+)
 from skmissing.baselines import FusionClassifier
 from skmissing.pid import broja
 from skmissing.pid._posterior import EXPONENTS, calibrate, quantise
@@ -261,15 +266,19 @@ def test_penalty_is_chosen_without_the_fold(n_folds):
     X = X["a"]
     folds = np.arange(360) % n_folds
     w = np.ones(360)
-    base = PenaltySearch(X, y, w, folds, None, 0)
+    base = PenaltySearch(WeightedTable(X, y, w), folds, 0)
     chosen = [base.choose(k) for k in range(n_folds)]
     for k in range(0, n_folds, 3):
         # Whatever the labels of fold k are, its penalty stays.
         other = np.where(folds == k, (X[:, 1] > 0).astype(int), y)
-        changed = PenaltySearch(X, other, w, folds, None, 0)
+        changed = PenaltySearch(WeightedTable(X, other, w), folds, 0)
         assert changed.choose(k) == chosen[k]
-    strong = PenaltySearch(X, (X[:, 0] > 0).astype(int), w, folds, None, 0).choose(0)
-    noise = PenaltySearch(X, np.arange(360) // 2 % 2, w, folds, None, 0).choose(0)
+    strong = PenaltySearch(
+        WeightedTable(X, (X[:, 0] > 0).astype(int), w), folds, 0
+    ).choose(0)
+    noise = PenaltySearch(
+        WeightedTable(X, np.arange(360) // 2 % 2, w), folds, 0
+    ).choose(0)
     assert strong < 1e-3
     assert noise >= 1e-1
     assert base.choose(None) in ALPHAS
@@ -282,17 +291,17 @@ def test_penalty_with_groups_keeps_them_together():
     X = np.repeat(rng.normal(size=(60, 8)), 6, axis=0)
     folds = (groups < 30).astype(int)
     w = np.ones(360)
-    kept = PenaltySearch(X, y, w, folds, groups, 0).choose(0)
-    split = PenaltySearch(X, y, w, folds, None, 0).choose(0)
+    kept = PenaltySearch(WeightedTable(X, y, w, groups), folds, 0).choose(0)
+    split = PenaltySearch(WeightedTable(X, y, w), folds, 0).choose(0)
     assert kept > 10 * split
 
 
 def test_ridge_ignores_scale_and_constant_columns():
     X, y, _ = draw_signal(0, n=300, slope=1.0)
     X, w = X["a"], np.random.default_rng(0).uniform(size=300)
-    a = RidgeLogistic(1e-2).fit(X, y, w).predict_log_proba(X)
+    a = RidgeLogistic(1e-2).fit(WeightedTable(X, y, w)).predict_log_proba(X)
     wide = np.column_stack([1e6 * X + 3e6, np.full(300, 0.1)])
-    b = RidgeLogistic(1e-2).fit(wide, y, 9 * w).predict_log_proba(wide)
+    b = RidgeLogistic(1e-2).fit(WeightedTable(wide, y, 9 * w)).predict_log_proba(wide)
     np.testing.assert_allclose(a, b, atol=1e-6)
 
 
@@ -453,9 +462,13 @@ def test_the_default_model_tunes_within_the_training_rows():
     trains = (folds != np.arange(4)[:, None]) & (np.arange(160) % 8 != 0)
     w = np.ones(160)
     for columns in (5, 200):
-        one = PenaltySearch(X[:, :columns], y, w, folds, None, 0, trains=trains)
+        one = PenaltySearch(
+            WeightedTable(X[:, :columns], y, w), folds, 0, trains=trains
+        )
         other = np.where(trains[0], y, 1 - y)
-        two = PenaltySearch(X[:, :columns], other, w, folds, None, 0, trains=trains)
+        two = PenaltySearch(
+            WeightedTable(X[:, :columns], other, w), folds, 0, trains=trains
+        )
         assert one.choose(0) == two.choose(0)
 
 
@@ -470,12 +483,12 @@ def test_penalty_of_wide_tables(monkeypatch, n_folds):
     fits = []
     fit = RidgeLogistic.fit
 
-    def spy(self, X, y, weight, start=None):
-        fits.append((self.alpha, len(y)))
-        return fit(self, X, y, weight, start)
+    def spy(self, table, start=None):
+        fits.append((self.alpha, len(table.y)))
+        return fit(self, table, start)
 
     monkeypatch.setattr(RidgeLogistic, "fit", spy)
-    search = PenaltySearch(X, y, w, folds, None, 0)
+    search = PenaltySearch(WeightedTable(X, y, w), folds, 0)
     chosen = [search.choose(k) for k in range(n_folds)]
     # Neither the whole path nor every pair of folds.
     n_paths = {2: 2, 5: 3, 12: 12}[n_folds]
@@ -486,9 +499,9 @@ def test_penalty_of_wide_tables(monkeypatch, n_folds):
     assert set(chosen) <= {1e-2, 1e-1, 1.0}
     for k in range(0, n_folds, 3):
         other = np.where(folds == k, (y + 1) % 3, y)
-        changed = PenaltySearch(X, other, w, folds, None, 0)
+        changed = PenaltySearch(WeightedTable(X, other, w), folds, 0)
         assert changed.choose(k) == chosen[k]
-    noise = PenaltySearch(X, rng.permutation(y), w, folds, None, 0)
+    noise = PenaltySearch(WeightedTable(X, rng.permutation(y), w), folds, 0)
     assert noise.choose(0) >= 1.0
 
 
