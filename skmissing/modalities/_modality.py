@@ -37,9 +37,8 @@ class Modality:
         self.columns = columns
         if shape is not None:
             sizes = tuple(shape) if isinstance(shape, Sequence) else ()
-            if not sizes or not all(
-                isinstance(i, int | np.integer) and i > 0 for i in sizes
-            ):
+            whole = all(isinstance(i, int | np.integer) and i > 0 for i in sizes)
+            if not (sizes and whole):
                 raise ValueError(
                     f"Got shape={shape!r} for a Modality, expected None or a tuple of "
                     "positive integers."

@@ -383,7 +383,7 @@ def test_errors_of_tables(bits):
     for wrong in (frame.iloc[1:], frame.iloc[[0, *range(7)]], frame.iloc[4:]):
         with pytest.raises(ValueError, match=r"Got the parts \[.*of the pair.*once"):
             from_predictions(wrong)
-    with pytest.raises(ValueError, match="Got unit='bans', expected 'bits' or 'nats'"):
+    with pytest.raises(ValueError, match="Got unit='bans', expected one of"):
         from_predictions(frame, unit="bans")
     with pytest.raises(ValueError, match="Got column='std_error', expected one of"):
         from_predictions(frame, column="std_error")
