@@ -92,7 +92,7 @@ class MultimodalData:
 
     def __init__(
         self,
-        blocks: Mapping[str, Any],
+        blocks,
         present: np.ndarray | None = None,
         feature_names: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
