@@ -34,7 +34,8 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import torch
-from _instances import INIT_PARAMS, NET, SMALL_TRANSFORMER, VARIANTS, make_blocks
+from _instances import INIT_PARAMS, NET, SMALL_TRANSFORMER, VARIANTS
+from conftest import make_blocks
 from matplotlib import pyplot as plt
 from matplotlib.collections import Collection, PathCollection
 from matplotlib.lines import Line2D

@@ -22,13 +22,8 @@ from skmissing import IPWMultimodalClassifier, Modality, MultimodalData
 from skmissing.exceptions import EmptyRowWarning, UnobservedModalityWarning
 from skmissing.nn import ConvEncoder
 
-from ._instances import (
-    CLASSIFIERS,
-    INIT_PARAMS,
-    VARIANTS,
-    make_blocks,
-    public_estimators,
-)
+from ._instances import CLASSIFIERS, INIT_PARAMS, VARIANTS, public_estimators
+from .conftest import make_blocks
 
 # The blocks made for these tests have no covariate that could explain their gaps.
 pytestmark = pytest.mark.filterwarnings(

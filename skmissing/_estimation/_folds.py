@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -134,39 +136,37 @@ def split_rows(cv, X, y, rows: LabelledRows, rng: np.random.RandomState) -> Fold
     if isinstance(cv, Integral):
         if cv < 2:
             raise ValueError(f"Got cv={cv!r}, expected at least 2.")
-        present = rows.data.present
-        pattern = np.unique(present, axis=0, return_inverse=True)[1].reshape(-1)
-        both = np.column_stack([rows.y, pattern])
+        both = np.column_stack([rows.y, rows.data.present])
         strata = np.unique(both, axis=0, return_inverse=True)[1].reshape(-1)
         fold = assign_folds(strata, int(cv), rng, rows.groups)
         return Folds.partition(fold, int(cv))
-    fold = np.full(n, -1)
     splitter = check_cv(cv, rows.y, classifier=True)
     # Most splitters refuse missing labels; ours stratifies by them.
     labels = y if getattr(splitter, "takes_missing_labels", False) else rows.y
-    trains = []
-    for k, (train, test) in enumerate(splitter.split(X, labels, rows.groups)):
-        training = np.zeros(n, dtype=bool)
-        training[train] = True
-        trains.append(training)
-        if training[test].any():
-            raise ValueError(
-                f"Got cv={cv!r} with a row in the training and the test set of a "
-                "split, expected disjoint ones."
-            )
-        if (fold[test] >= 0).any():
-            raise ValueError(
-                f"Got cv={cv!r} with a row in two test sets, expected a partition."
-            )
-        fold[test] = k
-    if len(trains) > 1 and (fold < 0).any():
+    trains, tests = _mask_splits(splitter.split(X, labels, rows.groups), n)
+    tested = tests.any(axis=0)
+    if (trains & tests).any():
         raise ValueError(
-            f"Got cv={cv!r} with rows in no test set, expected a partition or a single "
-            "split."
+            f"Got cv={cv!r} with a row in the training and the test set of a split, "
+            "expected disjoint ones."
         )
-    if not (fold < 0).any() and len(trains) == 1:
+    if len(trains) > 1 and (tests.sum(axis=0) != 1).any():
+        raise ValueError(
+            f"Got cv={cv!r} with rows in none or several of its test sets, expected a "
+            "partition or a single split."
+        )
+    if len(trains) == 1 and tested.all():
         raise ValueError(f"Got cv={cv!r} with all rows tested, expected some to train.")
-    return Folds(fold, trains)
+    return Folds(np.where(tested, tests.argmax(axis=0), -1), list(trains))
+
+
+def _mask_splits(splits: Iterable[Any], n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Training and test rows of every split, bool of shape (n_splits, n)."""
+    pairs = list(splits)
+    trains, tests = np.zeros((2, len(pairs), n), dtype=bool)
+    for k, (train, test) in enumerate(pairs):
+        trains[k, train] = tests[k, test] = True
+    return trains, tests
 
 
 def split_tested(
@@ -176,11 +176,11 @@ def split_tested(
     tested = np.flatnonzero(folds.tested)
     if len(tested) == len(folds.fold):
         return folds
-    fold, inside, n_folds = np.full(len(folds.fold), -1), None, OUTCOME_FOLDS
+    inside, n_folds = None, OUTCOME_FOLDS
     if groups is not None and len(np.unique(groups[tested])) > 1:
         inside = groups[tested]
         n_folds = min(OUTCOME_FOLDS, len(np.unique(inside)))
-    strata = np.zeros(len(tested), dtype=int)
+    strata, fold = np.zeros(len(tested), dtype=int), np.full(len(folds.fold), -1)
     fold[tested] = assign_folds(strata, n_folds, rng, inside)
     return Folds(fold, [(fold >= 0) & (fold != k) for k in range(n_folds)])
 
@@ -210,14 +210,13 @@ def cross_fit_folds(
     An int is stratified by class and splits the complete rows; others split all
     ``n_samples`` rows of X, to which ``groups`` belong. None stands for 5.
     """
-    n = len(index)
     learned = None
     if cv is None or isinstance(cv, Integral):
         n_folds = 5 if cv is None else int(cv)
-        if not 2 <= n_folds <= n:
+        if not 2 <= n_folds <= len(index):
             raise ValueError(
-                f"Got cv={n_folds} for {n} rows that have all sources and a label, "
-                "expected an integer from 2 to their number."
+                f"Got cv={n_folds} for {len(index)} rows that have all sources and a "
+                "label, expected an integer from 2 to their number."
             )
         inside = None if groups is None else groups[index]
         folds = assign_folds(codes, n_folds, rng, inside)
@@ -225,21 +224,15 @@ def cross_fit_folds(
         # Rows that are not used are a class of their own.
         every = np.full(n_samples, -1)
         every[index] = codes
-        count, fold = np.zeros(n_samples, dtype=np.intp), np.full(n_samples, -1)
         splits = check_cv(cv, every).split(np.zeros(n_samples), every, groups)
-        learned = []
-        for k, (train, test) in enumerate(splits):
-            count[test] += 1
-            fold[test] = k
-            inside = np.zeros(n_samples, dtype=bool)
-            inside[train] = True
-            learned.append(inside[index])
-        folds, count = fold[index], count[index]
-        if (count != 1).any():
+        learned, tests = (m[:, index] for m in _mask_splits(splits, n_samples))
+        wrong = tests.sum(axis=0) != 1
+        if wrong.any():
             raise ValueError(
-                f"Got cv={cv!r} with {int((count != 1).sum())} rows in none or several "
-                "of its test sets, expected each row in exactly one."
+                f"Got cv={cv!r} with {int(wrong.sum())} rows in none or several of its "
+                "test sets, expected each row in exactly one."
             )
+        folds = tests.argmax(axis=0)
     shown, folds = np.unique(folds, return_inverse=True)
     if folds.max() == 0:
         raise ValueError(
@@ -247,12 +240,12 @@ def cross_fit_folds(
         )
     if learned is None:
         return Folds.partition(folds, len(shown))
-    trains = np.array(learned)[shown]
-    own = folds == np.arange(len(shown))[:, None]
-    if (trains & own).any() or not trains.any(axis=1).all():
-        wrong = "none of the used rows" if not (trains & own).any() else "test rows"
+    trains = learned[shown]
+    leaks = (trains & (folds == np.arange(len(shown))[:, None])).any()
+    if leaks or not trains.any(axis=1).all():
         raise ValueError(
-            f"Got cv={cv!r} with a training set that holds {wrong}, expected used rows "
+            f"Got cv={cv!r} with a training set that holds "
+            f"{'test rows' if leaks else 'none of the used rows'}, expected used rows "
             "other than those of its test set."
         )
     return Folds(folds, list(trains))

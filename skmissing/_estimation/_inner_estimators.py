@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
 from sklearn import get_config
+from sklearn.base import clone
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
@@ -18,12 +20,12 @@ from ..modalities._tags import is_tagged_multimodal
 from ..modalities._validation import flatten_blocks
 
 
+@dataclass(eq=False, repr=False)
 class FlatTable:
     """Some blocks as one table, with missing features as an estimator can take them."""
 
-    def __init__(self, names: list[str], keep_nan: bool) -> None:
-        self.names = names
-        self.keep_nan = keep_nan
+    names: list[str]
+    keep_nan: bool
 
     def fit(self, data: MultimodalData, weight: np.ndarray) -> FlatTable:
         """Learn the weighted mean of every feature."""
@@ -47,9 +49,7 @@ class FlatTable:
 def accepts_nan(estimator) -> bool:
     """Whether an estimator takes NaN in X, looking through Pipelines."""
     if isinstance(estimator, Pipeline):
-        for _, step in estimator.steps:
-            if step in (None, "passthrough"):
-                continue
+        for _, step in _working_steps(estimator):
             if not get_tags(step).input_tags.allow_nan:
                 return False
             if "Imputer" in type(step).__name__:
@@ -66,8 +66,8 @@ def takes_multimodal(estimator) -> bool:
     if is_tagged_multimodal(estimator):
         return True
     if isinstance(estimator, Pipeline):
-        steps = [s for _, s in estimator.steps if s not in (None, "passthrough")]
-        return bool(steps) and takes_multimodal(steps[0])
+        steps = _working_steps(estimator)
+        return bool(steps) and takes_multimodal(steps[0][1])
     inside = _inside(estimator)
     return bool(inside) and all(takes_multimodal(inner) for inner in inside)
 
@@ -85,6 +85,13 @@ def takes_sample_weight(estimator) -> bool:
         and Parameter.VAR_KEYWORD in kinds
         and all(takes_sample_weight(inner) for inner in inside)
     )
+
+
+def _working_steps(pipeline: Pipeline) -> list[tuple[str, Any]]:
+    """Name and estimator of every step that does something."""
+    return [
+        (k, step) for k, step in pipeline.steps if step not in (None, "passthrough")
+    ]
 
 
 def _inside(estimator) -> list[Any]:
@@ -112,6 +119,14 @@ def takes_groups(estimator) -> bool:
     )
 
 
+def clone_seeded(template, seed: int):
+    """A clone whose random numbers are settled, if the user has left them open."""
+    model = clone(template)
+    if "random_state" in model.get_params() and model.random_state is None:
+        model.set_params(random_state=seed)
+    return model
+
+
 def fit_weighted(
     estimator, X, y: np.ndarray, weight: np.ndarray, groups: np.ndarray | None = None
 ):
@@ -119,9 +134,8 @@ def fit_weighted(
 
     Groups are passed to an estimator that takes them.
     """
-    more = {}
-    if groups is not None and takes_groups(estimator):
-        more["groups"] = groups
+    pass_groups = groups is not None and takes_groups(estimator)
+    more = {"groups": groups} if pass_groups else {}
     if np.allclose(weight, weight[0], rtol=1e-12, atol=0) and weight[0] == 1.0:
         return estimator.fit(X, y, **more)
     if not takes_sample_weight(estimator):
@@ -129,15 +143,15 @@ def fit_weighted(
             f"Got weights for {type(estimator).__name__}, expected an estimator whose "
             "fit takes sample_weight."
         )
-    if get_config()["enable_metadata_routing"]:
+    routing = get_config()["enable_metadata_routing"]
+    if routing:
         _request_weights(estimator)
-        return estimator.fit(X, y, sample_weight=weight, **more)
-    if not isinstance(estimator, Pipeline):
+    if routing or not isinstance(estimator, Pipeline):
         return estimator.fit(X, y, sample_weight=weight, **more)
     routed = {
         f"{name}__sample_weight": weight
-        for name, step in estimator.steps
-        if step not in (None, "passthrough") and takes_sample_weight(step)
+        for name, step in _working_steps(estimator)
+        if takes_sample_weight(step)
     }
     return estimator.fit(X, y, **routed)
 
@@ -145,9 +159,8 @@ def fit_weighted(
 def _request_weights(estimator) -> None:
     """Request weights for all inside that take them and have not been asked yet."""
     if isinstance(estimator, Pipeline):
-        for _, step in estimator.steps:
-            if step not in (None, "passthrough"):
-                _request_weights(step)
+        for _, step in _working_steps(estimator):
+            _request_weights(step)
         return
     for inner in _inside(estimator):
         _request_weights(inner)

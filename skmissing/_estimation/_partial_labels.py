@@ -7,13 +7,20 @@ import pandas as pd
 from sklearn.utils.validation import column_or_1d
 
 
+def check_length(name: str, values: np.ndarray, n: int) -> np.ndarray:
+    """The values, if there is one for each row."""
+    if len(values) != n:
+        raise ValueError(
+            f"Got {name} of length {len(values)}, expected {n}, the rows of X."
+        )
+    return values
+
+
 def known_labels(y, n: int) -> np.ndarray:
     """Which labels are known, bool of shape (n,); all of them if y is None."""
     if y is None:
         return np.ones(n, dtype=bool)
-    values = _one_dimensional(y)
-    if len(values) != n:
-        raise ValueError(f"Got y of length {len(values)}, expected {n}, the rows of X.")
+    values = check_length("y", _one_dimensional(y), n)
     return ~np.asarray(pd.isna(values), dtype=bool)
 
 

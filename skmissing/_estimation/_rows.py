@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils import assert_all_finite
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
+from .._utils._sklearn_compat import _check_sample_weight
 from .._utils._warn import warn_user
 from ..exceptions import UnobservedModalityWarning
 from ..modalities._multimodal_data import MultimodalData
-from ._partial_labels import known_labels, labels_of
+from ._partial_labels import check_length, known_labels, labels_of
 from ._resampling import effective_sample_size
 
 
@@ -65,17 +67,21 @@ class LabelledRows:
         if rows.dtype == bool and rows.all():
             return self
         groups = None if self.groups is None else self.groups[rows]
-        return replace(
-            self,
-            data=self.data[rows],
-            y=self.y[rows],
-            weight=self.weight[rows],
-            groups=groups,
+        return LabelledRows(
+            self.data[rows], self.y[rows], self.classes, self.weight[rows], groups
         )
 
     def normalised(self) -> LabelledRows:
         """The same rows with weights of mean 1."""
         return replace(self, weight=self.weight / self.weight.mean())
+
+
+def _require_y(estimator, y) -> None:
+    if y is None:
+        raise ValueError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, but "
+            "the target y is None."
+        )
 
 
 def check_training_rows(
@@ -90,30 +96,15 @@ def check_training_rows(
 
     Weights come with mean 1 and are multiplied by ``class_weight``.
     """
-    if y is None:
-        raise ValueError(
-            f"This {type(estimator).__name__} estimator requires y to be passed, but "
-            "the target y is None."
-        )
+    _require_y(estimator, y)
     n = len(data)
-    y = column_or_1d(y, warn=True)
-    if len(y) != n:
-        raise ValueError(f"Got y of length {len(y)}, expected {n}, the rows of X.")
+    y = check_length("y", column_or_1d(y, warn=True), n)
     if pd.isna(y).any():
         raise ValueError(
             f"Input y contains NaN. Got y with {int(pd.isna(y).sum())} missing labels, "
             "expected a label for every row."
         )
-    if y.dtype.kind == "f" and np.isinf(y).any():
-        raise ValueError(
-            "Input y contains infinity or a value too large for its dtype. Got "
-            f"{int(np.isinf(y).sum())} infinite labels, expected class labels."
-        )
-    if type_of_target(y) == "continuous":
-        raise ValueError(
-            "Unknown label type: continuous. Got y with real numbers, expected class "
-            "labels."
-        )
+    assert_all_finite(y, input_name="y")
     check_classification_targets(y)
     weight = check_weights(sample_weight, n)
     groups = check_groups(groups, n)
@@ -140,11 +131,7 @@ def check_partial_rows(
     estimator, data: MultimodalData, y, sample_weight=None, groups=None
 ) -> LabelledRows:
     """Check rows of which some have no label; all rows are kept, weights as given."""
-    if y is None:
-        raise ValueError(
-            f"This {type(estimator).__name__} estimator requires y to be passed, but "
-            "the target y is None."
-        )
+    _require_y(estimator, y)
     n = len(data)
     known = known_labels(y, n)
     weight = check_weights(sample_weight, n)
@@ -161,43 +148,14 @@ def check_partial_rows(
 
 def check_groups(groups, n: int) -> np.ndarray | None:
     """Group of each row; None for None."""
-    if groups is None:
-        return None
-    groups = column_or_1d(groups)
-    if len(groups) != n:
-        raise ValueError(
-            f"Got groups of length {len(groups)}, expected {n}, the rows of X."
-        )
-    return groups
+    return None if groups is None else check_length("groups", column_or_1d(groups), n)
 
 
 def check_weights(sample_weight, n: int) -> np.ndarray:
     """Sample weights as float64 of shape (n,); ones for None."""
-    if sample_weight is None:
-        return np.ones(n)
-    weight = np.asarray(sample_weight, dtype=np.float64)
-    if weight.ndim == 0:
-        weight = np.full(n, float(weight))
-    if weight.ndim != 1:
-        raise ValueError(
-            f"Sample weights must be 1D array or scalar. Got sample_weight of shape "
-            f"{weight.shape}, expected ({n},)."
-        )
-    if weight.shape != (n,):
-        raise ValueError(
-            f"sample_weight.shape == {weight.shape}, expected {(n,)}! Got one weight "
-            "too many or too few."
-        )
-    if not np.isfinite(weight).all() or (weight < 0).any():
-        raise ValueError(
-            "Got negative, infinite or NaN values in sample_weight, expected finite "
-            "numbers that are not negative."
-        )
-    if not weight.sum() > 0:
-        raise ValueError(
-            "Got sample_weight with zeros only, expected at least one positive weight."
-        )
-    return weight
+    return _check_sample_weight(
+        sample_weight, np.empty(n), dtype=np.float64, ensure_non_negative=True
+    )
 
 
 def class_factors(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from dataclasses import KW_ONLY, dataclass
+from typing import NamedTuple, Self
 
 import numpy as np
 from scipy.linalg import LinAlgWarning
@@ -52,32 +53,39 @@ COARSE = Precision(300, 1e-4, 200)
 FINE = Precision(400, 1e-5, 500)
 
 
+class WeightedTable(NamedTuple):
+    """Columns and classes of some rows, their weights and groups."""
+
+    X: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray
+    groups: np.ndarray | None = None
+
+    def take(self, rows: np.ndarray) -> WeightedTable:
+        """Some rows, by a mask or by their numbers."""
+        groups = None if self.groups is None else self.groups[rows]
+        return WeightedTable(self.X[rows], self.y[rows], self.weight[rows], groups)
+
+
+@dataclass(eq=False, repr=False)
 class RidgeLogistic:
     """Binary or multinomial logistic regression with a fixed ridge penalty.
 
     ``standardize=False`` is for columns that are standardised already.
     """
 
-    def __init__(
-        self, alpha: float, *, standardize: bool = True, precision: Precision = COARSE
-    ) -> None:
-        self.alpha = alpha
-        self.standardize = standardize
-        self.precision = precision
+    alpha: float
+    _: KW_ONLY
+    standardize: bool = True
+    precision: Precision = COARSE
 
-    def fit(
-        self,
-        X: np.ndarray,
-        y: np.ndarray,
-        weight: np.ndarray,
-        start: RidgeLogistic | None = None,
-    ) -> RidgeLogistic:
+    def fit(self, table: WeightedTable, start: Self | None = None) -> Self:
         """Fit, from the coefficients of another penalty if there is one."""
+        X, y, weight, _ = table
         if self.standardize:
             self._mean = np.average(X, axis=0, weights=weight)
-            deviation = np.sqrt(
-                np.average((X - self._mean) ** 2, axis=0, weights=weight)
-            )
+            variance = np.average((X - self._mean) ** 2, axis=0, weights=weight)
+            deviation = np.sqrt(variance)
             # A constant column stays at 0 where it was constant.
             noise = np.finfo(np.float64).eps * len(X) * np.abs(self._mean)
             self._scale = np.where(deviation > noise, deviation, np.inf)
@@ -117,21 +125,22 @@ class RidgeLogistic:
         # In log space a confident model stays finite.
         return log_softmax(score, axis=1)
 
-    def log_loss(self, X: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
+    def log_loss(self, table: WeightedTable) -> float:
         """Sum over rows; those of classes without training rows are left out."""
-        at = np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
-        met = self.classes_[at] == y
-        log_proba = self.predict_log_proba(X)[np.arange(len(at)), at]
-        return float(-(weight * met) @ log_proba)
+        at = np.searchsorted(self.classes_, table.y)
+        at = np.minimum(at, len(self.classes_) - 1)
+        met = self.classes_[at] == table.y
+        log_proba = self.predict_log_proba(table.X)[np.arange(len(at)), at]
+        return float(-(table.weight * met) @ log_proba)
 
 
 def fit_path(
-    X: np.ndarray, y: np.ndarray, weight: np.ndarray, alphas: Sequence[float], **how
+    table: WeightedTable, alphas: Sequence[float], **how
 ) -> Iterator[RidgeLogistic]:
     """Models from the strongest penalty on: each solution is near the next one."""
     model = None
     for alpha in alphas[::-1]:
-        model = RidgeLogistic(alpha, **how).fit(X, y, weight, model)
+        model = RidgeLogistic(alpha, **how).fit(table, model)
         yield model
 
 
@@ -145,58 +154,35 @@ class TunedLogistic(ClassifierMixin, BaseEstimator):
         self.alpha = alpha
         self.random_state = random_state
 
-    def fit(
-        self,
-        X: np.ndarray,
-        y: np.ndarray,
-        sample_weight: np.ndarray | None = None,
-        groups: np.ndarray | None = None,
-    ) -> TunedLogistic:
+    def fit(self, X, y, sample_weight=None, groups=None) -> TunedLogistic:
         """Choose the penalty and fit; rows of one group stay in one tuning fold."""
         weight = np.ones(len(y)) if sample_weight is None else sample_weight
-        if self.alpha is None:
-            self.alpha_ = self._tune(X, y, weight, groups)
-        else:
-            self.alpha_ = float(self.alpha)
+        table = WeightedTable(X, y, weight, groups)
+        self.alpha_ = self._tune(table) if self.alpha is None else float(self.alpha)
         self.model_ = RidgeLogistic(self.alpha_, standardize=False, precision=FINE)
-        self.model_.fit(X, y, weight)
+        self.model_.fit(table)
         self.classes_ = self.model_.classes_
         return self
 
-    def _tune(
-        self,
-        X: np.ndarray,
-        y: np.ndarray,
-        weight: np.ndarray,
-        groups: np.ndarray | None,
-    ) -> float:
+    def _tune(self, table: WeightedTable) -> float:
         rng = local_random_state(self.random_state)
-        if len(y) > TUNING_ROWS:
-            rows = _draw_rows(groups, len(y), rng)
-            if len(np.unique(y[rows])) > 1:
-                X, y, weight = X[rows], y[rows], weight[rows]
-                groups = None if groups is None else groups[rows]
-        n_folds = INNER_FOLDS
-        if groups is not None:
-            n_folds = min(n_folds, len(np.unique(groups)))
-            if n_folds < 2:
-                groups, n_folds = None, INNER_FOLDS
-        strata = np.unique(y, return_inverse=True)[1]
+        if len(table.y) > TUNING_ROWS:
+            drawn = table.take(_draw_rows(table.groups, len(table.y), rng))
+            if len(np.unique(drawn.y)) > 1:
+                table = drawn
+        groups, n_folds = table.groups, _count_inner_folds(table.groups)
+        if n_folds < 2:
+            groups, n_folds = None, INNER_FOLDS
+        strata = np.unique(table.y, return_inverse=True)[1]
         folds = assign_folds(strata, n_folds, rng, groups)
         loss, mass = np.zeros(len(PROPENSITY_ALPHAS)), 0.0
         for k in range(n_folds):
-            train, test = folds != k, folds == k
-            if not test.any() or len(np.unique(y[train])) < 2:
+            train, test = table.take(folds != k), table.take(folds == k)
+            if not len(test.y) or len(np.unique(train.y)) < 2:
                 continue
-            mass += weight[test].sum()
-            path = fit_path(
-                X[train], y[train], weight[train], PROPENSITY_ALPHAS,
-                standardize=False, precision=FINE,
-            )  # fmt: skip
-            held_out = [
-                model.log_loss(X[test], y[test], weight[test]) for model in path
-            ]
-            loss += held_out[::-1]
+            mass += test.weight.sum()
+            path = fit_path(train, PROPENSITY_ALPHAS, standardize=False, precision=FINE)
+            loss += [model.log_loss(test) for model in path][::-1]
         if mass == 0:
             return UNTUNED_ALPHA
         self.log_loss_ = loss / mass
@@ -205,6 +191,11 @@ class TunedLogistic(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """Class probabilities, shape (n, n_classes)."""
         return self.model_.predict_proba(X)
+
+
+def _count_inner_folds(groups: np.ndarray | None) -> int:
+    """No more than there are groups."""
+    return min(INNER_FOLDS, INNER_FOLDS if groups is None else len(np.unique(groups)))
 
 
 def _draw_rows(
@@ -220,6 +211,7 @@ def _draw_rows(
     return np.flatnonzero(np.isin(code, taken))
 
 
+@dataclass(eq=False, repr=False)
 class PenaltySearch:
     """Chooses the penalty for any training set out of folds.
 
@@ -237,32 +229,25 @@ class PenaltySearch:
     the other folds. ``seed`` draws inner folds where the outer ones cannot serve.
     """
 
-    def __init__(
-        self,
-        X: np.ndarray,
-        y: np.ndarray,
-        weight: np.ndarray,
-        folds: np.ndarray,
-        groups: np.ndarray | None,
-        seed: int,
-        *,
-        trains: np.ndarray | None = None,
-    ) -> None:
-        self._X, self._y, self._weight, self._folds = X, y, weight, folds
-        self._groups, self._seed, self._trains = groups, seed, trains
-        self._n_folds = int(folds.max()) + 1
-        self._share = trains is None and 3 <= self._n_folds <= 2 * INNER_FOLDS
-        n_coefficients = X.shape[1] * len(np.unique(y))
+    table: WeightedTable
+    folds: np.ndarray
+    seed: int
+    trains: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        self._n_folds = int(self.folds.max()) + 1
+        self._share = self.trains is None and 3 <= self._n_folds <= 2 * INNER_FOLDS
+        n_coefficients = self.table.X.shape[1] * len(np.unique(self.table.y))
         self._wide = n_coefficients > COARSE.newton_coefficients
-        self._descents: dict[tuple[int, int], list[np.ndarray] | None] = {}
+        self._descents: dict[tuple[int, int], list[np.ndarray]] = {}
         self._known: dict[frozenset[int], list[RidgeLogistic] | None] = {}
 
     def choose(self, k: int | None) -> float:
         """Penalty for the rows out of fold k; None for all rows."""
         if k is None:
-            train = np.ones(len(self._y), dtype=bool)
+            train = np.ones(len(self.folds), dtype=bool)
         else:
-            train = self._folds != k if self._trains is None else self._trains[k]
+            train = self.folds != k if self.trains is None else self.trains[k]
         if self._wide:
             return self._choose_wide(k, train)
         inner = self._inner(train)
@@ -272,16 +257,16 @@ class PenaltySearch:
             if self._share:
                 left_out = frozenset([int(j)] if k is None else [int(j), k])
                 if left_out not in self._known:
-                    self._known[left_out] = self._path(
-                        ~np.isin(self._folds, list(left_out))
-                    )
+                    others = ~np.isin(self.folds, list(left_out))
+                    self._known[left_out] = self._path(others)
                 models = self._known[left_out]
             else:
                 models = self._path(train & ~held_out)
             if models is None:
                 continue
-            mass += self._weight[held_out].sum()
-            loss += [self._loss(model, held_out) for model in models]
+            test = self.table.take(held_out)
+            mass += test.weight.sum()
+            loss += [model.log_loss(test) for model in models]
         if mass == 0:
             # Too few rows of one class to hold any out.
             return ALPHAS[-1]
@@ -295,38 +280,37 @@ class PenaltySearch:
                 other = own ^ 1 if own ^ 1 < self._n_folds else 0
                 pair = (min(own, other), max(own, other))
                 if pair not in self._descents:
-                    tests = [self._folds == j for j in pair]
+                    tests = [self.folds == j for j in pair]
                     self._descents[pair] = self._descend(~(tests[0] | tests[1]), tests)
                 found = self._descents[pair]
-                if found is not None:
+                if found:
                     # The loss on the other fold: that on the own one may not choose.
                     losses.append(found[pair.index(own if k is None else other)])
         else:
             inner = self._inner(train)
             test = train & (inner == inner[train].min())
-            found = self._descend(train & ~test, [test])
-            losses = [] if found is None else found
+            losses = self._descend(train & ~test, [test])
         if not losses:
             return ALPHAS[-1]
         return float(ALPHAS[int(np.argmin(np.sum(losses, axis=0)))])
 
-    def _descend(
-        self, train: np.ndarray, tests: list[np.ndarray]
-    ) -> list[np.ndarray] | None:
+    def _descend(self, train: np.ndarray, tests: list[np.ndarray]) -> list[np.ndarray]:
         """Loss of every penalty on each test set, infinite for those left untried.
+
+        Empty where the training rows have one class only.
 
         Each test set stops by its own losses, so that those of one cannot change what
         the other chooses.
         """
         path = self._fits(train)
         if path is None:
-            return None
+            return []
         losses = [np.full(len(ALPHAS), np.inf) for _ in tests]
         going = [True] * len(tests)
         for i, model in zip(range(len(ALPHAS))[::-1], path):
             for t, test in enumerate(tests):
                 if going[t]:
-                    losses[t][i] = self._loss(model, test)
+                    losses[t][i] = model.log_loss(self.table.take(test))
                     last = losses[t][i : i + RISES + 1]
                     going[t] = len(last) <= RISES or not (np.diff(last) < 0).all()
             if not any(going):
@@ -336,28 +320,22 @@ class PenaltySearch:
     def _inner(self, train: np.ndarray) -> np.ndarray:
         """Fold of each training row in the choice of the penalty."""
         if self._share:
-            return self._folds
-        rng = np.random.RandomState(self._seed)
-        groups = None if self._groups is None else self._groups[train]
-        n_folds = INNER_FOLDS
-        if groups is not None:
-            n_folds = min(n_folds, len(np.unique(groups)))
-        out = np.full(len(train), -1)
-        out[train] = (
-            assign_folds(self._y[train], n_folds, rng, groups) if n_folds > 1 else 0
-        )
+            return self.folds
+        rng = np.random.RandomState(self.seed)
+        groups = None if self.table.groups is None else self.table.groups[train]
+        n_folds = _count_inner_folds(groups)
+        out = np.where(train, 0, -1)
+        if n_folds > 1:
+            out[train] = assign_folds(self.table.y[train], n_folds, rng, groups)
         return out
 
     def _fits(self, train: np.ndarray) -> Iterator[RidgeLogistic] | None:
         """Models, strongest penalty first; None where the rows have one class only."""
-        if not train.any() or np.ptp(self._y[train]) == 0:
+        if not train.any() or np.ptp(self.table.y[train]) == 0:
             return None
-        return fit_path(self._X[train], self._y[train], self._weight[train], ALPHAS)
+        return fit_path(self.table.take(train), ALPHAS)
 
     def _path(self, train: np.ndarray) -> list[RidgeLogistic] | None:
         """Models in the order of ``ALPHAS``."""
         path = self._fits(train)
         return None if path is None else list(path)[::-1]
-
-    def _loss(self, model: RidgeLogistic, rows: np.ndarray) -> float:
-        return model.log_loss(self._X[rows], self._y[rows], self._weight[rows])

@@ -33,3 +33,17 @@ def check_distinct(parameter: str, names: Iterable) -> None:
                 "names."
             )
         seen.append(name)
+
+
+def choose_names(
+    given, names: list[str], parameter: str, *, distinct: bool = False
+) -> list[str]:
+    """Names of some of the modalities, as given; a single one stands for itself."""
+    chosen = [given] if isinstance(given, str) else list(given)
+    repeated = distinct and len(set(chosen)) < len(chosen)
+    if not chosen or not set(chosen) <= set(names) or repeated:
+        raise ValueError(
+            f"Got {given!r} in {parameter}, expected {'distinct ' * distinct}names of "
+            f"some of the modalities {names}."
+        )
+    return chosen

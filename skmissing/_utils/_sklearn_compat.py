@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import (
     validate_params,
 )
 from sklearn.utils.metaestimators import _BaseComposition
-from sklearn.utils.validation import _check_feature_names_in
+from sklearn.utils.validation import _check_feature_names_in, _check_sample_weight
 
 __all__ = [
     "BaseCrossValidator",
@@ -26,6 +26,7 @@ __all__ = [
     "StrOptions",
     "_BaseComposition",
     "_check_feature_names_in",
+    "_check_sample_weight",
     "_fit_context",
     "_get_column_indices",
     "_safe_indexing",

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
+from .._estimation._inner_estimators import clone_seeded
 from .._estimation._rows import LabelledRows
 from .._utils._checks import check_known
 from .._utils._random import draw_seed
@@ -176,10 +176,7 @@ def _is_multimodal(recovery) -> bool:
 
 def _fit(recovery, rows: LabelledRows, rng: np.random.RandomState):
     """A clone, with a seed if it has none, and the weights and groups it takes."""
-    out = clone(recovery)
-    seed = draw_seed(rng)
-    if "random_state" in out.get_params() and out.get_params()["random_state"] is None:
-        out.set_params(random_state=seed)
+    out = clone_seeded(recovery, draw_seed(rng))
     data, passed = rows.data, {}
     if np.ptp(rows.weight) > 0 and has_fit_parameter(out, "sample_weight"):
         passed["sample_weight"] = rows.weight

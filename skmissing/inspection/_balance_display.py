@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .._utils._sklearn_compat import check_matplotlib_support
 from ..ipw import PropensityWeighter
 from . import _drawing as drawing
 
@@ -18,7 +17,7 @@ TOLERANCE = 0.1
 
 
 @dataclass(eq=False, repr=False)
-class BalanceDisplay:
+class BalanceDisplay(drawing.Display):
     """Love plot: how far covariates of the observed rows are from those of all rows.
 
     Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
@@ -123,11 +122,8 @@ class BalanceDisplay:
         -------
         BalanceDisplay
         """
-        check_matplotlib_support(f"{cls.__name__}.from_estimator")
-        drawing.check_weighter(weighter)
-        at = drawing.find_required(weighter.required_, required)
-        if name is None and len(weighter.required_) > 1:
-            name = "+".join(weighter.required_[at])
+        cls._need_matplotlib("from_estimator")
+        at, name = drawing.find_set(weighter, required, name)
         return cls.from_predictions(
             weighter.balance(X, y, sample_weight),
             required="+".join(weighter.required_[at]),
@@ -171,12 +167,11 @@ class BalanceDisplay:
         -------
         BalanceDisplay
         """
-        check_matplotlib_support(f"{cls.__name__}.from_predictions")
+        cls._need_matplotlib("from_predictions")
         columns = ["smd_before", "smd_after"]
         drawing.check_table(balance_table, columns, "PropensityWeighter.balance")
-        if max_features is not None and (
-            not isinstance(max_features, Integral) or max_features < 1
-        ):
+        whole = isinstance(max_features, Integral) and max_features >= 1
+        if max_features is not None and not whole:
             raise ValueError(
                 f"Got max_features={max_features!r}, expected a positive integer or "
                 "None."
@@ -191,18 +186,16 @@ class BalanceDisplay:
             raise ValueError(
                 f"Got required={required!r} with the table of one set, expected None."
             )
-        values = table.to_numpy(dtype=np.float64)
-        order = np.argsort(-np.abs(values[:, 0]), kind="stable")
-        shown, hidden = order[:max_features], order[len(order[:max_features]) :]
-        names = np.array([str(label) for label in table.index], dtype=object)
-        display = cls(
-            names[shown],
-            values[shown, 0],
-            values[shown, 1],
-            hidden=values[hidden],
+        table = table.astype(np.float64)
+        order = np.argsort(-np.abs(table["smd_before"].to_numpy()), kind="stable")
+        shown = table.iloc[order[:max_features]]
+        return cls(
+            np.array([str(label) for label in shown.index], dtype=object),
+            shown["smd_before"].to_numpy(),
+            shown["smd_after"].to_numpy(),
+            hidden=table.iloc[order[len(shown) :]].to_numpy(),
             name=name,
-        )
-        return display.plot(ax, **kwargs)
+        ).plot(ax, **kwargs)
 
     def plot(self, ax=None, *, name: str | None = None, **kwargs) -> BalanceDisplay:
         """Draw.
@@ -221,12 +214,10 @@ class BalanceDisplay:
         BalanceDisplay
             Itself.
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
-        n = len(self.feature_names)
+        self._need_matplotlib("plot")
         labels = [drawing.shorten(label) for label in self.feature_names]
-        self.ax_, self.figure_ = drawing.make_axes(ax, max(2.5, 1.5 + 0.25 * n), labels)
-        ax = self.ax_
-        at = np.arange(n)
+        ax = self._make_rows(ax, labels, max(2.5, 1.5 + 0.25 * len(labels)))
+        at = np.arange(len(labels))
         ax.axvline(0.0, color=drawing.GREY, linewidth=0.8)
         self.bounds_ = [
             ax.axvline(bound, color=drawing.GREY, linestyle="--", label=f"±{TOLERANCE}")
@@ -240,8 +231,6 @@ class BalanceDisplay:
         filled = {"color": drawing.BLUE, "zorder": 4, "label": "after weighting"}
         self.before_ = ax.scatter(self.smd_before, at, **hollow | kwargs)
         self.after_ = ax.scatter(self.smd_after, at, **filled | kwargs)
-        ax.set_yticks(at, labels)
-        ax.set_ylim(n - 0.5, -0.5)
         text = "Standardised mean difference to all rows"
         if self.hidden is not None and len(self.hidden):
             # The order is that of before: what is left out may still be unbalanced.

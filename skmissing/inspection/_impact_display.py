@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .._utils._sklearn_compat import check_matplotlib_support
 from . import _drawing as drawing
 
 QUANTITIES = {
@@ -24,7 +23,7 @@ N_BINS = 10
 
 
 @dataclass(eq=False, repr=False)
-class ImpactDisplay:
+class ImpactDisplay(drawing.Display):
     """Predictive impact of modalities: its distribution, or against a covariate.
 
     Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
@@ -132,7 +131,7 @@ class ImpactDisplay:
         ValueError
             As :meth:`from_predictions`.
         """
-        check_matplotlib_support(f"{cls.__name__}.from_estimator")
+        cls._need_matplotlib("from_estimator")
         drawing.check_method(estimator, "predictive_impact", "PRIMOClassifier")
         table = estimator.predictive_impact(X, modality=modality, n_draws=n_draws)
         return cls.from_predictions(
@@ -199,7 +198,7 @@ class ImpactDisplay:
         >>> display.points_["ecg"].get_offsets().tolist()
         [[61.0, 0.0], [47.0, 0.2]]
         """
-        check_matplotlib_support(f"{cls.__name__}.from_predictions")
+        cls._need_matplotlib("from_predictions")
         drawing.check_option("quantity", quantity, QUANTITIES)
         needed = ["v_missing", "v_complete"] if covariate is None else [quantity]
         drawing.check_table(table, ("row", "modality", *needed), "predictive_impact")
@@ -211,20 +210,19 @@ class ImpactDisplay:
         if covariate is not None:
             if covariate_name is None and isinstance(covariate, pd.Series):
                 covariate_name = covariate.name  # type: ignore[assignment]
-            rows = check_rows(table)
+            rows = drawing.read_rows(table)
             if np.ndim(covariate) != 1 or len(covariate) <= rows.max():
                 raise ValueError(
                     f"Got a covariate of shape {np.shape(covariate)}, expected a value "
                     f"for each of {rows.max() + 1} rows."
                 )
             values = _read_covariate(covariate)[rows]
-        display = cls(
+        return cls(
             table,
             covariate=values,
             covariate_name="covariate" if covariate_name is None else covariate_name,
             quantity=quantity,
-        )
-        return display.plot(ax, **kwargs)
+        ).plot(ax, **kwargs)
 
     def plot(self, ax=None, **kwargs) -> ImpactDisplay:
         """Draw.
@@ -241,8 +239,8 @@ class ImpactDisplay:
         ImpactDisplay
             Itself.
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
-        self.ax_, self.figure_ = drawing.make_axes(ax, 3.6)
+        self._need_matplotlib("plot")
+        self._make_axes(ax, 3.6)
         self.lines_: dict[str, list[Any]] = {}
         self.points_: dict[str, Any] = {}
         names = self.table["modality"].drop_duplicates().tolist()
@@ -258,7 +256,7 @@ class ImpactDisplay:
         """Cumulative distributions of V, hidden and present, for each modality."""
         for j, name in enumerate(names):
             part = self.table[self.table["modality"] == name]
-            colour, lines = drawing.COLOURS[j % len(drawing.COLOURS)], []
+            self.lines_[name] = []
             for column, style, word in (
                 ("v_missing", "-", "hidden"),
                 ("v_complete", "--", "present"),
@@ -268,14 +266,10 @@ class ImpactDisplay:
                     continue
                 share = np.arange(len(v) + 2) / len(v)
                 share[-1] = 1.0
-                look = {
-                    "drawstyle": "steps-post", "color": colour, "linestyle": style,
-                    "label": f"{name} {word}",
-                }  # fmt: skip
+                look = {"drawstyle": "steps-post", "color": drawing.colour_of(j)}
+                look |= {"linestyle": style, "label": f"{name} {word}", **kwargs}
                 at = np.concatenate([[0.0], v, [1.0]])
-                (line,) = self.ax_.plot(at, share, **look | kwargs)
-                lines.append(line)
-            self.lines_[name] = lines
+                self.lines_[name] += self.ax_.plot(at, share, **look)
         # Not beyond the largest V, most of which may be small.
         columns = self.table[["v_missing", "v_complete"]].to_numpy(dtype=np.float64)
         self.ax_.set_xlim(0.0, min(1.0, max(1.05 * np.nanmax(columns), 1e-3)))
@@ -287,12 +281,11 @@ class ImpactDisplay:
         self, names: list[str], covariate, kwargs: dict[str, Any]
     ) -> None:
         """The quantity against the covariate, one point for each row."""
-        levels = None
+        ax, levels = self.ax_, None
         if isinstance(covariate, pd.Categorical):
             levels = [str(level) for level in covariate.categories]
-            place = np.where(covariate.codes < 0, np.nan, covariate.codes)
-        else:
-            place = np.asarray(covariate, dtype=np.float64)
+            covariate = np.where(covariate.codes < 0, np.nan, covariate.codes)
+        place = np.asarray(covariate, dtype=np.float64)
         impact = self.table[self.quantity].to_numpy(dtype=np.float64)
         for j, name in enumerate(names):
             keep = (self.table["modality"] == name).to_numpy() & ~np.isnan(impact)
@@ -300,47 +293,30 @@ class ImpactDisplay:
             at, y = place[keep], impact[keep]
             parts = _bins(at)
             middle = [at[rows].mean() for rows in parts]
+            means = [y[rows].mean() for rows in parts]
             if levels is not None:
                 # Side by side, so that points of one name do not hide each other.
                 for rows in parts:
                     at[rows] += np.linspace(-0.3, 0.3, len(rows))
-            colour = drawing.COLOURS[j % len(drawing.COLOURS)]
-            look = {
-                "s": 8, "alpha": 0.3, "color": colour, "linewidths": 0, "label": name
-            }  # fmt: skip
-            self.points_[name] = self.ax_.scatter(at, y, **look | kwargs)
-            self.lines_[name] = self.ax_.plot(
-                middle,
-                [y[rows].mean() for rows in parts],
-                color=colour,
-                markeredgecolor="k",
-                marker="o",
-                linestyle="-" if levels is None else "",
-            )
+            colour = drawing.colour_of(j)
+            look = {"s": 8, "alpha": 0.3, "color": colour, "linewidths": 0}
+            look |= {"label": name, **kwargs}
+            self.points_[name] = ax.scatter(at, y, **look)
+            line = {"color": colour, "markeredgecolor": "k", "marker": "o"}
+            line["linestyle"] = "-" if levels is None else ""
+            self.lines_[name] = ax.plot(middle, means, **line)
         if levels is not None:
-            self.ax_.set_xticks(range(len(levels)), levels)
-        self.ax_.axhline(0.0, color="0.6", linewidth=0.8, zorder=0)
-        self.ax_.set_xlabel(self.covariate_name)
-        self.ax_.set_ylabel(QUANTITIES[self.quantity])
-
-
-def check_rows(table: pd.DataFrame) -> np.ndarray:
-    """Row numbers of a table."""
-    rows = table["row"].to_numpy()
-    if rows.dtype.kind not in "iu":
-        raise ValueError(
-            f"Got a column 'row' of type {rows.dtype}, expected numbers of rows."
-        )
-    return rows
+            ax.set_xticks(range(len(levels)), levels)
+        ax.axhline(0.0, color="0.6", linewidth=0.8, zorder=0)
+        ax.set_xlabel(self.covariate_name)
+        ax.set_ylabel(QUANTITIES[self.quantity])
 
 
 def _read_covariate(covariate):
     """Numbers as they are, anything else as categories in a sensible order."""
-    if isinstance(covariate, (pd.Series, pd.Index)):
-        covariate = covariate.array
-    if isinstance(covariate, pd.Categorical):
-        return covariate
     values = pd.array(covariate)
+    if isinstance(values, pd.Categorical):
+        return values
     if pd.api.types.is_bool_dtype(values.dtype):
         return pd.Categorical(values, categories=[False, True])
     if pd.api.types.is_numeric_dtype(values.dtype):

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .._utils._sklearn_compat import check_matplotlib_support
 from ..metrics import score_by_pattern, score_by_rate
 from . import _drawing as drawing
 
@@ -19,7 +18,7 @@ KINDS: dict[str, Any] = {"pattern": score_by_pattern, "rate": score_by_rate}
 
 
 @dataclass(eq=False, repr=False)
-class PatternScoreDisplay:
+class PatternScoreDisplay(drawing.Display):
     """Scores of estimators by what their rows have, or over the share missing.
 
     Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
@@ -179,26 +178,21 @@ class PatternScoreDisplay:
         >>> display.scores_.shape
         (3, 1, 5)
         """
-        check_matplotlib_support(f"{cls.__name__}.from_estimator")
+        cls._need_matplotlib("from_estimator")
         drawing.check_option("kind", kind, KINDS)
         options = {
-            "pattern": {"patterns": patterns},
-            "rate": {
-                "rates": rates, "hide": hide, "n_repeats": n_repeats,
-                "random_state": random_state,
-            },
-        }  # fmt: skip
-        given = {
-            k: {name: v for name, v in values.items() if v is not None}
-            for k, values in options.items()
+            "patterns": patterns,
+            "rates": rates,
+            "hide": hide,
+            "n_repeats": n_repeats,
+            "random_state": random_state,
         }
-        wrong = [n for k, values in given.items() if k != kind for n in values]
-        if wrong:
-            raise ValueError(f"Got {wrong[0]} with kind={kind!r}, expected None.")
-        table = KINDS[kind](
-            estimator, X, y, scoring=scoring, modalities=modalities,
-            sample_weight=sample_weight, **given[kind],
-        )  # fmt: skip
+        given = {option: v for option, v in options.items() if v is not None}
+        for option in given:
+            if (option == "patterns") != (kind == "pattern"):
+                raise ValueError(f"Got {option} with kind={kind!r}, expected None.")
+        given |= {"scoring": scoring, "modalities": modalities}
+        table = KINDS[kind](estimator, X, y, sample_weight=sample_weight, **given)
         return cls.from_predictions(table, metric, name=name, ax=ax, **kwargs)
 
     @classmethod
@@ -255,7 +249,6 @@ class PatternScoreDisplay:
         >>> display.estimators_, display.scores_[:, :, 0].tolist()
         (['net', 'trees'], [[0.7, 0.6], [0.8, 0.75]])
         """
-        check_matplotlib_support(f"{cls.__name__}.from_predictions")
         return cls(table, metric=metric, name=name).plot(ax, **kwargs)
 
     def plot(
@@ -277,7 +270,7 @@ class PatternScoreDisplay:
         PatternScoreDisplay
             Itself.
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
+        self._need_matplotlib("plot")
         kind = self._read_table()
         count = (~np.isnan(self.scores_)).sum(axis=2)
         mean = np.where(count > 0, np.nansum(self.scores_, axis=2), np.nan)
@@ -288,15 +281,15 @@ class PatternScoreDisplay:
         self.points_: dict[str, Any] = {}
         self.lines_: dict[str, Any] = {}
         self.bands_: dict[str, Any] = {}
+        # From the j-th estimator: its mean, and the ends of its band, by position.
+        series = np.stack([mean, mean - deviation, mean + deviation]).transpose(2, 0, 1)
+        name = self.name if name is None else name
         if kind == "pattern":
-            self._draw_patterns(ax, mean, deviation, kwargs)
+            self._draw_patterns(ax, series, kwargs)
+            drawing.make_legend(self.ax_, name, "top")
         else:
-            self._draw_rates(ax, mean, deviation, kwargs)
-        drawing.make_legend(
-            self.ax_,
-            self.name if name is None else name,
-            "top" if kind == "pattern" else "best",
-        )
+            self._draw_rates(ax, series, kwargs)
+            drawing.make_legend(self.ax_, name)
         return self
 
     def _read_table(self) -> str:
@@ -305,97 +298,66 @@ class PatternScoreDisplay:
         kind = "rate" if "rate" in getattr(table, "columns", ()) else "pattern"
         columns = ("estimator", kind, "n_rows", "metric", "value")
         drawing.check_table(table, columns, "score_by_pattern or score_by_rate")
-        metrics = table["metric"].drop_duplicates().tolist()
-        self.metric_ = metrics[0] if self.metric is None else self.metric
-        if self.metric_ not in metrics:
-            raise ValueError(f"Got metric={self.metric!r}, expected one of {metrics}.")
-        rows = table[table["metric"] == self.metric_]
-        self.positions_ = rows[kind].drop_duplicates().to_numpy()
-        if kind == "rate":
-            self.positions_ = np.sort(self.positions_)
+        self.metric_, rows = drawing.choose_metric(table, self.metric)
+        n_rows = rows.groupby(kind, sort=kind == "rate")["n_rows"].max()
+        self.positions_, self._n_rows = n_rows.index.to_numpy(), n_rows.to_numpy()
         estimators = rows["estimator"].drop_duplicates().tolist()
         self.estimators_ = [str(estimator) for estimator in estimators]
-        found = {
-            key: part.to_numpy(dtype=np.float64)
-            for key, part in rows.groupby([kind, "estimator"])["value"]
-        }
-        n_repeats = max(len(values) for values in found.values())
-        shape = (len(self.positions_), len(estimators), n_repeats)
-        self.scores_ = np.full(shape, np.nan)
-        for i, position in enumerate(self.positions_):
-            for j, estimator in enumerate(estimators):
-                values = found.get((position, estimator), np.array([]))
-                self.scores_[i, j, : len(values)] = values
-        n_rows = rows.groupby(kind)["n_rows"].max()
-        self._n_rows = n_rows[self.positions_].to_numpy()
+        rows = rows.assign(repeat=rows.groupby([kind, "estimator"]).cumcount())
+        values = rows.set_index([kind, "estimator", "repeat"])["value"]
+        n_repeats = rows["repeat"].max() + 1
+        axes: list[Any] = [self.positions_, estimators, range(n_repeats)]
+        every = pd.MultiIndex.from_product(axes)
+        scores = values.reindex(every).to_numpy(dtype=np.float64)
+        self.scores_ = scores.reshape(-1, len(estimators), n_repeats)
         return kind
 
-    def _draw_patterns(
-        self, ax, mean: np.ndarray, deviation: np.ndarray, kwargs: dict[str, Any]
-    ) -> None:
+    def _draw_patterns(self, ax, series: np.ndarray, kwargs: dict[str, Any]) -> None:
         """One stripe for each pattern, one point for each estimator."""
-        n, n_estimators = mean.shape
+        n, n_estimators = len(self.positions_), len(series)
         labels = [drawing.shorten(str(pattern)) for pattern in self.positions_]
         if len(set(self._n_rows.tolist())) > 1:
             labels = [f"{s}\n{k} rows" for s, k in zip(labels, self._n_rows)]
         height = max(2.5, 1.2 + n * max(0.5, 0.16 * n_estimators))
-        self.ax_, self.figure_ = drawing.make_axes(ax, height, labels)
-        ax = self.ax_
+        ax = self._make_rows(ax, labels, height)
         step = min(0.2, 0.8 / n_estimators)
         for j, estimator in enumerate(self.estimators_):
+            mean, low, high = series[j]
             at = np.arange(n) + step * (j - (n_estimators - 1) / 2)
-            colour, marker = _look(j)
-            if not np.isnan(deviation[:, j]).all():
+            look = _look(j, estimator)
+            if not np.isnan(low).all():
                 self.bands_[estimator] = ax.hlines(
-                    at,
-                    mean[:, j] - deviation[:, j],
-                    mean[:, j] + deviation[:, j],
-                    color=colour,
-                    linewidth=2,
+                    at, low, high, color=look["color"], linewidth=2
                 )
-            look = {"color": colour, "marker": marker, "zorder": 3, "label": estimator}
-            self.points_[estimator] = ax.scatter(mean[:, j], at, **look | kwargs)
+            self.points_[estimator] = ax.scatter(
+                mean, at, **{"zorder": 3} | look | kwargs
+            )
         for edge in np.arange(n - 1) + 0.5:
             ax.axhline(edge, color="0.85", linewidth=0.8, zorder=0)
-        ax.set_yticks(np.arange(n), labels)
-        ax.set_ylim(n - 0.5, -0.5)
-        ax.set_xlabel(_name_metric(self.metric_))
+        ax.set_xlabel(_axis_label(self.metric_))
         ax.locator_params(axis="x", nbins=6)
 
-    def _draw_rates(
-        self, ax, mean: np.ndarray, deviation: np.ndarray, kwargs: dict[str, Any]
-    ) -> None:
+    def _draw_rates(self, ax, series: np.ndarray, kwargs: dict[str, Any]) -> None:
         """One curve for each estimator."""
-        self.ax_, self.figure_ = drawing.make_axes(ax, 3.6)
-        ax = self.ax_
+        ax, at = self._make_axes(ax, 3.6), self.positions_
         for j, estimator in enumerate(self.estimators_):
-            colour, marker = _look(j)
-            if not np.isnan(deviation[:, j]).all():
+            mean, low, high = series[j]
+            look = _look(j, estimator)
+            if not np.isnan(low).all():
                 self.bands_[estimator] = ax.fill_between(
-                    self.positions_,
-                    mean[:, j] - deviation[:, j],
-                    mean[:, j] + deviation[:, j],
-                    color=colour,
-                    alpha=0.2,
-                    linewidth=0,
+                    at, low, high, color=look["color"], alpha=0.2, linewidth=0
                 )
-            look = {"color": colour, "marker": marker, "label": estimator}
-            (self.lines_[estimator],) = ax.plot(
-                self.positions_, mean[:, j], **look | kwargs
-            )
+            (self.lines_[estimator],) = ax.plot(at, mean, **look | kwargs)
         ax.set_xlabel("Probability that a block is hidden")
-        ax.set_ylabel(_name_metric(self.metric_))
+        ax.set_ylabel(_axis_label(self.metric_))
 
 
-def _look(j: int) -> tuple[str, str]:
-    """Colour and marker; from the ninth on a colour comes with another marker."""
-    return drawing.COLOURS[j % len(drawing.COLOURS)], MARKERS[
-        (j + j // len(drawing.COLOURS)) % len(MARKERS)
-    ]
+def _look(j: int, estimator: str) -> dict[str, Any]:
+    """From the ninth estimator on a colour comes with another marker."""
+    marker = MARKERS[(j + j // len(drawing.COLOURS)) % len(MARKERS)]
+    return {"color": drawing.colour_of(j), "marker": marker, "label": estimator}
 
 
-def _name_metric(metric: str) -> str:
-    """Label of the axis."""
-    words = metric.replace("roc_auc", "ROC AUC").replace("_", " ")
-    words = words.replace("neg log loss", "log-likelihood").replace("neg ", "negative ")
+def _axis_label(metric: str) -> str:
+    words = drawing.name_metric(metric)
     return words[:1].upper() + words[1:]

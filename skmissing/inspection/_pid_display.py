@@ -8,23 +8,25 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.validation import check_is_fitted
 
-from .._utils._sklearn_compat import check_matplotlib_support
 from ..pid import PIDEstimator
-from ._drawing import BLUE, GREY, ORANGE, check_option, make_axes, make_legend
-from ._pid_tables import COLUMNS, ENDS, PARTS, collect_parts, label_bars, unit_of
+from . import _drawing as drawing
 
-# Yellow: far from the others for any colour vision, and the lightest in print.
-COLOURS = dict(zip(PARTS, (BLUE, ORANGE, GREY, "#f0e442")))
+# Parts of a bar, in the order of PIDEstimator.to_frame.
+PARTS = ("unique_first", "unique_second", "redundant", "synergistic")
 # What both have stands between what each has alone, see the notes of the class.
 STACKED = ("unique_first", "redundant", "unique_second", "synergistic")
+# The columns of a table that can be drawn, and the ends of intervals.
+COLUMNS = ["value", "raw"]
+ENDS = ["low", "high"]
+# Yellow: far from the others for any colour vision, and the lightest in print.
+COLOURS = dict(zip(PARTS, (drawing.BLUE, drawing.ORANGE, drawing.GREY, "#f0e442")))
 # A part that was raised by less was not raised but rounded; bits or nats.
 ROUNDING = 1e-9
 
 
 @dataclass(eq=False, repr=False)
-class PIDDisplay:
+class PIDDisplay(drawing.Display):
     """Stacked bars of the parts of information, several estimates side by side.
 
     Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
@@ -144,7 +146,7 @@ class PIDDisplay:
     @property
     def intervals(self) -> np.ndarray:
         """Lower and upper ends of the parts."""
-        return self.table[list(ENDS)].to_numpy().reshape(-1, len(PARTS), len(ENDS))
+        return self.table[ENDS].to_numpy().reshape(-1, len(PARTS), len(ENDS))
 
     @classmethod
     def from_estimator(
@@ -201,8 +203,7 @@ class PIDDisplay:
         >>> display.ax_.get_xlabel()
         'Information about the label y (bits)'
         """
-        check_matplotlib_support(f"{cls.__name__}.from_estimator")
-        _check_column(column)
+        cls._need_matplotlib("from_estimator")
         estimators = _named(estimator)
         for given in estimators.values():
             if not isinstance(given, PIDEstimator):
@@ -210,20 +211,10 @@ class PIDDisplay:
                     f"Got a {type(given).__name__}, expected a PIDEstimator or a dict "
                     "of names to PIDEstimators."
                 )
-        units = list(dict.fromkeys(e.unit for e in estimators.values()))
-        if len(units) > 1:
-            raise ValueError(f"Got estimators with the units {units}, expected one.")
-        for given in estimators.values():
-            check_is_fitted(given)
         tables = {label: given.to_frame() for label, given in estimators.items()}
-        display = cls(
-            collect_parts(tables),
-            column=column,
-            unit=units[0],
-            target=target,
-            name=name,
+        return cls.from_predictions(
+            tables, column=column, target=target, name=name, ax=ax, **kwargs
         )
-        return display.plot(ax, **kwargs)
 
     @classmethod
     def from_predictions(
@@ -281,16 +272,14 @@ class PIDDisplay:
         >>> display.pairs.tolist(), display.parts.round(2).tolist()
         ([['x1', 'x2']], [[0.0, 0.0, 0.0, 1.0]])
         """
-        check_matplotlib_support(f"{cls.__name__}.from_predictions")
-        _check_column(column)
+        cls._need_matplotlib("from_predictions")
+        drawing.check_option("column", column, COLUMNS)
         tables = _named(frames)
         if unit is None:
-            unit = unit_of(tables)
-        elif unit not in ("bits", "nats"):
-            raise ValueError(f"Got unit={unit!r}, expected 'bits' or 'nats'.")
-        display = cls(
-            collect_parts(tables), column=column, unit=unit, target=target, name=name
-        )
+            unit = _unit_of(tables)
+        drawing.check_option("unit", unit, ("bits", "nats"))
+        table = _collect_parts(tables)
+        display = cls(table, column=column, unit=unit, target=target, name=name)
         return display.plot(ax, **kwargs)
 
     def plot(self, ax=None, *, name: str | None = None, **kwargs) -> PIDDisplay:
@@ -310,13 +299,12 @@ class PIDDisplay:
         PIDDisplay
             Itself.
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
+        self._need_matplotlib("plot")
         pairs = self.pairs
-        labels, legend = label_bars(pairs, self.names)
+        labels, legend = _label_bars(pairs, self.names)
         new = [tuple(a) != tuple(b) for a, b in zip(pairs[1:], pairs[:-1])]
         at = np.arange(len(labels)) + 0.4 * np.cumsum([0, *new])
-        self.ax_, self.figure_ = make_axes(ax, max(2.5, 1.5 + 0.4 * at[-1]), labels)
-        ax = self.ax_
+        ax = self._make_axes(ax, max(2.5, 1.5 + 0.4 * at[-1]), labels)
         drawn = self.raw if self.column == "raw" else self.parts
         self.zero_line_ = ax.axvline(0.0, color="black", linewidth=0.8)
         self.bars_: dict[str, Any] = {}
@@ -339,7 +327,7 @@ class PIDDisplay:
         ax.set_ylim(at[-1] + 0.6, -0.6)
         ax.set_xlabel(f"Information about {self.target} ({self.unit}){self._raised()}")
         ax.locator_params(axis="x", nbins=6)
-        make_legend(ax, self.name if name is None else name, "top")
+        drawing.make_legend(ax, self.name if name is None else name, "top")
         return self
 
     def _draw_intervals(
@@ -356,15 +344,10 @@ class PIDDisplay:
         self.intervals_[part] = self.ax_.hlines(
             level, low, high, color="black", linewidth=1.5, zorder=3
         )
+        look = {"s": 16, "color": COLOURS[part], "edgecolors": "black", "zorder": 4}
+        # Of an empty stretch it sits on the edge of the axes.
         self.points_[part] = self.ax_.scatter(
-            stop[shown],
-            level[shown],
-            s=16,
-            color=COLOURS[part],
-            edgecolors="black",
-            zorder=4,
-            # Of an empty stretch it sits on the edge of the axes.
-            clip_on=False,
+            stop[shown], level[shown], clip_on=False, **look
         )
 
     def _raised(self) -> str:
@@ -386,5 +369,81 @@ def _named(given) -> dict[str, Any]:
     return {str(label): value for label, value in given.items()}
 
 
-def _check_column(column) -> None:
-    check_option("column", column, COLUMNS)
+def _collect_parts(tables: dict[str, Any]) -> pd.DataFrame:
+    """One row for each part of each bar, the estimates of a pair next to each other."""
+    found = {name: _read_pairs(table) for name, table in tables.items()}
+    blocks = [
+        pairs[first, second].assign(name=name, first=first, second=second)
+        for first, second in dict.fromkeys(p for pairs in found.values() for p in pairs)
+        for name, pairs in found.items()
+        if (first, second) in pairs
+    ]
+    table = pd.concat(blocks).rename_axis("part").reset_index()
+    return table[["name", "first", "second", "part", *COLUMNS, *ENDS]]
+
+
+def _read_pairs(frame) -> dict[tuple[str, str], pd.DataFrame]:
+    """Check a table of ``to_frame``, and take the rows of the parts of each pair.
+
+    Parts are in the order of :data:`PARTS`, NaN where there is none.
+    """
+    needed = ("first", "second", "term", "source", *COLUMNS)
+    drawing.check_table(
+        frame, needed, "PIDEstimator.to_frame, or a dict of names to such"
+    )
+    rows = frame[frame["term"] != "mutual_information"]
+    found = {}
+    for first, second in dict.fromkeys(zip(frame["first"], frame["second"])):
+        inside = rows[(rows["first"] == first) & (rows["second"] == second)]
+        of_parts = zip(PARTS, (first, second, "joint", "joint"))
+        wanted = {(part.split("_")[0], of): part for part, of in of_parts if of}
+        given = list(zip(inside["term"], inside["source"]))
+        if sorted(given) != sorted(wanted):
+            raise ValueError(
+                f"Got the parts {given} of the pair {(first, second)}, expected each "
+                f"of {list(wanted)} once."
+            )
+        values = inside.reindex(columns=COLUMNS + ENDS).astype(np.float64)
+        values.index = pd.Index([wanted[key] for key in given])
+        # A single source has all its information as unique, and no other part.
+        values = values if second else values.loc[["unique_first"]]
+        found[first, second] = values.reindex(list(PARTS))
+    return found
+
+
+def _unit_of(tables: dict[str, Any]) -> str:
+    """Unit in the ``attrs`` of the tables; bits where there is none."""
+    stated = [getattr(table, "attrs", {}).get("unit") for table in tables.values()]
+    units = list(dict.fromkeys(unit for unit in stated if unit is not None))
+    if len(units) > 1:
+        raise ValueError(f"Got tables with the units {units}, expected one.")
+    return units[0] if units else "bits"
+
+
+def _label_bars(
+    pairs: np.ndarray, names: np.ndarray
+) -> tuple[list[str], dict[str, str]]:
+    """Labels of the bars, and of the parts in the legend, by the names of sources."""
+    different: list[tuple[str, str]] = list(dict.fromkeys(map(tuple, pairs)))
+    if len(different) == 1:
+        # The legend has room for the names, and each bar shows the same pair.
+        first, second = map(drawing.shorten, different[0])
+        beside = ["" if any(names) else _pair_label(first, second)] * len(pairs)
+    elif len({tuple(sorted("+".join(p).split("+"))) for p in different}) == 1:
+        # One against the rest, for each: the names of the rest would add nothing.
+        first, second = "the one named", "the others"
+        beside = [drawing.shorten(name) for name, _ in pairs]
+    else:
+        first, second = "the source named before “and”", "the one after"
+        beside = [_pair_label(*map(drawing.shorten, pair)) for pair in pairs]
+    labels = [
+        ": ".join(text for text in (where, str(name)) if text)
+        for where, name in zip(beside, names)
+    ]
+    legend = {"unique_first": f"unique to {first}", "redundant": "redundant"}
+    legend |= {"unique_second": f"unique to {second}", "synergistic": "synergistic"}
+    return labels, legend
+
+
+def _pair_label(first: str, second: str) -> str:
+    return f"{first} and {second}" if second else first

@@ -9,16 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .._utils._sklearn_compat import check_matplotlib_support
-from ._drawing import check_method, check_table, make_axes, shorten
-from ._impact_display import check_rows
+from . import _drawing as drawing
 
 # A narrower part of a bar has no room for its label.
 ROOM = 0.05
+LABEL = {"ha": "center", "va": "center", "fontsize": "small", "clip_on": True}
 
 
 @dataclass(eq=False, repr=False)
-class PlausibleLabelsDisplay:
+class PlausibleLabelsDisplay(drawing.Display):
     """Which labels single rows could still get, one bar for each row.
 
     Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
@@ -117,8 +116,8 @@ class PlausibleLabelsDisplay:
         ValueError
             As :meth:`from_predictions`.
         """
-        check_matplotlib_support(f"{cls.__name__}.from_estimator")
-        check_method(estimator, "plausible_labels", "PRIMOClassifier")
+        cls._need_matplotlib("from_estimator")
+        drawing.check_method(estimator, "plausible_labels", "PRIMOClassifier")
         table = estimator.plausible_labels(X, method=method, n_draws=n_draws)
         return cls.from_predictions(
             table, labels=estimator.classes_, names=names, truth=truth, ax=ax, **kwargs
@@ -176,9 +175,7 @@ class PlausibleLabelsDisplay:
         >>> display.weights_.tolist()
         [[0.7, 0.3], [0.0, 1.0]]
         """
-        check_matplotlib_support(f"{cls.__name__}.from_predictions")
-        display = cls(table, labels=labels, names=names, truth=truth)
-        return display.plot(ax, **kwargs)
+        return cls(table, labels=labels, names=names, truth=truth).plot(ax, **kwargs)
 
     def plot(self, ax=None, **kwargs) -> PlausibleLabelsDisplay:
         """Draw.
@@ -195,15 +192,15 @@ class PlausibleLabelsDisplay:
         PlausibleLabelsDisplay
             Itself.
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
+        self._need_matplotlib("plot")
         from matplotlib import colormaps
 
         rows = self._read_table()
         weights = self.weights_
         names = rows if self.names is None else np.asarray(self.names)[rows]
         truth = None if self.truth is None else np.asarray(self.truth)[rows]
-        ticks = [shorten(str(name)) for name in names]
-        self.ax_, self.figure_ = make_axes(ax, 1.2 + 0.4 * len(weights), ticks)
+        ticks = [drawing.shorten(str(name)) for name in names]
+        ax = self._make_rows(ax, ticks, 1.2 + 0.4 * len(weights))
         self.bars_: dict[Any, list[Any]] = {}
         start = np.zeros(len(weights))
         palette = colormaps["tab10" if len(self.labels_) <= 10 else "tab20"]
@@ -211,37 +208,25 @@ class PlausibleLabelsDisplay:
             at = np.flatnonzero(weights[:, j] > 0)
             if not len(at):
                 continue
-            look = {
-                "height": 0.7, "color": palette(j % palette.N), "alpha": 0.75,
-                "edgecolor": "white",
-            }  # fmt: skip
-            parts = self.ax_.barh(at, weights[at, j], left=start[at], **look | kwargs)
+            look = {"height": 0.7, "alpha": 0.75, "edgecolor": "white"}
+            look |= {"color": palette(j % palette.N), **kwargs}
+            parts = ax.barh(at, weights[at, j], left=start[at], **look)
             self.bars_[label] = list(parts)
             for row, part in zip(at.tolist(), parts):
                 if truth is not None and truth[row] == label:
                     part.set(edgecolor="black", linewidth=2, zorder=3)
                 if weights[row, j] >= ROOM:
-                    self.ax_.text(
-                        start[row] + weights[row, j] / 2,
-                        row,
-                        str(label),
-                        ha="center",
-                        va="center",
-                        fontsize="small",
-                        clip_on=True,
-                        zorder=4,
-                    )
+                    middle = start[row] + weights[row, j] / 2
+                    ax.text(middle, row, str(label), zorder=4, **LABEL)
             start += weights[:, j]
-        self.ax_.set_yticks(range(len(weights)), ticks)
-        self.ax_.set_ylim(len(weights) - 0.5, -0.5)
-        self.ax_.set_xlim(0.0, 1.0)
-        self.ax_.set_xlabel("Weight of the label")
+        ax.set_xlim(0.0, 1.0)
+        ax.set_xlabel("Weight of the label")
         return self
 
     def _read_table(self) -> np.ndarray:
         """Check the table and take its weights out; returns the numbers of its rows."""
         table = self.table
-        check_table(table, ("row", "label", "weight"), "plausible_labels")
+        drawing.check_table(table, ("row", "label", "weight"), "plausible_labels")
         found = table["label"].drop_duplicates().tolist()
         known = list(np.unique(found)) if self.labels is None else list(self.labels)
         for label in found:
@@ -251,7 +236,7 @@ class PlausibleLabelsDisplay:
                 )
         if table.duplicated(["row", "label"]).any():
             raise ValueError("Got a row with a label twice, expected each once.")
-        rows = np.array(list(dict.fromkeys(check_rows(table).tolist())))
+        rows = np.array(list(dict.fromkeys(drawing.read_rows(table).tolist())))
         for word, given in (("names", self.names), ("truth", self.truth)):
             if given is not None and len(given) <= rows.max():
                 raise ValueError(

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from .._estimation._rows import check_weights
-from .._utils._sklearn_compat import check_matplotlib_support
 from ..ipw import PropensityWeighter
 from ..ipw._diagnostics import LOW_PROPENSITY, calibration_bins
 from . import _drawing as drawing
@@ -19,7 +18,7 @@ KINDS = {"overlap": 20, "calibration": 10}
 
 
 @dataclass(eq=False, repr=False)
-class PropensityDisplay:
+class PropensityDisplay(drawing.Display):
     """Propensities of observed and missing rows, or their calibration.
 
     Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
@@ -149,16 +148,13 @@ class PropensityDisplay:
         >>> display.errorbar_.lines[0].get_xdata().round(1)
         array([0.2, 0.8])
         """
-        check_matplotlib_support(f"{cls.__name__}.from_estimator")
-        drawing.check_weighter(weighter)
-        at = drawing.find_required(weighter.required_, required)
+        cls._need_matplotlib("from_estimator")
+        at, name = drawing.find_set(weighter, required, name)
         # Not through the weights, which are 0 where a row is missing and infinite
         # where the propensity of an observed one is 0: that should show here.
         propensity = weighter.predict_propensity(X, y, out_of_fold=True)
         propensity = propensity.reshape(len(propensity), -1)
         observed = weighter.find_observed(X, y).reshape(propensity.shape)
-        if name is None and len(weighter.required_) > 1:
-            name = "+".join(weighter.required_[at])
         return cls.from_predictions(
             observed[:, at],
             propensity[:, at],
@@ -221,7 +217,7 @@ class PropensityDisplay:
         >>> display.observed.sum()
         np.int64(2)
         """
-        check_matplotlib_support(f"{cls.__name__}.from_predictions")
+        cls._need_matplotlib("from_predictions")
         seen, chance = np.asarray(observed), np.asarray(propensity, dtype=np.float64)
         if chance.ndim != 1 or seen.shape != chance.shape or not len(chance):
             raise ValueError(
@@ -272,25 +268,22 @@ class PropensityDisplay:
         PropensityDisplay
             Itself.
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
+        self._need_matplotlib("plot")
         drawing.check_option("kind", kind, KINDS)
-        n_bins = KINDS[kind] if n_bins is None else n_bins
-        if not isinstance(n_bins, Integral) or n_bins < 1:
-            raise ValueError(f"Got n_bins={n_bins!r}, expected a positive integer.")
-        self.ax_, self.figure_ = drawing.make_axes(ax)
-        self.bars_observed_: Any = None
-        self.bars_missing_: Any = None
-        self.low_region_: Any = None
-        self.errorbar_: Any = None
-        self.diagonal_: Any = None
+        count: Any = KINDS[kind] if n_bins is None else n_bins
+        if not isinstance(count, Integral) or count < 1:
+            raise ValueError(f"Got n_bins={count!r}, expected a positive integer.")
+        ax = self._make_axes(ax)
+        self.bars_observed_ = self.bars_missing_ = self.low_region_ = None
+        self.errorbar_ = self.diagonal_ = None
         name = self.name if name is None else name
         if kind == "overlap":
-            self._plot_overlap(self.ax_, int(n_bins), kwargs)
-            drawing.make_legend(self.ax_, name)
+            self._plot_overlap(ax, int(count), kwargs)
+            drawing.make_legend(ax, name)
         else:
             look = {"label": name or "propensity model", **kwargs}
-            self._plot_calibration(self.ax_, int(n_bins), look)
-            drawing.make_legend(self.ax_, inside="upper left")
+            self._plot_calibration(ax, int(count), look)
+            drawing.make_legend(ax, inside="upper left")
         return self
 
     def _plot_overlap(self, ax, n_bins: int, kwargs: dict[str, Any]) -> None:
@@ -300,13 +293,9 @@ class PropensityDisplay:
         w = np.ones(len(self.propensity)) if w is None else w
         highest = max(np.abs(ax.get_ylim())) if ax.has_data() else 0.0
         below = w @ (self.propensity < LOW_PROPENSITY) / w.sum()
+        label = f"below {LOW_PROPENSITY} ({below:.1%} of rows)"
         self.low_region_ = ax.axvspan(
-            0,
-            LOW_PROPENSITY,
-            color=drawing.GREY,
-            alpha=0.25,
-            linewidth=0,
-            label=f"below {LOW_PROPENSITY} ({below:.1%} of rows)",
+            0, LOW_PROPENSITY, color=drawing.GREY, alpha=0.25, linewidth=0, label=label
         )
         drawn = []
         for word, rows, sign, colour in [
@@ -318,18 +307,11 @@ class PropensityDisplay:
             )
             share = counts / counts.sum() if counts.sum() > 0 else counts
             highest = max(highest, 1.05 * share.max())
-            look = {
-                "color": colour,
-                "edgecolor": "white",
-                "linewidth": 0.5,
-                "label": f"{word} ({int((w[rows] > 0).sum()):,} rows)",
-            }
+            label = f"{word} ({int((w[rows] > 0).sum()):,} rows)"
+            look = {"color": colour, "edgecolor": "white", "linewidth": 0.5}
+            look |= {"label": label, **kwargs}
             bars = ax.bar(
-                edges[:-1],
-                sign * share,
-                width=np.diff(edges),
-                align="edge",
-                **look | kwargs,
+                edges[:-1], sign * share, width=np.diff(edges), align="edge", **look
             )
             drawn.append(bars)
         self.bars_observed_, self.bars_missing_ = drawn
@@ -342,21 +324,15 @@ class PropensityDisplay:
         ax.set_ylabel("Share of the group's rows")
 
     def _plot_calibration(self, ax, n_bins: int, kwargs: dict[str, Any]) -> None:
-        w = self.sample_weight
-        some = slice(None) if w is None else w > 0
-        table = calibration_bins(
-            self.propensity[some],
-            self.observed[some],
-            n_bins,
-            None if w is None else w[some],
-        )
+        chance, observed, w = self.propensity, self.observed, self.sample_weight
+        if w is not None:
+            chance, observed, w = chance[w > 0], observed[w > 0], w[w > 0]
+        table = calibration_bins(chance, observed, n_bins, w)
         (self.diagonal_,) = ax.plot(
             [0, 1], [0, 1], "--", color=drawing.GREY, label="perfectly calibrated"
         )
         self.errorbar_ = ax.errorbar(
-            table["propensity"].to_numpy(),
-            table["observed"].to_numpy(),
-            yerr=table["std_error"].to_numpy(),
+            *table[["propensity", "observed", "std_error"]].to_numpy().T,
             **{"fmt": "o-", "color": drawing.BLUE, "capsize": 3} | kwargs,
         )
         ax.set_xlabel("Mean propensity of the bin")

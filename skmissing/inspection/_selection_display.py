@@ -8,21 +8,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .._utils._sklearn_compat import check_matplotlib_support
 from . import _drawing as drawing
 
-KINDS = ("rate", "reward", "flips")
-COLUMNS = ["row", "step", "modality", "reward", "alpha", "accepted", "label_before",
-           "label_after"]  # fmt: skip
-XLABELS = {
+# Kinds of plots, and what they show.
+KINDS = {
     "rate": "Share of recovered blocks that were fused",
     "reward": "Reward in the round that decided",
     "flips": "Share of fused blocks that changed the label",
 }
+COLUMNS = ["row", "step", "modality", "reward", "alpha", "accepted", "label_before",
+           "label_after"]  # fmt: skip
+# Columns of the table of changed labels, and how they are drawn.
+FLIPS = {
+    "changed": ("changed", drawing.GREY),
+    "to_right": ("wrong to right", drawing.BLUE),
+    "to_wrong": ("right to wrong", drawing.ORANGE),
+    "other": ("wrong to wrong", drawing.GREY),
+}
 
 
 @dataclass(eq=False, repr=False)
-class SelectionDisplay:
+class SelectionDisplay(drawing.Display):
     """Which recovered modalities are fused, for what reward, and what that changes.
 
     Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
@@ -158,7 +164,7 @@ class SelectionDisplay:
         >>> SelectionDisplay.from_estimator(clf, X, kind="reward").kind
         'reward'
         """
-        check_matplotlib_support(f"{cls.__name__}.from_estimator")
+        cls._need_matplotlib("from_estimator")
         drawing.check_method(estimator, "selection_report", "DyMoSelector")
         report = estimator.selection_report(
             X, selection=selection, calibration=calibration, min_reward=min_reward
@@ -223,7 +229,6 @@ class SelectionDisplay:
         >>> display.table_.to_dict("list")["to_right"]
         [1, 0]
         """
-        check_matplotlib_support(f"{cls.__name__}.from_predictions")
         return cls(report, y=y, kind=kind, name=name).plot(ax, **kwargs)
 
     def plot(
@@ -247,40 +252,34 @@ class SelectionDisplay:
         SelectionDisplay
             Itself.
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
+        self._need_matplotlib("plot")
         kind = self.kind if kind is None else kind
         drawing.check_option("kind", kind, KINDS)
-        final = self._check()
-        self.modalities_ = final["modality"].drop_duplicates().tolist()
+        drawing.check_table(self.report, COLUMNS, "selection_report")
+        # Sorted by their names, also where these are numbers.
+        modalities = self.report["modality"].drop_duplicates().tolist()
+        self.modalities_ = sorted(modalities, key=str)
+        final = self._last_rounds()
         self.table_ = self._count(final)
         labels = [drawing.shorten(str(m)) for m in self.modalities_]
-        n = len(labels)
-        self.ax_, self.figure_ = drawing.make_axes(ax, max(2.5, 1.2 + 0.5 * n), labels)
+        self._make_rows(ax, labels, max(2.5, 1.2 + 0.5 * len(labels)))
         self.bars_: dict[str, Any] = {}
         self.points_: dict[str, Any] = {}
         if kind == "reward":
             self._draw_rewards(final, kwargs)
         else:
             self._draw_bars(kind, kwargs)
-        self.ax_.set_yticks(np.arange(n), labels)
-        self.ax_.set_ylim(n - 0.5, -0.5)
-        self.ax_.set_xlabel(XLABELS[kind])
+        self.ax_.set_xlabel(KINDS[kind])
         if kind != "rate":
             drawing.make_legend(self.ax_, self.name if name is None else name, "top")
         return self
 
-    def _check(self) -> pd.DataFrame:
-        """The checked report, with the last round of each candidate."""
-        report = self.report
-        drawing.check_table(report, COLUMNS, "selection_report")
-        final = report.sort_values("step", kind="stable")
+    def _last_rounds(self) -> pd.DataFrame:
+        """The last round of each candidate, with the place of its modality."""
+        final = self.report.sort_values("step", kind="stable")
         final = final.drop_duplicates(["row", "modality"], keep="last")
-        order = report["modality"].drop_duplicates()
-        rank = {m: i for i, m in enumerate(sorted(order, key=str))}
-        return final.sort_values(
-            ["modality", "row"],
-            key=lambda c: c.map(rank) if c.name == "modality" else c,
-        )
+        place = final["modality"].map({m: i for i, m in enumerate(self.modalities_)})
+        return final.assign(place=place).sort_values(["place", "row"])
 
     def _count(self, final: pd.DataFrame) -> pd.DataFrame:
         """Candidates, fused ones and changed labels, by modality."""
@@ -312,40 +311,29 @@ class SelectionDisplay:
             self.bars_["fused"] = self.ax_.barh(at, share, **look | kwargs)
             self.ax_.set_xlim(0, 1)
             return
-        parts = (
-            {"changed": ("changed", drawing.GREY)}
-            if self.y is None
-            else {
-                "wrong to right": ("to_right", drawing.BLUE),
-                "right to wrong": ("to_wrong", drawing.ORANGE),
-                "wrong to wrong": ("other", drawing.GREY),
-            }
-        )
         left = np.zeros(len(table))
         number = np.maximum(table["n_accepted"].to_numpy(), 1)
-        for label, (column, colour) in parts.items():
+        for column, (label, colour) in FLIPS.items():
+            if column not in table:
+                continue
             share = table[column].to_numpy() / number
             look = {"color": colour, "height": 0.6, "label": label}
             self.bars_[label] = self.ax_.barh(at, share, left=left, **look | kwargs)
             left += share
 
     def _draw_rewards(self, final: pd.DataFrame, kwargs: dict[str, Any]) -> None:
-        place = final["modality"].map({m: i for i, m in enumerate(self.modalities_)})
-        at, reward = place.to_numpy(dtype=np.float64), final["reward"].to_numpy()
+        place, reward = final["place"].to_numpy(), final["reward"].to_numpy()
+        at = place.astype(np.float64)
         accepted = final["accepted"].to_numpy(dtype=bool)
         # Spread over the width of a row by their order, so that equal ones are seen.
         for modality in range(len(self.modalities_)):
-            own = place.to_numpy() == modality
+            own = place == modality
             at[own] += np.linspace(-0.3, 0.3, own.sum()) if own.sum() > 1 else 0.0
         for label, chosen, colour, marker in (
             ("rejected", ~accepted, drawing.GREY, "x"),
             ("fused", accepted, drawing.BLUE, "o"),
         ):
-            look = {
-                "s": 12, "color": colour, "marker": marker, "linewidths": 0.8,
-                "alpha": 0.6, "label": label,
-            }  # fmt: skip
-            self.points_[label] = self.ax_.scatter(
-                reward[chosen], at[chosen], **look | kwargs
-            )
+            look: dict[str, Any] = {"s": 12, "linewidths": 0.8, "alpha": 0.6}
+            look |= {"color": colour, "marker": marker, "label": label, **kwargs}
+            self.points_[label] = self.ax_.scatter(reward[chosen], at[chosen], **look)
         self.ax_.axvline(0, color="0.6", linewidth=0.8, zorder=0)

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from .._estimation._folds import observed_rows
 from .._estimation._partial_labels import known_labels, labels_of
 from .._estimation._rows import check_weights
-from .._utils._sklearn_compat import _safe_indexing, check_matplotlib_support
+from .._utils._sklearn_compat import _safe_indexing
 from ..ipw import IPWMultimodalClassifier, sensitivity_bounds, tipping_odds_ratio
 from ..modalities._validation import check_multimodal
-from ._drawing import BLUE, GREY, ORANGE, make_axes, make_legend
+from . import _drawing as drawing
 
 # Round numbers for a logarithmic axis that often spans less than a power of ten.
 TICKS = np.array([1, 1.1, 1.2, 1.3, 1.5, 2, 3, 4, 5, 7, 10, 20, 30, 50, 100, 1000])
 
 
 @dataclass(eq=False, repr=False)
-class SensitivityDisplay:
+class SensitivityDisplay(drawing.Display):
     """Bounds on a weighted mean against the odds ratio that the propensities are off.
 
     Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
@@ -144,13 +142,8 @@ class SensitivityDisplay:
         >>> display.upper_bound.shape
         (2,)
         """
-        check_matplotlib_support(f"{cls.__name__}.from_estimator")
-        if not isinstance(clf, IPWMultimodalClassifier):
-            raise TypeError(
-                f"Got a {type(clf).__name__}, expected a fitted "
-                "IPWMultimodalClassifier."
-            )
-        check_is_fitted(clf)
+        cls._need_matplotlib("from_estimator")
+        drawing.check_fitted(clf, IPWMultimodalClassifier)
         if clf.propensity_ is None:
             raise ValueError(
                 f"Got a classifier with weighting={clf.weighting!r}, expected 'ipw': "
@@ -224,13 +217,13 @@ class SensitivityDisplay:
         >>> round(display.tipping_odds_ratio, 6)
         4.0
         """
-        check_matplotlib_support(f"{cls.__name__}.from_predictions")
-        if odds_ratios is None:
-            odds_ratios = np.geomspace(1.0, 5.0, 81)
+        cls._need_matplotlib("from_predictions")
         if threshold is not None and not np.isfinite(threshold):
             raise ValueError(
                 f"Got threshold={threshold!r}, expected a finite number or None."
             )
+        if odds_ratios is None:
+            odds_ratios = np.geomspace(1.0, 5.0, 81)
         table = sensitivity_bounds(
             values, propensity, odds_ratios=odds_ratios, sample_weight=sample_weight
         ).sort_index()
@@ -243,7 +236,7 @@ class SensitivityDisplay:
             tipping = tipping_odds_ratio(
                 values, propensity, threshold=threshold, sample_weight=sample_weight
             )
-        display = cls(
+        return cls(
             table.index.to_numpy(),
             table["lower_bound"].to_numpy(),
             table["upper_bound"].to_numpy(),
@@ -252,8 +245,7 @@ class SensitivityDisplay:
             tipping_odds_ratio=tipping,
             quantity=quantity,
             name=name,
-        )
-        return display.plot(ax, **kwargs)
+        ).plot(ax, **kwargs)
 
     def plot(self, ax=None, *, name: str | None = None, **kwargs) -> SensitivityDisplay:
         """Draw.
@@ -272,64 +264,53 @@ class SensitivityDisplay:
         SensitivityDisplay
             Itself.
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
+        self._need_matplotlib("plot")
         from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
         first = ax is None or not ax.has_data()
-        self.ax_, self.figure_ = make_axes(ax)
-        ax = self.ax_
+        ax = self._make_axes(ax)
         name = self.name if name is None else name
         prefix = f"{name}: " if name else ""
         ax.set_xscale("log")
-        look = {"color": BLUE, "alpha": 0.3, "linewidth": 0}
-        look["label"] = f"{prefix}possible values"
+        look = {"color": drawing.BLUE, "alpha": 0.3, "linewidth": 0}
+        look |= {"label": f"{prefix}possible values", **kwargs}
         self.band_ = ax.fill_between(
-            self.odds_ratios, self.lower_bound, self.upper_bound, **look | kwargs
+            self.odds_ratios, self.lower_bound, self.upper_bound, **look
         )
-        self.line_ = ax.axhline(
-            self.value, color=BLUE, label=f"{prefix}estimate {self.value:.3g}"
-        )
+        text = f"{prefix}estimate {self.value:.3g}"
+        self.line_ = ax.axhline(self.value, color=drawing.BLUE, label=text)
         # The widest of what is drawn on the same axes; a single ratio has no width.
         end = max(self.odds_ratios[-1], 1.1, 1.0 if first else ax.get_xlim()[1])
         ax.set_xlim(1.0, end)
-        self.threshold_line_: Any = None
-        self.tipping_point_: Any = None
+        self.threshold_line_ = self.tipping_point_ = None
         if self.threshold is not None:
-            self._plot_threshold(prefix)
+            self._plot_threshold(prefix, self.threshold)
         ax.xaxis.set_major_locator(FixedLocator(_ticks(end).tolist()))
         ax.xaxis.set_minor_locator(NullLocator())
         ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         ax.set_xlabel("Propensities off by an odds ratio of up to")
         ax.set_ylabel(self.quantity[:1].upper() + self.quantity[1:])
-        make_legend(ax)
+        drawing.make_legend(ax)
         return self
 
-    def _plot_threshold(self, prefix: str) -> None:
+    def _plot_threshold(self, prefix: str, threshold: float) -> None:
+        text = f"{prefix}threshold {threshold:.3g}"
         tipping = self.tipping_odds_ratio
-        text = f"{prefix}threshold {self.threshold:.3g}"
         seen = tipping is not None and tipping <= self.odds_ratios[-1]
-        if tipping is not None and not seen:
+        mark = "" if tipping is None else f"reached at an odds ratio of {tipping:.3g}"
+        if mark and not seen:
             # Good news, which the plot would not show otherwise.
-            at = f"at an odds ratio of {tipping:.3g}"
-            text += f", reached {'never' if np.isinf(tipping) else at}"
+            text += ", reached never" if tipping == np.inf else f", {mark}"
         self.threshold_line_ = self.ax_.axhline(
-            self.threshold, color=GREY, linestyle="--", label=text
+            threshold, color=drawing.GREY, linestyle="--", label=text
         )
-        if tipping is None or not seen:
-            return
-        mark = f"reached at an odds ratio of {tipping:.3g}"
-        if tipping == 1:
-            mark = "estimate is not above it"
-        self.tipping_point_ = self.ax_.scatter(
-            [tipping],
-            [self.threshold],
-            color=ORANGE,
-            edgecolors="black",
-            zorder=4,
+        if seen:
+            mark = "estimate is not above it" if tipping == 1 else mark
+            look = {"color": drawing.ORANGE, "edgecolors": "black", "zorder": 4}
             # At an odds ratio of 1 it sits on the edge of the axes.
-            clip_on=False,
-            label=prefix + mark,
-        )
+            self.tipping_point_ = self.ax_.scatter(
+                [tipping], [threshold], clip_on=False, label=prefix + mark, **look
+            )
 
 
 def _accuracy_rows(

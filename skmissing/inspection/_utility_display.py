@@ -8,25 +8,16 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from .._utils._sklearn_compat import check_matplotlib_support
 from . import _drawing as drawing
 
 
 class Estimate(NamedTuple):
-    """Where an estimate stands in the table, and how it is drawn."""
+    """An estimate in the table, and how it is drawn."""
 
     name: str
     prefix: str
     colour: str
     marker: str
-
-    @property
-    def value(self) -> str:
-        return f"{self.prefix}value"
-
-    @property
-    def ends(self) -> list[str]:
-        return [f"{self.prefix}low", f"{self.prefix}high"]
 
 
 ESTIMATES = [
@@ -34,11 +25,11 @@ ESTIMATES = [
     Estimate("corrected", "", drawing.BLUE, "o"),
     Estimate("doubly_robust", "doubly_robust_", drawing.GREY, "D"),
 ]
-QUANTITIES = ("gain", "value")
+COLUMNS = [f"{e.prefix}{c}" for e in ESTIMATES for c in ("value", "low", "high")]
 
 
 @dataclass(eq=False, repr=False)
-class UtilityDisplay:
+class UtilityDisplay(drawing.Display):
     """Utility of sets of modalities, or gains of one over another, with intervals.
 
     Use :meth:`from_predictions` to make one.
@@ -158,36 +149,28 @@ class UtilityDisplay:
         >>> display.labels.tolist()
         ['x1', 'x2', 'x1+x2']
         """
-        check_matplotlib_support(f"{cls.__name__}.from_predictions")
-        wanted = ["quantity", "subset", "baseline", "metric"]
-        drawing.check_table(
-            table,
-            [*wanted, *(c for e in ESTIMATES for c in (e.value, *e.ends))],
-            "modality_utility",
-        )
-        _check_quantity(quantity, QUANTITIES)
-        metrics = table["metric"].drop_duplicates().tolist()
-        chosen = metrics[0] if metric is None and metrics else metric
-        if chosen not in metrics:
-            raise ValueError(f"Got metric={metric!r}, expected one of {metrics}.")
-        rows = table[table["metric"] == chosen]
-        _check_quantity(quantity, tuple(rows["quantity"].drop_duplicates()))
+        cls._need_matplotlib("from_predictions")
+        needed = ["quantity", "subset", "baseline", "metric", *COLUMNS]
+        drawing.check_table(table, needed, "modality_utility")
+        drawing.check_option("quantity", quantity, ("gain", "value"))
+        chosen, rows = drawing.choose_metric(table, metric)
+        found = rows["quantity"].drop_duplicates().tolist()
+        drawing.check_option("quantity", quantity, found)
         rows = rows[rows["quantity"] == quantity]
         labels = [
             f"{subset} over {baseline}" if baseline else subset
             for subset, baseline in zip(rows["subset"], rows["baseline"])
         ]
-        display = cls(
+        table = rows[COLUMNS].astype(np.float64)
+        values = table.to_numpy().reshape(len(rows), len(ESTIMATES), 3)
+        return cls(
             np.array(labels, dtype=object),
-            rows[[e.value for e in ESTIMATES]].to_numpy(dtype=np.float64),
-            np.stack(
-                [rows[e.ends].to_numpy(dtype=np.float64) for e in ESTIMATES], axis=1
-            ),
+            values[:, :, 0],
+            values[:, :, 1:],
             metric=str(chosen),
             quantity=quantity,
             name=name,
-        )
-        return display.plot(ax, doubly_robust=doubly_robust, **kwargs)
+        ).plot(ax, doubly_robust=doubly_robust, **kwargs)
 
     def plot(
         self, ax=None, *, doubly_robust: bool = True, name: str | None = None, **kwargs
@@ -210,11 +193,9 @@ class UtilityDisplay:
         UtilityDisplay
             Itself.
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
-        n = len(self.labels)
+        self._need_matplotlib("plot")
         labels = [_in_lines(label) for label in self.labels]
-        self.ax_, self.figure_ = drawing.make_axes(ax, max(2.5, 1.2 + 0.5 * n), labels)
-        ax = self.ax_
+        ax = self._make_rows(ax, labels, max(2.5, 1.2 + 0.5 * len(labels)))
         self.zero_line_ = None
         if self.quantity == "gain":
             self.zero_line_ = ax.axvline(0.0, color="black", linewidth=0.8)
@@ -224,32 +205,19 @@ class UtilityDisplay:
             if i < 2 or (doubly_robust and not np.isnan(self.estimates[:, i]).all())
         ]
         self.points_, self.intervals_ = {}, {}
-        for k, (i, estimate) in enumerate(shown):
-            key, colour = estimate.name, estimate.colour
-            at = np.arange(n) + 0.2 * (k - (len(shown) - 1) / 2)
+        for k, (i, (key, _, colour, marker)) in enumerate(shown):
+            at = np.arange(len(labels)) + 0.2 * (k - (len(shown) - 1) / 2)
             ends = self.intervals[:, i]
             # A percentile interval need not hold its estimate, so these are lines of
             # their own and no error bars around the points.
             if not np.isnan(ends).all():
-                self.intervals_[key] = ax.hlines(
-                    at, ends[:, 0], ends[:, 1], color=colour, linewidth=2
-                )
-            look = {
-                "marker": estimate.marker,
-                "facecolors": "white" if key == "biased" else colour,
-                "edgecolors": colour,
-                "linewidths": 1.5,
-                "zorder": 3,
-                "label": key.replace("_", " "),
-            }
+                self.intervals_[key] = ax.hlines(at, *ends.T, color=colour, linewidth=2)
+            look = {"marker": marker, "edgecolors": colour, "linewidths": 1.5}
+            look["facecolors"] = "white" if key == "biased" else colour
+            look |= {"zorder": 3, "label": key.replace("_", " ")}
             self.points_[key] = ax.scatter(self.estimates[:, i], at, **look | kwargs)
-        ax.set_yticks(np.arange(n), labels)
-        ax.set_ylim(n - 0.5, -0.5)
-        what = self.metric.replace("roc_auc", "ROC AUC").replace("neg_", "negative ")
-        what = what.replace("negative log_loss", "log-likelihood")
-        what = what.replace("brier", "Brier")
-        start = "Gain in" if self.quantity == "gain" else "Value of"
-        ax.set_xlabel(f"{start} {what}".replace("_", " "))
+        what = drawing.name_metric(self.metric).replace("brier", "Brier")
+        ax.set_xlabel(f"{'Gain in' if self.quantity == 'gain' else 'Value of'} {what}")
         ax.locator_params(axis="x", nbins=6)
         drawing.make_legend(ax, self.name if name is None else name, "top")
         return self
@@ -261,7 +229,3 @@ def _in_lines(label: str) -> str:
     if len(label) > 0.75 * drawing.LONGEST_LABEL and len(lines) == 2:
         return f"{drawing.shorten(lines[0])}\nover {drawing.shorten(lines[1])}"
     return drawing.shorten(label)
-
-
-def _check_quantity(quantity, expected: tuple[str, ...]) -> None:
-    drawing.check_option("quantity", quantity, expected)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,6 +21,8 @@ from .._estimation._inner_estimators import (
 )
 from .._estimation._partial_labels import known_labels, labels_of
 from .._estimation._rows import LabelledRows, check_partial_rows, check_weights
+from .._utils._checks import choose_names
+from .._utils._parameters import stores_parameters
 from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import HasMethods, StrOptions, _fit_context
 from .._utils._warn import warn_user
@@ -44,6 +46,7 @@ def _only_decides(self) -> bool:
     return hasattr(inner, "decision_function") and not hasattr(inner, "predict_proba")
 
 
+@stores_parameters
 class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
     """Classifier fitted on observed rows, weighted so that they stand for all.
 
@@ -140,6 +143,12 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
     ipw 0.76
     """
 
+    estimator: Any = field(default=None, kw_only=False)
+    propensity: PropensityWeighter | None = None
+    modalities: Any = None
+    use: Any = None
+    weighting: str = "ipw"
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "estimator": [HasMethods(["fit", "predict"]), None],
         "propensity": [HasMethods(["fit", "sample_weight"]), None],
@@ -147,21 +156,6 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
         "use": [list, tuple, str, None],
         "weighting": [StrOptions({"ipw", "none"})],
     }
-
-    def __init__(
-        self,
-        estimator=None,
-        *,
-        propensity: PropensityWeighter | None = None,
-        modalities=None,
-        use=None,
-        weighting: str = "ipw",
-    ) -> None:
-        self.estimator = estimator
-        self.propensity = propensity
-        self.modalities = modalities
-        self.use = use
-        self.weighting = weighting
 
     def set_params(self, **params) -> IPWMultimodalClassifier:
         """Set parameters, nested ones too.
@@ -212,11 +206,8 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
         rows = check_partial_rows(self, data, y, sample_weight, groups)
         self.use_ = self._resolve_use(X, data)
         self.propensity_, ipw = self._weigh(X, y, sample_weight, groups)
-        observed = observed_rows(data, self.use_) & rows.labelled
-        w = rows.weight
-        if ipw is not None:
-            observed &= ipw > 0
-            w = w * ipw
+        observed = observed_rows(data, self.use_) & rows.labelled & (ipw > 0)
+        w = rows.weight * ipw
         self._check_observed(rows, observed)
         self.classes_ = rows.classes
         # The sample's own class prior where all labels are known, else a weighted one.
@@ -255,14 +246,9 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
             )
 
     def _resolve_use(self, X, data: MultimodalData) -> list[str]:
-        use = [self.use] if isinstance(self.use, str) else self.use
-        use = data.names if use is None else list(use)
-        unknown = [name for name in use if name not in data.names]
-        if unknown or not use or len(set(use)) != len(use):
-            raise ValueError(
-                f"Got use={self.use!r}, expected distinct names of some of the "
-                f"modalities {data.names}."
-            )
+        use = data.names
+        if self.use is not None:
+            use = choose_names(self.use, use, "use", distinct=True)
         for name in use:
             if isinstance(X, pd.DataFrame):
                 # Names the first column that is not a number.
@@ -277,10 +263,10 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
 
     def _weigh(
         self, X, y, sample_weight, groups
-    ) -> tuple[PropensityWeighter | None, np.ndarray | None]:
+    ) -> tuple[PropensityWeighter | None, np.ndarray | float]:
         """The fitted weighter, and a weight for every row."""
         if self.weighting == "none":
-            return None, None
+            return None, 1.0
         weighter = make_weighter(self.propensity, X, self.modalities, self.use_)
         weighter.fit(X, y, sample_weight, groups)
         if len(weighter.required_) > 1 or not set(self.use_) <= set(

@@ -6,36 +6,34 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from enum import Enum
+from itertools import chain
 from numbers import Number
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from .._estimation._partial_labels import known_labels, labels_of
 from .._utils._warn import warn_user
 from ..exceptions import MissingCovariateWarning
 from ..modalities._column_values import column_label
+from ..modalities._layout import _select_columns
 from ..modalities._multimodal_data import MultimodalData
+from ..modalities._validation import covariate_frame
 
 # Levels of a text covariate that get a column of their own. Free text and record
 # numbers would otherwise add a column per row; the rarer levels share one column.
 MAX_LEVELS = 100
 
 
-class _Other:
-    """All rare levels: an object of its own, so that no level is mistaken for it."""
+class _Rare(Enum):
+    """All rare levels: a value of its own, so that no level is mistaken for it."""
+
+    OTHER = "(other)"
 
     def __str__(self) -> str:
-        return "(other)"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Other)
-
-    def __hash__(self) -> int:
-        return hash(_Other)
-
-
-OTHER = _Other()
+        return self.value
 
 
 @dataclass
@@ -53,11 +51,9 @@ class _Column:
 
     @property
     def names(self) -> list[str]:
-        out = (
-            [self.label]
-            if self.levels is None
-            else [f"{self.label}={level}" for level in self.levels]
-        )
+        out = [self.label]
+        if self.levels is not None:
+            out = [f"{self.label}={level}" for level in self.levels]
         return [*out, f"{self.label} is missing"] if self.had_missing else out
 
 
@@ -71,11 +67,11 @@ class CovariateTable:
         self._columns = [_learn(label, v, weight) for label, v in covariates]
         names = [name for column in self._columns for name in column.names]
         table = np.empty((len(weight), len(names)))
-        at = 0
-        for column, (_, values) in zip(self._columns, covariates):
-            for part in _code(column, values)[0]:
-                table[:, at] = part
-                at += 1
+        coded = (
+            _code(c, values)[0] for c, (_, values) in zip(self._columns, covariates)
+        )
+        for j, part in enumerate(chain.from_iterable(coded)):
+            table[:, j] = part
         share = weight / weight.sum()
         # Column by column: a whole second table would double the memory.
         mean = np.array([share @ table[:, j] for j in range(len(names))])
@@ -132,15 +128,20 @@ def iter_covariates(data: MultimodalData, name: str) -> Iterator[tuple[str, Any]
         yield label, values
 
 
-def frame_covariates(frame: pd.DataFrame) -> Iterator[tuple[str, Any]]:
-    """The columns of a frame as covariates."""
-    for j, label in enumerate(frame.columns):
-        yield column_label(label), frame.iloc[:, j]
+def _as_finite(label: str, values) -> np.ndarray | None:
+    """Numbers of a covariate, refused where they are infinite."""
+    numbers = _as_numbers(values)
+    if numbers is not None and np.isinf(numbers).any():
+        raise ValueError(
+            f"Got an infinite value in the covariate {label!r}, expected finite values "
+            "or NaN."
+        )
+    return numbers
 
 
 def _as_numbers(values) -> np.ndarray | None:
     """float64 with NaN; None for categories and text. Dates count days."""
-    series = values if isinstance(values, pd.Series) else pd.Series(values, copy=False)
+    series = pd.Series(values, copy=False)
     dtype = series.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         return None
@@ -149,9 +150,7 @@ def _as_numbers(values) -> np.ndarray | None:
         return ((since - pd.Timestamp(0)) / pd.Timedelta(days=1)).to_numpy(np.float64)
     if pd.api.types.is_timedelta64_dtype(dtype):
         return (series.dt.total_seconds() / 86400).to_numpy(np.float64)
-    if isinstance(dtype, np.dtype) and dtype.kind in "fiub":
-        return series.to_numpy(np.float64)
-    if pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype):
+    if pd.api.types.is_numeric_dtype(dtype):
         return series.to_numpy(np.float64, na_value=np.nan)
     if dtype.kind == "O":
         known = series[series.notna()]
@@ -166,7 +165,7 @@ def _as_numbers(values) -> np.ndarray | None:
 
 def _as_levels(values) -> np.ndarray:
     """Objects, with None for every kind of missing."""
-    series = values if isinstance(values, pd.Series) else pd.Series(values, copy=False)
+    series = pd.Series(values, copy=False)
     out = series.astype(object).to_numpy(copy=True)
     out[series.isna().to_numpy()] = None
     return out
@@ -174,13 +173,8 @@ def _as_levels(values) -> np.ndarray:
 
 def _learn(label: str, values, weight: np.ndarray) -> _Column:
     used = weight > 0
-    numbers = _as_numbers(values)
+    numbers = _as_finite(label, values)
     if numbers is not None:
-        if np.isinf(numbers).any():
-            raise ValueError(
-                f"Got an infinite value in the covariate {label!r}, expected finite "
-                "values or NaN."
-            )
         seen = ~np.isnan(numbers)
         mass = weight[seen].sum()
         fill = float(weight[seen] @ numbers[seen] / mass) if mass > 0 else 0.0
@@ -198,7 +192,9 @@ def _learn(label: str, values, weight: np.ndarray) -> _Column:
     common = sorted(found, key=lambda level: -mass_of[level])
     rare = set(common[MAX_LEVELS:])
     kept = [level for level in found if level not in rare]
-    return _Column(label, [*kept, OTHER] if rare else kept, common[0], missing, rare)
+    return _Column(
+        label, [*kept, _Rare.OTHER] if rare else kept, common[0], missing, rare
+    )
 
 
 def _code(column: _Column, values) -> tuple[Iterator[np.ndarray], int]:
@@ -207,38 +203,117 @@ def _code(column: _Column, values) -> tuple[Iterator[np.ndarray], int]:
     Rows whose value is missing are marked by the indicator where fit has made one; only
     where it has not are they counted.
     """
+    parts: Iterator[np.ndarray]
     if column.levels is None:
-        numbers = _as_numbers(values)
+        numbers = _as_finite(column.label, values)
         if numbers is None:
             raise ValueError(
                 f"Got text in the covariate {column.label!r}, expected numbers as in "
                 "fit."
             )
-        if np.isinf(numbers).any():
-            raise ValueError(
-                f"Got an infinite value in the covariate {column.label!r}, expected "
-                "finite values or NaN."
-            )
-        missing = np.isnan(numbers)
-        filled = np.where(missing, column.fill, numbers) if missing.any() else numbers
-        new = 0 if column.had_missing else int(missing.sum())
-        return _with_indicator(iter([filled]), column, missing), new
-    given = _as_levels(values)
-    missing = np.array([level is None for level in given], dtype=bool)
-    index: dict[Any, Any] = {v: v for v in column.levels if v != OTHER}
-    index |= dict.fromkeys(column.rare, OTHER)
-    unknown = np.array(
-        [level is not None and level not in index for level in given], dtype=bool
-    )
-    coded = np.array([index.get(level, column.fill) for level in given], dtype=object)
-    parts = ((coded == level).astype(np.float64) for level in column.levels)
-    new = int(unknown.sum()) + (0 if column.had_missing else int(missing.sum()))
-    return _with_indicator(parts, column, missing), new
-
-
-def _with_indicator(
-    parts: Iterator[np.ndarray], column: _Column, missing: np.ndarray
-) -> Iterator[np.ndarray]:
-    yield from parts
+        missing, n_unknown = np.isnan(numbers), 0
+        parts = iter([np.where(missing, column.fill, numbers)])
+    else:
+        given = _as_levels(values)
+        missing = np.array([level is None for level in given], dtype=bool)
+        index: dict[Any, Any] = {v: v for v in column.levels if v != _Rare.OTHER}
+        index |= dict.fromkeys(column.rare, _Rare.OTHER)
+        n_unknown = sum(level not in index for level in given[~missing])
+        coded = np.array([index.get(v, column.fill) for v in given], dtype=object)
+        parts = ((coded == level).astype(np.float64) for level in column.levels)
     if column.had_missing:
-        yield missing.astype(np.float64)
+        return chain(parts, [missing.astype(np.float64)]), n_unknown
+    return parts, n_unknown + int(missing.sum())
+
+
+class CovariateSource:
+    """Finds the same covariates in every X.
+
+    ``kept`` are the rows of ``fit`` that count, with positive weight.
+    """
+
+    def __init__(self, estimator, data: MultimodalData, X, kept: np.ndarray) -> None:
+        always = data.present[kept].all(axis=0)
+        self.blocks: list[str] = []
+        self.columns: np.ndarray | None = None
+        self.from_table = False
+        if estimator.covariates is None:
+            self.blocks = [name for name, a in zip(data.names, always) if a]
+            self.from_table = covariate_frame(estimator, X) is not None
+        else:
+            self._resolve(estimator, data, X)
+        taken = set(self.blocks)
+        if self.columns is not None:
+            # Modalities that the chosen columns belong to.
+            owners = estimator.column_layout_.indices.items()
+            taken |= {name for name, i in owners if np.isin(self.columns, i).any()}
+        for name, a in zip(data.names, always):
+            if name in taken and not a and any(name in r for r in estimator.required_):
+                raise ValueError(
+                    f"Got the modality {name!r} in covariates, expected none that is "
+                    "required and missing in some rows: its absence is what is to be "
+                    "explained."
+                )
+
+    def _resolve(self, estimator, data: MultimodalData, X) -> None:
+        given = estimator.covariates
+        given = [given] if isinstance(given, str) else given
+        if isinstance(given, np.ndarray | pd.Index):
+            given = given.tolist()
+        if isinstance(given, list | tuple):
+            self.blocks = [g for g in given if isinstance(g, str) and g in data.names]
+            given = [g for g in given if not isinstance(g, str) or g not in data.names]
+            if not given:
+                return
+        if isinstance(X, MultimodalData):
+            raise ValueError(
+                f"Got covariates={estimator.covariates!r} with a MultimodalData, "
+                f"expected names among its blocks {data.names}."
+            )
+        self.columns = _select_columns(X, "covariates", given)
+        self.from_table = True
+
+    def take(self, estimator, data: MultimodalData, X, y) -> list[tuple[str, Any]]:
+        """Label and values of every covariate; ``y`` is one of them, or None."""
+        out: list[tuple[str, Any]] = []
+        if self.from_table:
+            columns = self._columns_of(estimator, X).items()
+            out += [(column_label(label), values) for label, values in columns]
+        for name in self.blocks:
+            out += iter_covariates(data, name)
+        if y is not None:
+            known = known_labels(y, len(data))
+            if not known.all():
+                raise ValueError(
+                    f"Got {int((~known).sum())} missing labels with use_target=True, "
+                    "expected a label for every row."
+                )
+            out.append(("target", self._names_of(labels_of(y, known))))
+        return out
+
+    def _names_of(self, labels: np.ndarray) -> np.ndarray:
+        """Labels as text, by value: 1, 1.0 and True are one label."""
+        if not hasattr(self, "classes"):
+            self.classes = np.unique(labels)
+        out = np.full(len(labels), None, dtype=object)
+        for label in self.classes:
+            out[labels == label] = str(label)
+        # None is an unknown label, which the coding then warns of.
+        return out
+
+    def _columns_of(self, estimator, X) -> pd.DataFrame:
+        if isinstance(X, MultimodalData) or estimator.column_layout_ is None:
+            raise ValueError(
+                f"Got a {type(X).__name__} without covariate columns, expected a table "
+                "with the columns of fit."
+            )
+        if self.columns is None:
+            frame = covariate_frame(estimator, X)
+            assert frame is not None
+            return frame
+        if isinstance(X, pd.DataFrame):
+            labels = estimator.column_layout_.labels
+            X = X if labels is None else X.loc[:, labels]
+            return X.iloc[:, self.columns]
+        array = np.asarray(X)[:, self.columns]
+        return pd.DataFrame(array, columns=[f"column{i}" for i in self.columns])

@@ -38,7 +38,7 @@ def calibration_bins(
     out = pd.DataFrame({"propensity": means[0], "observed": means[1]})
     out["std_error"] = np.sqrt(means[1] * (1 - means[1]) / ess)
     out["n_rows"] = np.bincount(label)[kept]
-    return out.rename_axis("bin").reset_index(drop=True).rename_axis("bin")
+    return out.rename_axis("bin")
 
 
 def find_poor_overlap(
@@ -73,25 +73,19 @@ def find_poor_overlap(
 
 
 def balance_table(
-    table: np.ndarray,
-    scale: np.ndarray,
-    mean: np.ndarray,
+    design: np.ndarray,
     base: np.ndarray,
-    *,
     before: np.ndarray,
     after: np.ndarray,
-    names: list[str],
+    scale: np.ndarray,
+    mean: np.ndarray,
 ) -> pd.DataFrame:
     """Means of standardised covariates under three weightings, and their distances."""
-    if before.sum() == 0:
-        raise ValueError(
-            f"Got no row with all of the modalities {names}, expected at least one."
-        )
-    centre = base @ table / base.sum()
-    deviation = np.sqrt(base @ (table - centre) ** 2 / base.sum())
+    centre = base @ design / base.sum()
+    deviation = np.sqrt(base @ (design - centre) ** 2 / base.sum())
     # Covariates that do not vary here are compared on the scale of fit.
     deviation = np.where(deviation > 1e-12, deviation, 1.0)
-    seen, weighted = before @ table / before.sum(), after @ table / after.sum()
+    seen, weighted = before @ design / before.sum(), after @ design / after.sum()
     return pd.DataFrame(
         {
             "mean_all": centre * scale + mean,
@@ -114,14 +108,13 @@ def overlap_record(
     low, high = bounds
     ess, whole = (effective_sample_size(w) for w in (weight * base, base[observed]))
     quantiles = np.quantile(propensity, [0.0, 0.01, 0.5, 0.99, 1.0])
+    share = base @ (propensity < LOW_PROPENSITY) / base.sum()
     some = observed.any()
     return {
         "n_rows": len(propensity),
         "n_observed": int(observed.sum()),
         **dict(zip(["min", "q01", "median", "q99", "max"], quantiles)),
-        f"share_below_{LOW_PROPENSITY}": float(
-            base @ (propensity < LOW_PROPENSITY) / base.sum()
-        ),
+        f"share_below_{LOW_PROPENSITY}": float(share),
         "smallest_weight": weight[observed].min() if some else np.nan,
         "largest_weight": weight[observed].max() if some else np.nan,
         "effective_sample_size": ess,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from numbers import Integral
+from collections.abc import Iterable, Iterator
+from dataclasses import field
+from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -16,24 +17,20 @@ from .._estimation._folds import observed_rows
 from .._estimation._partial_labels import known_labels
 from .._estimation._resampling import effective_sample_size
 from .._estimation._rows import check_groups, check_weights
-from .._utils._random import local_random_state
+from .._estimation._tuned_logistic import WeightedTable
+from .._utils._checks import choose_names, is_count
+from .._utils._parameters import stores_parameters
+from .._utils._random import draw_seed, local_random_state
 from .._utils._restore import restore_on_error
-from .._utils._sklearn_compat import HasMethods, _fit_context
+from .._utils._sklearn_compat import HasMethods, Interval, _fit_context
 from .._utils._warn import warn_user
 from ..exceptions import NoCovariateWarning, OverlapWarning
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
-from ._covariate_source import CovariateSource
-from ._covariates import CovariateTable
-from ._diagnostics import (
-    balance_table,
-    calibration_bins,
-    find_poor_overlap,
-    overlap_record,
-)
+from . import _diagnostics
+from ._covariates import CovariateSource, CovariateTable
 from ._propensity_model import (
     FrozenPropensity,
-    OutOfFold,
     PropensityModel,
     check_clip,
     propensity_bounds,
@@ -48,6 +45,7 @@ class _Read(NamedTuple):
     design: np.ndarray
 
 
+@stores_parameters
 class PropensityWeighter(TransformerMixin, BaseEstimator):
     """Weights that let the observed rows stand for all rows.
 
@@ -178,6 +176,17 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
     x1+x2    x1__0         0.6        0.0
     """
 
+    estimator: Any = field(default=None, kw_only=False)
+    modalities: Any = None
+    covariates: Any = None
+    required: Any = None
+    use_target: bool = False
+    stabilized: bool = True
+    clip: Any = None
+    cv: Any = None
+    n_jobs: int | None = None
+    random_state: Any = None
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "estimator": [HasMethods(["fit", "predict_proba"]), None],
         "modalities": [dict, list, tuple, None],
@@ -185,36 +194,11 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         "required": [list, tuple, str, None],
         "use_target": ["boolean"],
         "stabilized": ["boolean"],
-        "clip": [tuple, list, float, Integral, None],
+        "clip": [tuple, list, Interval(Real, 0.5, 1, closed="left"), None],
         "cv": ["cv_object"],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
-
-    def __init__(
-        self,
-        estimator=None,
-        *,
-        modalities=None,
-        covariates=None,
-        required=None,
-        use_target: bool = False,
-        stabilized: bool = True,
-        clip=None,
-        cv=None,
-        n_jobs: int | None = None,
-        random_state=None,
-    ) -> None:
-        self.estimator = estimator
-        self.modalities = modalities
-        self.covariates = covariates
-        self.required = required
-        self.use_target = use_target
-        self.stabilized = stabilized
-        self.clip = clip
-        self.cv = cv
-        self.n_jobs = n_jobs
-        self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
     @restore_on_error
@@ -243,29 +227,27 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         kept = weight > 0
         self.required_, self._several = resolve_required(self.required, data.names)
         observed = self._find_observed(data, y)
-        for names, here in zip(self.required_, observed.T):
+        for names, here in self._by_set(observed):
             if not (here & kept).any():
                 raise ValueError(
                     f"Got no row with all of the modalities {names}"
                     f"{'' if y is None else ' and a label'}, expected at least one."
                 )
-        target = y if self.use_target else None
-        self._source = CovariateSource(self, data, X, kept, self.required_, target)
+        target = self._target(y)
+        self._source = CovariateSource(self, data, X, kept)
         self._table = CovariateTable()
-        design = self._table.fit_transform(
-            self._source.take(self, data, X, target), weight
-        )
+        covariates = self._source.take(self, data, X, target)
+        design = self._table.fit_transform(covariates, weight)
         self.covariate_names_ = list(self._table.names_)
         rng = local_random_state(self.random_state)
-        seeds = [int(rng.randint(2**31 - 1)) for _ in self.required_]
         self._models: list[PropensityModel] = Parallel(n_jobs=self.n_jobs)(
             delayed(PropensityModel(self.estimator, self.cv, names).fit)(
-                design, present, weight, groups, seed
+                WeightedTable(design, here, weight, groups), draw_seed(rng)
             )
-            for names, present, seed in zip(self.required_, observed.T, seeds)
+            for names, here in self._by_set(observed)
         )
-        for model, present in zip(self._models, observed.T):
-            if design.shape[1] == 0 and not present[kept].all():
+        for model in self._models:
+            if model.model_ is None and model.rate_ < 1:
                 warn_user(
                     f"Got no covariate to explain which rows have {model.required}; "
                     f"the observed rate {model.rate_:.3g} is used for all, as if they "
@@ -273,18 +255,11 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
                     NoCovariateWarning,
                 )
         self.models_ = [m.model_ for m in self._models]
-        self._out_of_fold = [
-            OutOfFold(design, model, here, kept)
-            for model, here in zip(self._models, observed.T)
-        ]
         self._settle(observed, weight)
-        for i, names in enumerate(self.required_):
-            found = find_poor_overlap(
-                self.propensity_[kept, i],
-                observed[kept, i],
-                weight[kept],
-                self.sample_weight_[kept, i],
-            )
+        for names, p, here, w in self._by_set(
+            self.propensity_[kept], observed[kept], self.sample_weight_[kept]
+        ):
+            found = _diagnostics.find_poor_overlap(p, here, weight[kept], w)
             if found:
                 warn_user(
                     f"Poor overlap for {names}: {'; '.join(found)}. See overlap(X) "
@@ -298,20 +273,22 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         propensity = np.column_stack([m.propensity_ for m in self._models])
         kept = weight > 0
         self.observed_rate_ = weight @ observed / weight.sum()
-        self.clip_bounds_ = np.array(
-            [
-                propensity_bounds(self.clip, p, here & kept, weight)
-                for p, here in zip(propensity.T, observed.T)
-            ]
-        )
+        bounds = [
+            propensity_bounds(self.clip, p, here & kept, weight)
+            for _, p, here in self._by_set(propensity, observed)
+        ]
+        self.clip_bounds_ = np.array(bounds)
         low, high = self.clip_bounds_.T
         outside = (propensity < low) | (propensity > high)
         self.n_clipped_ = (kept[:, None] & outside).sum(axis=0)
         self.propensity_, self.observed_ = propensity, observed
         self.sample_weight_ = self._weigh(propensity, observed)
-        self.effective_sample_size_ = np.array(
-            [effective_sample_size(w * weight) for w in self.sample_weight_.T]
-        )
+        sizes = [effective_sample_size(w * weight) for w in self.sample_weight_.T]
+        self.effective_sample_size_ = np.array(sizes)
+
+    def _by_set(self, *tables: np.ndarray) -> Iterator[Any]:
+        """Each required set, with its column of some tables."""
+        return zip(self.required_, *(table.T for table in tables))
 
     def _find_observed(self, data: MultimodalData, y) -> np.ndarray:
         known = known_labels(y, len(data))
@@ -323,33 +300,36 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
 
     def _design(self, data: MultimodalData, X, y) -> np.ndarray:
         """Standardised covariates of any rows, shape (n, n_columns)."""
-        target = y if self.use_target else None
-        return self._table.transform(
-            self._source.take(self, data, X, target), len(data)
-        )
+        covariates = self._source.take(self, data, X, self._target(y))
+        return self._table.transform(covariates, len(data))
+
+    def _target(self, y):
+        """Labels that are a covariate, None where they are not."""
+        if self.use_target and y is None:
+            raise ValueError(
+                "Got y=None with use_target=True, expected the labels of all rows: the "
+                "propensity depends on them."
+            )
+        return y if self.use_target else None
 
     def _read(
         self, X, y, out_of_fold: bool = False, with_design: bool = False
     ) -> _Read:
         """Propensities of any rows, and whether they are observed."""
         check_is_fitted(self)
-        if self.use_target and y is None:
-            raise ValueError(
-                f"Got y=None for {type(self).__name__}(use_target=True), expected the "
-                "labels: the propensity depends on them; call sample_weight(X, y)."
-            )
+        self._target(y)
         data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
         if with_design or any(m.model_ is not None for m in self._models):
             design = self._design(data, X, y)
         else:
             # No model needs covariates, so none have to be there.
             design = np.empty((len(data), 0))
-        propensity = np.column_stack([m.predict(design) for m in self._models])
         observed = self._find_observed(data, y)
-        if out_of_fold:
-            for i, known in enumerate(self._out_of_fold):
-                known.replace(propensity[:, i], design, observed[:, i])
-        return _Read(propensity, observed, design)
+        propensity = [
+            model.predict(design, here if out_of_fold else None)
+            for model, here in zip(self._models, observed.T)
+        ]
+        return _Read(np.column_stack(propensity), observed, design)
 
     def _weigh(self, propensity: np.ndarray, observed: np.ndarray) -> np.ndarray:
         """Weights of rows whose propensities are known, shape (n, n_sets)."""
@@ -526,21 +506,21 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
             something. The first index level, ``required``, names the required set.
         """
         read = self._read(X, y, out_of_fold=True, with_design=True)
-        w = self._weigh(read.propensity, read.observed)
-        base = check_weights(sample_weight, len(w))
-        scale, mean = self._table.scale_, self._table.mean_
-        return self._stack(
-            balance_table(
-                read.design,
-                scale,
-                mean,
-                base,
-                before=base * here,
-                after=base * w[:, i],
-                names=names,
-            ).set_axis(self.covariate_names_, axis=0)
-            for i, (names, here) in enumerate(zip(self.required_, read.observed.T))
-        )
+        weights = self._weigh(read.propensity, read.observed)
+        base = check_weights(sample_weight, len(weights))
+        parts = []
+        for names, here, w in self._by_set(read.observed, weights):
+            before, after = base * here, base * w
+            if before.sum() == 0:
+                raise ValueError(
+                    f"Got no row with all of the modalities {names}, expected at least "
+                    "one."
+                )
+            part = _diagnostics.balance_table(
+                read.design, base, before, after, self._table.scale_, self._table.mean_
+            )
+            parts.append(part.set_axis(self.covariate_names_, axis=0))
+        return self._stack(parts)
 
     def overlap(self, X, y=None, sample_weight=None) -> pd.DataFrame:
         """Summarise propensities and weights.
@@ -565,18 +545,13 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
             clipped.
         """
         read = self._read(X, y, out_of_fold=True)
-        w = self._weigh(read.propensity, read.observed)
-        base = check_weights(sample_weight, len(w))
+        weights = self._weigh(read.propensity, read.observed)
+        base = check_weights(sample_weight, len(weights))
         some = base > 0
+        sets = self._by_set(read.propensity[some], read.observed[some], weights[some])
         rows = {
-            "+".join(names): overlap_record(
-                read.propensity[some, i],
-                read.observed[some, i],
-                base[some],
-                w[some, i],
-                self.clip_bounds_[i],
-            )
-            for i, names in enumerate(self.required_)
+            "+".join(names): _diagnostics.overlap_record(p, here, base[some], w, bounds)
+            for (names, p, here, w), bounds in zip(sets, self.clip_bounds_)
         }
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("required")
 
@@ -604,14 +579,14 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
             and ``n_rows`` of each bin. The first index level, ``required``, names
             the required set.
         """
-        if not isinstance(n_bins, int | np.integer) or n_bins < 1:
+        if not is_count(n_bins):
             raise ValueError(f"Got n_bins={n_bins!r}, expected a positive integer.")
         read = self._read(X, y, out_of_fold=True)
         base = check_weights(sample_weight, len(read.propensity))
         some = base > 0
         return self._stack(
-            calibration_bins(p[some], here[some], n_bins, base[some])
-            for p, here in zip(read.propensity.T, read.observed.T)
+            _diagnostics.calibration_bins(p[some], here[some], n_bins, base[some])
+            for _, p, here in self._by_set(read.propensity, read.observed)
         )
 
     def _stack(self, parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
@@ -649,24 +624,10 @@ def resolve_required(required, names: list[str]) -> tuple[list[list[str]], bool]
     """The required sets, and whether the parameter was a list of lists."""
     if required is None:
         return [list(names)], False
-    given: Sequence[Any] = [required] if isinstance(required, str) else required
+    given = [required] if isinstance(required, str) else required
     several = any(not isinstance(r, str) for r in given)
-    if several:
-        sets = [[s] if isinstance(s, str) else list(s) for s in given]
-    else:
-        sets = [list(given)]
-    for one in sets:
-        if not one:
-            raise ValueError(
-                "Got an empty list in required, expected at least one modality."
-            )
-        for name in one:
-            if name not in names:
-                raise ValueError(
-                    f"Got the unknown modality {name!r} in required, expected some of "
-                    f"{names}."
-                )
-    return sets, several
+    sets = given if several else [given]
+    return [choose_names(one, names, "required") for one in sets], several
 
 
 def make_weighter(

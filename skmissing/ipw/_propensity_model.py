@@ -2,138 +2,113 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.model_selection import check_cv
 
 from .._estimation._folds import assign_folds
-from .._estimation._inner_estimators import fit_weighted, takes_sample_weight
-from .._estimation._tuned_logistic import TunedLogistic
+from .._estimation._inner_estimators import (
+    clone_seeded,
+    fit_weighted,
+    takes_sample_weight,
+)
+from .._estimation._tuned_logistic import TunedLogistic, WeightedTable
 
 
+@dataclass(eq=False, repr=False)
 class PropensityModel:
-    """P(observed | covariates) for one required set of modalities."""
+    """P(observed | covariates) for one required set of modalities.
 
-    def __init__(self, estimator, cv, required: list[str]) -> None:
-        self.estimator = estimator
-        self.cv = cv
-        self.required = required
+    The classes of its tables are whether rows are observed.
+    """
 
-    def fit(
-        self,
-        design: np.ndarray,
-        observed: np.ndarray,
-        weight: np.ndarray,
-        groups: np.ndarray | None,
-        seed: int,
-    ) -> PropensityModel:
+    estimator: Any
+    cv: Any
+    required: list[str]
+
+    def fit(self, table: WeightedTable, seed: int) -> PropensityModel:
         """Fit on the rows with positive weight."""
-        kept = np.flatnonzero(weight > 0)
-        self.rate_ = float(weight @ observed / weight.sum())
-        self.model_, self.folds_ = None, None
-        n = len(observed)
-        if observed[kept].all():
-            # Nothing to model, and nothing to warn of.
-            self.rate_ = 1.0
-            self.propensity_ = np.ones(n)
-            return self
-        if design.shape[1] == 0:
+        n, kept = len(table.y), np.flatnonzero(table.weight > 0)
+        self.model_, self.folds_, self.seed_ = None, None, seed
+        observed = table.y[kept]
+        # Where all are observed there is nothing to model, and nothing to warn of.
+        self.rate_ = 1.0 if observed.all() else _mean_observed(table)
+        if observed.all() or table.X.shape[1] == 0:
             self.propensity_ = np.full(n, self.rate_)
             return self
-        table = design if len(kept) == n else design[kept]
-        target, mass = observed[kept], weight[kept]
-        inside = None if groups is None else groups[kept]
-        self.seed_ = seed
-        self.model_ = self._fit_one(table, target, mass, inside)
-        self.propensity_ = self._read(self.model_, design)
+        used = table if len(kept) == n else table.take(kept)
+        self.model_ = self._fit_one(used)
+        self.propensity_ = self._read(self.model_, table.X)
         if self.cv is not None:
-            self.folds_ = [
-                (kept[train], kept[test])
-                for train, test in self._split(table, target, inside)
-            ]
+            splits = self._split(used)
+            self.folds_ = [(kept[train], kept[test]) for train, test in splits]
             for train, test in self.folds_:
-                g = None if groups is None else groups[train]
-                self.propensity_[test] = self.predict_fold(
-                    design, observed, weight, train, test, g
-                )
+                self.propensity_[test] = self._predict_fold(table, train, test)
+            # A scorer or a diagnostic gets some of the training rows, which a flexible
+            # model of all rows overfits. They are found again by their covariates and
+            # by whether they are observed; equal ones share the mean.
+            known = pd.Series(self.propensity_[kept])
+            self._out_of_fold = known.groupby(_row_keys(used.X, observed)).mean()
         return self
 
-    def predict_fold(
-        self,
-        design: np.ndarray,
-        observed: np.ndarray,
-        weight: np.ndarray,
-        train: np.ndarray,
-        test: np.ndarray,
-        groups: np.ndarray | None,
+    def _predict_fold(
+        self, table: WeightedTable, train: np.ndarray, test: np.ndarray
     ) -> np.ndarray:
         """Propensities of the rows ``test`` by a model of the rows ``train``."""
-        target, mass = observed[train], weight[train]
-        if target.all() or not target.any():
+        used = table.take(train)
+        if used.y.all() or not used.y.any():
             # Too few rows of one kind to be in every fold.
             return np.full(len(test), self.rate_)
-        model = self._fit_one(design[train], target, mass, groups)
-        return self._read(model, design[test])
+        return self._read(self._fit_one(used), table.X[test])
 
-    def _split(
-        self, table: np.ndarray, target: np.ndarray, groups: np.ndarray | None
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _split(self, table: WeightedTable) -> list[tuple[np.ndarray, np.ndarray]]:
+        n = len(table.y)
         if isinstance(self.cv, Integral):
             n_folds = int(self.cv)
-            if not 2 <= n_folds <= len(target):
+            if not 2 <= n_folds <= n:
                 raise ValueError(
-                    f"Got cv={self.cv} for {len(target)} rows, expected an integer "
-                    "from 2 to the number of rows."
+                    f"Got cv={self.cv} for {n} rows, expected an integer from 2 to the "
+                    "number of rows."
                 )
             rng = np.random.RandomState(self.seed_)
-            folds = assign_folds(target.astype(int), n_folds, rng, groups)
+            folds = assign_folds(table.y.astype(int), n_folds, rng, table.groups)
             return [
                 (np.flatnonzero(folds != k), np.flatnonzero(folds == k))
                 for k in range(n_folds)
             ]
-        splitter = check_cv(self.cv, target, classifier=True)
-        given = list(splitter.split(table, target, groups))
-        tests = np.concatenate([np.arange(len(target))[test] for _, test in given])
-        if not np.array_equal(np.sort(tests), np.arange(len(target))):
+        splitter = check_cv(self.cv, table.y, classifier=True)
+        given = list(splitter.split(table.X, table.y, table.groups))
+        tests = np.concatenate([np.arange(n)[test] for _, test in given])
+        if not np.array_equal(np.sort(tests), np.arange(n)):
             raise ValueError(
                 f"Got cv={self.cv!r}, expected a partition: every row (of positive "
                 "weight) in exactly one test set."
             )
         return given
 
-    def _fit_one(
-        self,
-        table: np.ndarray,
-        target: np.ndarray,
-        weight: np.ndarray,
-        groups: np.ndarray | None,
-    ):
-        if self.estimator is None:
-            return TunedLogistic(random_state=self.seed_).fit(
-                table, target, weight, groups
-            )
-        model = clone(self.estimator)
+    def _fit_one(self, table: WeightedTable):
+        template = TunedLogistic() if self.estimator is None else self.estimator
+        model = clone_seeded(template, self.seed_)
         if isinstance(model, TunedLogistic):
-            return model.fit(table, target, weight, groups)
-        if "random_state" in model.get_params() and model.random_state is None:
-            model.set_params(random_state=self.seed_)
-        weight = weight / weight.mean()
+            return model.fit(*table)
+        weight = table.weight / table.weight.mean()
         if np.ptp(weight) > 0 and not takes_sample_weight(model):
             # Rows that were drawn twice can stand there twice.
             times = weight / weight.min()
             if np.allclose(times, np.round(times)) and times.sum() < 10 * len(times):
                 again = np.repeat(np.arange(len(times)), np.round(times).astype(int))
-                return model.fit(table[again], target[again])
-        return fit_weighted(model, table, target, weight)
+                return model.fit(table.X[again], table.y[again])
+        return fit_weighted(model, table.X, table.y, weight)
 
-    def _read(self, model: BaseEstimator, table: np.ndarray) -> np.ndarray:
-        proba = np.asarray(model.predict_proba(table), dtype=np.float64)
+    def _read(self, model: BaseEstimator, X: np.ndarray) -> np.ndarray:
+        proba = np.asarray(model.predict_proba(X), dtype=np.float64)
         out = proba[:, int(np.flatnonzero(model.classes_)[0])]
         wrong = ~((out >= 0) & (out <= 1))
         if wrong.any():
@@ -143,56 +118,54 @@ class PropensityModel:
             )
         return out
 
-    def predict(self, design: np.ndarray) -> np.ndarray:
-        """Propensities of any rows by the model of all training rows, shape (n,)."""
+    def predict(self, X: np.ndarray, observed: np.ndarray | None = None) -> np.ndarray:
+        """Propensities of any rows by the model of all training rows, shape (n,).
+
+        Training rows get those out of fold where ``observed`` is given.
+        """
         if self.model_ is None:
-            return np.full(len(design), self.rate_)
-        return self._read(self.model_, design)
+            return np.full(len(X), self.rate_)
+        out = self._read(self.model_, X)
+        if observed is not None and self.folds_ is not None:
+            keys, known = _row_keys(X, observed), self._out_of_fold.index.to_numpy()
+            at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+            same = known[at] == keys
+            out[same] = self._out_of_fold.to_numpy()[at[same]]
+        return out
 
     def frozen(self) -> PropensityModel:
         """The same model with its tuned settings fixed, to be refitted often."""
-        new = PropensityModel(self.estimator, self.cv, self.required)
-        new.__dict__.update(self.__dict__)
+        new = copy(self)
         if isinstance(self.model_, TunedLogistic):
             new.estimator = TunedLogistic(alpha=self.model_.alpha_)
         return new
 
-    def refit(
-        self, design: np.ndarray, observed: np.ndarray, weight: np.ndarray
-    ) -> np.ndarray:
+    def refit(self, table: WeightedTable) -> np.ndarray:
         """Propensities of the training rows under other weights, in the same folds."""
-        rate = float(weight @ observed / weight.sum())
-        if self.model_ is None:
-            return np.full(len(observed), rate)
-        drawn = weight > 0
-        if observed[drawn].all() or not observed[drawn].any():
-            return np.full(len(observed), rate)
+        out = np.full(len(table.y), _mean_observed(table))
+        drawn = table.weight > 0
+        observed = table.y[drawn]
+        if self.model_ is None or observed.all() or not observed.any():
+            return out
         if self.folds_ is None:
-            model = self._fit_one(design[drawn], observed[drawn], weight[drawn], None)
-            return self._read(model, design)
-        out = np.full(len(observed), rate)
+            return self._read(self._fit_one(table.take(drawn)), table.X)
         for train, test in self.folds_:
-            out[test] = self.predict_fold(
-                design, observed, weight, train[weight[train] > 0], test, None
-            )
+            out[test] = self._predict_fold(table, train[drawn[train]], test)
         return out
 
 
+def _mean_observed(table: WeightedTable) -> float:
+    return float(table.weight @ table.y / table.weight.sum())
+
+
 def check_clip(clip) -> None:
-    """Refuse what is neither None, a pair of probabilities, nor a quantile."""
-    if clip is None:
-        return
-    wanted = "None, a pair 0 <= low < high <= 1, or a quantile between 0.5 and 1"
+    """Refuse a pair that is no interval of probabilities."""
     if isinstance(clip, tuple | list):
-        if len(clip) == 2 and all(
-            isinstance(c, int | float | np.number) and 0 <= c <= 1 for c in clip
-        ):
-            low, high = clip
-            if low < high:
-                return
-    elif 0.5 <= clip < 1:
-        return
-    raise ValueError(f"Got clip={clip!r}, expected {wanted}.")
+        numbers = len(clip) == 2 and all(isinstance(c, Real) for c in clip)
+        if not (numbers and 0 <= clip[0] < clip[1] <= 1):
+            raise ValueError(
+                f"Got clip={clip!r}, expected a pair 0 <= low < high <= 1."
+            )
 
 
 def propensity_bounds(
@@ -208,40 +181,6 @@ def propensity_bounds(
     below = np.cumsum(weight[observed][order])
     at = int(np.searchsorted(below, (1.0 - clip) * below[-1], side="right"))
     return float(propensity[observed][order][min(at, len(order) - 1)]), 1.0
-
-
-class OutOfFold:
-    """Propensities of training rows by models that have not seen them.
-
-    A scorer or a diagnostic gets some of the training rows. The model of all rows has
-    seen them, and a flexible one overfits them. Rows are found again by their
-    covariates and by whether they are observed; those that agree in both share the
-    mean of their propensities.
-    """
-
-    def __init__(
-        self,
-        design: np.ndarray,
-        model: PropensityModel,
-        observed: np.ndarray,
-        kept: np.ndarray,
-    ) -> None:
-        self.keys: np.ndarray | None = None
-        if model.folds_ is not None:
-            keys = _row_keys(design[kept], observed[kept])
-            known = pd.Series(model.propensity_[kept]).groupby(keys).mean()
-            self.keys, self.values = known.index.to_numpy(), known.to_numpy()
-
-    def replace(
-        self, propensity: np.ndarray, design: np.ndarray, observed: np.ndarray
-    ) -> None:
-        """Put the propensities of known rows in their places, in place."""
-        if self.keys is None:
-            return
-        keys = _row_keys(design, observed)
-        at = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
-        same = self.keys[at] == keys
-        propensity[same] = self.values[at[same]]
 
 
 def _row_keys(design: np.ndarray, observed: np.ndarray) -> np.ndarray:
@@ -284,7 +223,7 @@ class FrozenPropensity:
         """
         p = self.propensity
         if refit:
-            p = self.model.refit(self.design, self.observed, base)
+            p = self.model.refit(WeightedTable(self.design, self.observed, base))
             drawn = self.observed & (base > 0)
             if drawn.any():
                 p = np.clip(p, *propensity_bounds(self.clip, p, drawn, base))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -93,21 +94,7 @@ def make_ipw_scorer(
     >>> cross_val_score(clf, X, y, cv=cv, scoring=scorer).mean().round(2)
     np.float64(0.84)
     """
-    if isinstance(metric, str):
-        base = get_scorer(metric)
-    elif is_scorer(metric):
-        base = metric
-    elif callable(metric):
-        base = make_scorer(metric, response_method=response_method)
-    else:
-        raise ValueError(
-            f"Got metric={metric!r}, expected the name of a scorer, a scorer or a "
-            "function."
-        )
-    if not accepts_sample_weight(base):
-        raise ValueError(
-            f"Got metric={metric!r}, expected one that takes sample_weight."
-        )
+    base = resolve_scorer(metric, response_method)
     names = [required] if isinstance(required, str) else required
     names = None if names is None else list(names)
     column = None
@@ -128,6 +115,26 @@ def make_ipw_scorer(
     return _IPWScorer(base, propensity, names, column)
 
 
+def resolve_scorer(metric, response_method="predict"):
+    """A scorer of scikit-learn that takes weights, by its name or by a function."""
+    if isinstance(metric, str):
+        scorer = get_scorer(metric)
+    elif callable(metric):
+        scorer = metric
+        if not is_scorer(metric):
+            scorer = make_scorer(metric, response_method=response_method)
+    else:
+        raise ValueError(
+            f"Got the metric {metric!r}, expected the name of a scorer, a scorer or a "
+            "function."
+        )
+    if not accepts_sample_weight(scorer):
+        raise ValueError(
+            f"Got the metric {metric!r}, expected one that takes sample_weight."
+        )
+    return scorer
+
+
 def _find_set(weighter: PropensityWeighter, names: list[str] | None) -> int:
     sets = [frozenset(r) for r in weighter.required_]
     if names is None:
@@ -145,32 +152,28 @@ def _find_set(weighter: PropensityWeighter, names: list[str] | None) -> int:
     return sets.index(frozenset(names))
 
 
+@dataclass(eq=False, repr=False)
 class _IPWScorer:
     """See :func:`~skmissing.ipw.make_ipw_scorer`."""
 
-    def __init__(
-        self,
-        base,
-        propensity: PropensityWeighter | None,
-        required: list[str] | None,
-        column: int | None,
-    ) -> None:
-        self._base = base
-        self._propensity = propensity
-        self._required = required
-        self._column = column
+    base: Any
+    propensity: PropensityWeighter | None
+    required: list[str] | None
+    column: int | None
+
+    def __post_init__(self) -> None:
         self._key = uuid.uuid4().hex
         self._request: dict[str, Any] = {}
 
     def __repr__(self) -> str:
-        return f"make_ipw_scorer({self._base!r}, required={self._required!r})"
+        return f"make_ipw_scorer({self.base!r}, required={self.required!r})"
 
     def __call__(self, estimator, X, y, sample_weight=None) -> float:
-        weighter, column = self._propensity, self._column
+        weighter, column = self.propensity, self.column
         if weighter is None:
             owner, weighter = _find_owner(estimator)
             self._refuse_differences(owner, weighter)
-            column = _find_set(weighter, self._required)
+            column = _find_set(weighter, self.required)
         ipw = weighter.sample_weight(X, y, out_of_fold=True)
         ipw = ipw if ipw.ndim == 1 else ipw[:, column or 0]
         known = known_labels(y, len(ipw))
@@ -182,7 +185,7 @@ class _IPWScorer:
                 "among those to score, expected at least one; split with "
                 "ObservedStratifiedKFold."
             )
-        return self._base(
+        return self.base(
             estimator,
             _safe_indexing(X, rows),
             labels_of(y, weight > 0),

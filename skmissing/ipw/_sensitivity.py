@@ -94,9 +94,14 @@ def sensitivity_bounds(
     2.0               0.636        0.837
     """
     v, p, s = _check(values, propensity, sample_weight)
-    grid = _check_grid(odds_ratios)
+    grid = np.asarray(odds_ratios, dtype=np.float64).reshape(-1)
+    if not len(grid) or not (np.isfinite(grid) & (grid >= 1)).all():
+        raise ValueError(
+            f"Got odds_ratios={odds_ratios!r}, expected finite numbers of at least 1."
+        )
     order = np.argsort(-v, kind="stable")
-    both = np.array([_extremes(v[order], p[order], s[order], L) for L in grid])
+    v, p = v[order], p[order]
+    both = np.array([_extremes(v, p, s[order], L) for L in grid])
     table = pd.DataFrame(both, columns=["lower_bound", "upper_bound"])
     if n_bootstraps:
         if not 0 < confidence_level < 1:
@@ -108,7 +113,7 @@ def sensitivity_bounds(
         drawn = np.empty((int(n_bootstraps), len(grid), 2))
         for b in range(len(drawn)):
             w = (s * draw_counts(len(v), groups, rng))[order]
-            drawn[b] = [_extremes(v[order], p[order], w, L) for L in grid]
+            drawn[b] = [_extremes(v, p, w, L) for L in grid]
         tail = (1.0 - confidence_level) / 2.0
         table["low"] = np.quantile(drawn[..., 0], tail, axis=0)
         table["high"] = np.quantile(drawn[..., 1], 1.0 - tail, axis=0)
@@ -170,9 +175,7 @@ def tipping_odds_ratio(
     return float((a + np.sqrt(a * a - 4.0 * b * c)) / (-2.0 * c))
 
 
-def _check(
-    values, propensity, sample_weight
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _check(values, propensity, sample_weight) -> tuple[np.ndarray, ...]:
     v = np.asarray(values, dtype=np.float64)
     p = np.asarray(propensity, dtype=np.float64)
     if v.ndim != 1 or v.shape != p.shape or not len(v):
@@ -192,15 +195,6 @@ def _check(
         )
     s = check_weights(sample_weight, len(v))
     return v, p, s
-
-
-def _check_grid(odds_ratios: Sequence[float]) -> np.ndarray:
-    grid = np.asarray(odds_ratios, dtype=np.float64).reshape(-1)
-    if not len(grid) or not (np.isfinite(grid) & (grid >= 1)).all():
-        raise ValueError(
-            f"Got odds_ratios={odds_ratios!r}, expected finite numbers of at least 1."
-        )
-    return grid
 
 
 def _extremes(

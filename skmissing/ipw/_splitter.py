@@ -8,9 +8,11 @@ import numpy as np
 
 from .._estimation._folds import assign_folds, observed_rows
 from .._estimation._partial_labels import known_labels, label_codes
+from .._estimation._rows import check_groups
+from .._utils._checks import is_count
 from .._utils._random import local_random_state
 from .._utils._sklearn_compat import BaseCrossValidator, GroupsConsumerMixin
-from ..modalities._validation import ColumnHolder, check_multimodal
+from ..missingness._read import read_blocks
 
 
 class ObservedStratifiedKFold(GroupsConsumerMixin, BaseCrossValidator):
@@ -64,7 +66,7 @@ class ObservedStratifiedKFold(GroupsConsumerMixin, BaseCrossValidator):
     def __init__(
         self, n_splits: int = 5, *, modalities=None, required=None, random_state=None
     ) -> None:
-        if not isinstance(n_splits, int | np.integer) or n_splits < 2:
+        if not is_count(n_splits, 2):
             raise ValueError(
                 f"Got n_splits={n_splits!r}, expected an integer of at least 2."
             )
@@ -104,9 +106,7 @@ class ObservedStratifiedKFold(GroupsConsumerMixin, BaseCrossValidator):
         train, test : ndarray of int
             Row numbers.
         """
-        data = check_multimodal(
-            ColumnHolder(), X, self.modalities, reset=True, numeric=False
-        )
+        data, _ = read_blocks(X, self.modalities, type(self).__name__)
         observed = observed_rows(data, self.required)
         known = known_labels(y, len(data))
         codes = label_codes(y, known)
@@ -117,13 +117,11 @@ class ObservedStratifiedKFold(GroupsConsumerMixin, BaseCrossValidator):
                 f"{self.required or data.names}, expected at least {self.n_splits}, "
                 "one for each fold."
             )
-        strata = 2 * codes + observed
-        folds = assign_folds(
-            np.unique(strata, return_inverse=True)[1],
-            self.n_splits,
+        rng, groups = (
             local_random_state(self.random_state),
-            None if groups is None else np.asarray(groups),
+            check_groups(groups, len(data)),
         )
+        folds = assign_folds(2 * codes + observed, self.n_splits, rng, groups)
         for k in range(self.n_splits):
             test = folds == k
             if not (usable & test).any():

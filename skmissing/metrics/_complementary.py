@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils.validation import column_or_1d
 
-from .._estimation._rows import check_weights
+from .._estimation._rows import check_groups, check_weights
+from .._utils._checks import choose_names
 from .._utils._random import local_random_state
-from .._utils._sklearn_compat import _safe_indexing
-from ..missingness._hide import hide_blocks
-from ..missingness._read import read_blocks
-from ..modalities import MultimodalData
-from ._modalities import check_several_modalities, find_modalities
+from .._utils._sklearn_compat import Interval, _safe_indexing, validate_params
+from ._scored_rows import check_scored_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +72,13 @@ class ComplementaryInformation:
     confidence_level: float
 
 
+@validate_params(
+    {
+        "n_bootstraps": [Interval(Integral, 0, None, closed="left")],
+        "confidence_level": [Interval(Real, 0, 1, closed="neither")],
+    },
+    prefer_skip_nested_validation=False,
+)
 def complementary_information(
     est_without,
     est_full,
@@ -170,47 +174,38 @@ def complementary_information(
     >>> result.low < result.value < result.high
     True
     """
-    if not isinstance(n_bootstraps, Integral) or n_bootstraps < 0:
-        raise ValueError(
-            f"Got n_bootstraps={n_bootstraps!r}, expected an integer that is not "
-            "negative."
-        )
-    if not isinstance(confidence_level, Real) or not 0 < confidence_level < 1:
-        raise ValueError(
-            f"Got confidence_level={confidence_level!r}, expected a number between 0 "
-            "and 1."
-        )
-    if modalities is None and not isinstance(X, MultimodalData):
-        modalities = find_modalities([est_full, est_without])
-    data, _ = read_blocks(X, modalities, "complementary_information")
+    estimators = [est_full, est_without]
+    test = check_scored_rows(
+        "complementary_information", X, y, estimators, modalities,
+        several=hide is not None,
+    )  # fmt: skip
+    n = len(test.y)
+    weight, groups = check_weights(sample_weight, n), check_groups(groups, n)
+    reduced = X
     if hide is not None:
-        check_several_modalities(X, data.names, "complementary_information")
-    n = len(data)
-    y = column_or_1d(y)
-    if len(y) != n:
-        raise ValueError(f"Got y of length {len(y)}, expected {n}, the rows of X.")
-    weight = check_weights(sample_weight, n)
-    if groups is not None and len(groups) != n:
-        raise ValueError(
-            f"Got groups of length {len(groups)}, expected {n}, the rows of X."
-        )
-    reduced = X if hide is None else _without(X, data.names, n, hide, modalities)
-    rows = np.flatnonzero(data.present.all(axis=1) & (weight > 0))
+        chosen = choose_names(hide, test.names, "hide")
+        if set(chosen) == set(test.names):
+            raise ValueError(
+                f"Got hide={hide!r}, expected some but not all of {test.names}."
+            )
+        reduced = test.hide(np.tile([name in chosen for name in test.names], (n, 1)))
+    rows = np.flatnonzero(test.present.all(axis=1) & (weight > 0))
     if not len(rows):
         raise ValueError(
-            f"Got no row with all of the modalities {data.names} and a positive "
+            f"Got no row with all of the modalities {test.names} and a positive "
             "weight, expected at least one."
         )
-    full = _log_likelihood("est_full", est_full, X, y, rows)
-    without = _log_likelihood("est_without", est_without, reduced, y, rows)
+    full = _log_likelihood("est_full", est_full, X, test.y[rows], rows)
+    without = _log_likelihood("est_without", est_without, reduced, test.y[rows], rows)
     w = weight[rows]
     gain = full - without
     error = low = high = np.nan
     if n_bootstraps:
-        drawn = _resample(
-            gain, w, None if groups is None else np.asarray(groups)[rows],
-            int(n_bootstraps), local_random_state(random_state),
-        )  # fmt: skip
+        groups = np.arange(len(rows)) if groups is None else groups[rows]
+        _, code = np.unique(groups, return_inverse=True)
+        top, bottom = np.bincount(code, w * gain), np.bincount(code, w)
+        rng = local_random_state(random_state)
+        drawn = _draw_ratios(top, bottom, int(n_bootstraps), rng)
         error = float(np.std(drawn, ddof=1)) if n_bootstraps > 1 else np.nan
         tail = (1 - confidence_level) / 2
         low, high = (float(q) for q in np.quantile(drawn, [tail, 1 - tail]))
@@ -227,21 +222,10 @@ def complementary_information(
     )
 
 
-def _without(X, names: list[str], n: int, hide, modalities):
-    """X with some modalities hidden."""
-    chosen = [hide] if isinstance(hide, str) else list(hide)
-    if not chosen or not set(chosen) <= set(names) or len(set(chosen)) == len(names):
-        raise ValueError(
-            f"Got hide={hide!r}, expected some but not all of the modalities {names}."
-        )
-    mask = np.tile([name in chosen for name in names], (n, 1))
-    return hide_blocks(X, mask, names, modalities)
-
-
 def _log_likelihood(
-    name: str, estimator, X, y: np.ndarray, rows: np.ndarray
+    name: str, estimator, X, labels: np.ndarray, rows: np.ndarray
 ) -> np.ndarray:
-    """Log-probability of each row's label."""
+    """Log-probability of the labels of some rows."""
     part = _safe_indexing(X, rows)
     # scikit-learn's own logarithms warn of zeros, which are an error below.
     with np.errstate(divide="ignore"):
@@ -250,7 +234,6 @@ def _log_likelihood(
         else:
             logs = np.log(estimator.predict_proba(part))
     classes = np.asarray(estimator.classes_)
-    labels = y[rows]
     position = np.searchsorted(classes, labels)
     position = np.minimum(position, len(classes) - 1)
     known = classes[position] == labels
@@ -269,19 +252,10 @@ def _log_likelihood(
     return out
 
 
-def _resample(
-    gain: np.ndarray,
-    weight: np.ndarray,
-    groups: np.ndarray | None,
-    n_bootstraps: int,
-    rng: np.random.RandomState,
+def _draw_ratios(
+    top: np.ndarray, bottom: np.ndarray, n_bootstraps: int, rng: np.random.RandomState
 ) -> np.ndarray:
-    """Estimates of resampled groups, both models on the same rows."""
-    if groups is None:
-        top, bottom = weight * gain, weight
-    else:
-        _, code = np.unique(groups, return_inverse=True)
-        top, bottom = np.bincount(code, weight * gain), np.bincount(code, weight)
+    """Ratios of sums over resampled groups, both models on the same rows."""
     n = len(top)
     out = np.empty(n_bootstraps)
     for b in range(n_bootstraps):

@@ -5,22 +5,20 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import check_scoring, get_scorer
-from sklearn.utils.validation import column_or_1d
 
 from .._estimation._rows import check_weights
+from .._utils._checks import choose_names
 from .._utils._random import local_random_state
 from .._utils._sklearn_compat import _safe_indexing
 from .._utils._warn import warn_user
 from ..exceptions import EmptyRowWarning, UndefinedScoreWarning
-from ..missingness._hide import hide_blocks, spare_one_block
-from ..missingness._read import read_blocks
-from ..modalities import MultimodalData
-from ._modalities import check_several_modalities, find_modalities
+from ..missingness._hide import spare_one_block
+from ._scored_rows import check_scored_rows
 
 Pattern = tuple[str, ...]
 
@@ -100,28 +98,19 @@ def score_by_pattern(
     True
     """
     compared = _Compared(
-        estimator, X, y, scoring=scoring, modalities=modalities,
-        sample_weight=sample_weight, caller="score_by_pattern",
-    )  # fmt: skip
-    lines = []
-    for pattern in _resolve_patterns(patterns, compared.names):
-        kept = np.array([name in pattern for name in compared.names])
-        rows = np.flatnonzero(compared.present[:, kept].all(axis=1))
-        hidden = hide_blocks(
-            X, np.tile(~kept, (len(y), 1)), compared.names, compared.modalities
+        estimator, X, y, modalities, scoring, sample_weight, caller="score_by_pattern"
+    )
+    test = compared.test
+    records: list[dict[str, Any]] = []
+    for pattern in _resolve_patterns(patterns, test.names):
+        kept = np.array([name in pattern for name in test.names])
+        records += compared.score(
+            test.hide(np.tile(~kept, (len(test.y), 1))),
+            np.flatnonzero(test.present[:, kept].all(axis=1)),
+            pattern=" + ".join(pattern),
+            n_missing=int((~kept).sum()),
         )
-        for score in compared.scores(hidden, rows):
-            lines.append(
-                {
-                    "estimator": score.estimator,
-                    "pattern": " + ".join(pattern),
-                    "n_missing": int((~kept).sum()),
-                    "n_rows": len(rows),
-                    "metric": score.metric,
-                    "value": score.value,
-                }
-            )
-    return pd.DataFrame(lines)
+    return pd.DataFrame(records)
 
 
 def score_by_rate(
@@ -206,103 +195,72 @@ def score_by_rate(
         if not isinstance(rate, Real) or not 0 <= rate <= 1:
             raise ValueError(f"Got the rate {rate!r}, expected numbers from 0 to 1.")
     compared = _Compared(
-        estimator, X, y, scoring=scoring, modalities=modalities,
-        sample_weight=sample_weight, caller="score_by_rate",
-    )  # fmt: skip
-    names = compared.names
-    chosen = [hide] if isinstance(hide, str) else names if hide is None else list(hide)
-    if not chosen or not set(chosen) <= set(names):
-        raise ValueError(f"Got hide={hide!r}, expected some of the modalities {names}.")
+        estimator, X, y, modalities, scoring, sample_weight, caller="score_by_rate"
+    )
+    test = compared.test
+    records: list[dict[str, Any]] = []
+    names, present = test.names, test.present
+    chosen = names if hide is None else choose_names(hide, names, "hide")
     may = np.array([name in chosen for name in names])
     rng = local_random_state(random_state)
-    lines = []
-    every_row = np.arange(len(y))
     for repeat in range(int(n_repeats)):
-        chance = rng.uniform(size=compared.present.shape)
+        chance = rng.uniform(size=present.shape)
         for rate in rates:
-            mask = (chance < rate) & may & compared.present
-            mask = spare_one_block(mask, compared.present, chance)
-            missing = mask | ~compared.present
-            hidden = hide_blocks(X, mask, names, compared.modalities)
-            for score in compared.scores(hidden, every_row):
-                lines.append(
-                    {
-                        "estimator": score.estimator,
-                        "rate": float(rate),
-                        "repeat": repeat,
-                        "share_missing": float(missing[:, may].mean()),
-                        "n_rows": len(every_row),
-                        "metric": score.metric,
-                        "value": score.value,
-                    }
-                )
-    return pd.DataFrame(lines)
-
-
-class _Score(NamedTuple):
-    """One metric of one estimator."""
-
-    estimator: str
-    metric: str
-    value: float
+            mask = spare_one_block((chance < rate) & may & present, present, chance)
+            missing = mask | ~present
+            records += compared.score(
+                test.hide(mask),
+                np.arange(len(test.y)),
+                rate=float(rate),
+                repeat=repeat,
+                share_missing=float(missing[:, may].mean()),
+            )
+    return pd.DataFrame(records)
 
 
 class _Compared:
     """Estimators, test rows and metrics, checked."""
 
     def __init__(
-        self, estimator, X, y, *, scoring, modalities, sample_weight, caller: str
+        self, estimator, X, y, modalities, scoring, sample_weight, *, caller: str
     ) -> None:
         if isinstance(estimator, (list, tuple)):
             raise TypeError(
                 f"Got a {type(estimator).__name__} of estimators, expected one, or a "
                 "dict of names to estimators."
             )
-        if isinstance(estimator, Mapping):
-            self.estimators = dict(estimator)
-            if not self.estimators:
-                raise ValueError("Got no estimator, expected at least one.")
-        else:
-            self.estimators = {type(estimator).__name__: estimator}
-        if modalities is None and not isinstance(X, MultimodalData):
-            modalities = find_modalities(self.estimators.values())
-        data, _ = read_blocks(X, modalities, caller)
-        check_several_modalities(X, data.names, caller)
-        self.y = column_or_1d(y)
-        if len(self.y) != len(data):
-            raise ValueError(
-                f"Got y of length {len(self.y)}, expected {len(data)}, the rows of X."
-            )
+        if not isinstance(estimator, Mapping):
+            estimator = {type(estimator).__name__: estimator}
+        if not estimator:
+            raise ValueError("Got no estimator, expected at least one.")
+        self.estimators = dict(estimator)
+        self.test = check_scored_rows(caller, X, y, estimator.values(), modalities)
         self.weight = None
         if sample_weight is not None:
-            self.weight = check_weights(sample_weight, len(data))
-        self.modalities = modalities
-        self.names = data.names
-        self.present = np.asarray(data.present)
+            self.weight = check_weights(sample_weight, len(self.test.y))
         self.scorers = {
-            name: _resolve_scoring(each, scoring)
-            for name, each in self.estimators.items()
+            name: _resolve_scoring(each, scoring) for name, each in estimator.items()
         }
 
-    def scores(self, X, rows: np.ndarray) -> Iterable[_Score]:
-        """Score of every estimator and metric on some rows."""
-        whole = len(rows) == len(self.y)
+    def score(self, X, rows: np.ndarray, **labels) -> Iterable[dict[str, Any]]:
+        """One record for every estimator and metric on some rows."""
+        whole = len(rows) == len(self.test.y)
         part = X if whole else _safe_indexing(X, rows)
         options = {} if self.weight is None else {"sample_weight": self.weight[rows]}
         for name, estimator in self.estimators.items():
             for metric, scorer in self.scorers[name].items():
-                if not len(rows) or (options and not options["sample_weight"].any()):
-                    yield _Score(name, metric, float("nan"))
-                    continue
-                with warnings.catch_warnings():
-                    # Rows without any modality are scored on purpose.
-                    warnings.simplefilter("ignore", EmptyRowWarning)
+                score = float("nan")
+                if len(rows) and (not options or options["sample_weight"].any()):
                     try:
-                        score = scorer(estimator, part, self.y[rows], **options)
+                        with warnings.catch_warnings():
+                            # Rows without any modality are scored on purpose.
+                            warnings.simplefilter("ignore", EmptyRowWarning)
+                            score = scorer(
+                                estimator, part, self.test.y[rows], **options
+                            )
                     except ValueError as error:
                         if whole:
                             raise
-                        score = float("nan")
                         warn_user(
                             f"Got {len(rows)} rows on which {metric!r} of {name} is "
                             f"not defined; its value is NaN ({error}).",
@@ -313,27 +271,23 @@ class _Compared:
                         f"Got a {type(score).__name__} from the metric {metric!r}, "
                         "expected a number; pass several metrics as a dict."
                     )
-                yield _Score(name, metric, float(score))
+                yield {
+                    "estimator": name, **labels, "n_rows": len(rows),
+                    "metric": metric, "value": float(score),
+                }  # fmt: skip
 
 
 def _resolve_scoring(estimator, scoring) -> dict[str, Any]:
     """Scorers by the name of their metric."""
-    if scoring is None or isinstance(scoring, str) or callable(scoring):
-        if isinstance(scoring, str):
-            label = scoring
-        else:
-            label = "score" if scoring is None else getattr(
-                scoring, "__name__", "score"
-            )  # fmt: skip
+    if isinstance(scoring, str):
+        return {scoring: check_scoring(estimator, scoring)}
+    if scoring is None or callable(scoring):
+        label = getattr(scoring, "__name__", "score")
         return {label: check_scoring(estimator, scoring)}
     if not len(scoring):
         raise ValueError("Got no metric, expected at least one.")
-    if isinstance(scoring, Mapping):
-        return {
-            str(k): get_scorer(v) if isinstance(v, str) else v
-            for k, v in scoring.items()
-        }
-    return {str(name): get_scorer(name) for name in scoring}
+    pairs = scoring if isinstance(scoring, Mapping) else dict(zip(scoring, scoring))
+    return {str(name): get_scorer(metric) for name, metric in pairs.items()}
 
 
 def _resolve_patterns(patterns, names: list[str]) -> list[Pattern]:
@@ -345,15 +299,8 @@ def _resolve_patterns(patterns, names: list[str]) -> list[Pattern]:
         return [p for p in dict.fromkeys(wanted) if p]
     if isinstance(patterns, str):
         raise TypeError(f"Got patterns={patterns!r}, expected a list of patterns.")
-    out: list[Pattern] = []
-    for given in patterns:
-        pattern = (given,) if isinstance(given, str) else tuple(given)
-        if not pattern or not set(pattern) <= set(names):
-            raise ValueError(
-                f"Got the pattern {given!r}, expected names of some of the modalities "
-                f"{names}."
-            )
-        out.append(tuple(name for name in names if name in pattern))
-    if not out:
+    given = [choose_names(pattern, names, "patterns") for pattern in patterns]
+    if not given:
         raise ValueError("Got no pattern, expected at least one.")
-    return list(dict.fromkeys(out))
+    ordered = (tuple(name for name in names if name in pattern) for pattern in given)
+    return list(dict.fromkeys(ordered))

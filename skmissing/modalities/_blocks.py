@@ -77,44 +77,47 @@ def _to_numpy(name: str, block) -> np.ndarray:
     return array
 
 
+def check_mask(what: str, mask, shape: tuple[int, ...]) -> np.ndarray:
+    """A mask as an array, refused unless it is boolean and of the shape."""
+    given = np.asarray(mask)
+    if given.dtype != bool or given.shape != shape:
+        raise ValueError(
+            f"Got {what} of shape {given.shape} and dtype {given.dtype}, expected a "
+            f"boolean mask of shape {shape}."
+        )
+    return given
+
+
 def find_present(blocks: dict[str, Block], present, n: int) -> np.ndarray:
     """Which row has which block, and whether what is there can be used."""
     names = list(blocks)
-    given = None
+    if isinstance(present, pd.DataFrame) and set(present.columns) == set(names):
+        present = present[names]
+    out = np.ones((n, len(names)), dtype=bool)
     if present is not None:
-        if isinstance(present, pd.DataFrame) and set(present.columns) == set(names):
-            present = present[names]
-        given = np.asarray(present)
-        if given.dtype != bool or given.shape != (n, len(names)):
-            raise ValueError(
-                f"Got present of shape {given.shape} and dtype {given.dtype}, "
-                f"expected a boolean mask of shape {(n, len(names))}."
-            )
-    out = np.ones((n, len(names)), dtype=bool) if given is None else given.copy()
-    for m, name in enumerate(names):
-        block = blocks[name]
+        out &= check_mask("present", present, out.shape)
+    for m, (name, block) in enumerate(blocks.items()):
         if block.dtype.kind not in "fcO":
             continue
         for part, values in iter_chunks(block):
-            flat = values.reshape(len(values), -1)
+            flat, here = values.reshape(len(values), -1), out[part, m]
             empty = np.asarray(pd.isna(flat)).all(axis=1)
-            if given is None:
-                out[part, m] = ~empty
-            else:
-                wrong = empty & out[part, m]
-                if wrong.any():
-                    row = part.start + int(np.flatnonzero(wrong)[0])
-                    raise ValueError(
-                        f"Got present=True for row {row} of block {name!r} whose "
-                        "values are all NaN, expected at least one value."
-                    )
+            if present is None:
+                here &= ~empty
+            elif (empty & here).any():
+                row = part.start + int(np.argmax(empty & here))
+                raise ValueError(
+                    f"Got present=True for row {row} of block {name!r} whose values "
+                    "are all NaN, expected at least one value."
+                )
+            bad = np.zeros(len(flat), dtype=bool)
             if block.dtype.kind == "f":
-                bad = np.isinf(flat).any(axis=1) & out[part, m]
-                if bad.any():
-                    row = part.start + int(np.flatnonzero(bad)[0])
-                    raise ValueError(
-                        f"Got an infinite value in row {row} of block {name!r}, "
-                        "expected finite values or NaN where a block is present."
-                    )
+                bad = np.isinf(flat).any(axis=1) & here
+            if bad.any():
+                row = part.start + int(np.argmax(bad))
+                raise ValueError(
+                    f"Got an infinite value in row {row} of block {name!r}, expected "
+                    "finite values or NaN where a block is present."
+                )
     out.flags.writeable = False
     return out

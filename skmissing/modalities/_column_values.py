@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -21,43 +22,46 @@ def frame_block(part: pd.DataFrame, name: str, numeric: bool) -> np.ndarray:
     ):
         return part.to_numpy()
     columns: list[Any] = []
-    all_numbers = True
-    for i, label in enumerate(part.columns):
-        column = part.iloc[:, i]
-        dtype = column.dtype
-        if isinstance(dtype, np.dtype) and dtype.kind in "fiub":
-            columns.append(column.to_numpy())
-        elif pd.api.types.is_numeric_dtype(dtype) and not isinstance(dtype, np.dtype):
-            columns.append(_nullable_to_numpy(column))
-        else:
-            number = _object_to_float(column)
-            if number is None:
-                if numeric:
-                    raise ValueError(
-                        f"Got the non-numeric column {label!r} (dtype {dtype}) in the "
-                        f"modality {name!r}, expected numbers; encode it with a "
-                        "ModalityTransformer first."
-                    )
-                all_numbers = False
-            columns.append(column if number is None else number)
-    if not all_numbers:
+    for label, column in part.items():
+        columns.append(_numbers_of(column))
+        if columns[-1] is None and numeric:
+            raise ValueError(
+                f"Got the non-numeric column {label!r} (dtype {column.dtype}) in the "
+                f"modality {name!r}, expected numbers; encode it with a "
+                "ModalityTransformer first."
+            )
+    if any(numbers is None for numbers in columns):
         out = part.astype(object).to_numpy()
         return np.where(pd.isna(out), np.nan, out) if pd.isna(out).any() else out
-    return np.column_stack([np.asarray(c) for c in columns])
+    return np.column_stack(columns)
 
 
-def _nullable_to_numpy(column: pd.Series) -> np.ndarray:
+def _numbers_of(column: pd.Series) -> np.ndarray | None:
+    """Numbers of a column of any dtype; None if there is text."""
+    dtype = column.dtype
+    if isinstance(dtype, np.dtype):
+        values = column.to_numpy()
+        if dtype.kind == "O":
+            return numbers_of_objects(values)
+        return values if dtype.kind in "fiub" else None
+    if not pd.api.types.is_numeric_dtype(dtype):
+        return None
     if column.isna().any():
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    kind = getattr(column.dtype, "numpy_dtype", np.dtype(np.float64))
-    return column.to_numpy(dtype=kind)
+    return column.to_numpy(dtype=getattr(dtype, "numpy_dtype", np.dtype(np.float64)))
 
 
-def _object_to_float(column: pd.Series) -> np.ndarray | None:
-    """Numbers held as Python objects, with None or pd.NA; None if there is text."""
-    if column.dtype != object:
-        return None
-    return numbers_of_objects(column.to_numpy())
+def feature_labels(name: str, columns: Iterable) -> list[str]:
+    """Names ``modality__feature`` of some columns of a modality."""
+    labels = map(column_label, columns)
+    return [c if c.startswith(f"{name}__") else f"{name}__{c}" for c in labels]
+
+
+def dtype_with_nan(dtype: np.dtype) -> np.dtype:
+    """The dtype itself if it can hold NaN, else one that can hold both."""
+    if dtype.kind in "fO":
+        return dtype
+    return np.dtype(np.float64 if dtype.kind in "iub" else object)
 
 
 def numbers_of_objects(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -24,8 +24,8 @@ class ColumnLayout:
     shapes: dict[str, tuple[int, ...]]
     n_columns: int
     # Labels of all columns where matching is by label (MultiIndex frames), else None.
-    labels: list[Any] | None = None
-    covariates: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.intp))
+    labels: list[Any] | None
+    covariates: np.ndarray
 
     @property
     def names(self) -> list[str]:
@@ -34,27 +34,20 @@ class ColumnLayout:
 
 def resolve_layout(X, modalities) -> ColumnLayout:
     """Find the columns of each modality."""
-    n_columns = X.shape[1]
-    multi = isinstance(X, pd.DataFrame) and isinstance(X.columns, pd.MultiIndex)
-    labels = list(X.columns) if multi else None
     if isinstance(X, pd.DataFrame) and not X.columns.is_unique:
         twice = X.columns[X.columns.duplicated()][0]
         raise ValueError(
             f"Got two columns named {twice!r} in X, expected distinct column names."
         )
-    if modalities is None:
-        indices = _group_columns(X, n_columns)
-        vectors = {name: (len(index),) for name, index in indices.items()}
-        return ColumnLayout(indices, {**vectors}, n_columns, labels)
-    indices = {}
+    indices: dict[str, np.ndarray] = {}
     shapes: dict[str, tuple[int, ...]] = {}
     owner: dict[int, str] = {}
     specs = _named_specs(modalities, X)
     check_distinct("modalities", (name for name, _ in specs))
     for name, spec in specs:
         check_name(name)
-        columns = spec.columns if isinstance(spec, Modality) else spec
-        index = _select_columns(X, name, columns)
+        modality = spec if isinstance(spec, Modality) else Modality(spec)
+        index = _select_columns(X, name, modality.columns)
         for i in index.tolist():
             if i in owner:
                 label = X.columns[i] if isinstance(X, pd.DataFrame) else i
@@ -63,34 +56,36 @@ def resolve_layout(X, modalities) -> ColumnLayout:
                     f"{name!r}, expected each column in at most one."
                 )
             owner[i] = name
-        shape = spec.shape if isinstance(spec, Modality) else None
-        if shape is None:
-            shape = (len(index),)
-        elif prod(shape) != len(index):
+        shape = (len(index),) if modality.shape is None else modality.shape
+        if prod(shape) != len(index):
             raise ValueError(
                 f"Got shape={shape} for the modality {name!r}, expected a shape that "
                 f"holds its {len(index)} columns."
             )
         indices[name], shapes[name] = index, shape
-    rest = np.array([i for i in range(n_columns) if i not in owner], dtype=np.intp)
-    return ColumnLayout(indices, shapes, n_columns, labels, rest)
+    labels = list(X.columns) if _has_levels(X) else None
+    rest = np.setdiff1d(np.arange(X.shape[1]), list(owner))
+    return ColumnLayout(indices, shapes, X.shape[1], labels, rest)
+
+
+def _has_levels(X) -> bool:
+    return isinstance(X, pd.DataFrame) and isinstance(X.columns, pd.MultiIndex)
 
 
 def _named_specs(modalities, X) -> list[tuple[str, Any]]:
-    if isinstance(modalities, Mapping):
+    pairs: list[Any] = []
+    if modalities is None:
+        pairs = list(_group_columns(X).items())
+    elif isinstance(modalities, Mapping):
         pairs = list(modalities.items())
     elif isinstance(modalities, Sequence) and not isinstance(modalities, str):
         if all(isinstance(item, str) for item in modalities):
             # Names alone choose among the groups that the column names define.
-            groups = _group_columns(X, X.shape[1])
+            groups = _group_columns(X)
             check_known("modalities with", modalities, groups)
             pairs = [(name, groups[name]) for name in modalities]
         elif all(isinstance(item, tuple) and len(item) == 2 for item in modalities):
             pairs = list(modalities)
-        else:
-            pairs = []
-    else:
-        pairs = []
     if not pairs:
         raise ValueError(
             f"Got modalities={modalities!r}, expected None, a non-empty mapping from "
@@ -99,21 +94,19 @@ def _named_specs(modalities, X) -> list[tuple[str, Any]]:
     return pairs
 
 
-def _group_columns(X, n_columns: int) -> dict[str, np.ndarray]:
+def _group_columns(X) -> dict[str, list[int]]:
     """Modalities that the column names define; one modality ``x`` otherwise."""
     groups: dict[str, list[int]] = {}
-    if isinstance(X, pd.DataFrame) and isinstance(X.columns, pd.MultiIndex):
+    if _has_levels(X):
         for i, first in enumerate(X.columns.get_level_values(0)):
             groups.setdefault(str(first), []).append(i)
     elif isinstance(X, pd.DataFrame):
         groups = prefix_groups(X)
-        if sum(map(len, groups.values())) < n_columns:
-            groups = {}
-    if not groups:
-        groups = {"x": list(range(n_columns))}
+    if not groups or sum(map(len, groups.values())) < X.shape[1]:
+        groups = {"x": list(range(X.shape[1]))}
     for name in groups:
         check_name(name)
-    return {name: np.asarray(index, dtype=np.intp) for name, index in groups.items()}
+    return groups
 
 
 def prefix_groups(X: pd.DataFrame) -> dict[str, list[int]]:
@@ -130,12 +123,11 @@ def prefix_groups(X: pd.DataFrame) -> dict[str, list[int]]:
 def _select_columns(X, name: str, columns) -> np.ndarray:
     key = columns(X) if callable(columns) else columns
     try:
-        if isinstance(X, pd.DataFrame) and isinstance(X.columns, pd.MultiIndex):
+        if _has_levels(X):
             found = _select_multiindex(X, key)
         else:
-            found = _get_column_indices(
-                X, key.tolist() if isinstance(key, np.ndarray | pd.Index) else key
-            )
+            labels = key.tolist() if isinstance(key, np.ndarray | pd.Index) else key
+            found = _get_column_indices(X, labels)
     except (ValueError, KeyError, IndexError, TypeError) as error:
         have = list(X.columns) if isinstance(X, pd.DataFrame) else X.shape[1]
         shown = f"{have[:10]}..." if isinstance(have, list) and len(have) > 10 else have
@@ -164,11 +156,9 @@ def _select_multiindex(X: pd.DataFrame, key) -> list[int]:
     labels: list[Any] = list(X.columns)
     out: list[int] = []
     for item in items:
-        if isinstance(item, tuple):
-            out.append(labels.index(item))
-        else:
-            found = np.flatnonzero(first == item).tolist()
-            if not found:
-                raise KeyError(item)
-            out.extend(found)
+        whole = isinstance(item, tuple)
+        found = [labels.index(item)] if whole else np.flatnonzero(first == item)
+        if not len(found):
+            raise KeyError(item)
+        out.extend(found)
     return out

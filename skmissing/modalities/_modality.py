@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
+from .._utils._checks import is_count
 
 
 class Modality:
@@ -33,19 +33,17 @@ class Modality:
 
     __slots__ = ("columns", "shape")
 
-    def __init__(self, columns, shape: Sequence[int] | None = None) -> None:
+    def __init__(self, columns, shape=None) -> None:
         self.columns = columns
         if shape is not None:
             sizes = tuple(shape) if isinstance(shape, Sequence) else ()
-            if not sizes or not all(
-                isinstance(i, int | np.integer) and i > 0 for i in sizes
-            ):
+            if not sizes or not all(is_count(i) for i in sizes):
                 raise ValueError(
                     f"Got shape={shape!r} for a Modality, expected None or a tuple of "
                     "positive integers."
                 )
             shape = tuple(int(i) for i in sizes)
-        self.shape = shape
+        self.shape: tuple[int, ...] | None = shape
 
     def __repr__(self) -> str:
         return f"Modality({self.columns!r}, shape={self.shape})"

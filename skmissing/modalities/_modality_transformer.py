@@ -17,7 +17,7 @@ from .._utils._named_parts import NamedParts
 from .._utils._parameters import stores_parameters
 from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import _check_feature_names_in
-from ._column_values import column_label
+from ._column_values import column_label, dtype_with_nan, feature_labels
 from ._multimodal_data import MultimodalData
 from ._tags import tag_multimodal
 from ._validation import check_multimodal, covariate_frame
@@ -152,7 +152,7 @@ class ModalityTransformer(
                 )
         fitted: dict[str, Any] = {}
         parts: dict[str, np.ndarray] = {}
-        self._inner_columns: dict[str, list[str] | None] = {}
+        self._inner_columns: dict[str, list[str]] = {}
         self._widths: dict[str, int] = {}
         for name, transformer in given.items():
             if isinstance(transformer, str):
@@ -163,7 +163,9 @@ class ModalityTransformer(
                     f"Got no row with the modality {name!r}, expected at least one to "
                     "fit its transformer on."
                 )
-            self._inner_columns[name] = self._short_labels(data, name, X)
+            if isinstance(X, pd.DataFrame) and name in data.feature_names:
+                labels = data.feature_names[name]
+                self._inner_columns[name] = [s.partition("__")[2] for s in labels]
             table = self._table(data, name, here, X)
             inner, target = clone(transformer), None if y is None else y[here]
             if transform and hasattr(inner, "fit_transform"):
@@ -199,7 +201,7 @@ class ModalityTransformer(
     def _table(self, data: MultimodalData, name: str, rows, X):
         """Rows of a modality as the inner transformer should see them."""
         values = np.asarray(data[name][rows]).reshape(int(rows.sum()), -1)
-        columns = self._inner_columns[name]
+        columns = self._inner_columns.get(name)
         if columns is None:
             return values
         # A frame, as in fit, whatever the form of X: else the inner transformer warns.
@@ -208,13 +210,6 @@ class ModalityTransformer(
         # out the same to the last bit.
         table = pd.DataFrame(values, columns=columns, index=index, copy=False)
         return table.infer_objects() if values.dtype == object else table
-
-    def _short_labels(self, data: MultimodalData, name: str, X) -> list[str] | None:
-        """Column names for the inner transformer; None where X has none."""
-        labels = data.feature_names.get(name)
-        if not isinstance(X, pd.DataFrame) or labels is None:
-            return None
-        return [label.partition("__")[2] for label in labels]
 
     def transform(self, X):
         """Transform each modality where it is there.
@@ -245,19 +240,16 @@ class ModalityTransformer(
                 if name in data.feature_names:
                     names_out[name] = data.feature_names[name]
                 continue
-            inner = self.transformers_[name]
             names_out[name] = self._feature_names(name)
-            part = parts.get(name)
             if not here.any():
-                part = np.full((0, self._widths[name]), np.nan)
-            if part is None:
-                part = _dense(inner.transform(self._table(data, name, here, X)))
-            if here.all():
-                out = part
+                out = np.full((0, self._widths[name]), np.nan)
+            elif name in parts:
+                out = parts[name]
             else:
-                dtype: Any = {"f": part.dtype, "i": "f8", "u": "f8", "b": "f8"}.get(
-                    part.dtype.kind, object
-                )
+                table = self._table(data, name, here, X)
+                out = _dense(self.transformers_[name].transform(table))
+            if not here.all():
+                part, dtype = out, dtype_with_nan(out.dtype)
                 out = np.full((len(data), part.shape[1]), np.nan, dtype=dtype)
                 out[here] = part
             # A transformer may keep only features that a row does not have.
@@ -315,13 +307,10 @@ class ModalityTransformer(
             elif name in self.modality_labels_:
                 labels.extend(self.modality_labels_[name])
             elif table_names is None or not named:
-                size = int(np.prod(self.modality_shapes_in_[name]))
+                size = prod(self.modality_shapes_in_[name])
                 labels.extend(f"{name}__{i}" for i in range(size))
             else:
-                inside = [str(table_names[i]) for i in layout.indices[name]]
-                labels.extend(
-                    c if c.startswith(f"{name}__") else f"{name}__{c}" for c in inside
-                )
+                labels.extend(feature_labels(name, table_names[layout.indices[name]]))
         if layout is not None and self.remainder == "passthrough":
             labels.extend(column_label(table_names[i]) for i in layout.covariates)
         return np.asarray(labels, dtype=object)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from ._row_view import iter_chunks
@@ -15,33 +17,23 @@ def block_moments(
     second: bool = True,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Weighted mean and standard deviation of what is observed of a block."""
-    shape = block.shape[1:]
     reduce = (0, *(a + 1 for a in axes))
-    kept = kept_shape(shape, axes)
-    total = np.zeros(kept)
-    first = np.zeros(kept)
+    kept = kept_shape(block.shape[1:], axes)
+    total, first, squares = np.zeros(kept), np.zeros(kept), np.zeros(kept)
     # Two passes: the one-pass formula loses all digits where mean >> deviation.
-    for part, values in iter_chunks(block):
-        here = rows[part]
-        if not here.any():
-            continue
-        v, w, seen = _weighted(values[here], weight[part][here])
+    for v, w in _weighted_chunks(block, rows, weight):
+        seen = ~np.isnan(v)
+        v[~seen] = 0.0
         total += np.sum(w * seen, axis=reduce).reshape(kept)
         first += np.sum(w * v, axis=reduce).reshape(kept)
     known = total > 0
     safe = np.where(known, total, 1.0)
     mean = np.where(known, first / safe, 0.0)
-    squares = np.zeros(kept)
     if not second:
         return known, mean, squares
-    for part, values in iter_chunks(block):
-        here = rows[part]
-        if not here.any():
-            continue
-        v = values[here].astype(np.float64) - mean
-        gaps = np.isnan(v)
-        v[gaps] = 0.0
-        w = weight[part][here].reshape(-1, *[1] * len(shape))
+    for v, w in _weighted_chunks(block, rows, weight):
+        v -= mean
+        v[np.isnan(v)] = 0.0
         squares += np.sum(w * v * v, axis=reduce).reshape(kept)
     deviation = np.sqrt(squares / safe)
     # A constant feature carries nothing; its rounding errors must not be blown up.
@@ -54,8 +46,12 @@ def kept_shape(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]
     return tuple(1 if i in axes else s for i, s in enumerate(shape))
 
 
-def _weighted(values: np.ndarray, weight: np.ndarray) -> tuple:
-    v = values.astype(np.float64)
-    seen = ~np.isnan(v)
-    v[~seen] = 0.0
-    return v, weight.reshape(-1, *[1] * (v.ndim - 1)), seen
+def _weighted_chunks(
+    block, rows: np.ndarray, weight: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The chosen rows, chunk by chunk, as new float64 arrays with their weights."""
+    for part, values in iter_chunks(block):
+        here = rows[part]
+        if here.any():
+            chosen = values[here].astype(np.float64)
+            yield chosen, weight[part][here].reshape(-1, *[1] * (chosen.ndim - 1))

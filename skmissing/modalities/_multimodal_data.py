@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from .._utils._checks import check_known
-from ._blocks import Block, as_block, check_name, find_present
-from ._column_values import column_label, frame_block
+from ._blocks import Block, as_block, check_mask, check_name, find_present
+from ._column_values import dtype_with_nan, feature_labels, frame_block
 from ._layout import ColumnLayout, resolve_layout
 from ._row_view import RowView
 
@@ -92,7 +92,7 @@ class MultimodalData:
 
     def __init__(
         self,
-        blocks: Mapping[str, Any],
+        blocks,
         present: np.ndarray | None = None,
         feature_names: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
@@ -228,10 +228,8 @@ class MultimodalData:
             return self._blocks[key]
         if isinstance(key, tuple):
             # scikit-learn indexes rows with X[rows, ...].
-            if len(key) == 2 and (
-                key[1] is Ellipsis
-                or (isinstance(key[1], slice) and key[1] == slice(None))
-            ):
+            rest = key[1] if len(key) == 2 else None
+            if rest is Ellipsis or (isinstance(rest, slice) and rest == slice(None)):
                 return self[key[0]]
             raise TypeError(
                 "Got an index over columns of a MultimodalData, expected an index over "
@@ -244,8 +242,7 @@ class MultimodalData:
             row = int(key)
             if not -self._n <= row < self._n:
                 raise IndexError(f"row {row} is out of bounds for {self._n} rows")
-            start = row % self._n
-            key = slice(start, start + 1)
+            key = slice(row % self._n, row % self._n + 1)
         elif not isinstance(key, slice):
             key = np.asarray(key)
             if key.size == 0:
@@ -270,13 +267,12 @@ class MultimodalData:
         )
 
     def _index_of(self, name: str, into: str) -> int:
-        try:
-            return self.names.index(name)
-        except ValueError:
+        if name not in self.names:
             raise KeyError(
                 f"Got the unknown modality {name!r} in {into}, expected one of "
                 f"{self.names}."
-            ) from None
+            )
+        return self.names.index(name)
 
     def select(self, names: Sequence[str] | str) -> MultimodalData:
         """Keep some modalities, in the order asked for.
@@ -324,24 +320,13 @@ class MultimodalData:
             mask = [mask]
         if isinstance(mask, Mapping):
             for name, rows in mask.items():
-                column = np.asarray(rows)
-                if column.dtype != bool or column.shape != (self._n,):
-                    raise ValueError(
-                        f"Got a mask of shape {column.shape} and dtype {column.dtype} "
-                        f"for {name!r}, expected booleans of shape {(self._n,)}."
-                    )
+                column = check_mask(f"a mask for {name!r}", rows, (self._n,))
                 full[:, self._index_of(name, into="hide")] = column
         elif isinstance(mask, list | tuple) and all(isinstance(i, str) for i in mask):
             for name in mask:
                 full[:, self._index_of(str(name), into="hide")] = True
         else:
-            given = np.asarray(mask)
-            if given.dtype != bool or given.shape != self.shape:
-                raise ValueError(
-                    f"Got a mask of shape {given.shape} and dtype {given.dtype}, "
-                    f"expected booleans of shape {self.shape}."
-                )
-            full = given
+            full = check_mask("a mask", mask, self.shape)
         return MultimodalData.unchecked(
             dict(self._blocks), self._present & ~full, self._feature_names
         )
@@ -364,8 +349,7 @@ class MultimodalData:
         if not parts:
             raise ValueError("Got no parts, expected at least one MultimodalData.")
         first = parts[0]
-        aligned = [first]
-        for part in parts[1:]:
+        for part in parts:
             if set(part.names) != set(first.names):
                 raise ValueError(
                     f"Got parts with modalities {part.names} and {first.names}, "
@@ -376,15 +360,12 @@ class MultimodalData:
                     f"Got parts with blocks of shape {part.block_shapes} and "
                     f"{first.block_shapes}, expected the same shapes."
                 )
-            aligned.append(part.select(first.names))
-        return MultimodalData.unchecked(
-            {
-                name: np.concatenate([np.asarray(p[name]) for p in aligned])
-                for name in first.names
-            },
-            np.concatenate([p.present for p in aligned]),
-            first.feature_names,
-        )
+        blocks: dict[str, Block] = {
+            name: np.concatenate([np.asarray(part[name]) for part in parts])
+            for name in first.names
+        }
+        present = np.concatenate([part.select(first.names).present for part in parts])
+        return MultimodalData.unchecked(blocks, present, first.feature_names)
 
     # -- tables ---------------------------------------------------------------------
 
@@ -402,16 +383,10 @@ class MultimodalData:
             flat = np.asarray(block).reshape(self._n, prod(block.shape[1:]))
             here = self._present[:, m]
             if not here.all():
-                if flat.dtype.kind in "iub":
-                    flat = flat.astype(np.float64)
-                elif flat.dtype.kind not in "fcO":
-                    flat = flat.astype(object)
-                else:
-                    flat = flat.copy()
+                flat = flat.astype(dtype_with_nan(flat.dtype))
                 flat[~here] = np.nan
-            labels = self._feature_names.get(
-                name, [f"{name}__{i}" for i in range(flat.shape[1])]
-            )
+            numbered = [f"{name}__{i}" for i in range(flat.shape[1])]
+            labels = self._feature_names.get(name, numbered)
             parts.append(pd.DataFrame(flat, columns=labels))
         return pd.concat(parts, axis=1)
 
@@ -439,30 +414,27 @@ class MultimodalData:
                     "a pandas DataFrame or a 2-D array."
                 )
             frame = np.asarray(frame)
-        layout = resolve_layout(frame, modalities)
-        return extract_blocks(frame, layout, numeric=False)
+        return extract_blocks(frame, resolve_layout(frame, modalities), numeric=False)
 
 
 def extract_blocks(X, layout: ColumnLayout, numeric: bool = True):
     """Cut a table into a :class:`MultimodalData`, block by block."""
     blocks: dict[str, Any] = {}
     labels: dict[str, list[str]] = {}
+    columns = X.columns if isinstance(X, pd.DataFrame) else [None]
+    named = all(isinstance(label, str | tuple) for label in columns)
     for name, index in layout.indices.items():
+        part: Any
         if isinstance(X, pd.DataFrame):
-            values = frame_block(X.iloc[:, index], name, numeric)
-            inside = [column_label(c) for c in X.columns[index]]
-            if all(isinstance(c, str | tuple) for c in X.columns):
-                labels[name] = [
-                    c if c.startswith(f"{name}__") else f"{name}__{c}" for c in inside
-                ]
+            part = frame_block(X.iloc[:, index], name, numeric)
         else:
-            values = np.asarray(X)[:, index]
-            if values.dtype == object:
-                part = pd.DataFrame(values, columns=index)
-                values = frame_block(part, name, numeric)
-        blocks[name] = np.ascontiguousarray(values).reshape(
-            len(X), *layout.shapes[name]
-        )
+            part = np.asarray(X)[:, index]
+            if part.dtype == object:
+                part = frame_block(pd.DataFrame(part, columns=index), name, numeric)
+        if named:
+            labels[name] = feature_labels(name, X.columns[index])
+        shape = (len(X), *layout.shapes[name])
+        blocks[name] = np.ascontiguousarray(part).reshape(shape)
     return MultimodalData(blocks, feature_names=labels)
 
 

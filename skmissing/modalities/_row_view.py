@@ -23,11 +23,7 @@ class RowView:
 
     def __init__(self, base: np.ndarray, rows: np.ndarray | None = None) -> None:
         self.base = base
-        self.rows = (
-            np.arange(base.shape[0], dtype=np.intp)
-            if rows is None
-            else np.asarray(rows, dtype=np.intp)
-        )
+        self.rows = np.asarray(np.arange(len(base)) if rows is None else rows, np.intp)
 
     @property
     def shape(self) -> tuple[int, ...]:

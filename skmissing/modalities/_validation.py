@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
 from .._utils._checks import check_distinct, check_known
@@ -31,17 +30,16 @@ def check_multimodal(
     elif isinstance(X, pd.DataFrame):
         data = _from_frame(estimator, X, modalities, reset, numeric)
     else:
-        if isinstance(X, Mapping) and not hasattr(X, "shape"):
-            raise TypeError(
-                f"Got a {type(X).__name__} as X, expected a 2-D array, a pandas "
-                "DataFrame or a MultimodalData; make one with MultimodalData(X)."
-            )
-        if hasattr(X, "__dataframe__") or (
-            hasattr(X, "columns") and not hasattr(X, "__array_interface__")
+        is_dict = isinstance(X, Mapping) and not hasattr(X, "shape")
+        if (
+            is_dict
+            or hasattr(X, "__dataframe__")
+            or (hasattr(X, "columns") and not hasattr(X, "__array_interface__"))
         ):
+            hint = "; make one with MultimodalData(X)" if is_dict else ""
             raise TypeError(
                 f"Got X of type {type(X).__module__}.{type(X).__name__}, expected a "
-                "2-D array, a pandas DataFrame or a MultimodalData."
+                f"2-D array, a pandas DataFrame or a MultimodalData{hint}."
             )
         data = _from_array(estimator, X, modalities, reset, numeric)
     if numeric:
@@ -61,16 +59,12 @@ def check_multimodal(
 
 
 def _require_rows(estimator, shape: tuple[int, ...]) -> None:
-    if shape[0] == 0:
-        raise ValueError(
-            f"Found array with 0 sample(s) (shape={tuple(shape)}) while a minimum of 1 "
-            f"is required by {type(estimator).__name__}."
-        )
-    if len(shape) > 1 and shape[1] == 0:
-        raise ValueError(
-            f"Found array with 0 feature(s) (shape={tuple(shape)}) while a minimum of "
-            f"1 is required by {type(estimator).__name__}."
-        )
+    for what, size in zip(("sample", "feature"), shape):
+        if size == 0:
+            raise ValueError(
+                f"Found array with 0 {what}(s) (shape={tuple(shape)}) while a minimum "
+                f"of 1 is required by {type(estimator).__name__}."
+            )
 
 
 def _from_container(
@@ -144,20 +138,15 @@ def _from_frame(
 
 def _from_array(estimator, X, modalities, reset: bool, numeric: bool) -> MultimodalData:
     # Only a table whose covariate columns may be text is looked at block by block.
-    mixed = modalities is not None and _is_object(X)
-    options: dict[str, Any] = {
-        "dtype": None if mixed or not numeric else "numeric",
-        "ensure_all_finite": False if mixed or not numeric else "allow-nan",
-    }
-    if reset:
-        array = validate_data(estimator, X, reset=True, **options)
-        layout = resolve_layout(array, modalities)
-        estimator.column_layout_ = layout
-        return extract_blocks(array, layout, numeric)
-    layout = estimator.column_layout_
-    if layout is not None:
-        array = validate_data(estimator, X, reset=False, **options)
-        return extract_blocks(array, layout, numeric)
+    mixed = modalities is not None and getattr(X, "dtype", None) == np.dtype(object)
+    options: dict[str, Any] = {"dtype": "numeric", "ensure_all_finite": "allow-nan"}
+    if mixed or not numeric:
+        options = {"dtype": None, "ensure_all_finite": False}
+    if reset or estimator.column_layout_ is not None:
+        array = validate_data(estimator, X, reset=reset, **options)
+        if reset:
+            estimator.column_layout_ = resolve_layout(array, modalities)
+        return extract_blocks(array, estimator.column_layout_, numeric)
     array = check_array(X, estimator=estimator, **options)
     names = list(estimator.modality_names_in_)
     sizes = [prod(estimator.modality_shapes_in_[name]) for name in names]
@@ -171,11 +160,6 @@ def _from_array(estimator, X, modalities, reset: bool, numeric: bool) -> Multimo
         name: slice(stop - size, stop) for name, size, stop in zip(names, sizes, stops)
     }
     return extract_blocks(array, resolve_layout(array, columns), numeric)
-
-
-def _is_object(X) -> bool:
-    dtype = getattr(X, "dtype", None)
-    return isinstance(dtype, np.dtype) and dtype.kind == "O"
 
 
 def _match_shapes(estimator, data: MultimodalData) -> MultimodalData:
@@ -232,10 +216,8 @@ def covariate_frame(estimator, X) -> pd.DataFrame | None:
         if layout.labels is not None:
             X = X.loc[:, layout.labels]
         return X.iloc[:, layout.covariates]
-    array = np.asarray(X)
-    return pd.DataFrame(
-        array[:, layout.covariates], columns=[f"column{i}" for i in layout.covariates]
-    )
+    labels = [f"column{i}" for i in layout.covariates]
+    return pd.DataFrame(np.asarray(X)[:, layout.covariates], columns=labels)
 
 
 def flatten_blocks(data: MultimodalData, names: list[str]) -> np.ndarray:
@@ -246,11 +228,7 @@ def flatten_blocks(data: MultimodalData, names: list[str]) -> np.ndarray:
         here = data.present[:, data.names.index(name)]
         out = np.full((len(data), prod(block.shape[1:])), np.nan)
         for part, values in iter_chunks(block):
-            rows = here[part]
-            out[part][rows] = values.reshape(len(values), -1)[rows]
+            flat = values.reshape(len(values), -1)
+            out[part][here[part]] = flat[here[part]]
         parts.append(out)
     return np.concatenate(parts, axis=1)
-
-
-class ColumnHolder(BaseEstimator):
-    """Holds what :func:`check_multimodal` notes of X, where no estimator is around."""

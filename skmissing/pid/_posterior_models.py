@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
 from .._estimation._folds import Folds
 from .._estimation._inner_estimators import (
     FlatTable,
     accepts_nan,
+    clone_seeded,
     fit_weighted,
     takes_multimodal,
 )
 from .._estimation._rows import LabelledRows
-from .._estimation._tuned_logistic import PenaltySearch, RidgeLogistic
+from .._estimation._tuned_logistic import PenaltySearch, RidgeLogistic, WeightedTable
 from ..modalities._multimodal_data import MultimodalData
 from ._sources import Source
 
@@ -45,11 +45,9 @@ class SourceModel:
             flat = FlatTable(list(source), keep_nan=False).fit(rows.data, rows.weight)
             self._flat = flat
             self._table = flat.transform(rows.data)
+            table = WeightedTable(self._table, rows.y, rows.weight, rows.groups)
             trains = None if folds.train_on_rest else np.array(folds.trains)
-            self._search = PenaltySearch(
-                self._table, rows.y, rows.weight, folds.fold, rows.groups, seed,
-                trains=trains,
-            )  # fmt: skip
+            self._search = PenaltySearch(table, folds.fold, seed, trains)
 
     def cross_fit(self) -> np.ndarray:
         """Logarithm of posterior over prior by models that have not seen the row."""
@@ -75,11 +73,9 @@ class SourceModel:
             return FittedSource(self.source, None, None, prior, len(y))
         if self._search is not None:
             model: Any = RidgeLogistic(self._search.choose(k))
-            model.fit(self._table[train], y, weight)
+            model.fit(WeightedTable(self._table[train], y, weight))
             return FittedSource(self.source, model, self._flat, prior, len(y))
-        model = clone(self._template)
-        if "random_state" in model.get_params() and model.random_state is None:
-            model.set_params(random_state=self.seed)
+        model = clone_seeded(self._template, self.seed)
         data = rows.data[train]
         if self._blocks:
             part, flat = data.select(list(self.source)), None

@@ -22,7 +22,8 @@ from skmissing import MultimodalData
 from skmissing.baselines import FusionClassifier, PatternClassifier, UnimodalEnsemble
 from skmissing.nn import MLPEncoder
 
-from .._instances import NET, make_blocks
+from .._instances import NET
+from ..conftest import make_blocks
 
 
 def xor_blocks(n=1500, seed=0):

@@ -20,7 +20,7 @@ from skmissing.dymo._policy_search import (
 )
 from skmissing.recovery import BaseRecovery, MeanRecovery
 
-from .._instances import make_blocks
+from ..conftest import make_blocks
 from .test_selector import SMALL, Truth
 
 DRAWS = np.random.RandomState

@@ -19,7 +19,7 @@ from skmissing.dymo._statistics_table import overall_subsets
 from skmissing.dymo._subset_statistics import N_STEPS, FeatureRows, Survival
 from skmissing.recovery import BaseRecovery, MeanRecovery
 
-from .._instances import make_blocks
+from ..conftest import make_blocks
 from .test_scores import random_rows, table_of, table_rows
 from .test_selector import SMALL, Noise, Truth, small_net
 

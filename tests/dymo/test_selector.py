@@ -33,7 +33,7 @@ from skmissing.recovery import (
     RegressionRecovery,
 )
 
-from .._instances import make_blocks
+from ..conftest import make_blocks
 from ._literal import Literal, statistics
 
 

@@ -25,17 +25,11 @@ from skmissing.inspection import (
 )
 from skmissing.ipw import modality_utility, sensitivity_bounds
 
+from ..conftest import legend_of
+
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
 plt = pytest.importorskip("matplotlib.pyplot")
-
-
-@pytest.fixture(autouse=True)
-def no_figure_is_left():
-    before = dict(matplotlib.rcParams)
-    yield
-    plt.close("all")
-    assert dict(matplotlib.rcParams) == before
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +66,6 @@ def utilities(bits):
 
 def heights(bars):
     return np.array([bar.get_height() for bar in bars])
-
-
-def legend_of(display):
-    return [text.get_text() for text in display.ax_.get_legend().get_texts()]
 
 
 def rows_on_axis(display):
@@ -597,7 +587,7 @@ for call in [
         ([True, True], [0.5, np.nan], {}, "Got a propensity of nan"),
         ([True], [0.5], {"kind": "pie"}, "Got kind='pie', expected one of"),
         ([True], [0.5], {"n_bins": 0}, "Got n_bins=0, expected a positive integer"),
-        ([True], [0.5], {"sample_weight": [-1]}, "Got negative"),
+        ([True], [0.5], {"sample_weight": [-1]}, "Negative values"),
     ],
 )
 def test_errors_of_propensities(observed, propensity, options, message):

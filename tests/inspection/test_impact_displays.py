@@ -12,17 +12,11 @@ from skmissing.baselines import FusionClassifier
 from skmissing.datasets import make_xor
 from skmissing.inspection import ImpactDisplay, PlausibleLabelsDisplay
 
+from ..conftest import legend_of
+
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
 plt = pytest.importorskip("matplotlib.pyplot")
-
-
-@pytest.fixture(autouse=True)
-def no_figure_is_left():
-    before = dict(matplotlib.rcParams)
-    yield
-    plt.close("all")
-    assert dict(matplotlib.rcParams) == before
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +24,6 @@ def fitted():
     X, y = make_xor(200, return_X_y=True, random_state=0)
     clf = PRIMOClassifier(max_epochs=2, n_draws=20, random_state=0, n_threads=1)
     return clf.fit(X, y), X[:40].hide({"x_m": np.arange(40) < 10}), y[:40]
-
-
-def legend_of(display):
-    return [text.get_text() for text in display.ax_.get_legend().get_texts()]
 
 
 def test_lines_are_shares_of_rows(fitted):

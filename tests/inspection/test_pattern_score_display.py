@@ -12,17 +12,11 @@ from skmissing.baselines import PatternClassifier
 from skmissing.inspection import PatternScoreDisplay
 from skmissing.metrics import score_by_pattern, score_by_rate
 
+from ..conftest import labels_of, legend_of
+
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
 plt = pytest.importorskip("matplotlib.pyplot")
-
-
-@pytest.fixture(autouse=True)
-def no_figure_is_left():
-    before = dict(matplotlib.rcParams)
-    yield
-    plt.close("all")
-    assert dict(matplotlib.rcParams) == before
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +32,6 @@ def fitted():
         "few rows": PatternClassifier().fit(X[:20], y[:20]),
     }
     return models, X[150:], y[150:]
-
-
-def labels_of(display):
-    return [label.get_text() for label in display.ax_.get_yticklabels()]
-
-
-def legend_of(display):
-    return [text.get_text() for text in display.ax_.get_legend().get_texts()]
 
 
 def test_dots_are_the_scores_of_the_table(fitted):

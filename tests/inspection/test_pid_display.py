@@ -17,20 +17,14 @@ from skmissing import MultimodalData, PIDEstimator, PropensityWeighter
 from skmissing.datasets import make_bitwise
 from skmissing.inspection import PIDDisplay
 
+from ..conftest import labels_of, legend_of
+
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
 plt = pytest.importorskip("matplotlib.pyplot")
 
 PARTS = ["unique_first", "unique_second", "redundant", "synergistic"]
 STACKED = ["unique_first", "redundant", "unique_second", "synergistic"]
-
-
-@pytest.fixture(autouse=True)
-def no_figure_is_left():
-    before = dict(matplotlib.rcParams)
-    yield
-    plt.close("all")
-    assert dict(matplotlib.rcParams) == before
 
 
 @pytest.fixture(scope="module")
@@ -62,14 +56,6 @@ def widths(bars):
 
 def starts(bars):
     return np.array([bar.get_x() for bar in bars])
-
-
-def legend_of(display):
-    return [text.get_text() for text in display.ax_.get_legend().get_texts()]
-
-
-def labels_of(display):
-    return [label.get_text() for label in display.ax_.get_yticklabels()]
 
 
 def drawn(display):
@@ -397,7 +383,7 @@ def test_errors_of_tables(bits):
     for wrong in (frame.iloc[1:], frame.iloc[[0, *range(7)]], frame.iloc[4:]):
         with pytest.raises(ValueError, match=r"Got the parts \[.*of the pair.*once"):
             from_predictions(wrong)
-    with pytest.raises(ValueError, match="Got unit='bans', expected 'bits' or 'nats'"):
+    with pytest.raises(ValueError, match="Got unit='bans', expected one of"):
         from_predictions(frame, unit="bans")
     with pytest.raises(ValueError, match="Got column='std_error', expected one of"):
         from_predictions(frame, column="std_error")

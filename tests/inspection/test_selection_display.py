@@ -15,7 +15,7 @@ from skmissing.dymo import TokenTransformer
 from skmissing.inspection import SelectionDisplay
 from skmissing.recovery import MeanRecovery
 
-from .._instances import make_blocks
+from ..conftest import make_blocks
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -36,14 +36,6 @@ REPORT = pd.DataFrame(
              "label_after"],
 )  # fmt: skip
 Y = ["y", "x", "y", "x"]
-
-
-@pytest.fixture(autouse=True)
-def no_figure_is_left():
-    before = dict(matplotlib.rcParams)
-    yield
-    plt.close("all")
-    assert dict(matplotlib.rcParams) == before
 
 
 def widths(bars):

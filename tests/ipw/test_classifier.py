@@ -263,7 +263,9 @@ def test_estimators_without_probabilities(bits):
 def test_errors(bits):
     X, y = bits.data[:200], bits.target[:200]
     fit = IPWMultimodalClassifier
-    with pytest.raises(ValueError, match=r"Got use=\['x3'\], expected distinct names"):
+    with pytest.raises(
+        ValueError, match=r"Got \['x3'\] in use, expected distinct names"
+    ):
         fit(use=["x3"]).fit(X, y)
     with pytest.raises(ValueError, match="Got no label in y"):
         fit().fit(X, np.full(200, np.nan))
@@ -389,7 +391,7 @@ def test_scorer_in_searches_and_pipelines(bits):
     assert own(search, X, y) == pytest.approx(own(search.best_estimator_, X, y))
     pipe = make_pipeline(ModalityTransformer([("x1", StandardScaler())]), clf)
     pipe.fit(X, y)
-    assert np.isfinite(own.__class__(own._base, None, None, None)(pipe, X, y))
+    assert np.isfinite(own.__class__(own.base, None, None, None)(pipe, X, y))
     # Its own score is the same thing for accuracy.
     first = make_ipw_scorer("accuracy")
     clf.fit(X, y)
@@ -442,7 +444,7 @@ def test_scorer_errors(bits):
         make_ipw_scorer("accuracy", propensity=np.ones(300))
     with pytest.raises(ValueError, match="expected one that takes sample_weight"):
         make_ipw_scorer(lambda y, p: 1.0)
-    with pytest.raises(ValueError, match="Got metric=3"):
+    with pytest.raises(ValueError, match="Got the metric 3"):
         make_ipw_scorer(3)
     with pytest.raises(ValueError, match=r"Got required=\['x1'\], expected one of"):
         make_ipw_scorer("accuracy", propensity=weighter, required=["x1"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -21,12 +22,15 @@ from skmissing._estimation._folds import Folds, split_rows, split_tested
 from skmissing._estimation._rows import LabelledRows
 from skmissing.exceptions import OverlapWarning
 from skmissing.ipw import modality_utility
+from skmissing.ipw._propensity_model import FrozenPropensity
 from skmissing.ipw.utility import _doubly_robust as module
+from skmissing.ipw.utility._bootstrap import UtilityTerm, UtilityTerms, Variant
 from skmissing.ipw.utility._doubly_robust import (
-    _boosted,
-    _cross_fit,
-    _smooth,
+    BOOSTING,
+    OutcomeModel,
     aipw_mean,
+    fit_each,
+    fit_smooth,
 )
 
 LINEAR = LogisticRegression()
@@ -44,7 +48,7 @@ def population(n, seed):
     return c, loss, p, seen
 
 
-@pytest.mark.parametrize("fit", [_boosted, _smooth])
+@pytest.mark.parametrize("fit", [partial(fit_each, BOOSTING), fit_smooth])
 def test_models_of_the_loss_obey_weights(fit):
     # Each row twice, with other values and weights: the weighted mean is to be found.
     X = np.random.default_rng(0).normal(size=(300, 2))
@@ -140,6 +144,27 @@ def test_either_model_suffices_from_end_to_end(classifier, outcome_model):
     assert (share < 0.2).all()
 
 
+def test_rows_that_are_not_tested_do_not_count():
+    """They only help to fit propensities."""
+    c, loss, p, seen = population(400, 0)
+    tested = np.arange(400) % 3 > 0
+    weight = np.random.default_rng(1).uniform(0.5, 2.0, size=400)
+
+    def robust(rows):
+        known = FrozenPropensity(
+            None, c[rows, None], seen[rows], None, p[rows], tested[rows]
+        )
+        nothing = Variant(np.sum, np.sum)
+        term = UtilityTerm(
+            ("a",), (), "accuracy", nothing, values=loss[rows],
+            outcome=np.column_stack([expit(c[rows]), c[rows]]),
+        )  # fmt: skip
+        terms = UtilityTerms([term], {frozenset("a"): known}, weight[rows], None, True)
+        return terms.evaluate(weight[rows], refit=False).doubly_robust[0]
+
+    assert robust(np.arange(400)) == pytest.approx(robust(np.flatnonzero(tested)))
+
+
 def test_outcome_models_never_see_the_row():
     rng = np.random.default_rng(0)
     x, noise = rng.normal(size=(300, 2)), rng.normal(size=(300, 1))
@@ -147,7 +172,7 @@ def test_outcome_models_never_see_the_row():
     folds = Folds.partition(np.arange(300) % 4, 4)
     # One neighbour, which in its own fold would be the row itself.
     model = KNeighborsRegressor(1)
-    out = _cross_fit(model, x, noise, np.ones(300), folds, 0)[:, :, 0]
+    out = OutcomeModel(model, folds, np.ones(300), 0).cross_fit(x, noise)[:, :, 0]
     seen = ~np.isnan(noise[:, 0])
     assert abs(np.corrcoef(out[seen, 0], noise[seen, 0])[0, 1]) < 0.2
     assert np.isfinite(out).all()
@@ -238,14 +263,14 @@ def test_a_kernel_of_many_rows_is_taught_by_a_draw(monkeypatch):
     X, new = rng.normal(size=(2, 3000, 2))
     Y = np.column_stack([np.sin(2 * X[:, 0]), X[:, 1] ** 2]) + 5
     weight = np.ones(3000)
-    whole = module._smooth(X, Y, weight, 0)(new)
+    whole = module.fit_smooth(X, Y, weight, 0)(new)
     monkeypatch.setattr(module, "MOST_ROWS", 1000)
-    part = module._smooth(X, Y, weight, 0)(new)
+    part = module.fit_smooth(X, Y, weight, 0)(new)
     truth = np.column_stack([np.sin(2 * new[:, 0]), new[:, 1] ** 2]) + 5
     for found in (whole, part):
         assert np.abs(found - truth)[np.abs(new).max(axis=1) < 2].max() < 0.2
     assert not np.array_equal(whole, part)
-    few = module._smooth(X[:5], Y[:5], weight[:5], 0)(new)
+    few = module.fit_smooth(X[:5], Y[:5], weight[:5], 0)(new)
     np.testing.assert_allclose(few, np.tile(Y[:5].mean(axis=0), (3000, 1)))
 
 

@@ -186,7 +186,7 @@ def test_use_target():
     p = weighter.predict_propensity(X, y)
     np.testing.assert_allclose(p[y == "yes"], 0.9, atol=0.03)
     np.testing.assert_allclose(p[y == "no"], 0.3, atol=0.03)
-    with pytest.raises(ValueError, match="Got y=None for PropensityWeighter"):
+    with pytest.raises(ValueError, match="Got y=None with use_target=True"):
         weighter.transform(X)
     with pytest.raises(ValueError, match="Got y=None with use_target=True"):
         PropensityWeighter(use_target=True).fit(X)
@@ -300,7 +300,9 @@ def test_clip_by_a_quantile_of_the_weights(stabilized):
 @pytest.mark.parametrize("clip", [(0.5, 0.5), (-0.1, 1), (0.1, 2), 0.3, 1.0, 7, (0.1,)])
 def test_bad_clip(clip):
     X, _ = make_bitwise(50, return_X_y=True, random_state=0)
-    with pytest.raises(ValueError, match=r"Got clip=.*expected None, a pair"):
+    with pytest.raises(
+        ValueError, match=r"Got clip=.*expected a pair|'clip' parameter .* Got"
+    ):
         PropensityWeighter(clip=clip).fit(X)
 
 
@@ -546,9 +548,9 @@ def test_which_covariates():
             names(covariates=bad)
     with pytest.raises(ValueError, match="Got unknown columns"):
         names(covariates=["nothing"])
-    with pytest.raises(ValueError, match="Got the unknown modality 'z' in required"):
+    with pytest.raises(ValueError, match=r"Got \['z'\] in required, expected names"):
         names(required=["z"])
-    with pytest.raises(ValueError, match="Got an empty list in required"):
+    with pytest.raises(ValueError, match=r"Got \[\] in required, expected names"):
         names(required=[["a"], []])
 
 

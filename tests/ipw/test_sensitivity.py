@@ -166,5 +166,5 @@ def test_errors():
         sensitivity_bounds(ok, ok, odds_ratios=[])
     with pytest.raises(ValueError, match="Got confidence_level=2"):
         sensitivity_bounds(ok, ok, n_bootstraps=3, confidence_level=2)
-    with pytest.raises(ValueError, match="negative"):
+    with pytest.raises(ValueError, match="Negative values"):
         sensitivity_bounds(ok, ok, sample_weight=[-1, 1, 1])

@@ -48,7 +48,6 @@ from skmissing.ipw import (
 )
 from skmissing.ipw.utility._fold_covariance import pairs_of_folds
 from skmissing.ipw.utility._reweighted_metrics import AUCMetric, Predictions
-from skmissing.ipw.utility._terms import resample
 
 # Pruned, so that it does not split on noise: the area of a useless bit is then one
 # half, not that of a coin which the training folds have tossed.
@@ -343,8 +342,8 @@ def test_unweighted_area_matches_scikit_learn_with_ties_and_weights():
     w = rng.uniform(size=500)
     w[::7] = 0
     folds = np.zeros(500, dtype=int)
-    predictions = Predictions(np.column_stack([1 - p, p]), (p > 0.5) * 1)
-    area = AUCMetric("roc_auc").prepare(y, predictions, np.arange(500), folds)
+    predictions = Predictions(np.column_stack([1 - p, p]), (p > 0.5) * 1, y, folds)
+    area = AUCMetric("roc_auc").prepare(predictions, np.arange(500))
     assert area(w) == pytest.approx(roc_auc_score(y, p, sample_weight=w), abs=1e-12)
     assert area(np.ones(500)) == pytest.approx(roc_auc_score(y, p), abs=1e-12)
     assert np.isnan(area(y * 1.0))
@@ -456,7 +455,7 @@ def test_one_resample_by_hand():
         sample_weight=w, groups=groups, return_scores=True, random_state=0,
         correct_training=False,
     )  # fmt: skip
-    found = resample(scores._terms, scores._propensities, w, groups, True, [5])
+    found = scores._terms.resample([5])
     drawn = np.bincount(np.random.RandomState(5).randint(200, size=200), minlength=200)
     base = w * drawn[groups]
     seen, x1 = X.present[:, 1], X["x1"][:, 0] == 1
@@ -548,11 +547,11 @@ def test_errors(mixed):
         run(propensity=PropensityWeighter(required=["a"]))
     with pytest.raises(ValueError, match="Got no label in y"):
         run(y=np.full(900, np.nan))
-    with pytest.raises(ValueError, match="in scoring"):
+    with pytest.raises(ValueError, match="Got the metric 3, expected the name"):
         run(scoring=[3])
     with pytest.raises(ValueError, match="expected distinct metrics"):
         run(scoring=["accuracy", "accuracy"])
-    with pytest.raises(ValueError, match="expected metrics that take sample_weight"):
+    with pytest.raises(ValueError, match="expected one that takes sample_weight"):
         run(scoring={"no": lambda t, p: 1.0})
     with pytest.raises(ValueError, match="without predict_proba"):
         run(clf=LinearSVC(), scoring="neg_log_loss")

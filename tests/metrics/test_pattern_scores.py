@@ -345,7 +345,7 @@ def test_errors_of_patterns():
     X, y = data()
     for bad in (["z"], [()], [("a", "z")]):
         with pytest.raises(
-            ValueError, match=r"Got the pattern .*expected names of some"
+            ValueError, match=r"Got .* in patterns, expected names of some"
         ):
             score_by_pattern(Recorder(), X, y, patterns=bad)
     with pytest.raises(ValueError, match="Got no pattern, expected at least one"):
@@ -365,7 +365,7 @@ def test_errors_of_rates():
         with pytest.raises(ValueError, match="Got n_repeats="):
             score_by_rate(Recorder(), X, y, n_repeats=bad)
     for bad in ("z", [], ["a", "z"]):
-        with pytest.raises(ValueError, match=r"Got hide=.*expected some of the"):
+        with pytest.raises(ValueError, match=r"Got .* in hide, expected names of some"):
             score_by_rate(Recorder(), X, y, hide=bad)
 
 

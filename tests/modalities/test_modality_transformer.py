@@ -16,7 +16,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skmissing import MultimodalData
 from skmissing.modalities import ModalityTransformer
 
-from .._instances import make_blocks
+from ..conftest import make_blocks
 
 nan = np.nan
 

@@ -11,7 +11,8 @@ from skmissing import MultimodalData
 from skmissing.baselines import FusionClassifier, UnimodalEnsemble
 from skmissing.nn import ConvEncoder, MLPEncoder, ModuleEncoder, SequenceEncoder
 
-from .._instances import NET, make_blocks
+from .._instances import NET
+from ..conftest import make_blocks
 
 
 def small(**params):

@@ -17,7 +17,8 @@ from skmissing.nn import ConvEncoder, MLPEncoder, ModuleEncoder, SequenceEncoder
 from skmissing.nn._scaling import fit_scaler, series_lengths
 from skmissing.nn.encoders._default import default_encoder
 
-from .._instances import NET, make_blocks
+from .._instances import NET
+from ..conftest import make_blocks
 
 
 def small(**params):

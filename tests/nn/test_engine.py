@@ -21,7 +21,8 @@ from skmissing.nn._runtime import torch_threads
 from skmissing.nn._store import Batches, TensorStore
 from skmissing.nn._training import resolve_batch_size
 
-from .._instances import NET, QUIET, make_blocks
+from .._instances import NET, QUIET
+from ..conftest import make_blocks
 
 
 def small(**params):

@@ -16,12 +16,10 @@ from skmissing.pid import _decomposition, broja
 from skmissing.pid._decomposition import count_table, first_order_bias
 from skmissing.pid._discrete import state_codes
 
+from ..conftest import terms_of
+
 TERMS = ["unique_x1", "unique_x2", "redundant", "synergistic"]
 TERMS += ["mi_x1", "mi_x2", "mi_joint"]
-
-
-def figures(pid, column="raw"):
-    return pid.to_frame()[column].to_numpy()
 
 
 def oracle(bunch, which):
@@ -70,9 +68,9 @@ def test_gates_under_missingness(gate):
             assert pid.duality_gap_ <= 1e-9
             assert pid.marginal_violation_ <= 1e-9
             check_sums(pid)
-        errors["corrected"].append(figures(corrected) - oracle(bunch, "true"))
-        errors["known"].append(figures(known) - oracle(bunch, "true"))
-        errors["biased"].append(figures(biased) - oracle(bunch, "observed"))
+        errors["corrected"].append(terms_of(corrected) - oracle(bunch, "true"))
+        errors["known"].append(terms_of(known) - oracle(bunch, "true"))
+        errors["biased"].append(terms_of(biased) - oracle(bunch, "observed"))
     for name, rows in errors.items():
         assert np.abs(np.mean(rows, axis=0)).max() < 0.008, name
         assert np.abs(rows).max() < 0.045, name
@@ -84,7 +82,7 @@ def test_mnar_weights_on_x1_leave_the_bias():
     bunch = make_bitwise(20000, gate="and", mechanism="mnar", random_state=0)
     pid = PIDEstimator(propensity=PropensityWeighter(random_state=0))
     pid.fit(bunch.data, bunch.target)
-    np.testing.assert_allclose(figures(pid), oracle(bunch, "observed"), atol=0.03)
+    np.testing.assert_allclose(terms_of(pid), oracle(bunch, "observed"), atol=0.03)
 
 
 def test_propensity_may_depend_on_the_label():
@@ -95,9 +93,9 @@ def test_propensity_may_depend_on_the_label():
     X = X.hide({"b": rng.random(20000) > np.where(y == 1, 0.9, 0.3)})
     weighter = PropensityWeighter(use_target=True, random_state=0)
     truth = [0, 0, 0.311278, 0.5]
-    corrected = figures(PIDEstimator(propensity=weighter).fit(X, y))[:4]
+    corrected = terms_of(PIDEstimator(propensity=weighter).fit(X, y))[:4]
     np.testing.assert_allclose(corrected, truth, atol=0.02)
-    biased = figures(PIDEstimator().fit(X, y))[:4]
+    biased = terms_of(PIDEstimator().fit(X, y))[:4]
     assert np.abs(biased - truth).max() > 0.05
     again = PIDEstimator(propensity=weighter, n_bootstraps=3, random_state=0).fit(X, y)
     assert np.abs(again.bootstrap_distribution_[:, :4] - truth).max() < 0.04
@@ -113,7 +111,7 @@ def test_agrees_with_the_table_solver():
     pid = PIDEstimator(method="exact").fit(X, y, sample_weight=w)
     info = expected.mutual_information
     np.testing.assert_allclose(
-        figures(pid, "value"),
+        terms_of(pid, "value"),
         [*expected.unique, expected.redundant, expected.synergistic, *info],
         atol=1e-12,
     )
@@ -183,7 +181,7 @@ def test_nats_differ_by_the_logarithm_of_two():
     for column in bits.to_frame().columns[4:]:
         factor = 1.0 if column == "p_value" else np.log(2)
         np.testing.assert_allclose(
-            figures(nats, column), factor * figures(bits, column), atol=1e-12
+            terms_of(nats, column), factor * terms_of(bits, column), atol=1e-12
         )
     assert nats.duality_gap_ == pytest.approx(bits.duality_gap_ * np.log(2))
     assert nats.unique_["m0"] == pytest.approx(bits.unique_["m0"] * np.log(2))
@@ -244,7 +242,7 @@ def test_only_rows_with_all_sources_and_a_label_count():
     pid = PIDEstimator(method="exact").fit(hidden, y)
     kept = ~gone & np.array([label is not None for label in y])
     expected = PIDEstimator(method="exact").fit(X[kept], y[kept].astype(str))
-    np.testing.assert_array_equal(figures(pid), figures(expected))
+    np.testing.assert_array_equal(terms_of(pid), terms_of(expected))
     assert pid.classes_.tolist() == ["much", "no", "some"]
     assert pid.n_used_ == kept.sum()
     assert pid.score(hidden, y) == pytest.approx(expected.score(X[kept], y[kept]))
@@ -275,7 +273,7 @@ def test_text_and_frames():
     pid = PIDEstimator().fit(frame, y)
     assert pid.method_ == "exact"
     expected = PIDEstimator(method="exact").fit(X, y)
-    np.testing.assert_allclose(figures(pid), figures(expected), atol=1e-12)
+    np.testing.assert_allclose(terms_of(pid), terms_of(expected), atol=1e-12)
     assert list(pid.unique_) == ["ward", "test"]
     assert pid.score(frame, y) == pytest.approx(expected.score(X, y))
 
@@ -299,10 +297,10 @@ def test_invariances(seed):
     rng = np.random.default_rng(seed)
     w = rng.integers(0, 4, size=len(y)).astype(float)
     exact = PIDEstimator(method="exact")
-    base = figures(clone(exact).fit(X, y, sample_weight=w))
+    base = terms_of(clone(exact).fit(X, y, sample_weight=w))
 
     def same(other, order=range(7)):
-        np.testing.assert_allclose(figures(other)[list(order)], base, atol=1e-12)
+        np.testing.assert_allclose(terms_of(other)[list(order)], base, atol=1e-12)
 
     same(clone(exact).fit(X, y, sample_weight=7.3 * w))
     again = np.repeat(np.arange(len(y)), w.astype(int))
@@ -325,18 +323,18 @@ def test_splitting_a_state_at_random_changes_nothing_in_large_samples():
     )
     a = PIDEstimator(method="exact").fit(X, y)
     b = PIDEstimator(method="exact").fit(split, y[twice])
-    np.testing.assert_allclose(figures(a), figures(b), atol=1e-12)
+    np.testing.assert_allclose(terms_of(a), terms_of(b), atol=1e-12)
 
 
 def test_constant_and_copied_sources():
     X, y = discrete()
     m1 = X["m1"]
     constant = MultimodalData({"a": m1, "b": np.zeros(len(y))})
-    u1, u2, r, s, info, _, _ = figures(PIDEstimator(method="exact").fit(constant, y))
+    u1, u2, r, s, info, _, _ = terms_of(PIDEstimator(method="exact").fit(constant, y))
     assert u1 == pytest.approx(info)
     assert max(u2, r, s) < 1e-12
     copied = MultimodalData({"a": m1, "b": 1 - m1})
-    u1, u2, r, s, info, _, _ = figures(PIDEstimator(method="exact").fit(copied, y))
+    u1, u2, r, s, info, _, _ = terms_of(PIDEstimator(method="exact").fit(copied, y))
     assert r == pytest.approx(info)
     assert max(u1, u2, s) < 1e-9
 

@@ -32,25 +32,14 @@ from skmissing.pid.coupling._support import (
 )
 from skmissing.pid.solver import union_information
 
+from ..conftest import draw_mixture, terms_of
+
 # XOR needs the product of the bits.
 PRODUCTS = make_pipeline(
     PolynomialFeatures(interaction_only=True), LogisticRegression(C=100.0)
 )
 PLAIN = LogisticRegression()
 TERMS = ["unique_x1", "unique_x2", "redundant", "synergistic"]
-
-
-def figures(pid, column="raw"):
-    return pid.to_frame()[column].to_numpy()
-
-
-def draw_mixture(seed, n):
-    """Likelihood ratios of both sources are not monotone."""
-    rng = np.random.default_rng(seed)
-    y = rng.integers(2, size=n)
-    a = rng.normal(size=n) * np.where(y == 1, 2.4, 1.0)
-    two = 1.6 * rng.choice([-1, 1], size=n) + 0.7 * rng.normal(size=n)
-    return MultimodalData({"a": a, "b": np.where(y == 1, two, rng.normal(size=n))}), y
 
 
 def true_posteriors(X):
@@ -98,17 +87,17 @@ def test_gates_are_found_whatever_the_seed(gate, monkeypatch):
             : max(1, 2 - seed)
         ]:
             exact = PIDEstimator(method="exact", propensity=propensity)
-            expected = figures(exact.fit(bunch.data, bunch.target), "value")
+            expected = terms_of(exact.fit(bunch.data, bunch.target), "value")
             pid = PIDEstimator(
                 method="coupling", estimator=PRODUCTS, propensity=propensity,
                 random_state=seed,
             ).fit(bunch.data, bunch.target)  # fmt: skip
             assert pid.method_ == "coupling"
             truth = [bunch.oracle[which][term] for term in TERMS]
-            np.testing.assert_allclose(figures(pid)[:4], truth, atol=0.04)
+            np.testing.assert_allclose(terms_of(pid)[:4], truth, atol=0.04)
             # What is left of that error is that of the sample: equal to the exact
             # parts up to what posterior models and nets lose.
-            np.testing.assert_allclose(figures(pid)[:4], expected[:4], atol=0.012)
+            np.testing.assert_allclose(terms_of(pid)[:4], expected[:4], atol=0.012)
             assert 0 <= pid.duality_gap_ < 0.004
             assert pid.marginal_violation_ < 1e-12
 
@@ -121,7 +110,7 @@ def test_complete_gates(monkeypatch):
     for y, truth in ((a * b, [0, 0, 0.311278, 0.5]), (a, [1, 0, 0, 0])):
         pid = PIDEstimator(method="coupling", estimator=PRODUCTS, random_state=0)
         np.testing.assert_allclose(
-            figures(pid.fit(X, y.astype(int)))[:4], truth, atol=0.025
+            terms_of(pid.fit(X, y.astype(int)))[:4], truth, atol=0.025
         )
 
 
@@ -133,8 +122,8 @@ def test_agrees_with_posterior_on_continuous_sources(monkeypatch):
     settings = {"estimator": curved, "random_state": 0, "cv": 3}
     posterior = PIDEstimator(method="posterior", **settings).fit(X, y)
     coupling = PIDEstimator(method="coupling", **settings).fit(X, y)
-    np.testing.assert_allclose(figures(coupling), figures(posterior), atol=0.015)
-    assert figures(coupling)[-1] == figures(posterior)[-1]
+    np.testing.assert_allclose(terms_of(coupling), terms_of(posterior), atol=0.015)
+    assert terms_of(coupling)[-1] == terms_of(posterior)[-1]
     assert coupling.duality_gap_ < 0.006
     assert coupling.n_bins_ == {"a": 600, "b": 600}
     assert coupling.held_out_information_ == posterior.held_out_information_
@@ -206,7 +195,7 @@ def test_the_gap_of_an_estimate_is_honest(monkeypatch):
     np.testing.assert_array_equal(a.table, c.table)
     np.testing.assert_array_equal(b.table, d.table)
     truth = union_information(a.table, b.table).value
-    estimate = figures(pid)[[0, 5]].sum()
+    estimate = terms_of(pid)[[0, 5]].sum()
     assert estimate - pid.duality_gap_ <= truth <= estimate + 1e-9
     assert estimate - truth < 0.003
     assert pid.duality_gap_ < 0.01
@@ -224,7 +213,7 @@ def test_warns_of_a_wide_gap(monkeypatch):
     # The bound is right also where the nets have learned nothing.
     frame = PIDEstimator(method="exact").fit(bunch.data, bunch.target).to_frame()
     least = frame["value"].iloc[[0, 5]].sum()
-    assert figures(pid)[[0, 5]].sum() - pid.duality_gap_ < least + 0.005
+    assert terms_of(pid)[[0, 5]].sum() - pid.duality_gap_ < least + 0.005
 
 
 # -- steps ----------------------------------------------------------------------------
@@ -395,18 +384,18 @@ def test_invariances_given_folds(quick, n_classes):
     # The default estimator, for which integer weights are repeated rows.
     own = {"estimator": None}
     pid = fit(X, y, w, fold, **own)
-    base = figures(pid)
+    base = terms_of(pid)
     check_sums(pid)
     scaled = fit(X, y, 7.3 * w, fold, **own)
-    np.testing.assert_allclose(figures(scaled), base, atol=1e-6)
-    swapped = figures(fit(X, y, w, fold, sources=("b", "a"), **own))
+    np.testing.assert_allclose(terms_of(scaled), base, atol=1e-6)
+    swapped = terms_of(fit(X, y, w, fold, sources=("b", "a"), **own))
     np.testing.assert_allclose(swapped[[1, 0, 2, 3, 5, 4, 6]], base, atol=1e-12)
     nats = fit(X, y, w, fold, unit="nats", **own)
-    np.testing.assert_allclose(figures(nats), base * np.log(2), atol=1e-12)
+    np.testing.assert_allclose(terms_of(nats), base * np.log(2), atol=1e-12)
     assert nats.duality_gap_ == pytest.approx(pid.duality_gap_ * np.log(2))
     again = np.repeat(np.arange(len(y)), w.astype(int))
     repeated = fit(X[again], y[again], None, fold[again], **own)
-    np.testing.assert_allclose(figures(repeated), base, atol=1e-5)
+    np.testing.assert_allclose(terms_of(repeated), base, atol=1e-5)
 
 
 def test_many_rows_with_weights(quick):
@@ -415,8 +404,8 @@ def test_many_rows_with_weights(quick):
     base = fit(X, y, w, fold)
     check_sums(base)
     assert base.marginal_violation_ < 1e-12
-    same = figures(fit(X, y, 3 * w, fold))
-    np.testing.assert_allclose(same, figures(base), atol=1e-6)
+    same = terms_of(fit(X, y, 3 * w, fold))
+    np.testing.assert_allclose(same, terms_of(base), atol=1e-6)
 
 
 def test_several_and_single_sources(quick):
@@ -426,7 +415,7 @@ def test_several_and_single_sources(quick):
     assert (
         list(pid.unique_) == [first for first, _ in pid.redundant_] == ["a", "b", "c"]
     )
-    assert np.isfinite(figures(pid)).all()
+    assert np.isfinite(terms_of(pid)).all()
     assert np.isfinite(pid.duality_gap_)
     one = fit(X, y, sources=["a"])
     info = one.held_out_information_["joint"]
@@ -458,7 +447,7 @@ def test_resamples_keep_the_nets(quick, monkeypatch):
 def test_constant_and_noisy_sources(quick):
     X, y, _ = small()
     flat = MultimodalData({"a": X["a"], "b": np.ones((len(y), 1))})
-    u1, u2, r, _, one, two, _ = figures(fit(flat, y))
+    u1, u2, r, _, one, two, _ = terms_of(fit(flat, y))
     assert u1 == pytest.approx(one, abs=1e-6)
     assert max(abs(u2), abs(r), two) < 1e-6
 
@@ -480,7 +469,7 @@ def test_same_result_and_no_global_state(quick):
         assert torch.is_grad_enabled()
     assert results[0].to_frame().equals(results[1].to_frame())
     other = fit(X, y, random_state=1, cv=PredefinedSplit(np.arange(len(y)) % 3))
-    assert not np.array_equal(figures(other), figures(results[0]))
+    assert not np.array_equal(terms_of(other), terms_of(results[0]))
     again = pickle.loads(pickle.dumps(results[0]))
     assert again.score(X, y) == results[0].score(X, y)
 

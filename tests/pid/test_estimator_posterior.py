@@ -13,16 +13,19 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import SplineTransformer, StandardScaler
 
 from skmissing import MultimodalData, PIDEstimator, PropensityWeighter
-from skmissing._estimation._tuned_logistic import ALPHAS, PenaltySearch, RidgeLogistic
+from skmissing._estimation._tuned_logistic import (
+    ALPHAS,
+    PenaltySearch,
+    RidgeLogistic,
+    WeightedTable,
+)
 from skmissing.baselines import FusionClassifier
 from skmissing.pid import broja
 from skmissing.pid._posterior import EXPONENTS, calibrate, quantise
 
+from ..conftest import draw_mixture, terms_of
+
 NOISE = {"method": "posterior", "random_state": 0}
-
-
-def figures(pid, column="raw"):
-    return pid.to_frame()[column].to_numpy()
 
 
 def draw_signal(seed, n=3000, slope=0.39, n_columns=5):
@@ -53,7 +56,7 @@ def test_noise_has_no_information(n_classes, n_seeds):
         rng = np.random.default_rng(seed)
         X = MultimodalData({k: rng.normal(size=(300, 5)) for k in "ab"})
         pid = PIDEstimator(**NOISE).fit(X, rng.integers(n_classes, size=300))
-        rows.append(figures(pid))
+        rows.append(terms_of(pid))
         shares.append(pid.held_out_information_["a"])
     mean = np.mean(rows, axis=0)
     assert abs(mean[-1]) < 0.02
@@ -68,7 +71,7 @@ def test_noise_in_larger_samples():
     for _ in range(3):
         X = MultimodalData({k: rng.normal(size=(2000, 5)) for k in "ab"})
         pid = PIDEstimator(**NOISE, n_bins=10).fit(X, rng.integers(2, size=2000))
-        assert figures(pid, "value")[:3].max() < 0.01
+        assert terms_of(pid, "value")[:3].max() < 0.01
 
 
 @pytest.mark.slow
@@ -89,15 +92,6 @@ def test_a_small_planted_signal_is_found():
     assert found >= 18
     # Ten coefficients learned from 2,400 rows cost 10 / (4800 ln 2) = 0.003 bit.
     assert -0.006 < np.mean(np.subtract(joint, best)) < 0
-
-
-def draw_mixture(seed, n=20000):
-    """Likelihood ratios of both sources are not monotone."""
-    rng = np.random.default_rng(seed)
-    y = rng.integers(2, size=n)
-    a = rng.normal(size=n) * np.where(y == 1, 2.4, 1.0)
-    two = 1.6 * rng.choice([-1, 1], size=n) + 0.7 * rng.normal(size=n)
-    return MultimodalData({"a": a, "b": np.where(y == 1, two, rng.normal(size=n))}), y
 
 
 def true_mixture(m=200):
@@ -126,11 +120,11 @@ def test_continuous_sources_with_known_parts():
         pid = PIDEstimator(**NOISE, estimator=SPLINES).fit(X, y)
         assert pid.method_ == "posterior"
         assert pid.duality_gap_ < 1e-9
-        rows.append(figures(pid)[:4])
+        rows.append(terms_of(pid)[:4])
         # An invertible transform changes nothing but Monte Carlo error.
         bent = MultimodalData({"a": np.sinh(X["a"]), "b": 1 / (1 + np.exp(X["b"]))})
         curved.append(
-            figures(PIDEstimator(**NOISE, estimator=SPLINES).fit(bent, y))[:4]
+            terms_of(PIDEstimator(**NOISE, estimator=SPLINES).fit(bent, y))[:4]
         )
     np.testing.assert_allclose(np.mean(rows, axis=0), truth, atol=0.01)
     np.testing.assert_allclose(np.mean(curved, axis=0), truth, atol=0.01)
@@ -142,18 +136,18 @@ def test_weights_bring_back_the_population():
     X, y, _ = draw_signal(1, n=12000, slope=1.0, n_columns=2)
     chance = np.where(X["a"][:, 0] > 0, 0.9, 0.15)
     hidden = X.hide({"b": rng.random(len(y)) > chance})
-    truth = figures(PIDEstimator(**NOISE).fit(X, y))
+    truth = terms_of(PIDEstimator(**NOISE).fit(X, y))
     known = PIDEstimator(**NOISE).fit(hidden, y, sample_weight=1 / chance)
-    np.testing.assert_allclose(figures(known), truth, atol=0.02)
+    np.testing.assert_allclose(terms_of(known), truth, atol=0.02)
     side = MultimodalData({**hidden.blocks, "side": X["a"][:, 0] > 0})
     modelled = PIDEstimator(
         **NOISE,
         sources=("a", "b"),
         propensity=PropensityWeighter(random_state=0, covariates=["side"]),
     ).fit(side, y)
-    np.testing.assert_allclose(figures(modelled), figures(known), atol=0.003)
+    np.testing.assert_allclose(terms_of(modelled), terms_of(known), atol=0.003)
     biased = PIDEstimator(**NOISE).fit(hidden, y)
-    assert np.abs(figures(biased) - truth).max() > 0.03
+    assert np.abs(terms_of(biased) - truth).max() > 0.03
 
 
 def test_classes_of_a_gaussian_mixture():
@@ -208,7 +202,7 @@ def test_several_and_single_sources():
     )
     pair = PIDEstimator(**NOISE, sources=("c", ("a", "b"))).fit(X, y)
     row = pid.to_frame().iloc[14:]["value"].to_numpy()
-    np.testing.assert_allclose(row, figures(pair, "value"), atol=1e-8)
+    np.testing.assert_allclose(row, terms_of(pair, "value"), atol=1e-8)
     one = PIDEstimator(**NOISE, sources=["a"]).fit(X, y)
     info = one.held_out_information_["joint"]
     assert one.unique_ == {"a": pytest.approx(info)}
@@ -234,7 +228,7 @@ def test_overconfident_posteriors_are_calibrated():
     joint = honest.held_out_information_["joint"]
     assert loud.held_out_information_["joint"] == pytest.approx(joint, abs=0.005)
     assert loud.score(X, y) == pytest.approx(honest.score(X, y), abs=0.005)
-    np.testing.assert_allclose(figures(loud), figures(honest), atol=0.01)
+    np.testing.assert_allclose(terms_of(loud), terms_of(honest), atol=0.01)
 
 
 def test_temperature_ignores_the_own_fold():
@@ -261,7 +255,7 @@ def test_a_forest_of_certain_trees_stays_finite():
     X, y, _ = draw_signal(0, n=600, slope=2.0)
     forest = RandomForestClassifier(5, random_state=0)
     pid = PIDEstimator(**NOISE, estimator=forest).fit(X, y)
-    assert np.isfinite(figures(pid)).all()
+    assert np.isfinite(terms_of(pid)).all()
     assert np.isfinite(pid.score(X, y))
     assert pid.held_out_information_["joint"] > 0.05
 
@@ -272,15 +266,19 @@ def test_penalty_is_chosen_without_the_fold(n_folds):
     X = X["a"]
     folds = np.arange(360) % n_folds
     w = np.ones(360)
-    base = PenaltySearch(X, y, w, folds, None, 0)
+    base = PenaltySearch(WeightedTable(X, y, w), folds, 0)
     chosen = [base.choose(k) for k in range(n_folds)]
     for k in range(0, n_folds, 3):
         # Whatever the labels of fold k are, its penalty stays.
         other = np.where(folds == k, (X[:, 1] > 0).astype(int), y)
-        changed = PenaltySearch(X, other, w, folds, None, 0)
+        changed = PenaltySearch(WeightedTable(X, other, w), folds, 0)
         assert changed.choose(k) == chosen[k]
-    strong = PenaltySearch(X, (X[:, 0] > 0).astype(int), w, folds, None, 0).choose(0)
-    noise = PenaltySearch(X, np.arange(360) // 2 % 2, w, folds, None, 0).choose(0)
+    strong = PenaltySearch(
+        WeightedTable(X, (X[:, 0] > 0).astype(int), w), folds, 0
+    ).choose(0)
+    noise = PenaltySearch(
+        WeightedTable(X, np.arange(360) // 2 % 2, w), folds, 0
+    ).choose(0)
     assert strong < 1e-3
     assert noise >= 1e-1
     assert base.choose(None) in ALPHAS
@@ -293,17 +291,17 @@ def test_penalty_with_groups_keeps_them_together():
     X = np.repeat(rng.normal(size=(60, 8)), 6, axis=0)
     folds = (groups < 30).astype(int)
     w = np.ones(360)
-    kept = PenaltySearch(X, y, w, folds, groups, 0).choose(0)
-    split = PenaltySearch(X, y, w, folds, None, 0).choose(0)
+    kept = PenaltySearch(WeightedTable(X, y, w, groups), folds, 0).choose(0)
+    split = PenaltySearch(WeightedTable(X, y, w), folds, 0).choose(0)
     assert kept > 10 * split
 
 
 def test_ridge_ignores_scale_and_constant_columns():
     X, y, _ = draw_signal(0, n=300, slope=1.0)
     X, w = X["a"], np.random.default_rng(0).uniform(size=300)
-    a = RidgeLogistic(1e-2).fit(X, y, w).predict_log_proba(X)
+    a = RidgeLogistic(1e-2).fit(WeightedTable(X, y, w)).predict_log_proba(X)
     wide = np.column_stack([1e6 * X + 3e6, np.full(300, 0.1)])
-    b = RidgeLogistic(1e-2).fit(wide, y, 9 * w).predict_log_proba(wide)
+    b = RidgeLogistic(1e-2).fit(WeightedTable(wide, y, 9 * w)).predict_log_proba(wide)
     np.testing.assert_allclose(a, b, atol=1e-6)
 
 
@@ -375,7 +373,7 @@ def test_invariances_given_folds(n_classes):
     def fit(X, y, w, fold, **params):
         settings = {"n_bins": 6, **NOISE, **params}
         pid = PIDEstimator(cv=PredefinedSplit(fold), **settings)
-        return figures(pid.fit(X, y, sample_weight=w))
+        return terms_of(pid.fit(X, y, sample_weight=w))
 
     base = fit(X, y, w, fold)
     np.testing.assert_allclose(fit(X, y, 7.3 * w, fold), base, atol=1e-9)
@@ -453,7 +451,7 @@ def test_training_rows_of_a_split_are_kept_to():
     whole = [(np.setdiff1d(rows, b), b) for b in blocks]
     folds = PredefinedSplit(np.repeat(np.arange(4), 30))
     same = [PIDEstimator(**NOISE, cv=cv).fit(X, y) for cv in (whole, folds)]
-    np.testing.assert_array_equal(figures(same[0]), figures(same[1]))
+    np.testing.assert_array_equal(terms_of(same[0]), terms_of(same[1]))
 
 
 def test_the_default_model_tunes_within_the_training_rows():
@@ -464,9 +462,13 @@ def test_the_default_model_tunes_within_the_training_rows():
     trains = (folds != np.arange(4)[:, None]) & (np.arange(160) % 8 != 0)
     w = np.ones(160)
     for columns in (5, 200):
-        one = PenaltySearch(X[:, :columns], y, w, folds, None, 0, trains=trains)
+        one = PenaltySearch(
+            WeightedTable(X[:, :columns], y, w), folds, 0, trains=trains
+        )
         other = np.where(trains[0], y, 1 - y)
-        two = PenaltySearch(X[:, :columns], other, w, folds, None, 0, trains=trains)
+        two = PenaltySearch(
+            WeightedTable(X[:, :columns], other, w), folds, 0, trains=trains
+        )
         assert one.choose(0) == two.choose(0)
 
 
@@ -481,12 +483,12 @@ def test_penalty_of_wide_tables(monkeypatch, n_folds):
     fits = []
     fit = RidgeLogistic.fit
 
-    def spy(self, X, y, weight, start=None):
-        fits.append((self.alpha, len(y)))
-        return fit(self, X, y, weight, start)
+    def spy(self, table, start=None):
+        fits.append((self.alpha, len(table.y)))
+        return fit(self, table, start)
 
     monkeypatch.setattr(RidgeLogistic, "fit", spy)
-    search = PenaltySearch(X, y, w, folds, None, 0)
+    search = PenaltySearch(WeightedTable(X, y, w), folds, 0)
     chosen = [search.choose(k) for k in range(n_folds)]
     # Neither the whole path nor every pair of folds.
     n_paths = {2: 2, 5: 3, 12: 12}[n_folds]
@@ -497,9 +499,9 @@ def test_penalty_of_wide_tables(monkeypatch, n_folds):
     assert set(chosen) <= {1e-2, 1e-1, 1.0}
     for k in range(0, n_folds, 3):
         other = np.where(folds == k, (y + 1) % 3, y)
-        changed = PenaltySearch(X, other, w, folds, None, 0)
+        changed = PenaltySearch(WeightedTable(X, other, w), folds, 0)
         assert changed.choose(k) == chosen[k]
-    noise = PenaltySearch(X, rng.permutation(y), w, folds, None, 0)
+    noise = PenaltySearch(WeightedTable(X, rng.permutation(y), w), folds, 0)
     assert noise.choose(0) >= 1.0
 
 
@@ -526,11 +528,11 @@ def test_missing_features_and_rare_classes():
     pid = PIDEstimator(**NOISE).fit(X, y)
     assert pid.n_used_ == 299
     assert len(pid.classes_) == 4
-    assert np.isfinite(figures(pid)).all()
+    assert np.isfinite(terms_of(pid)).all()
     two = PIDEstimator(**NOISE, cv=2).fit(X, y)
-    assert np.isfinite(figures(two)).all()
+    assert np.isfinite(terms_of(two)).all()
     tiny = PIDEstimator(**NOISE, cv=2).fit(X[:4], [0, 0, 0, 1])
-    assert np.isfinite(figures(tiny)).all()
+    assert np.isfinite(terms_of(tiny)).all()
 
 
 def test_blocks_of_images_get_a_net():

@@ -7,7 +7,7 @@ from skmissing import MultimodalData, PRIMOClassifier
 from skmissing.baselines import FusionClassifier
 from skmissing.primo._impact import label_weights
 
-from .._instances import make_blocks
+from ..conftest import make_blocks
 
 SMALL = {"max_epochs": 3, "lr": 1e-2, "n_threads": 1, "random_state": 0}
 

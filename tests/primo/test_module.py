@@ -17,7 +17,7 @@ from skmissing.primo._module import (
     summarise,
 )
 
-from .._instances import make_blocks
+from ..conftest import make_blocks
 
 SMALL = {"max_epochs": 3, "lr": 1e-2, "n_threads": 1, "random_state": 0}
 

@@ -24,7 +24,7 @@ from skmissing.recovery import (
     RegressionRecovery,
 )
 
-from .._instances import make_blocks
+from ..conftest import make_blocks
 
 RECOVERIES = {
     "mean": MeanRecovery(),

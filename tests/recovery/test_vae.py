@@ -17,7 +17,7 @@ from skmissing.nn import ConvEncoder, MLPEncoder, ModuleEncoder, _training
 from skmissing.nn._random_subsets import first_part, random_part
 from skmissing.recovery import MeanRecovery, MultimodalVAE
 
-from .._instances import make_blocks
+from ..conftest import make_blocks
 
 SMALL = {"max_epochs": 3, "latent_dim": 4, "n_threads": 1, "random_state": 0}
 FUSIONS = ("mopoe", "poe", "moe")

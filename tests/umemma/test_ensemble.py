@@ -21,7 +21,7 @@ from skmissing.exceptions import UnobservedModalityWarning
 from skmissing.nn import MLPEncoder, ModuleEncoder
 from skmissing.umemma import _ensemble
 
-from .._instances import make_blocks
+from ..conftest import make_blocks
 
 SMALL = {"max_epochs": 3, "lr": 1e-2, "n_threads": 1, "random_state": 0}
 EXACT = {**SMALL, "dtype": "float64", "batch_size": None, "optimizer": "adam"}

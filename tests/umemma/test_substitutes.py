@@ -13,7 +13,7 @@ from skmissing.nn.substitution._substitute_fusion import (
     MultitaskFusion,
 )
 
-from .._instances import make_blocks
+from ..conftest import make_blocks
 
 SMALL = {"max_epochs": 3, "lr": 1e-2, "n_threads": 1, "random_state": 0}
 KINDS = [UMEMMAEnsemble, MultitaskFusionClassifier, MissingDetectionClassifier]

@@ -1,6 +1,5 @@
 """What each modality adds, for the whole population."""
 
-from ._utility import modality_utility
-from ._utility_scores import UtilityScores
+from ._utility import UtilityScores, modality_utility
 
 __all__ = ["UtilityScores", "modality_utility"]

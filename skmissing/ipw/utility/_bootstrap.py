@@ -1,18 +1,66 @@
-"""Resamples of a study, and the table that they end in."""
+"""Terms of the utility table, evaluated under the weights of many resamples."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed, effective_n_jobs
 
-from ..._estimation._resampling import effective_sample_size
-from ..._estimation._rows import LabelledRows
+from ..._estimation._resampling import draw_counts, effective_sample_size
+from .._propensity_model import FrozenPropensity
 from .._sensitivity import tipping_odds_ratio
+from ._doubly_robust import aipw_mean
 from ._fold_covariance import variance_inflation
-from ._terms import Propensities, TermValues, UtilityTerm, resample
+
+Evaluate = Callable[[np.ndarray], float]
+Propensities = dict[frozenset[str], FrozenPropensity]
+
+
+class Variant(NamedTuple):
+    """The metric of a term, by models trained without and with weights."""
+
+    plain: Evaluate
+    corrected: Evaluate
+
+
+@dataclass(frozen=True)
+class UtilityTerm:
+    """A value of ``subset``, or its gain over ``baseline``, in one metric."""
+
+    subset: tuple[str, ...]
+    baseline: tuple[str, ...]
+    metric: str
+    # By the models without one fold, and by those without two, where there are any.
+    variant: Variant | None = None
+    without_two: Variant | None = None
+    # Contribution of each row to a mean-type metric, and its mean by other models.
+    values: np.ndarray | None = None
+    outcome: np.ndarray | None = None
+    # Whether models decide, so that their predictions jump.
+    decides: bool = False
+    limits: tuple[float, float] = (-np.inf, np.inf)
+
+    @property
+    def union(self) -> frozenset[str]:
+        """Modalities that a row needs."""
+        return frozenset(self.subset + self.baseline)
+
+
+class TermValues(NamedTuple):
+    """Estimates of every term, each of shape (..., n_terms).
+
+    The drops are what the first two lose with models without two folds.
+    """
+
+    biased: np.ndarray
+    corrected: np.ndarray
+    doubly_robust: np.ndarray
+    biased_drop: np.ndarray
+    corrected_drop: np.ndarray
 
 
 class Estimate(NamedTuple):
@@ -45,79 +93,109 @@ class Progress:
         )
 
 
-def bootstrap(
-    terms: list[UtilityTerm],
-    propensities: Propensities,
-    rows: LabelledRows,
-    seeds: np.ndarray,
-    *,
-    correct_evaluation: bool,
-    n_jobs: int | None,
-    progress: Progress,
-) -> TermValues:
-    """Estimates of every resample, each of shape (n_resamples, n_terms)."""
-    if not len(seeds):
-        return TermValues(*np.empty((5, 0, len(terms))))
-    # A few resamples at a time: the arguments travel to other processes.
-    n_parts = min(len(seeds), max(10, 4 * effective_n_jobs(n_jobs)))
-    parts = np.array_split(seeds, n_parts)
-    results = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(resample)(
-            terms, propensities, rows.weight, rows.groups, correct_evaluation, part
-        )
-        for part in parts
-    )
-    drawn = progress.over("resamples")(results, len(parts))
-    return TermValues(*(np.concatenate(values) for values in zip(*drawn)))
+@dataclass(frozen=True)
+class UtilityTerms:
+    """All terms, the propensities that they share, and weights and groups of rows."""
 
+    terms: list[UtilityTerm]
+    propensities: Propensities
+    weight: np.ndarray
+    groups: np.ndarray | None
+    correct_evaluation: bool
 
-def tabulate(
-    terms: list[UtilityTerm],
-    propensities: Propensities,
-    weight: np.ndarray,
-    point: TermValues,
-    drawn: TermValues,
-    *,
-    confidence_level: float,
-    n_folds: int,
-    correct_evaluation: bool,
-) -> pd.DataFrame:
-    """One row per term."""
-    records = []
-    for i, term in enumerate(terms):
-        record: dict[str, Any] = {
-            "quantity": "gain" if term.baseline else "value",
-            "subset": "+".join(term.subset),
-            "baseline": "+".join(term.baseline),
-            "metric": term.metric,
-        }
-        for name, drop, prefix in ESTIMATES:
-            value = getattr(point, name)[i]
-            sample, less = getattr(drawn, name)[:, i], getattr(drawn, drop)[:, i]
-            record[f"{prefix}value"] = value
-            error, low, high = _interval(
-                value, sample, less, term, n_folds, confidence_level
-            )
-            record[f"{prefix}std_error"] = error
-            record[f"{prefix}low"], record[f"{prefix}high"] = low, high
-        frozen = propensities.get(term.union)
-        record.update(
-            n_observed=0, effective_sample_size=0.0, tipping_odds_ratio=np.nan
+    def evaluate(self, base: np.ndarray, refit: bool) -> TermValues:
+        """All terms under one set of sample weights; ``refit`` for resampled ones."""
+        out = TermValues(*np.full((5, len(self.terms)), np.nan))
+        weights: dict[bytes, np.ndarray] = {}
+        for i, term in enumerate(self.terms):
+            frozen, variant = self.propensities.get(term.union), term.variant
+            if frozen is None or variant is None or not base[frozen.rows].sum() > 0:
+                continue
+            plain = base[frozen.rows]
+            # Sets that the same rows have share their propensities.
+            key = frozen.observed.tobytes()
+            if key not in weights:
+                weights[key] = frozen.weights(base, refit)
+            ipw = weights[key]
+            used = ipw if self.correct_evaluation else plain
+            out.biased[i] = variant.plain(plain)
+            out.corrected[i] = variant.corrected(used)
+            if term.without_two is not None and refit:
+                less = term.without_two
+                out.biased_drop[i] = out.biased[i] - less.plain(plain)
+                out.corrected_drop[i] = out.corrected[i] - less.corrected(used)
+            if term.outcome is not None and term.values is not None:
+                full = np.zeros(len(base))
+                full[frozen.rows] = ipw
+                tested = np.where(frozen.tested, base, 0.0)
+                robust = aipw_mean(term.values, full, tested, term.outcome)
+                out.doubly_robust[i] = np.clip(robust, *term.limits)
+        return out
+
+    def resample(self, seeds: np.ndarray) -> TermValues:
+        """Bootstrap of the evaluation rows; the models stay as they are."""
+        n, drawn = len(self.weight), []
+        for seed in seeds:
+            counts = draw_counts(n, self.groups, np.random.RandomState(seed))
+            drawn.append(self.evaluate(self.weight * counts, refit=True))
+        return TermValues(*(np.array(values) for values in zip(*drawn)))
+
+    def bootstrap(
+        self, seeds: np.ndarray, n_jobs: int | None, progress: Progress
+    ) -> TermValues:
+        """Estimates of every resample, each of shape (n_resamples, n_terms)."""
+        if not len(seeds):
+            return TermValues(*np.empty((5, 0, len(self.terms))))
+        # A few resamples at a time: the arguments travel to other processes.
+        n_parts = min(len(seeds), max(10, 4 * effective_n_jobs(n_jobs)))
+        results = Parallel(n_jobs=n_jobs, return_as="generator")(
+            delayed(self.resample)(part) for part in np.array_split(seeds, n_parts)
         )
+        drawn = progress.over("resamples")(results, n_parts)
+        return TermValues(*(np.concatenate(values) for values in zip(*drawn)))
+
+    def tabulate(
+        self, drawn: TermValues, n_folds: int, confidence_level: float
+    ) -> pd.DataFrame:
+        """One row per term; ``drawn`` are the estimates of resamples."""
+        point = self.evaluate(self.weight, refit=False)
+        tail = (1.0 - confidence_level) / 2.0
+        records = []
+        for i, term in enumerate(self.terms):
+            record: dict[str, Any] = {
+                "quantity": "gain" if term.baseline else "value",
+                "subset": "+".join(term.subset),
+                "baseline": "+".join(term.baseline),
+                "metric": term.metric,
+            }
+            for name, drop, prefix in ESTIMATES:
+                value, sample = getattr(point, name)[i], getattr(drawn, name)[:, i]
+                less = getattr(drawn, drop)[:, i]
+                error = _interval(value, sample, less, term, n_folds, tail)
+                columns = ["value", "std_error", "low", "high"]
+                record |= {f"{prefix}{c}": v for c, v in zip(columns, (value, *error))}
+            records.append(record | self._support(term))
+        return pd.DataFrame.from_records(records)
+
+    def _support(self, term: UtilityTerm) -> dict[str, float]:
+        """The rows behind a term, and the sensitivity of a corrected gain."""
+        tipping, used = np.nan, np.empty(0)
+        frozen = self.propensities.get(term.union)
         if frozen is not None:
-            used = weight[frozen.rows]
-            record["n_observed"] = len(used)
-            if correct_evaluation and term.baseline and term.values is not None:
-                record["tipping_odds_ratio"] = tipping_odds_ratio(
+            used = self.weight[frozen.rows]
+            if self.correct_evaluation and term.baseline and term.values is not None:
+                tipping = tipping_odds_ratio(
                     term.values[frozen.rows],
                     frozen.propensity[frozen.rows],
                     sample_weight=used,
                 )
-            if correct_evaluation:
-                used = frozen.weights(weight, refit=False)
-            record["effective_sample_size"] = effective_sample_size(used)
-        records.append(record)
-    return pd.DataFrame.from_records(records)
+            if self.correct_evaluation:
+                used = frozen.weights(self.weight, refit=False)
+        return {
+            "n_observed": len(used),
+            "effective_sample_size": effective_sample_size(used),
+            "tipping_odds_ratio": tipping,
+        }
 
 
 def _interval(
@@ -126,7 +204,7 @@ def _interval(
     drop: np.ndarray,
     term: UtilityTerm,
     n_folds: int,
-    confidence_level: float,
+    tail: float,
 ) -> tuple[float, float, float]:
     """Standard error and interval of one estimate, NaN without resamples."""
     # Resamples in which an AUC is undefined hold no information.
@@ -134,7 +212,6 @@ def _interval(
     if len(sample) < 2:
         return np.nan, np.nan, np.nan
     inflation = variance_inflation(sample, drop, n_folds, term.decides)
-    tail = (1.0 - confidence_level) / 2.0
     ends = np.quantile(sample, [tail, 1 - tail])
     inflated = value + inflation * (ends - value)
     # No further than the metric goes, unless they were there already.

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
 
 from ..._estimation._folds import Folds
-from ..._estimation._inner_estimators import fit_weighted, takes_sample_weight
-from ..._estimation._rows import LabelledRows
+from ..._estimation._inner_estimators import (
+    clone_seeded,
+    fit_weighted,
+    takes_sample_weight,
+)
 from ..._utils._threads import single_thread
 from ._modality_sets import Subset
 from ._reweighted_metrics import Predictions
 
 # The default models of the loss. Chosen by the error of the doubly robust value in
 # simulated data: shallow boosted trees find steps, a kernel finds what is smooth.
-BOOSTING = {
-    "max_iter": 60, "max_leaf_nodes": 8, "min_samples_leaf": 10, "max_bins": 63,
-    "early_stopping": False,
-}  # fmt: skip
+BOOSTING = HistGradientBoostingRegressor(
+    max_iter=60, max_leaf_nodes=8, min_samples_leaf=10, max_bins=63,
+    early_stopping=False,
+)  # fmt: skip
 KERNEL_ROWS = 300
 PENALTIES = np.logspace(-4, 3, 15)
 # A kernel of fewer rows than this has nothing to choose its penalty by.
@@ -89,111 +93,96 @@ def check_outcome_model(model, weight: np.ndarray) -> None:
     )
 
 
-def model_outcomes(
-    predictions: dict[Subset, Predictions],
-    metrics: list[Any],
-    rows: LabelledRows,
-    folds: Folds,
-    design: np.ndarray,
-    model,
-    *,
-    seed: int,
-    progress,
-) -> dict[Subset, dict[str, np.ndarray]]:
-    """Mean of each row's score given what is known of every row.
+@dataclass(frozen=True)
+class OutcomeModel:
+    """Models of what rows score, cross-fitted; ``template`` None takes the default."""
 
-    By subset and metric, of shape (n, n_models). Where the scores of all rows are known
-    they are their own model.
-    """
-    means = [m for m in metrics if m.is_mean]
-    if not means:
-        return {}
-    kept = (rows.weight > 0) & folds.tested
-    labelled = rows.labelled[kept].all()
-    values, known = {}, []
-    for subset, found in predictions.items():
-        columns = [m.values(rows.y, found) for m in means]
-        values[subset] = np.column_stack(columns)
-        if (found.predicted[kept] >= 0).all():
-            if found.proba is not None:
-                known.append(found.proba[:, 1:])
-            if labelled:
-                known.append(values[subset])
-    label = [np.eye(rows.y.max() + 1)[rows.y][:, 1:]] if labelled else []
-    features = np.nan_to_num(np.column_stack([design, *known, *label]))
-    out = {}
-    for subset in progress(list(values), len(values)):
-        score = values[subset][:, :, None]
-        if np.isnan(score[kept]).any():
-            score = _cross_fit(
-                model, features, score[:, :, 0], rows.weight, folds, seed
-            )
+    template: Any
+    folds: Folds
+    weight: np.ndarray
+    seed: int
+
+    def predict_scores(
+        self,
+        predictions: dict[Subset, Predictions],
+        means: list[Any],
+        design: np.ndarray,
+        progress,
+    ) -> dict[Subset, dict[str, np.ndarray]]:
+        """Mean of each row's score given what is known of every row.
+
+        By subset and metric, of shape (n, n_models). Where the scores of all rows are
+        known they are their own model.
+        """
+        kept = (self.weight > 0) & self.folds.tested
+        codes = next(iter(predictions.values())).codes
+        labelled = (codes[kept] >= 0).all()
+        values, known = {}, []
+        for subset, found in predictions.items():
+            columns = [m.values(found) for m in means]
+            values[subset] = np.column_stack(columns)
+            if (found.predicted[kept] >= 0).all():
+                if found.proba is not None:
+                    known.append(found.proba[:, 1:])
+                if labelled:
+                    known.append(values[subset])
+        label = [np.eye(codes.max() + 1)[codes][:, 1:]] if labelled else []
+        features = np.nan_to_num(np.column_stack([design, *known, *label]))
+        out = {}
+        for subset in progress(list(values), len(values)):
+            score = values[subset][:, :, None]
+            # Else the score of every row is known, and there is nothing to model.
             if np.isnan(score[kept]).any():
-                raise ValueError(
-                    f"Got NaN from outcome_model={model!r}, expected numbers."
-                )
-        # Else the score of every row is known, and there is nothing to model.
-        out[subset] = {m.name: np.nan_to_num(score[:, j]) for j, m in enumerate(means)}
-    return out
-
-
-def _cross_fit(
-    template,
-    features: np.ndarray,
-    values: np.ndarray,
-    weight: np.ndarray,
-    folds: Folds,
-    seed: int,
-) -> np.ndarray:
-    """Modelled mean of some values in every row, by models of other folds.
-
-    ``values``, of shape (n, n_values), is NaN in rows where they are not observed. The
-    result has the shape (n, n_values, n_models).
-    """
-    seen = ~np.isnan(values).any(axis=1) & (weight > 0)
-    # Penalties must not depend on the unit of the weights.
-    weight = weight / weight[seen].mean()
-    mean = weight[seen] @ values[seen] / weight[seen].sum()
-    fits = [_boosted, _smooth] if template is None else [_users(template)]
-    out = np.tile(mean[:, None], (len(values), 1, len(fits)))
-    if features.shape[1] == 0:
+                score = self.cross_fit(features, values[subset])
+                if np.isnan(score[kept]).any():
+                    raise ValueError(
+                        f"Got NaN from outcome_model={self.template!r}, expected "
+                        "numbers."
+                    )
+            score = np.nan_to_num(score)
+            out[subset] = {m.name: score[:, j] for j, m in enumerate(means)}
         return out
-    for k in folds.numbers:
-        train, test = seen & folds.trains[k], folds.fold == k
-        if not train.any():
-            continue
-        sample = features[train], values[train], weight[train], seed
-        small = template is None and len(features) <= MOST_ROWS
-        with single_thread(None) if small else nullcontext():
-            for j, fit in enumerate(fits):
-                out[test, :, j] = fit(*sample)(features[test])
-    return out
+
+    def cross_fit(self, features: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Modelled mean of some values in every row, by models of other folds.
+
+        ``values``, of shape (n, n_values), is NaN in rows where they are not observed.
+        The result has the shape (n, n_values, n_models).
+        """
+        seen = ~np.isnan(values).any(axis=1) & (self.weight > 0)
+        # Penalties must not depend on the unit of the weights.
+        weight = self.weight / self.weight[seen].mean()
+        mean = weight[seen] @ values[seen] / weight[seen].sum()
+        fits: list[Callable[..., Model]] = [partial(fit_each, self.template)]
+        if self.template is None:
+            fits = [partial(fit_each, BOOSTING), fit_smooth]
+        out = np.tile(mean[:, None], (len(values), 1, len(fits)))
+        if features.shape[1] == 0:
+            return out
+        for k in self.folds.numbers:
+            train, test = seen & self.folds.trains[k], self.folds.fold == k
+            if not train.any():
+                continue
+            sample = features[train], values[train], weight[train], self.seed
+            small = self.template is None and len(features) <= MOST_ROWS
+            with single_thread(None) if small else nullcontext():
+                for j, fit in enumerate(fits):
+                    out[test, :, j] = fit(*sample)(features[test])
+        return out
 
 
-def _boosted(X: np.ndarray, Y: np.ndarray, weight: np.ndarray, seed: int) -> Model:
-    return _one_by_one(
-        HistGradientBoostingRegressor(**BOOSTING, random_state=seed), X, Y, weight
-    )
-
-
-def _users(template) -> Callable[..., Model]:
-    def fit(X: np.ndarray, Y: np.ndarray, weight: np.ndarray, seed: int) -> Model:
-        one = clone(template)
-        if "random_state" in one.get_params() and one.random_state is None:
-            one.set_params(random_state=seed)
-        return _one_by_one(one, X, Y, weight)
-
-    return fit
-
-
-def _one_by_one(template, X: np.ndarray, Y: np.ndarray, weight: np.ndarray) -> Model:
+def fit_each(
+    template, X: np.ndarray, Y: np.ndarray, weight: np.ndarray, seed: int
+) -> Model:
+    """A clone of any regressor for each column of Y."""
     # Equal weights are left out: boosting takes seconds to find weighted quantiles.
     weight = weight / weight[0] if np.ptp(weight) <= 1e-12 * weight.max() else weight
-    models = [fit_weighted(clone(template), X, column, weight) for column in Y.T]
+    models = [fit_weighted(clone_seeded(template, seed), X, y, weight) for y in Y.T]
     return lambda rows: np.column_stack([m.predict(rows) for m in models])
 
 
-def _smooth(X: np.ndarray, Y: np.ndarray, weight: np.ndarray, seed: int) -> Model:
+def fit_smooth(X: np.ndarray, Y: np.ndarray, weight: np.ndarray, seed: int) -> Model:
+    """Ridge regression on a kernel, for all columns of Y at once."""
     if len(X) < LEAST_ROWS:
         mean = weight @ Y / weight.sum()
         return lambda rows: np.tile(mean, (len(rows), 1))

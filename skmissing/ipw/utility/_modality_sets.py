@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..._utils._checks import choose_names
+
 Subset = tuple[str, ...]
 
 
@@ -12,16 +14,8 @@ def resolve_subsets(subsets, names: list[str]) -> list[Subset]:
         but_one = [tuple(n for n in names if n != name) for name in reversed(names)]
         wanted = [*alone, *but_one, tuple(names)]
         return [s for s in dict.fromkeys(wanted) if s]
-    out: list[Subset] = []
-    for given in subsets:
-        subset = (given,) if isinstance(given, str) else tuple(given)
-        unknown = [name for name in subset if name not in names]
-        if unknown or not subset or len(set(subset)) < len(subset):
-            raise ValueError(
-                f"Got {given!r} in subsets, expected distinct names of some of the "
-                f"modalities {names}."
-            )
-        out.append(tuple(name for name in names if name in subset))
+    given = [choose_names(one, names, "subsets", distinct=True) for one in subsets]
+    out = [tuple(name for name in names if name in chosen) for chosen in given]
     if len(set(out)) < len(out) or not out:
         raise ValueError(f"Got subsets={subsets!r}, expected distinct, non-empty sets.")
     return out

@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.metrics import get_scorer, make_scorer
 from sklearn.utils.metaestimators import available_if
 
-from ..._utils._sklearn_compat import accepts_sample_weight, is_scorer, response_method
+from ..._utils._sklearn_compat import response_method
+from .._scorer import resolve_scorer
 
 # scikit-learn's own bound in log_loss: an impossible class is not infinitely bad.
 EPS = np.finfo(np.float64).eps
 
 
+@dataclass(eq=False)
 class Predictions:
-    """Out-of-fold predictions of one model, for the rows that it can predict."""
+    """Out-of-fold predictions of one model, for the rows that it can predict.
 
-    def __init__(self, proba: np.ndarray | None, predicted: np.ndarray) -> None:
-        self.proba = proba
-        self.predicted = predicted
+    ``codes`` are the classes of all rows, ``folds`` those that hold them out.
+    """
+
+    proba: np.ndarray | None
+    predicted: np.ndarray
+    codes: np.ndarray
+    folds: np.ndarray
+
+    def take_proba(self, name: str) -> np.ndarray:
+        """Probabilities, for the metric of some name that needs them."""
+        if self.proba is None:
+            raise ValueError(
+                f"Got the metric {name!r} with an estimator without predict_proba, "
+                "expected one that has it, or scoring='accuracy'."
+            )
+        return self.proba
 
 
 class MeanMetric:
@@ -28,20 +43,21 @@ class MeanMetric:
 
     is_mean = True
 
-    def __init__(self, name: str) -> None:
-        self.kind = self.name = name
-        self.decides = name == "accuracy"
+    def __init__(self, name: str, kind: str) -> None:
+        self.name, self.kind = name, kind
+        self.decides = kind == "accuracy"
         self.limits = (0.0, 1.0) if self.decides else (-np.inf, 0.0)
 
-    def values(self, codes: np.ndarray, predictions: Predictions) -> np.ndarray:
+    def values(self, predictions: Predictions) -> np.ndarray:
         """Contribution of each row; greater is better."""
+        codes = predictions.codes
         known = (codes >= 0) & (predictions.predicted >= 0)
         out = np.full(len(codes), np.nan)
         y = codes[known]
         if self.kind == "accuracy":
             out[known] = predictions.predicted[known] == y
             return out
-        proba = _need_proba(self.name, predictions)[known]
+        proba = predictions.take_proba(self.name)[known]
         if self.kind == "neg_log_loss":
             out[known] = np.log(np.clip(proba[np.arange(len(y)), y], EPS, 1 - EPS))
         elif proba.shape[1] == 2:
@@ -50,18 +66,13 @@ class MeanMetric:
             out[known] = -((proba - np.eye(proba.shape[1])[y]) ** 2).sum(axis=1)
         return out
 
-    def prepare(
-        self,
-        codes: np.ndarray,
-        predictions: Predictions,
-        rows: np.ndarray,
-        folds,  # noqa: ARG002
-    ):
+    def prepare(self, predictions: Predictions, rows: np.ndarray):
         """A function from weights of ``rows`` to the metric."""
-        values = self.values(codes, predictions)[rows]
+        values = self.values(predictions)[rows]
         return lambda weight: float(weight @ values / weight.sum())
 
 
+@dataclass(eq=False)
 class AUCMetric:
     """Area under the ROC curve within folds; one class against the rest beyond two.
 
@@ -70,26 +81,22 @@ class AUCMetric:
     area of a useless model below one half.
     """
 
+    name: str
+
     is_mean = False
     decides = False
     limits = (0.0, 1.0)
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def prepare(
-        self, codes: np.ndarray, predictions: Predictions, rows: np.ndarray, folds
-    ):
+    def prepare(self, predictions: Predictions, rows: np.ndarray):
         """A function from weights of ``rows`` to the metric."""
-        proba = _need_proba(self.name, predictions)
+        proba = predictions.take_proba(self.name)
         columns = [1] if proba.shape[1] == 2 else list(range(proba.shape[1]))
         parts = []
-        for k in np.unique(folds[rows]):
-            inside = np.flatnonzero(folds[rows] == k)
-            here = rows[inside]
-            parts.append(
-                (inside, [_Ranking(proba[here, c], codes[here] == c) for c in columns])
-            )
+        fold = predictions.folds[rows]
+        for k in np.unique(fold):
+            inside = np.flatnonzero(fold == k)
+            y, found = predictions.codes[rows[inside]], proba[rows[inside]]
+            parts.append((inside, [_Ranking(found[:, c], y == c) for c in columns]))
 
         def evaluate(weight: np.ndarray) -> float:
             total, mass = 0.0, 0.0
@@ -134,20 +141,12 @@ class ScorerMetric:
     limits = (-np.inf, np.inf)
 
     def __init__(self, name: str, scorer, classes: np.ndarray) -> None:
-        if not accepts_sample_weight(scorer):
-            raise ValueError(
-                f"Got the metric {name!r} in scoring, expected metrics that take "
-                "sample_weight."
-            )
         self.name, self.scorer, self.classes = name, scorer, classes
         self.decides = response_method(scorer) == "predict"
 
-    def prepare(
-        self, codes: np.ndarray, predictions: Predictions, rows: np.ndarray, folds
-    ):
+    def prepare(self, predictions: Predictions, rows: np.ndarray):
         """A function from weights of ``rows`` to the metric."""
-        model = _Memory(predictions, self.classes)
-        fold = folds[rows]
+        model, fold = _Memory(predictions, self.classes), predictions.folds[rows]
 
         def evaluate(weight: np.ndarray) -> float:
             total, mass = 0.0, 0.0
@@ -156,7 +155,7 @@ class ScorerMetric:
                 if not inside.any():
                     continue
                 w, here = weight[inside], rows[inside]
-                y = self.classes[codes[here]]
+                y = self.classes[predictions.codes[here]]
                 score = self.scorer(model, here[:, None], y, sample_weight=w / w.mean())
                 total, mass = total + w.sum() * score, mass + w.sum()
             return total / mass if mass > 0 else np.nan
@@ -173,20 +172,10 @@ class _Memory(ClassifierMixin, BaseEstimator):
 
     @available_if(lambda self: self.predictions.proba is not None)
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        proba = _need_proba("", self.predictions)
-        return proba[X[:, 0]]
+        return self.predictions.take_proba("")[X[:, 0]]
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         return self.classes_[self.predictions.predicted[X[:, 0]]]
-
-
-def _need_proba(name: str, predictions: Predictions) -> np.ndarray:
-    if predictions.proba is None:
-        raise ValueError(
-            f"Got the metric {name!r} with an estimator without predict_proba, "
-            "expected one that has it, or scoring='accuracy'."
-        )
-    return predictions.proba
 
 
 def resolve_metrics(scoring, classes: np.ndarray) -> list[Any]:
@@ -196,34 +185,19 @@ def resolve_metrics(scoring, classes: np.ndarray) -> list[Any]:
         scoring = [area, "neg_log_loss", "accuracy", "neg_brier_score"]
     if isinstance(scoring, str) or callable(scoring):
         scoring = [scoring]
-    pairs = (
-        list(scoring.items())
-        if isinstance(scoring, dict)
-        else [
-            (s if isinstance(s, str) else getattr(s, "__name__", "score"), s)
-            for s in scoring
-        ]
-    )
+    if not isinstance(scoring, dict):
+        names = [getattr(m, "__name__", "score") if callable(m) else m for m in scoring]
+        if len(set(names)) < len(names):
+            raise ValueError(f"Got scoring={scoring!r}, expected distinct metrics.")
+        scoring = dict(zip(names, scoring))
+    if not scoring:
+        raise ValueError("Got no metric in scoring, expected at least one.")
     out: list[Any] = []
-    for name, metric in pairs:
+    for name, metric in scoring.items():
         if metric in ("accuracy", "neg_log_loss", "neg_brier_score"):
-            found: Any = MeanMetric(metric)
-        elif metric in ("roc_auc", "roc_auc_ovr") and (
-            metric == "roc_auc_ovr" or len(classes) == 2
-        ):
-            found = AUCMetric(metric)
-        elif isinstance(metric, str):
-            found = ScorerMetric(name, get_scorer(metric), classes)
-        elif is_scorer(metric):
-            found = ScorerMetric(name, metric, classes)
-        elif callable(metric):
-            found = ScorerMetric(name, make_scorer(metric), classes)
+            out.append(MeanMetric(name, metric))
+        elif metric in ("roc_auc_ovr", area):
+            out.append(AUCMetric(name))
         else:
-            raise ValueError(
-                f"Got {metric!r} in scoring, expected names of scorers, or scorers."
-            )
-        found.name = name
-        out.append(found)
-    if len({m.name for m in out}) < len(out) or not out:
-        raise ValueError(f"Got scoring={scoring!r}, expected distinct metrics.")
+            out.append(ScorerMetric(name, resolve_scorer(metric), classes))
     return out

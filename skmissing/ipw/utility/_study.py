@@ -2,27 +2,184 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
+from joblib import Parallel, delayed
+from sklearn.base import clone
 
 from ..._estimation._folds import Folds, observed_rows, split_rows, split_tested
 from ..._estimation._rows import LabelledRows, check_partial_rows
 from ..._utils._random import draw_seed, local_random_state
-from ...modalities._validation import ColumnHolder, check_multimodal
+from ..._utils._sklearn_compat import _safe_indexing
+from ..._utils._warn import warn_user
+from ...exceptions import FoldDependenceWarning, SkmissingWarning
+from ...missingness._read import read_blocks
 from .._classifier import IPWMultimodalClassifier
 from .._propensity import make_weighter
-from ._bootstrap import Progress, bootstrap
-from ._cross_fitting import CrossFitted, FitPlan, Job, cross_fit
-from ._doubly_robust import check_outcome_model, model_outcomes
+from .._propensity_model import FrozenPropensity
+from ._bootstrap import (
+    Evaluate,
+    Progress,
+    Propensities,
+    TermValues,
+    UtilityTerm,
+    UtilityTerms,
+    Variant,
+)
+from ._doubly_robust import OutcomeModel, check_outcome_model
 from ._fold_covariance import LeftOut, are_decisions, pairs_of_folds
 from ._modality_sets import Subset, orient, resolve_subsets
-from ._reweighted_metrics import resolve_metrics
-from ._terms import Propensities, Signed, TermValues, UtilityTerm, Variant
+from ._reweighted_metrics import Predictions, resolve_metrics
 
 Outcomes = dict[Subset, dict[str, np.ndarray]]
+Job = tuple[Subset, str]
+
+
+class FoldFit(NamedTuple):
+    """A fitted model, and what it predicts for the tested rows."""
+
+    model: IPWMultimodalClassifier
+    proba: np.ndarray | None
+    labels: np.ndarray
+
+
+class CrossFitted(NamedTuple):
+    """Out-of-fold predictions and fitted models, by subset and weighting."""
+
+    predictions: dict[Job, Predictions]
+    models: dict[Job, list[IPWMultimodalClassifier]]
+
+
+@dataclass(frozen=True)
+class FitPlan:
+    """What the models of a study are fitted on.
+
+    ``present`` are the rows that have all modalities of a subset.
+    """
+
+    template: IPWMultimodalClassifier
+    X: Any
+    y: Any
+    weight: np.ndarray
+    groups: np.ndarray | None
+    classes: np.ndarray
+    codes: np.ndarray
+    folds: Folds
+    present: dict[Subset, np.ndarray]
+    n_jobs: int | None
+
+    def cross_fit(
+        self,
+        jobs: list[Job],
+        left_out: list[LeftOut],
+        progress,
+        fallback: CrossFitted | None = None,
+    ) -> CrossFitted:
+        """Fit every model without some folds, and predict those.
+
+        Where a model cannot be fitted, or knows fewer classes than those of
+        ``fallback``, the predictions of ``fallback`` are used, with a warning.
+        """
+        tasks = [(job, out) for job in jobs for out in left_out]
+        results: Iterable[Any] = Parallel(n_jobs=self.n_jobs, return_as="generator")(
+            delayed(self._fit_fold)(job, out, fallback is not None)
+            for job, out in tasks
+        )
+        fits = CrossFitted(
+            {j: self._predict_nothing() for j in jobs}, {j: [] for j in jobs}
+        )
+        missed = 0
+        for (job, out), fit in zip(tasks, progress(results, len(tasks))):
+            tested, known = self._find_tested(job[0], out), fits.predictions[job]
+            if fallback is not None and (
+                fit is None
+                or len(fit.model.classes_)
+                < min(len(m.classes_) for m in fallback.models[job])
+            ):
+                _copy(fallback.predictions[job], known, tested)
+                missed += 1
+                continue
+            known.predicted[tested] = np.searchsorted(self.classes, fit.labels)
+            if fit.proba is None:
+                known.proba = None
+            elif known.proba is not None:
+                columns = np.searchsorted(self.classes, fit.model.classes_)
+                known.proba[tested] = 0.0
+                known.proba[np.ix_(tested, columns)] = fit.proba
+            fits.models[job].append(fit.model)
+        if missed:
+            warn_user(
+                f"Got too few rows for {missed} of the {len(tasks)} models without two "
+                "folds, expected enough rows of every class in the others; errors and "
+                "intervals take those folds for independent.",
+                FoldDependenceWarning,
+            )
+        return fits
+
+    def _predict_nothing(self) -> Predictions:
+        """Predictions to be filled in, unknown in every row."""
+        proba = np.full((len(self.codes), len(self.classes)), np.nan)
+        predicted = np.full(len(self.codes), -1)
+        return Predictions(proba, predicted, self.codes, self.folds.fold)
+
+    def _find_tested(self, subset: Subset, out: LeftOut) -> np.ndarray:
+        return np.isin(self.folds.fold, out.tested) & self.present[subset]
+
+    def _fit_fold(self, job: Job, out: LeftOut, may_fail: bool) -> FoldFit | None:
+        """Fit a model without some folds; None where it may fail and does."""
+        subset, weighting = job
+        model = clone(self.template).set_params(use=list(subset), weighting=weighting)
+        train = np.all([self.folds.trains[k] for k in out.folds], axis=0)
+        at = np.flatnonzero(train & ~np.isin(self.folds.fold, out.folds))
+        tested = np.flatnonzero(self._find_tested(subset, out))
+        try:
+            with warnings.catch_warnings():
+                # Raised once already, for the propensities of all rows.
+                warnings.simplefilter("ignore", SkmissingWarning)
+                model.fit(
+                    _safe_indexing(self.X, at),
+                    _safe_indexing(self.y, at),
+                    sample_weight=self.weight[at],
+                    groups=None if self.groups is None else self.groups[at],
+                )
+                return _predict(model, _safe_indexing(self.X, tested), len(tested))
+        except Exception:
+            # Whatever an estimator raises where too few rows are left.
+            if not may_fail:
+                raise
+            return None
+
+    def freeze_propensity(self, required: list[str]) -> FrozenPropensity:
+        """Propensities of the rows that have some modalities, to be refitted."""
+        weighter = make_weighter(
+            self.template.propensity, self.X, self.template.modalities, required
+        )
+        weighter.fit(self.X, self.y, self.weight, self.groups)
+        frozen = weighter.frozen(self.X, self.y, self.weight)
+        return replace(frozen, tested=self.folds.tested)
+
+
+def _copy(source: Predictions, target: Predictions, rows: np.ndarray) -> None:
+    """Take the predictions of some rows from an earlier model."""
+    target.predicted[rows] = source.predicted[rows]
+    if target.proba is not None and source.proba is not None:
+        target.proba[rows] = source.proba[rows]
+
+
+def _predict(model: IPWMultimodalClassifier, rows, n: int) -> FoldFit:
+    if not n:
+        return FoldFit(model, np.empty((0, len(model.classes_))), model.classes_[:0])
+    proba = model.predict_proba(rows) if hasattr(model, "predict_proba") else None
+    if proba is not None and np.isnan(proba).any():
+        raise ValueError(
+            f"Got NaN among the probabilities of {model.estimator!r}, expected numbers."
+        )
+    return FoldFit(model, proba, model.predict(rows))
 
 
 class StudySettings(NamedTuple):
@@ -34,6 +191,8 @@ class StudySettings(NamedTuple):
     outcome_model: Any
     correct_training: bool
     correct_evaluation: bool
+    sample_weight: Any
+    groups: Any
     n_jobs: int | None
     verbose: int
     random_state: Any
@@ -48,36 +207,26 @@ class Fits(NamedTuple):
 
 @dataclass(frozen=True)
 class UtilityStudy:
-    """Sets of modalities, the rows that they are compared on, and the metrics.
+    """Sets of modalities, the rows that they are compared on, and the metrics."""
 
-    ``chosen`` is the weighting of the models behind corrected values.
-    """
-
-    plan: FitPlan
+    settings: StudySettings
+    rows: LabelledRows
     sets: list[Subset]
     metrics: list[Any]
+    plan: FitPlan
     propensities: Propensities
-    outcome_model: Any
-    chosen: str
-    correct_evaluation: bool
     rng: np.random.RandomState
     progress: Progress
 
     @classmethod
     def check(
-        cls,
-        template: IPWMultimodalClassifier,
-        X,
-        y,
-        settings: StudySettings,
-        sample_weight=None,
-        groups=None,
+        cls, template: IPWMultimodalClassifier, X, y, settings: StudySettings
     ) -> UtilityStudy:
         """Check what the user gave, and model what is missing."""
-        data = check_multimodal(
-            ColumnHolder(), X, template.modalities, reset=True, numeric=False
+        data, _ = read_blocks(X, template.modalities, "modality_utility")
+        rows = check_partial_rows(
+            template, data, y, settings.sample_weight, settings.groups
         )
-        rows = check_partial_rows(template, data, y, sample_weight, groups)
         sets = resolve_subsets(settings.subsets, data.names)
         metrics = resolve_metrics(settings.scoring, rows.classes)
         if settings.correct_evaluation and any(m.is_mean for m in metrics):
@@ -88,29 +237,27 @@ class UtilityStudy:
         folds = split_rows(cv, X, y, rows, rng)
         tested = rows.labelled & folds.tested
         _check_sets(present, tested, f"Got cv={cv!r} that tests no")
-        unions = {frozenset(s) for s in sets}
-        unions |= {frozenset(s + t) for s, t in combinations(sets, 2)}
-        propensities = {
-            union: _freeze(template, X, y, rows, folds, sorted(union))
-            for union in sorted(unions, key=sorted)
-            if (observed_rows(data, sorted(union)) & tested).any()
-        }
-        return cls(
-            FitPlan(template, X, y, rows, folds, present, settings.n_jobs),
-            sets,
-            metrics,
-            _share_designs(propensities),
-            outcome_model=settings.outcome_model,
-            chosen="ipw" if settings.correct_training else "none",
-            correct_evaluation=settings.correct_evaluation,
-            rng=rng,
-            progress=Progress(settings.verbose),
-        )
+        plan = FitPlan(
+            template, X, y, rows.weight, rows.groups, rows.classes, rows.y, folds,
+            present, settings.n_jobs,
+        )  # fmt: skip
+        unions = {frozenset(s + t) for s in sets for t in sets}
+        propensities: Propensities = {}
+        for union in sorted(unions, key=sorted):
+            required = [name for name in data.names if name in union]
+            if (observed_rows(data, required) & tested).any():
+                frozen = plan.freeze_propensity(required)
+                # Equal covariates are held once: they are copied to other processes.
+                designs = (p.design for p in propensities.values())
+                same = (d for d in designs if np.array_equal(d, frozen.design))
+                propensities[union] = replace(frozen, design=next(same, frozen.design))
+        bars = Progress(settings.verbose)
+        return cls(settings, rows, sets, metrics, plan, propensities, rng, bars)
 
     @property
-    def pairs(self) -> list[tuple[Subset, Subset]]:
-        """Baseline and subset of every gain."""
-        return [orient(s, t) for s, t in combinations(self.sets, 2)]
+    def chosen(self) -> str:
+        """Weighting of the models behind corrected values."""
+        return "ipw" if self.settings.correct_training else "none"
 
     def fit_models(self, fold_covariance: bool) -> Fits:
         """Cross-fit a model for every set, trained without and with weights."""
@@ -119,54 +266,60 @@ class UtilityStudy:
             (s, w) for s in self.sets for w in dict.fromkeys(["none", self.chosen])
         ]
         one = [LeftOut((k,), (k,)) for k in folds.numbers]
-        each = cross_fit(self.plan, jobs, one, self.progress.over("models"))
+        each = self.plan.cross_fit(jobs, one, self.progress.over("models"))
         if not fold_covariance or len(folds.numbers) < 3:
             return Fits(each, None)
-        bar = self.progress.over("models without two folds")
-        return Fits(
-            each, cross_fit(self.plan, jobs, pairs_of_folds(folds.fold), bar, each)
+        bar, pairs = (
+            self.progress.over("models without two folds"),
+            pairs_of_folds(folds.fold),
         )
+        return Fits(each, self.plan.cross_fit(jobs, pairs, bar, each))
 
     def model_outcomes(self, fits: Fits) -> Outcomes:
         """Model the scores of rows, for the doubly robust values of means."""
-        if not self.correct_evaluation or not any(m.is_mean for m in self.metrics):
+        if not self.settings.correct_evaluation:
             return {}
-        rows = self.plan.rows
+        means = [m for m in self.metrics if m.is_mean]
+        if not means:
+            return {}
+        rows = self.rows
         folds = split_tested(self.plan.folds, self.rng, rows.groups)
-        return model_outcomes(
+        model = OutcomeModel(
+            self.settings.outcome_model, folds, rows.weight, draw_seed(self.rng)
+        )
+        return model.predict_scores(
             {s: fits.each.predictions[s, self.chosen] for s in self.sets},
-            self.metrics,
-            rows,
-            folds,
+            means,
             next(iter(self.propensities.values())).design,
-            self.outcome_model,
-            seed=draw_seed(self.rng),
-            progress=self.progress.over("outcomes"),
+            self.progress.over("outcomes"),
         )
 
-    def make_terms(self, fits: Fits, outcomes: Outcomes) -> list[UtilityTerm]:
+    def make_terms(self, fits: Fits, outcomes: Outcomes) -> UtilityTerms:
         """The value of every set and the gain of every pair, in every metric."""
-        wanted = [(s, ()) for s in self.sets] + [(t, s) for s, t in self.pairs]
-        return [
+        pairs = [orient(s, t) for s, t in combinations(self.sets, 2)]
+        wanted = [(s, ()) for s in self.sets] + [(t, s) for s, t in pairs]
+        terms = [
             self._term(subset, baseline, metric, fits, outcomes)
-            if frozenset(subset + baseline) in self.propensities
-            else UtilityTerm(subset, baseline, metric.name)
             for subset, baseline in wanted
             for metric in self.metrics
         ]
+        return UtilityTerms(
+            terms, self.propensities, self.rows.weight, self.rows.groups,
+            self.settings.correct_evaluation,
+        )  # fmt: skip
 
     def _term(
         self, subset: Subset, baseline: Subset, metric, fits: Fits, outcomes: Outcomes
     ) -> UtilityTerm:
-        plan, sets = self.plan, [subset, baseline] if baseline else [subset]
-        at = self.propensities[frozenset(subset + baseline)].rows
+        frozen = self.propensities.get(frozenset(subset + baseline))
+        if frozen is None:
+            return UtilityTerm(subset, baseline, metric.name)
+        sets = [subset, baseline] if baseline else [subset]
 
-        def prepare(fitted: CrossFitted, weighting: str) -> list[Signed]:
+        def prepare(fitted: CrossFitted, weighting: str) -> Evaluate:
             found = [fitted.predictions[s, weighting] for s in sets]
-            return [
-                Signed(sign, metric.prepare(plan.rows.y, p, at, plan.folds.fold))
-                for sign, p in zip((1, -1), found)
-            ]
+            first, *second = [metric.prepare(p, frozen.rows) for p in found]
+            return lambda weight: first(weight) - sum(each(weight) for each in second)
 
         variants = [
             None if f is None else Variant(prepare(f, "none"), prepare(f, self.chosen))
@@ -176,7 +329,7 @@ class UtilityStudy:
         low, high = metric.limits
         values = outcome = None
         if metric.is_mean:
-            scores = [metric.values(plan.rows.y, p) for p in found]
+            scores = [metric.values(p) for p in found]
             values = scores[0] - scores[1] if baseline else scores[0]
             if outcomes:
                 outcome = np.column_stack([outcomes[s][metric.name] for s in sets])
@@ -192,17 +345,10 @@ class UtilityStudy:
             limits=(low - high, high - low) if baseline else (low, high),
         )
 
-    def bootstrap(self, terms: list[UtilityTerm], n_bootstraps: int) -> TermValues:
+    def bootstrap(self, terms: UtilityTerms, n_bootstraps: int) -> TermValues:
         """Estimates of resampled rows, the models as they are."""
-        return bootstrap(
-            terms,
-            self.propensities,
-            self.plan.rows,
-            self.rng.randint(2**31 - 1, size=n_bootstraps),
-            correct_evaluation=self.correct_evaluation,
-            n_jobs=self.plan.n_jobs,
-            progress=self.progress,
-        )
+        seeds = self.rng.randint(2**31 - 1, size=n_bootstraps)
+        return terms.bootstrap(seeds, self.settings.n_jobs, self.progress)
 
 
 def _check_sets(
@@ -215,28 +361,3 @@ def _check_sets(
                 f"{start} row with a label and all of the modalities "
                 f"{list(subset)}, expected at least one; leave it out of subsets."
             )
-
-
-def _freeze(
-    template: IPWMultimodalClassifier,
-    X,
-    y,
-    rows: LabelledRows,
-    folds: Folds,
-    union: list[str],
-):
-    """Propensities of the rows that have some modalities."""
-    required = [name for name in rows.data.names if name in union]
-    weighter = make_weighter(template.propensity, X, template.modalities, required)
-    weighter.fit(X, y, rows.weight, rows.groups)
-    return replace(weighter.frozen(X, y, rows.weight), tested=folds.tested)
-
-
-def _share_designs(propensities: Propensities) -> Propensities:
-    """The same, equal covariates held once: they are copied to other processes."""
-    out: Propensities = {}
-    for union, frozen in propensities.items():
-        same = (p for p in out.values() if np.array_equal(p.design, frozen.design))
-        earlier = next(same, frozen)
-        out[union] = replace(frozen, design=earlier.design)
-    return out

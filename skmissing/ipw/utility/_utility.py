@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from ..._utils._sklearn_compat import HasMethods, Interval, validate_params
 from .._classifier import IPWMultimodalClassifier
 from .._propensity import PropensityWeighter
-from ._bootstrap import tabulate
+from ._bootstrap import UtilityTerms
 from ._study import StudySettings, UtilityStudy
-from ._terms import evaluate_terms
-from ._utility_scores import UtilityScores
 
 
 @validate_params(
@@ -206,32 +209,17 @@ def modality_utility(
     template = _make_template(estimator, propensity, modalities)
     settings = StudySettings(
         subsets, scoring, cv, outcome_model, correct_training, correct_evaluation,
-        n_jobs=n_jobs, verbose=verbose, random_state=random_state,
+        sample_weight, groups, n_jobs, verbose, random_state,
     )  # fmt: skip
-    study = UtilityStudy.check(template, X, y, settings, sample_weight, groups)
-    rows, folds = study.plan.rows, study.plan.folds
+    study = UtilityStudy.check(template, X, y, settings)
+    folds = study.plan.folds
     fits = study.fit_models(bool(fold_dependence and n_bootstraps))
-    outcomes = study.model_outcomes(fits)
-    terms = study.make_terms(fits, outcomes)
-    point = evaluate_terms(
-        terms, study.propensities, rows.weight, correct_evaluation, refit=False
-    )
-    table = tabulate(
-        terms,
-        study.propensities,
-        rows.weight,
-        point,
-        study.bootstrap(terms, n_bootstraps),
-        confidence_level=confidence_level,
-        n_folds=len(folds.numbers),
-        correct_evaluation=correct_evaluation,
-    )
+    terms = study.make_terms(fits, study.model_outcomes(fits))
+    drawn = study.bootstrap(terms, n_bootstraps)
+    table = terms.tabulate(drawn, len(folds.numbers), confidence_level)
     if not return_scores:
         return table
-    scores = UtilityScores(
-        terms, study.propensities, rows.weight, folds.fold, fits.each.models
-    )
-    return table, scores
+    return table, UtilityScores(fits.each.models, folds.fold, terms)
 
 
 def _make_template(
@@ -250,3 +238,86 @@ def _make_template(
     return IPWMultimodalClassifier(
         estimator, propensity=propensity, modalities=modalities
     )
+
+
+@dataclass(eq=False, repr=False)
+class UtilityScores:
+    """What each row contributes to :func:`~skmissing.ipw.modality_utility`.
+
+    Made by that function, not by users.
+
+    Attributes
+    ----------
+    models : dict of (tuple of str, str) to list of IPWMultimodalClassifier
+        The fitted models by set of modalities and weighting, one per fold.
+    folds : ndarray of int of shape (n_samples,)
+        Fold in which each row was held out.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skmissing.datasets import make_bitwise
+    >>> from skmissing.ipw import modality_utility, sensitivity_bounds
+    >>> X, y = make_bitwise(2000, mechanism="mar", return_X_y=True, random_state=0)
+    >>> table, scores = modality_utility(
+    ...     LogisticRegression(), X, y, scoring="accuracy", n_bootstraps=0,
+    ...     return_scores=True, random_state=0,
+    ... )
+    >>> rows = scores.rows("accuracy", "x1+x2", baseline="x1")
+    >>> sensitivity_bounds(rows.score, rows.propensity, odds_ratios=[1, 2]).shape
+    (2, 2)
+    """
+
+    models: dict[Any, list[IPWMultimodalClassifier]]
+    folds: np.ndarray
+    _terms: UtilityTerms
+
+    def rows(self, metric: str, subset, baseline=()) -> pd.DataFrame:
+        """Scores of observed rows, for :func:`~skmissing.ipw.sensitivity_bounds`.
+
+        Parameters
+        ----------
+        metric : str
+            Name of a mean-type metric in the table.
+        subset : str or list of str
+            Set of modalities.
+        baseline : str or list of str, default=()
+            Set that it is compared with; empty for the plain value.
+
+        Returns
+        -------
+        DataFrame
+            Index ``row``; columns ``score`` (a difference if there is a baseline),
+            ``propensity`` and ``sample_weight``.
+        """
+        wanted = (_as_set(subset), _as_set(baseline), metric)
+        for term in self._terms.terms:
+            if (set(term.subset), set(term.baseline), term.metric) == wanted:
+                break
+        else:
+            raise ValueError(
+                f"Got subset={subset!r}, baseline={baseline!r}, metric={metric!r}, "
+                "expected a row of the table."
+            )
+        frozen = self._terms.propensities.get(term.union)
+        if frozen is None:
+            raise ValueError(
+                f"Got subset={subset!r} and baseline={baseline!r}, expected sets that "
+                "some row has together."
+            )
+        if term.values is None:
+            raise ValueError(
+                f"Got metric={metric!r}, expected a mean over rows such as 'accuracy'."
+            )
+        return pd.DataFrame(
+            {
+                "score": term.values[frozen.rows],
+                "propensity": frozen.propensity[frozen.rows],
+                "sample_weight": self._terms.weight[frozen.rows],
+            },
+            index=pd.Index(frozen.rows, name="row"),
+        )
+
+
+def _as_set(names) -> set[str]:
+    return set(names.split("+")) if isinstance(names, str) and names else set(names)
