@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import resources
+from itertools import islice
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -39,12 +41,10 @@ def frame_modalities(
 ) -> dict[str, list[str] | Modality]:
     """Name the columns of each block of ``data.to_frame()``."""
     out: dict[str, list[str] | Modality] = {}
-    start = 0
+    columns = iter(frame.columns.tolist())
     for name, shape in data.block_shapes.items():
-        stop = start + int(np.prod(shape))
-        columns = frame.columns[start:stop].tolist()
-        out[name] = columns if len(shape) == 1 else Modality(columns, shape=shape)
-        start = stop
+        own = list(islice(columns, prod(shape)))
+        out[name] = own if len(shape) == 1 else Modality(own, shape=shape)
     return out
 
 

@@ -169,10 +169,9 @@ def _values(table: np.ndarray) -> dict[str, float]:
         part = table.sum(axis=axes).reshape(-1, 2)
         information[name] = label_entropy + _entropy(part.sum(axis=1)) - _entropy(part)
         out[f"auc_{name}"] = _auc(part)
+        out[f"best_log_loss_{name}"] = (label_entropy - information[name]) * np.log(2.0)
     out["mi_x1"], out["mi_x2"] = information["x1"], information["x2"]
     out["mi_joint"] = information["both"]
-    for name, value in information.items():
-        out[f"best_log_loss_{name}"] = (label_entropy - value) * np.log(2.0)
     # Bertschinger et al.: the union information is the least joint information among
     # all distributions with the same pairs (x1, y) and (x2, y).
     union = _union_information(table)

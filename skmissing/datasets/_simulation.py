@@ -186,6 +186,7 @@ def make_simulation(
     rng = np.random.default_rng([seed, 1, *tenths])
     first = round(n_features * tenths[0] / 10)
     second = round(n_features * sum(tenths) / 10) - first
+    counts = (first, second, n_features - first - second)
     # The shared part starts where the two others end, as in the published code.
     causes = np.hstack([z1[:, :first], z2[:, :second], shared[:, first + second :]])
     coefficients = rng.uniform(size=(n_clusters, n_features))
@@ -197,7 +198,10 @@ def make_simulation(
         n_trees, max_depth=max_depth, n_jobs=n_jobs, random_state=seed
     )
     kmeans = KMeans(n_missing_clusters, n_init=1, random_state=seed)
-    q = _missing_probability(x1, x2, y, kmeans, forest, rate=missing_rate)
+    # Several threads add up in any order, which could move a row to another cluster.
+    with threadpool_limits(limits=1):
+        k = kmeans.fit_predict(x2)
+    q = _missing_probability(forest.fit(x1, k * y), x1, missing_rate)
     hidden = rng.uniform(size=n_samples) < q
     name = setting_name(*tenths)
     return pack(
@@ -213,12 +217,7 @@ def make_simulation(
         coefficients=coefficients,
         name=name,
         DESCR=load_descr("simulation").format(
-            name=name,
-            n_features=n_features,
-            a=first,
-            b=second,
-            c=n_features - first - second,
-            rate=missing_rate,
+            name=name, n_features=n_features, counts=counts, rate=missing_rate
         ),
     )
 
@@ -258,20 +257,10 @@ def _split(n: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
 
 
 def _missing_probability(
-    x1: np.ndarray,
-    x2: np.ndarray,
-    y: np.ndarray,
-    kmeans: KMeans,
-    forest: RandomForestClassifier,
-    *,
-    rate: float,
+    forest: RandomForestClassifier, x1: np.ndarray, rate: float
 ) -> np.ndarray:
     """Probability that x2 is missing, a function of x1."""
-    # Several threads add up in any order, which could move a row to another cluster.
-    with threadpool_limits(limits=1):
-        k = kmeans.fit_predict(x2)
-    forest.fit(x1, k * y)
-    # For the same reason the trees vote in one thread.
+    # The trees vote in one thread for the same reason as the clusters are found in one.
     votes = forest.set_params(n_jobs=1).predict_proba(x1)
     score = _STEEPNESS * (forest.classes_[votes.argmax(axis=1)] + votes.max(axis=1))
 

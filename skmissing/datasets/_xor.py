@@ -202,6 +202,8 @@ def make_xor(
     target = ((source[:, 0] > 0) != (source[:, 1] > 0)).astype(np.int64)
     posterior = XORPosterior(float(std), bool(four_quadrants), labels)
     missing, complete = _bayes_accuracy(posterior)
+    around = ", ".join(f"({a:g}, {b:g})" for a, b in centres)
+    origin = "coordinates" if labels == "sign" else "cluster centre"
     return pack(
         MultimodalData({"x_o": x[:, :1], "x_m": x[:, 1:]}),
         target,
@@ -212,9 +214,6 @@ def make_xor(
         posterior=posterior,
         conditional_entropy=_conditional_entropy(posterior),
         DESCR=load_descr("xor").format(
-            n=len(centres),
-            std=std,
-            centres=", ".join(f"({a:g}, {b:g})" for a, b in centres),
-            source="coordinates" if labels == "sign" else "cluster centre",
+            n=len(centres), std=std, centres=around, source=origin
         ),
     )
