@@ -34,8 +34,7 @@ class Driver:
                     "a number, or one coefficient per feature."
                 )
             coefficients = None if weight is None or np.ndim(weight) == 0 else weight
-            every_row = np.ones(len(self.data), dtype=bool)
-            values = block_score(self.data, self.label, every_row, rng, coefficients)
+            values = block_score(self.data, rng, coefficients)
             if coefficients is not None:
                 return values
         elif isinstance(weight, Mapping):
@@ -57,10 +56,9 @@ def find_drivers(
     """Look up what missingness depends on."""
     if isinstance(depends_on, Mapping):
         pairs = list(depends_on.items())
-    elif isinstance(depends_on, list):
-        pairs = [(name, None) for name in depends_on]
     else:
-        pairs = [(depends_on, None)]
+        names = depends_on if isinstance(depends_on, list) else [depends_on]
+        pairs = [(name, None) for name in names]
     if not pairs:
         raise ValueError("Got an empty depends_on, expected at least one driver.")
     columns = [] if covariates is None else list(covariates.columns)
@@ -105,13 +103,10 @@ def combine(drivers: list[Driver], given: bool, rng: np.random.RandomState):
 
 
 def block_score(
-    data: MultimodalData,
-    label: str,
-    chosen: np.ndarray,
-    rng: np.random.RandomState,
-    coefficients=None,
+    data: MultimodalData, rng: np.random.RandomState, coefficients=None
 ) -> np.ndarray:
-    """Project the standardised features of one block on one direction."""
+    """Project the standardised features of a single block on one direction."""
+    chosen = data.present[:, 0]
     block = data[data.names[0]]
     width = prod(block.shape[1:])
     if coefficients is None:
@@ -120,8 +115,8 @@ def block_score(
         direction = np.asarray(coefficients, dtype=np.float64).ravel()
         if len(direction) != width or not np.isfinite(direction).all():
             raise ValueError(
-                f"Got {len(direction)} coefficients for the block {label}, expected "
-                f"{width} finite ones, one per feature."
+                f"Got {len(direction)} coefficients for the block {data.names[0]!r}, "
+                f"expected {width} finite ones, one per feature."
             )
     out = np.zeros(len(block))
     if block.dtype.kind not in "fiub":
@@ -135,10 +130,8 @@ def block_score(
             out[chosen] += direction[j] * value
         return out
     # Chunk by chunk, so that a block on disk is never read at once.
-    _, mean, sd = (
-        moment.ravel()
-        for moment in block_moments(block, chosen, np.ones(len(block)), ())
-    )
+    moments = block_moments(block, chosen, np.ones(len(block)), ())
+    _, mean, sd = (moment.ravel() for moment in moments)
     # A constant feature does not count; rounding leaves it a tiny deviation.
     varies = sd > 1e-12 * np.maximum(np.abs(mean), 1.0)
     slope = np.where(varies, direction / np.where(varies, sd, 1.0), 0.0)
@@ -154,7 +147,7 @@ def own_score(data: MultimodalData, m: int, rng: np.random.RandomState) -> np.nd
     """Standardised random projection of the modality's own block (MNAR)."""
     name = data.names[m]
     present = data.present[:, m]
-    score = block_score(data.select(name), repr(name), present, rng)
+    score = block_score(data.select(name), rng)
     score[present] = _standardise(score[present], repr(name))
     return score
 

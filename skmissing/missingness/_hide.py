@@ -19,10 +19,7 @@ def hide_blocks(X, mask: np.ndarray, names: Sequence[str], modalities):
         return _hide_in_frame(X, mask, names, modalities)
     array = np.asarray(X)
     layout = resolve_layout(array, modalities)
-    if array.dtype.kind not in "fO":
-        array = array.astype(np.float64)
-    else:
-        array = array.copy()
+    array = array.copy() if array.dtype.kind in "fO" else array.astype(np.float64)
     for m, name in enumerate(names):
         array[np.ix_(mask[:, m], layout.indices[name])] = np.nan
     return array

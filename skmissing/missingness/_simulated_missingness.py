@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from .._utils._checks import choose_names
 from ..modalities import MultimodalData
 from ..modalities._layout import resolve_layout
 from ._hide import hide_blocks
@@ -115,15 +116,8 @@ class SimulatedMissingness:
         >>> result.prob(["a", "b"]).round(6).tolist()
         [0.4, 0.4, 0.4, 0.4]
         """
-        if required is None:
-            wanted = self.names
-        else:
-            wanted = [required] if isinstance(required, str) else list(required)
-        unknown = [name for name in wanted if name not in self.names]
-        if unknown or not wanted:
-            raise ValueError(
-                f"Got required={required!r}, expected some of {self.names}."
-            )
+        given = self.names if required is None else required
+        wanted = choose_names(given, self.names, "required")
         index = [self.names.index(name) for name in dict.fromkeys(wanted)]
         return self._model.kept_probability(index)
 

@@ -24,9 +24,8 @@ def _solve_intercept(scores: np.ndarray, rate: float) -> float:
     # At the ends every single term is below, or above, the rate.
     low = logit(rate) - scores.max() - 1.0
     high = logit(rate) - scores.min() + 1.0
-    return float(
-        brentq(lambda a: expit(a + scores).mean() - rate, low, high, xtol=1e-12)
-    )
+    root = brentq(lambda a: expit(a + scores).mean() - rate, low, high, xtol=1e-12)
+    return float(root)
 
 
 def _bounded(eta: np.ndarray) -> np.ndarray:
