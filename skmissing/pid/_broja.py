@@ -205,7 +205,6 @@ def broja(P, *, tol: float = 1e-9, max_iter: int = 200) -> BrojaResult:
         max((entropy + float(part.sum())) / LN2, 0.0)
         for part in (left[:, :n1], left[:, n1 : n1 + n2], left[:, n1 + n2 :])
     )
-    information = MutualInformation(one, two, joint)
     value, floor = min(least.value, one + two, joint), max(one, two)
     if value < floor or value - floor <= least.duality_gap <= tol:
         # Nothing that can be distinguished from zero is unique to the lesser source.
@@ -214,7 +213,7 @@ def broja(P, *, tol: float = 1e-9, max_iter: int = 200) -> BrojaResult:
         unique=(max(value - two, 0.0), max(value - one, 0.0)),
         redundant=max(one + two - value, 0.0),
         synergistic=max(joint - value, 0.0),
-        mutual_information=information,
+        mutual_information=MutualInformation(one, two, joint),
         coupling=least.coupling,
         duality_gap=least.duality_gap,
         marginal_violation=least.marginal_violation,

@@ -45,8 +45,7 @@ def source_states(data: MultimodalData, source: Source) -> np.ndarray:
 
 def choose_method(method: str, rows: LabelledRows, joint: Source) -> str:
     """Resolve "auto", and check that the modalities suit the method."""
-    kinds = {name: rows.data[name].dtype.kind for name in joint}
-    words = [name for name, kind in kinds.items() if kind not in "fiub"]
+    words = [name for name in joint if rows.data[name].dtype.kind not in "fiub"]
     if method in ("posterior", "coupling") and words:
         raise ValueError(
             f"Got values of dtype {rows.data[words[0]].dtype} in the modality "

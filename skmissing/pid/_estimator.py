@@ -323,8 +323,7 @@ class PIDEstimator(PIDResults, BaseEstimator):
         )
         rng = local_random_state(self.random_state)
         rows = cases.rows
-        self._pairs = cases.pairs
-        self._joint = union(self._pairs[0])
+        self._pairs, self._joint = cases.pairs, union(cases.pairs[0])
         self.classes_ = rows.classes
         self._log_prior = np.log(rows.prior)
         self.propensity_ = cases.weighter

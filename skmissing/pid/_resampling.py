@@ -166,9 +166,8 @@ def plug_in_bias(cases: CompleteCases, found: Evaluation) -> list[Bias]:
         return first_order_bias(table(source, rows.weight), ess)
 
     def unions(weight: np.ndarray) -> np.ndarray:
-        return np.array(
-            [rough_union(table(a, weight), table(b, weight)) for a, b in pairs]
-        )
+        least = [rough_union(table(a, weight), table(b, weight)) for a, b in pairs]
+        return np.array(least)
 
     if not pairs[0][1]:
         # All terms of a single source are its information.

@@ -12,7 +12,7 @@ from .._utils._warn import warn_user
 from ..exceptions import UncertifiedWarning
 from ._decomposition import Bias, Decomposition, Terms, correct, share_joint
 from ._resampling import MethodFit, intervals, p_values
-from ._sources import Pair, Source, source_name
+from ._sources import Pair, Source, source_name, union
 
 # A certificate above this many bits is worth a warning, as in broja. Nets come near the
 # optimum and do not reach it; their bound has some slack as well.
@@ -36,10 +36,7 @@ class PIDResults:
     classes_: np.ndarray
     method_: str
     sources_: list[Source]
-    redundant_: dict[tuple[str, str], float]
-    synergistic_: dict[tuple[str, str], float]
     _pairs: list[Pair]
-    _frame: pd.DataFrame
 
     def _store(self, fit: MethodFit, uncertainty: Uncertainty) -> None:
         """Set the attributes that are derived from the decompositions."""
@@ -67,7 +64,7 @@ class PIDResults:
         )
         self._name_parts([Terms(*(scale * np.array(d.value))) for d in decompositions])
         names = {source_name(s): s for s in self.sources_}
-        joint = tuple(sorted(name for s in self.sources_ for name in s))
+        joint = union(self._pairs[0])
         self.held_out_information_ = {
             label: float(scale * fit.found.held_out[source])
             for label, source in [*names.items(), ("joint", joint)]
@@ -111,17 +108,13 @@ class PIDResults:
         """Set the attributes by name, from the terms of each pair."""
         names = [source_name(s) for s in self.sources_]
         pairs = [(source_name(a), source_name(b)) for a, b in self._pairs]
-        if len(pairs) == 1:
-            (value,) = values
-            unique = [value.unique_first, value.unique_second]
-            own = [value.first, value.second]
-        else:
-            unique = [value.unique_first for value in values]
-            own = [value.first for value in values]
-        self.unique_ = {name: float(x) for name, x in zip(names, unique)}
+        sides = [(v.unique_first, v.first) for v in values]
+        if len(values) == 1:
+            sides.append((values[0].unique_second, values[0].second))
+        self.unique_ = {name: float(u) for name, (u, _) in zip(names, sides)}
         self.redundant_ = {p: float(v.redundant) for p, v in zip(pairs, values)}
         self.synergistic_ = {p: float(v.synergistic) for p, v in zip(pairs, values)}
-        self.mutual_information_ = {name: float(x) for name, x in zip(names, own)}
+        self.mutual_information_ = {n: float(x) for n, (_, x) in zip(names, sides)}
         self.mutual_information_["joint"] = float(values[0].joint)
 
     @property

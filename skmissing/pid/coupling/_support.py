@@ -163,11 +163,10 @@ def make_problems(
     n_problems = 1 if size <= N_POINTS else -(-size // (2 * N_LAYERS))
 
     def side(points: Points) -> list[Marginal]:
-        return [
-            Marginal(
-                points.inputs[chosen], rake(points.log_posterior[chosen], mass, total)
-            )
-            for chosen, mass in deal(points.mass, n_problems, rng)
-        ]
+        out = []
+        for rows, mass in deal(points.mass, n_problems, rng):
+            table = rake(points.log_posterior[rows], mass, total)
+            out.append(Marginal(points.inputs[rows], table))
+        return out
 
     return list(zip(side(first), side(second)))

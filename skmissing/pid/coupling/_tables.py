@@ -71,10 +71,9 @@ class CouplingTables(HeldOutTables):
         found = self.calibrate(codes, weight)
         # Classes that are missing from a resample have no coupling.
         live = np.flatnonzero(found.prior > 0)
+        posterior = found.log_posterior
         points = {
-            source: merge_rows(
-                features, found.log_posterior[source], found.weight, live
-            )
+            source: merge_rows(features, posterior[source], found.weight, live)
             for source, features in self._features.items()
         }
         return _Sides(found.bits, points, found.prior[live], live)

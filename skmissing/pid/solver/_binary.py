@@ -174,11 +174,9 @@ def blackwell_join(
     vertices = _hull(one.points, two.points)
     edges = [(v.x - u.x, v.y - u.y) for u, v in itertools.pairwise(vertices)]
     alpha, beta = _steps(edges, vertices)
-    shares = (
-        one.assign([v.first for v in vertices], edges, alpha),
-        two.assign([v.second for v in vertices], edges, beta),
-    )
-    return shares, edges
+    of_first = one.assign([v.first for v in vertices], edges, alpha)
+    of_second = two.assign([v.second for v in vertices], edges, beta)
+    return (of_first, of_second), edges
 
 
 def _hull(one: list[Edge], two: list[Edge]) -> list[Vertex]:

@@ -84,7 +84,7 @@ def _attempt(
     state = _State(L, M, R, np.where(alive, -g, 1.0), g, p)
     # Cells have the same weight in the barrier as in the start. With equal weights the
     # cells of rare states would have to rise from their own size to that of the others.
-    weight = R / R.sum()
+    barrier = _Barrier(A, B, alive, R / R.sum(), stay)
 
     def bounded() -> Solution:
         bounds = certify(A, B, state.L, state.M, state.R[:, None, :] * state.p)
@@ -107,15 +107,13 @@ def _attempt(
                 if found.gap < old:
                     best = found
                 # Rounding ends the progress of some runs before the goal.
-                if product > 0.1 * old or found.gap < 0.5 * old:
-                    failures = 0
-                else:
-                    failures += 1
+                progress = product > 0.1 * old or found.gap < 0.5 * old
+                failures = 0 if progress else failures + 1
                 if found.gap <= goal or failures == 5:
                     break
             if n_iter == max_iter:
                 break
-            new = _iterate(A, B, state, alive, weight, stay)
+            new = barrier.iterate(state)
             if new is None:
                 break
             state = new
@@ -125,43 +123,45 @@ def _attempt(
     return (best or bounded())._replace(n_iter=n_iter)
 
 
-def _iterate(
-    A: np.ndarray,
-    B: np.ndarray,
-    state: _State,
-    alive: np.ndarray,
-    weight: np.ndarray,
-    stay: float,
-) -> _State | None:
-    """One step of predictor and corrector; None if it breaks down."""
-    R, s = state.R, state.s
-    try:
-        system = NewtonSystem(state.p, R, s, B > 0)
-    except np.linalg.LinAlgError:
-        return None
-    # Dead cells have g = -inf, and mean changes of 0 as their p is.
-    residual = np.where(alive, state.g + s, 0.0)
-    load = R * residual
-    gap = float((R * s).sum())
-    step = _Step(A, B, state, system, residual, load, gap, stay)
-    # Only the order of magnitude of this one matters: it is not refined.
-    predicted = step.direction(0.0, refine=False)
-    dR, ds = predicted.dR, predicted.ds
-    primal, dual = min(1.0, _reach(R, dR)), min(1.0, _reach(s, ds))
-    ahead = float(((R + primal * dR) * (s + dual * ds)).sum())
-    # Mehrotra's rule for the gap to aim at.
-    aim = gap * (ahead / gap) ** 3
-    aim = max(aim, RESIDUAL_SHARE * float(np.abs(load).sum()))
-    length, new = step.walk(aim * weight - dR * ds)
-    if length < SHORT:
-        # Jammed against the boundary: back to the centre first.
-        other, centred = step.walk(gap * weight)
-        if other > length:
-            new = centred
-    # Exponents far beyond the range of floats leave nothing to go on from. Entries of
-    # L and M are finite or -inf, so that a sum that is NaN has a NaN in it.
-    finite = np.isfinite(new.R.sum() + new.s.sum())
-    return new if finite and not np.isnan(new.L.sum() + new.M.sum()) else None
+class _Barrier(NamedTuple):
+    """Marginals, cells with mass and their weights, and how far a step may reach."""
+
+    A: np.ndarray
+    B: np.ndarray
+    alive: np.ndarray
+    weight: np.ndarray
+    stay: float
+
+    def iterate(self, state: _State) -> _State | None:
+        """One step of predictor and corrector; None if it breaks down."""
+        R, s = state.R, state.s
+        try:
+            system = NewtonSystem(state.p, R, s, self.B > 0)
+        except np.linalg.LinAlgError:
+            return None
+        # Dead cells have g = -inf, and mean changes of 0 as their p is.
+        residual = np.where(self.alive, state.g + s, 0.0)
+        load = R * residual
+        gap = float((R * s).sum())
+        step = _Step(self, state, system, residual, load, gap)
+        # Only the order of magnitude of this one matters: it is not refined.
+        predicted = step.direction(0.0, refine=False)
+        dR, ds = predicted.dR, predicted.ds
+        primal, dual = min(1.0, _reach(R, dR)), min(1.0, _reach(s, ds))
+        ahead = float(((R + primal * dR) * (s + dual * ds)).sum())
+        # Mehrotra's rule for the gap to aim at.
+        aim = gap * (ahead / gap) ** 3
+        aim = max(aim, RESIDUAL_SHARE * float(np.abs(load).sum()))
+        length, new = step.walk(aim * self.weight - dR * ds)
+        if length < SHORT:
+            # Jammed against the boundary: back to the centre first.
+            other, centred = step.walk(gap * self.weight)
+            if other > length:
+                new = centred
+        # Exponents far beyond the range of floats leave nothing to go on from. Entries
+        # of L and M are finite or -inf, so that a sum that is NaN has a NaN in it.
+        finite = np.isfinite(new.R.sum() + new.s.sum())
+        return new if finite and not np.isnan(new.L.sum() + new.M.sum()) else None
 
 
 class _Direction(NamedTuple):
@@ -176,21 +176,20 @@ class _Direction(NamedTuple):
 class _Step(NamedTuple):
     """A Newton system with its right-hand sides, from which steps are tried."""
 
-    A: np.ndarray
-    B: np.ndarray
+    barrier: _Barrier
     state: _State
     system: NewtonSystem
     residual: np.ndarray
     load: np.ndarray
     gap: float
-    stay: float
 
     def direction(self, product: np.ndarray | float, *, refine: bool) -> _Direction:
         """Step that aims at ``R s = product`` to first order."""
+        A, B = self.barrier.A, self.barrier.B
         R, s, p = self.state.R, self.state.s, self.state.p
         right = p * ((product + self.load) / s)[:, None, :]
         dL, dM, mean = self.system.solve(
-            self.A - right.sum(axis=2), self.B - right.sum(axis=0), refine=refine
+            A - right.sum(axis=2), B - right.sum(axis=0), refine=refine
         )
         ds = -self.residual - mean
         return _Direction(dL, dM, (product - R * (s + ds)) / s, ds)
@@ -204,7 +203,7 @@ class _Step(NamedTuple):
         if short_L is not dL or short_M is not dM:
             dL, dM = short_L, short_M
             ds = -residual - (p * (dL[:, :, None] + dM)).sum(axis=1)
-        dual = min(1.0, self.stay * _reach(s, ds))
+        dual = min(1.0, self.barrier.stay * _reach(s, ds))
         while True:
             new_L, new_M = L + dual * dL, M + dual * dM
             new_g, new_p = cell_softmax(new_L, new_M)
@@ -215,7 +214,7 @@ class _Step(NamedTuple):
                 break
             dual *= 0.5
         # Not longer than the dual one: its equations are linearised at the old L, M.
-        primal = min(self.stay * _reach(R, dR), dual)
+        primal = min(self.barrier.stay * _reach(R, dR), dual)
         new_R, new_s = R + primal * dR, s + dual * ds
         return primal, _State(new_L, new_M, new_R, new_s, new_g, new_p)
 

@@ -88,9 +88,8 @@ def union_information(
         small = solve_binary_small(A, B)
         if small is not None and small.bounds.gap <= min(tol, goal):
             return _in_bits(small.bounds, small.violation, total, 0)
-    bounds, n_iter = None, 0
-    if len(total) == 2:
-        bounds = solve_binary(first, second).bounds
+    bounds = solve_binary(first, second).bounds if len(total) == 2 else None
+    n_iter = 0
     if bounds is None or not bounds.gap <= min(tol, goal):
         with single_thread():
             bounds, n_iter = _solve_merged(first, second, goal, tol, max_iter)
