@@ -239,10 +239,16 @@ def test_batch_norm_survives_a_batch_with_one_present_row():
 @pytest.mark.parametrize(
     ("encoders", "message"),
     [
-        ([("lr", MLPEncoder())], "encoder named 'lr', expected .* parameter 'lr'"),
-        ([("m0__x", MLPEncoder())], "encoder named 'm0__x' for FusionClassifier"),
+        (
+            [("lr", MLPEncoder())],
+            "the name 'lr' in encoders, expected .* none of the parameters",
+        ),
+        ([("m0__x", MLPEncoder())], "the name 'm0__x' in encoders"),
         ([("other", MLPEncoder())], "unknown modality 'other'"),
-        ([("m0", MLPEncoder()), ("m0", MLPEncoder())], "two encoders for .* 'm0'"),
+        (
+            [("m0", MLPEncoder()), ("m0", MLPEncoder())],
+            "modality 'm0' twice in encoders",
+        ),
         ([("m0", "mlp")], "Got a str as encoder of 'm0'"),
         (["m0"], "expected \\(modality, encoder\\) pairs"),
         ([("m0", ConvEncoder())], r"Got shape \(3,\) .* 'm0' with ConvEncoder"),
