@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
+# Tests run beside each other: the threads of one would wait for those of another. Read
+# when numpy and torch are loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 
 from skmissing import MultimodalData

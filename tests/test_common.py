@@ -453,7 +453,7 @@ def test_bad_weights_raise(settings):
     X, y = make_blocks(n=30)
     for w, message in [
         (np.zeros(30), "non-zero"),
-        (-np.ones(30), "negative"),
+        (-np.ones(30), "Negative values"),
         (np.full(30, np.nan), "NaN"),
         (np.ones(29), "sample_weight.shape"),
     ]:

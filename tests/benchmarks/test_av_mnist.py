@@ -80,6 +80,7 @@ def test_images_are_those_of_their_rows_centred_on_training_images(files):
     assert (bunch.n_components, bunch.variance_kept) == (784, pytest.approx(1.0))
 
 
+@pytest.mark.slow
 def test_components_are_those_of_training_images(files):
     folder, mnist, _ = files
     bunch = build_av_mnist(folder, **{**RAW, "n_components": 3})

@@ -51,6 +51,7 @@ SMALL = {
     "random_state": 0,
 }
 SELECTIONS = ("iterative", "simultaneous", "all", "none")
+SEEDS = [0, *(pytest.param(s, marks=pytest.mark.slow) for s in (1, 2))]
 DISTANCES = ("cosine", "euclidean")
 
 
@@ -98,7 +99,9 @@ def fitted(request):
     ).fit(X, y)
 
 
-@pytest.mark.parametrize("distance", DISTANCES)
+@pytest.mark.parametrize(
+    "distance", ["cosine", pytest.param("euclidean", marks=pytest.mark.slow)]
+)
 def test_statistics_are_those_of_the_method_written_plainly(distance):
     X, y = make_blocks(n=60, n_modalities=3, missing=0.0)
     clf = DyMoSelector(
@@ -130,8 +133,16 @@ def passes(clf, data):
     return forward
 
 
-@pytest.mark.parametrize("reward", ["prob", "logprob"])
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(
+    ("seed", "reward"),
+    [
+        (0, "prob"),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in ((0, "logprob"), (1, "prob"), (1, "logprob"))
+        ),
+    ],
+)
 def test_predictions_are_those_of_the_method_written_plainly(fitted, seed, reward):
     X, _ = make_blocks(n=12, n_modalities=4, missing=0.6, seed=seed)
     filled, candidates = fitted.fusion_.recoverer.fill(X)
@@ -209,7 +220,7 @@ def test_perfect_recovery_of_everything_predicts_as_complete_data_do():
     )
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_the_default_gains_from_the_truth(seed):
     """Five of six views missing, and known to the recovery."""
     X, y = make_blocks(n=900, n_modalities=6, missing=0.0, seed=seed)

@@ -134,6 +134,7 @@ def test_gains_agree_with_the_exact_values(gate):
     assert abs(np.mean(biased, axis=0)[0] - exact[0]) > 0.05
 
 
+@pytest.mark.slow
 def test_thinned_simulation_needs_corrections():
     """RMSE of the area against the oracle, with the known propensities."""
     errors = {}

@@ -544,7 +544,7 @@ def test_blocks_of_images_get_a_net():
     pid = PIDEstimator(**NOISE, estimator=net, cv=3).fit(X, y)
     assert pid.unique_["image"] > 0.5 > 0.2 > pid.unique_["labs"]
     default = PIDEstimator(**NOISE, sources="image", cv=2).fit(X, y)
-    assert isinstance(default._log_ratio.model.model, FusionClassifier)
+    assert isinstance(default._log_ratio.model, FusionClassifier)
     assert default.unique_["image"] > 0.3
     flat = PIDEstimator(**NOISE, estimator=LogisticRegression(), cv=3).fit(X, y)
     assert flat.unique_["image"] > 0.5

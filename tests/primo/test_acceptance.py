@@ -51,6 +51,7 @@ def test_xor(seed, classifier_input):
     assert impact.v_relative.max() <= 1 + 1e-9
 
 
+@pytest.mark.slow
 def test_xor_with_the_weights_of_the_paper_is_hedged():
     clf, X, y = fit_xor(0, 1.0, "core")
     # Accuracy does not show it, the log-loss of complete rows does.
