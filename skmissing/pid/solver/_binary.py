@@ -253,8 +253,10 @@ def _split(edges: list[Edge], which: range, atoms: list[Edge], states: range) ->
     # From either end, and their mean: the classes could have the other order.
     ahead = _left_curtain(some_edges, some_atoms)
     back = _left_curtain(_mirror(some_edges), _mirror(some_atoms))
-    kernel = [(which[z], states[i], 0.5 * part) for z, i, part in ahead]
-    return kernel + [(which[-1 - z], states[-1 - i], 0.5 * part) for z, i, part in back]
+    # Plain sums: looking numbers up in a range takes longer.
+    z0, i0, z1, i1 = which.start, states.start, which.stop - 1, states.stop - 1
+    kernel = [(z0 + z, i0 + i, 0.5 * part) for z, i, part in ahead]
+    return kernel + [(z1 - z, i1 - i, 0.5 * part) for z, i, part in back]
 
 
 def _mirror(points: list[Edge]) -> list[Edge]:
@@ -268,7 +270,8 @@ def _left_curtain(edges: list[Edge], atoms: list[Edge]) -> Kernel:
     total = [c0 + c1 for c0, c1 in edges]
     left = [Remainder(z, m, edges[z][1] / m) for z, m in enumerate(total)]
     for i, (a0, a1) in enumerate(atoms[:-1]):
-        kernel += [(z, i, part / total[z]) for z, part in _take(left, a0 + a1, a1)]
+        for z, part in _take(left, a0 + a1, a1):
+            kernel.append((z, i, part / total[z]))
     kernel += [(r.edge, len(atoms) - 1, r.mass / total[r.edge]) for r in left]
     return kernel
 
@@ -290,16 +293,19 @@ def _take(left: list[Remainder], mass: float, second: float) -> list[tuple[int, 
     start = stop = 0
     # The interval from the left end on, which has most of the second class.
     skipped, got, have = 0.0, 0.0, 0.0
-    while stop < len(left) - 1 and got + left[stop].mass < mass:
-        got += left[stop].mass
-        have += left[stop].mass * left[stop].second
+    n, last = len(left), left[0]
+    while stop < n - 1 and got + last.mass < mass:
+        got += last.mass
+        have += last.mass * last.second
         stop += 1
-    used = min(mass - got, left[stop].mass)
-    have += used * left[stop].second
+        last = left[stop]
+    used = min(mass - got, last.mass)
+    have += used * last.second
+    first = left[0]
     # Both ends move on by the same mass until the share is right, but for rounding.
     while have > second + ROUNDING * mass:
-        rest_start, rest_stop = left[start].mass - skipped, left[stop].mass - used
-        fall = left[start].second - left[stop].second
+        rest_start, rest_stop = first.mass - skipped, last.mass - used
+        fall = first.second - last.second
         room = rest_stop if start == stop else min(rest_start, rest_stop)
         if fall > 0 and have - second <= room * fall:
             step = (have - second) / fall
@@ -308,17 +314,19 @@ def _take(left: list[Remainder], mass: float, second: float) -> list[tuple[int, 
         skipped, used, have = skipped + room, used + room, have - room * fall
         if start < stop and rest_start <= rest_stop:
             start, skipped = start + 1, 0.0
-        elif stop + 1 < len(left):
+            first = left[start]
+        elif stop + 1 < n:
             stop, used = stop + 1, 0.0
+            last = left[stop]
         else:
             break
     if start == stop:
-        left[start].mass -= used - skipped
-        return [(left[start].edge, used - skipped)]
-    taken = [(left[start].edge, left[start].mass - skipped)]
+        first.mass -= used - skipped
+        return [(first.edge, used - skipped)]
+    taken = [(first.edge, first.mass - skipped)]
     taken += [(r.edge, r.mass) for r in left[start + 1 : stop]]
-    taken.append((left[stop].edge, used))
-    left[start].mass = skipped
-    left[stop].mass -= used
+    taken.append((last.edge, used))
+    first.mass = skipped
+    last.mass -= used
     left[:] = left[: start + 1] + left[stop:]
     return taken

@@ -92,7 +92,8 @@ def _sum_cells(
             u, v = l0 + m0, l1 + m1
             worst = max(worst, max(u, v) + math.log1p(math.exp(-abs(u - v))))
             if p0 > 0 and p1 > 0:
-                entropies += [p * math.log(p / (p0 + p1)) for p in (p0, p1)]
+                entropies.append(p0 * math.log(p0 / (p0 + p1)))
+                entropies.append(p1 * math.log(p1 / (p0 + p1)))
         cost += worst * (a0 + a1)
     return cost, entropies
 

@@ -7,6 +7,7 @@ dual potentials, ``Q`` (n1, K, n2) a coupling. Informations are in nats.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -64,11 +65,16 @@ def cell_softmax(L: np.ndarray, M: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     p = L[:, :, None] + M
     top = p.max(axis=1)
     # The logarithm of the mass of a dead cell is that of zero.
-    dead = np.isneginf(top)
-    p -= np.where(dead, 0.0, top)[:, None, :]
+    dead, level = np.isneginf(top), top
+    # Most tables have none, and most calls are for small tables.
+    some = dead.any()
+    if some:
+        level = np.where(dead, 0.0, top)
+    p -= level[:, None, :]
     np.exp(p, out=p)
     total = p.sum(axis=1)
-    total[dead] = 1.0
+    if some:
+        total[dead] = 1.0
     p /= total[:, None, :]
     return top + np.log(total), p
 
@@ -109,9 +115,12 @@ def certify(
         shifts = (g.max(axis=0), rarer.max(axis=0))
         cost = min(cost, *((g - d).max(axis=1) @ mass_a + d @ mass_b for d in shifts))
     with np.errstate(invalid="ignore"):
-        # Zero times infinity is zero.
-        terms_a, terms_b = np.where(A > 0, A * L, 0.0), np.where(B > 0, B * M, 0.0)
+        terms_a, terms_b = A * L, B * M
     lower = float(terms_a.sum() + terms_b.sum())
+    if not math.isfinite(lower):
+        # Zero times infinity is zero.
+        terms_a, terms_b = np.where(A > 0, terms_a, 0.0), np.where(B > 0, terms_b, 0.0)
+        lower = float(terms_a.sum() + terms_b.sum())
     size = float(np.abs(terms_a).sum() + np.abs(terms_b).sum())
     coupling = repair(A, B, Q, rounds)
     return Bounds(lower - cost, negative_entropy(coupling), coupling, size)
