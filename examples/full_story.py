@@ -346,7 +346,7 @@ def main() -> None:
         f"rows, against {full[both]}% had nothing been lost."
     )
     print(
-        f"What if a test row has one modality only? It still answers: {ours['image']}% "
+        f"What if a test row has one modality only? It is still predicted: {ours['image']}% "
         f"from the picture,\n  {ours['speech']}% from the recording."
     )
     ensemble = percent["UnimodalEnsemble"]

@@ -61,7 +61,7 @@ with warnings.catch_warnings(record=True) as caught:
 print(*[f"{w.category.__name__}: {w.message}" for w in caught], sep="\n")
 
 # %%
-# The figures behind it: the largest weight is that of some twenty average patients, and
+# The values behind it: the largest weight is that of some twenty average patients, and
 # all observed patients together are worth about a quarter of their number.
 
 overlap = weighter.overlap(X).T
@@ -78,10 +78,10 @@ plt.show()
 # %%
 # A table by hospital shows where the trouble sits: in Budapest and in Long Beach.
 
-figures = X[["site"]].assign(
+hospitals = X[["site"]].assign(
     propensity=weighter.propensity_, observed=weighter.observed_
 )
-figures.groupby("site").agg(
+hospitals.groupby("site").agg(
     observed=("observed", "sum"),
     lowest=("propensity", "min"),
     median=("propensity", "median"),
@@ -198,7 +198,7 @@ plt.show()
 
 # %%
 # And the gain survives propensities that are far from right, mostly because few of
-# these patients lack anything. On the left the most favourable of the answers for all
+# these patients lack anything. On the left the most favourable of the models for all
 # patients, for comparison.
 
 names = {"evaluation only": "all patients", "two sites": "two sites"}

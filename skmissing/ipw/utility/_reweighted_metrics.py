@@ -164,7 +164,7 @@ class ScorerMetric:
 
 
 class _Memory(ClassifierMixin, BaseEstimator):
-    """Answers row numbers with predictions made before."""
+    """Predicts numbered rows as they were predicted before."""
 
     def __init__(self, predictions: Predictions, classes: np.ndarray) -> None:
         self.predictions = predictions
