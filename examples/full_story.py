@@ -346,8 +346,8 @@ def main() -> None:
         f"rows, against {full[both]}% had nothing been lost."
     )
     print(
-        f"What if a test row has one modality only? It is still predicted: {ours['image']}% "
-        f"from the picture,\n  {ours['speech']}% from the recording."
+        "What if a test row has one modality only? It is still predicted: "
+        f"{ours['image']}% from the picture,\n  {ours['speech']}% from the recording."
     )
     ensemble = percent["UnimodalEnsemble"]
     print(
