@@ -188,6 +188,22 @@ def class_factors(
     return np.array([float(class_weight.get(label, 1.0)) for label in classes.tolist()])
 
 
+def check_some_modality(present: np.ndarray) -> None:
+    """Refuse rows of which none has any modality."""
+    if not present.any():
+        raise ValueError(
+            "Got only rows without any modality in fit, expected at least one row with "
+            "one."
+        )
+
+
+def observed_names(data: MultimodalData) -> list[str]:
+    """The modalities that some row has; at least one."""
+    check_some_modality(data.present)
+    seen = np.asarray(data.present.any(axis=0))
+    return [name for name, here in zip(data.names, seen) if here]
+
+
 def warn_unobserved(names: Sequence[str], observed: Sequence[str]) -> None:
     """Warn about each modality that no training row has."""
     for name in names:

@@ -40,10 +40,11 @@ def choose_names(
 ) -> list[str]:
     """Names of some of the modalities, as given; a single one stands for itself."""
     chosen = [given] if isinstance(given, str) else list(given)
-    repeated = distinct and len(set(chosen)) < len(chosen)
-    if not chosen or not set(chosen) <= set(names) or repeated:
+    known = bool(chosen) and all(name in names for name in chosen)
+    if not known or (distinct and len(set(chosen)) < len(chosen)):
+        what = "distinct names" if distinct else "names"
         raise ValueError(
-            f"Got {given!r} in {parameter}, expected {'distinct ' * distinct}names of "
-            f"some of the modalities {names}."
+            f"Got {given!r} in {parameter}, expected {what} of some of the modalities "
+            f"{names}."
         )
     return chosen

@@ -66,6 +66,9 @@ class NamedParts(_BaseComposition):
             setattr(self, attr, params.pop(attr))
         parts = getattr(self, attr)
         if not isinstance(parts, Mapping):
+            if isinstance(parts, tuple):
+                # scikit-learn replaces items of lists alone.
+                setattr(self, attr, list(parts))
             super()._set_params(attr, **params)
             return self
         replaced = {name: params.pop(name) for name in list(params) if name in parts}

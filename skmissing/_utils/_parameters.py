@@ -33,10 +33,13 @@ def stores_parameters(cls: T) -> T:
             signature.parameters.values(), key=lambda p: (p.kind, order.index(p.name))
         )
     )
+    # What a class declares itself: one that it joined before would hide what another
+    # parent says of the same parameter.
+    setattr(cls, "_own_constraints", vars(cls).get("_parameter_constraints", {}))  # noqa: B010
     joined = {
         name: allowed
         for parent in reversed(parents)
-        for name, allowed in vars(parent).get("_parameter_constraints", {}).items()
+        for name, allowed in _declared(parent).items()
     }
     setattr(cls, "_parameter_constraints", joined)  # noqa: B010
     text = inspect.cleandoc(cls.__doc__ or "")
@@ -44,6 +47,12 @@ def stores_parameters(cls: T) -> T:
         text = text.replace(f"%({title.lower()})s\n", _inherited(title, text, parents))
     cls.__doc__ = text
     return cls
+
+
+def _declared(cls: type) -> dict[str, list]:
+    """Constraints that a class declares itself."""
+    own = vars(cls)
+    return own.get("_own_constraints", own.get("_parameter_constraints", {}))
 
 
 def _inherited(title: str, text: str, parents: tuple[type, ...]) -> str:

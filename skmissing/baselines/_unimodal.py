@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import logsumexp
 
-from .._estimation._rows import warn_unobserved
+from .._estimation._rows import observed_names, warn_unobserved
 from .._utils._parameters import stores_parameters
 from .._utils._sklearn_compat import Interval, StrOptions
 from ..modalities._multimodal_data import MultimodalData
@@ -102,12 +102,7 @@ class UnimodalEnsemble(UnimodalNets, BaseNetClassifier):
         if len(self.head_hidden):
             check_widths("head_hidden", self.head_hidden)
         data = rows.data
-        observed = [n for m, n in enumerate(data.names) if data.present[:, m].any()]
-        if not observed:
-            raise ValueError(
-                "Got only rows without any modality in fit, expected at least one row "
-                "with one."
-            )
+        observed = observed_names(data)
         warn_unobserved(data.names, observed)
         self._nets: dict[str, FittedNet] = train_unimodals(
             self._training_params(),

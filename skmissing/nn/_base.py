@@ -31,7 +31,8 @@ from .encoders._encoder import Encoder
 class BaseNetClassifier(MultimodalClassifierMixin, NetParameters):
     """Common parameters, validation and prediction of the classifiers with a net.
 
-    Subclasses declare their parameters, train in :meth:`_fit_rows` and predict in
+    Subclasses declare their parameters and train in :meth:`_fit_rows`. What
+    :meth:`_train` fits also predicts; a subclass that predicts otherwise defines
     :meth:`_log_proba`, for rows with any modality that is :meth:`_usable`.
 
     Parameters
@@ -130,6 +131,7 @@ class BaseNetClassifier(MultimodalClassifierMixin, NetParameters):
 
     def _describe_net(self, encoders: dict[str, Encoder]) -> dict[str, str]:
         """What the net is made of, to compare with on a warm start."""
+        common = BaseNetClassifier._get_param_names()
         free = {
             name
             for kind in type(self).__mro__
@@ -137,8 +139,8 @@ class BaseNetClassifier(MultimodalClassifierMixin, NetParameters):
         }
         own = [
             name
-            for name in self._parameter_constraints
-            if name not in BaseNetClassifier._parameter_constraints and name not in free
+            for name in self._get_param_names()
+            if name not in common and name not in free
         ]
         out = {name: repr(getattr(self, name)) for name in own}
         return {**out, **{f"encoder of {k}": repr(e) for k, e in encoders.items()}}

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from .._estimation._folds import split_validation
-from .._estimation._rows import LabelledRows
+from .._estimation._rows import LabelledRows, check_some_modality
 from .._utils._random import draw_seed
 from ._encoder_bank import EncoderBank
 from ._engine import make_net
@@ -148,11 +148,7 @@ def _usable_rows(
     """Rows with any modality that the net uses, with weights of mean 1."""
     usable = rows.data.present if warm is None else warm.usable(rows.data)
     some = np.asarray(usable.any(axis=1))
-    if not some.any():
-        raise ValueError(
-            "Got only rows without any modality in fit, expected at least one row with "
-            "one."
-        )
+    check_some_modality(some)
     if plan.held_out is not None:
         plan = replace(plan, held_out=plan.held_out[some])
     return rows.take(some).normalised(), plan

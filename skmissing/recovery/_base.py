@@ -14,6 +14,7 @@ from .._estimation._rows import (
     LabelledRows,
     check_groups,
     check_weights,
+    observed_names,
     warn_unobserved,
 )
 from .._utils._parameters import stores_parameters
@@ -73,16 +74,20 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
     >>> import numpy as np
     >>> from skmissing import MultimodalData
     >>> from skmissing.recovery import BaseRecovery
-    >>> class ZeroRecovery(BaseRecovery):
+    >>> class ConstantRecovery(BaseRecovery):
+    ...     def __init__(self, modalities=None, value=0.0):
+    ...         self.modalities = modalities
+    ...         self.value = value
+    ...
     ...     def _recover(self, data):
     ...         missing = (~data.present).sum(axis=0)
     ...         return {
-    ...             name: np.zeros((n, *data.block_shapes[name]))
+    ...             name: np.full((n, *data.block_shapes[name]), self.value)
     ...             for name, n in zip(data.names, missing)
     ...         }
     >>> X = MultimodalData({"a": [[1.0], [np.nan]], "b": [[2.0], [3.0]]})
-    >>> ZeroRecovery().fit_transform(X)["a"].tolist()
-    [[1.0], [0.0]]
+    >>> ConstantRecovery(value=9.0).fit_transform(X)["a"].tolist()
+    [[1.0], [9.0]]
     """
 
     modalities: Any = None
@@ -140,13 +145,7 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
         rows = LabelledRows(data, no_labels, np.zeros(1), weight, groups)
         rows = rows.take(weight > 0).normalised()
         data, weight = rows.data, rows.weight
-        if not data.present.any():
-            raise ValueError(
-                "Got only rows without any modality in fit, expected at least one row "
-                "with one."
-            )
-        seen = np.asarray(data.present.any(axis=0))
-        observed = [n for n, p in zip(data.names, seen) if p]
+        observed = observed_names(data)
         warn_unobserved(data.names, observed)
         self.means_: dict[str, np.ndarray] = {}
         self._deviations: dict[str, np.ndarray] = {}

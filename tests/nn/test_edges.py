@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator
 from skorch.callbacks import Checkpoint, EpochScoring
 from torch import nn
 
 from skmissing import MultimodalData
+from skmissing._utils._parameters import stores_parameters
 from skmissing.baselines import FusionClassifier, UnimodalEnsemble
 from skmissing.nn import ConvEncoder, MLPEncoder, ModuleEncoder, SequenceEncoder
 
@@ -128,3 +130,49 @@ def test_groups_of_mixed_type():
     groups = np.array([None, 1, "a", 2.5] * 10, dtype=object)
     clf = small(early_stopping=True, validation_fraction=0.3).fit(X, y, groups=groups)
     assert "valid_loss" in clf.net_.history[-1]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_subclass_with_a_constructor_of_its_own():
+    class Wide(FusionClassifier):
+        def __init__(self, width=4, **params):
+            super().__init__(**params)
+            self.width = width
+
+        @classmethod
+        def _get_param_names(cls):
+            return sorted([*FusionClassifier._get_param_names(), "width"])
+
+    X, y = make_blocks(n=30)
+    clf = Wide(**NET, warm_start=True).fit(X, y)
+    with pytest.raises(ValueError, match=r"Got width=5 with warm_start=True"):
+        clf.set_params(width=5).fit(X, y)
+
+
+def test_parameters_of_two_parents():
+    @stores_parameters
+    class Root(BaseEstimator):
+        """Root."""
+
+        a: int = 1
+        _parameter_constraints = {"a": [int]}  # noqa: RUF012
+
+    @stores_parameters
+    class Left(Root):
+        """Left."""
+
+        b: int = 2
+        _parameter_constraints = {"b": [int]}  # noqa: RUF012
+
+    @stores_parameters
+    class Right(Root):
+        """Right: the same parameter may be None."""
+
+        _parameter_constraints = {"a": [int, None]}  # noqa: RUF012
+
+    @stores_parameters
+    class Both(Left, Right):
+        """Both."""
+
+    assert Both._parameter_constraints == {"a": [int, None], "b": [int]}
+    assert Both(a=None).get_params() == {"a": None, "b": 2}

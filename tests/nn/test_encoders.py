@@ -278,10 +278,11 @@ def test_shape_that_does_not_fit_the_columns():
 # -- names -----------------------------------------------------------------------------
 
 
-def test_a_dict_of_encoders_is_as_good_as_a_list():
+@pytest.mark.parametrize("sequence", [list, tuple])
+def test_a_dict_of_encoders_is_as_good_as_pairs(sequence):
     X, y = make_blocks()
     parts = {"m0": MLPEncoder(hidden=(5,)), "m1": MLPEncoder(hidden=(6,))}
-    a, b = small(encoders=parts), small(encoders=list(parts.items()))
+    a, b = small(encoders=parts), small(encoders=sequence(parts.items()))
     assert a.get_params()["m0__hidden"] == b.get_params()["m0__hidden"] == (5,)
     assert a.get_params().keys() == b.get_params().keys()
     assert a.get_params(deep=False).keys() == b.get_params(deep=False).keys()

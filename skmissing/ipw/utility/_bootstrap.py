@@ -95,7 +95,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class UtilityTerms:
-    """All terms, the propensities that they share, and weights and groups of rows."""
+    """All terms, the propensities that they share, and weights and groups of rows.
+
+    The rows are not here: copies of this travel to other processes.
+    """
 
     terms: list[UtilityTerm]
     propensities: Propensities
@@ -105,7 +108,7 @@ class UtilityTerms:
 
     def evaluate(self, base: np.ndarray, refit: bool) -> TermValues:
         """All terms under one set of sample weights; ``refit`` for resampled ones."""
-        out = TermValues(*np.full((5, len(self.terms)), np.nan))
+        out = TermValues(*np.full((len(TermValues._fields), len(self.terms)), np.nan))
         weights: dict[bytes, np.ndarray] = {}
         for i, term in enumerate(self.terms):
             frozen, variant = self.propensities.get(term.union), term.variant
@@ -145,7 +148,7 @@ class UtilityTerms:
     ) -> TermValues:
         """Estimates of every resample, each of shape (n_resamples, n_terms)."""
         if not len(seeds):
-            return TermValues(*np.empty((5, 0, len(self.terms))))
+            return TermValues(*np.empty((len(TermValues._fields), 0, len(self.terms))))
         # A few resamples at a time: the arguments travel to other processes.
         n_parts = min(len(seeds), max(10, 4 * effective_n_jobs(n_jobs)))
         results = Parallel(n_jobs=n_jobs, return_as="generator")(

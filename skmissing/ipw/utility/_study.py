@@ -65,10 +65,7 @@ class FitPlan:
     template: IPWMultimodalClassifier
     X: Any
     y: Any
-    weight: np.ndarray
-    groups: np.ndarray | None
-    classes: np.ndarray
-    codes: np.ndarray
+    rows: LabelledRows
     folds: Folds
     present: dict[Subset, np.ndarray]
     n_jobs: int | None
@@ -104,11 +101,11 @@ class FitPlan:
                 _copy(fallback.predictions[job], known, tested)
                 missed += 1
                 continue
-            known.predicted[tested] = np.searchsorted(self.classes, fit.labels)
+            known.predicted[tested] = np.searchsorted(self.rows.classes, fit.labels)
             if fit.proba is None:
                 known.proba = None
             elif known.proba is not None:
-                columns = np.searchsorted(self.classes, fit.model.classes_)
+                columns = np.searchsorted(self.rows.classes, fit.model.classes_)
                 known.proba[tested] = 0.0
                 known.proba[np.ix_(tested, columns)] = fit.proba
             fits.models[job].append(fit.model)
@@ -123,16 +120,17 @@ class FitPlan:
 
     def _predict_nothing(self) -> Predictions:
         """Predictions to be filled in, unknown in every row."""
-        proba = np.full((len(self.codes), len(self.classes)), np.nan)
-        predicted = np.full(len(self.codes), -1)
-        return Predictions(proba, predicted, self.codes, self.folds.fold)
+        rows = self.rows
+        proba = np.full((len(rows.y), len(rows.classes)), np.nan)
+        predicted = np.full(len(rows.y), -1)
+        return Predictions(proba, predicted, rows.y, self.folds.fold)
 
     def _find_tested(self, subset: Subset, out: LeftOut) -> np.ndarray:
         return np.isin(self.folds.fold, out.tested) & self.present[subset]
 
     def _fit_fold(self, job: Job, out: LeftOut, may_fail: bool) -> FoldFit | None:
         """Fit a model without some folds; None where it may fail and does."""
-        subset, weighting = job
+        (subset, weighting), rows = job, self.rows
         model = clone(self.template).set_params(use=list(subset), weighting=weighting)
         train = np.all([self.folds.trains[k] for k in out.folds], axis=0)
         at = np.flatnonzero(train & ~np.isin(self.folds.fold, out.folds))
@@ -144,8 +142,8 @@ class FitPlan:
                 model.fit(
                     _safe_indexing(self.X, at),
                     _safe_indexing(self.y, at),
-                    sample_weight=self.weight[at],
-                    groups=None if self.groups is None else self.groups[at],
+                    sample_weight=rows.weight[at],
+                    groups=None if rows.groups is None else rows.groups[at],
                 )
                 return _predict(model, _safe_indexing(self.X, tested), len(tested))
         except Exception:
@@ -159,8 +157,9 @@ class FitPlan:
         weighter = make_weighter(
             self.template.propensity, self.X, self.template.modalities, required
         )
-        weighter.fit(self.X, self.y, self.weight, self.groups)
-        frozen = weighter.frozen(self.X, self.y, self.weight)
+        weight = self.rows.weight
+        weighter.fit(self.X, self.y, weight, self.rows.groups)
+        frozen = weighter.frozen(self.X, self.y, weight)
         return replace(frozen, tested=self.folds.tested)
 
 
@@ -237,10 +236,7 @@ class UtilityStudy:
         folds = split_rows(cv, X, y, rows, rng)
         tested = rows.labelled & folds.tested
         _check_sets(present, tested, f"Got cv={cv!r} that tests no")
-        plan = FitPlan(
-            template, X, y, rows.weight, rows.groups, rows.classes, rows.y, folds,
-            present, settings.n_jobs,
-        )  # fmt: skip
+        plan = FitPlan(template, X, y, rows, folds, present, settings.n_jobs)
         unions = {frozenset(s + t) for s in sets for t in sets}
         propensities: Propensities = {}
         for union in sorted(unions, key=sorted):
@@ -269,11 +265,10 @@ class UtilityStudy:
         each = self.plan.cross_fit(jobs, one, self.progress.over("models"))
         if not fold_covariance or len(folds.numbers) < 3:
             return Fits(each, None)
-        bar, pairs = (
-            self.progress.over("models without two folds"),
-            pairs_of_folds(folds.fold),
+        bar = self.progress.over("models without two folds")
+        return Fits(
+            each, self.plan.cross_fit(jobs, pairs_of_folds(folds.fold), bar, each)
         )
-        return Fits(each, self.plan.cross_fit(jobs, pairs, bar, each))
 
     def model_outcomes(self, fits: Fits) -> Outcomes:
         """Model the scores of rows, for the doubly robust values of means."""

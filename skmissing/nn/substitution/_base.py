@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from ..._estimation._rows import LabelledRows
+from ..._estimation._rows import LabelledRows, observed_names
 from ..._utils._parameters import stores_parameters
 from ..._utils._sklearn_compat import Interval, StrOptions
 from ...modalities._multimodal_data import MultimodalData
@@ -73,7 +73,8 @@ class SubstituteNetClassifier(BaseNetClassifier):
     _not_of_the_net: ClassVar[tuple[str, ...]] = ("modality_dropout", "dropout_scheme")
 
     def _fit_rows(self, task: TrainingTask) -> None:
-        names = self._observed(task.rows.data)
+        # A net that goes on knows no more modalities than it did.
+        names = self._fitted.used if task.warm else self._observed(task.rows.data)
         substitutes = self._make_substitutes(task)
         self._train(
             task,
@@ -100,13 +101,7 @@ class SubstituteNetClassifier(BaseNetClassifier):
         """Modalities that some row has."""
         if len(self.head_hidden):
             check_widths("head_hidden", self.head_hidden)
-        names = [n for m, n in enumerate(data.names) if data.present[:, m].any()]
-        if not names:
-            raise ValueError(
-                "Got only rows without any modality in fit, expected at least one row "
-                "with one."
-            )
-        return names
+        return observed_names(data)
 
     def _make_substitutes(self, task: TrainingTask) -> dict[str, Substitute]:
         rows, encoders, rng, _ = task

@@ -14,7 +14,6 @@ from ..._estimation._rows import LabelledRows
 from ..._utils._random import local_random_state
 from ...modalities._multimodal_data import MultimodalData
 from ...modalities._validation import check_multimodal
-from .._base import BaseNetClassifier
 from .._fitted_net import FittedNet
 from .._fusion import EarlyFusion
 from .._runtime import torch_threads
@@ -104,9 +103,12 @@ def unimodal_log_proba(
     return out
 
 
-class UnimodalNets(BaseNetClassifier):
-    """Classifier with a net of its own for each modality, in ``_nets``."""
+class UnimodalNets:
+    """Mixin for net classifiers with a net of its own for each modality."""
 
+    modalities: Any
+    n_threads: int | None
+    classes_: np.ndarray
     _nets: dict[str, FittedNet]
 
     def unimodal_proba(self, X) -> dict[str, np.ndarray]:
@@ -129,4 +131,5 @@ class UnimodalNets(BaseNetClassifier):
         return {name: np.exp(part) for name, part in logs.items()}
 
     def unimodal_net(self, name: str) -> FittedNet | None:
+        """The net of one modality; None where there is none."""
         return self._nets.get(name)
