@@ -131,5 +131,16 @@ class UnimodalNets:
         return {name: np.exp(part) for name, part in logs.items()}
 
     def unimodal_net(self, name: str) -> FittedNet | None:
-        """The net of one modality; None where there is none."""
+        """The net of one modality alone, for estimators that build on it.
+
+        Parameters
+        ----------
+        name : str
+            The modality.
+
+        Returns
+        -------
+        FittedNet or None
+            None for a modality that no training row had.
+        """
         return self._nets.get(name)
