@@ -166,7 +166,7 @@ class BaseNetClassifier(MultimodalClassifierMixin, NetParameters):
                 f"{before['modality_shapes_in_']}."
             )
 
-    def unimodal_net(self, name: str) -> FittedNet | None:  # noqa: ARG002
+    def unimodal_net(self, name: str) -> FittedNet | None:
         """The net of one modality alone, for estimators that build on it.
 
         Parameters
@@ -179,7 +179,9 @@ class BaseNetClassifier(MultimodalClassifierMixin, NetParameters):
         FittedNet or None
             None where this estimator has no such net.
         """
-        return None
+        # Those that train nets of single modalities keep them here.
+        nets: dict[str, FittedNet] = getattr(self, "_nets", {})
+        return nets.get(name)
 
     # -- predict -----------------------------------------------------------------------
 

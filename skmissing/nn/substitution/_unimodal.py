@@ -129,18 +129,3 @@ class UnimodalNets:
         with torch_threads(self.n_threads):
             logs = unimodal_log_proba(self._nets, data, len(self.classes_))
         return {name: np.exp(part) for name, part in logs.items()}
-
-    def unimodal_net(self, name: str) -> FittedNet | None:
-        """The net of one modality alone, for estimators that build on it.
-
-        Parameters
-        ----------
-        name : str
-            The modality.
-
-        Returns
-        -------
-        FittedNet or None
-            None for a modality that no training row had.
-        """
-        return self._nets.get(name)
