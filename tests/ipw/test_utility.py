@@ -49,6 +49,8 @@ from skmissing.ipw import (
 from skmissing.ipw.utility._fold_covariance import pairs_of_folds
 from skmissing.ipw.utility._reweighted_metrics import AUCMetric, Predictions
 
+from ..conftest import make_blocks
+
 # Pruned, so that it does not split on noise: the area of a useless bit is then one
 # half, not that of a coin which the training folds have tossed.
 TREE = DecisionTreeClassifier(ccp_alpha=1e-3, random_state=0)
@@ -860,3 +862,24 @@ def test_intervals_hold_for_models_that_remember_rows():
     # A standard deviation of 60 numbers has an error of 9%.
     assert 0.8 < ratio["folds"] < 1.15
     assert 0.8 < ratio["split"] < 1.15
+
+
+def test_models_get_the_groups_of_their_rows():
+    seen = []
+
+    class Recorder(PatternClassifier):
+        def fit(self, X, y, sample_weight=None, groups=None):
+            seen.append((len(y), groups))
+            return super().fit(X, y, sample_weight, groups)
+
+    X, y = make_blocks(n=120, missing=0.0)
+    groups = np.arange(120) // 4
+    modality_utility(
+        Recorder(), X, y, propensity=QUICK, groups=groups, cv=2, n_bootstraps=0,
+        random_state=0,
+    )  # fmt: skip
+    assert seen
+    for n, own in seen:
+        assert len(own) == n
+        # The other half of the groups is tested.
+        assert len(np.unique(own)) <= 15

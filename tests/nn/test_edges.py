@@ -10,7 +10,11 @@ from torch import nn
 
 from skmissing import MultimodalData
 from skmissing._utils._parameters import stores_parameters
-from skmissing.baselines import FusionClassifier, UnimodalEnsemble
+from skmissing.baselines import (
+    FusionClassifier,
+    MultitaskFusionClassifier,
+    UnimodalEnsemble,
+)
 from skmissing.nn import ConvEncoder, MLPEncoder, ModuleEncoder, SequenceEncoder
 
 from .._instances import NET
@@ -176,3 +180,19 @@ def test_parameters_of_two_parents():
 
     assert Both._parameter_constraints == {"a": [int, None], "b": [int]}
     assert Both(a=None).get_params() == {"a": None, "b": 2}
+
+
+def test_a_net_that_goes_on_drops_out_of_all_modalities_that_it_knows(monkeypatch):
+    counts = []
+    original = MultitaskFusionClassifier._augmentation
+
+    def spy(self, n_modalities):
+        counts.append(n_modalities)
+        return original(self, n_modalities)
+
+    monkeypatch.setattr(MultitaskFusionClassifier, "_augmentation", spy)
+    X, y = make_blocks(n=40, n_modalities=3)
+    clf = MultitaskFusionClassifier(**NET, warm_start=True).fit(X, y)
+    some = X.select(["m0", "m1"]).present.any(axis=1)
+    clf.fit(X[some].hide("m2"), y[some])
+    assert counts == [3, 3]
