@@ -1,9 +1,11 @@
 """Warning classes of the package, so that each can be filtered on its own."""
 
 __all__ = [
+    "AbsentModalityWarning",
     "EmptyRowWarning",
     "FoldDependenceWarning",
     "MissingCovariateWarning",
+    "NamelessModalityWarning",
     "NoCovariateWarning",
     "OverlapWarning",
     "SkmissingWarning",
@@ -21,6 +23,22 @@ class UnobservedModalityWarning(SkmissingWarning):
     """A modality is missing in every row seen in ``fit``.
 
     The estimator cannot learn anything about it and ignores it at prediction.
+    """
+
+
+class AbsentModalityWarning(SkmissingWarning):
+    """X at prediction has no columns, or no block, of a modality seen in ``fit``.
+
+    It counts as missing in all rows.
+    """
+
+
+class NamelessModalityWarning(SkmissingWarning):
+    """Nothing says which columns belong together, so all are one modality.
+
+    Methods for several modalities then have nothing to work on. Column names like
+    ``labs__sodium``, or the parameter ``modalities``, name them; behind a
+    ColumnTransformer, ``set_output(transform="pandas")`` does.
     """
 
 

@@ -40,11 +40,13 @@ def test_every_public_estimator_is_in_the_table():
     assert set(public_estimators()) == set(INIT_PARAMS)
 
 
+@pytest.mark.filterwarnings("ignore::skmissing.exceptions.NamelessModalityWarning")
 @parametrize_with_checks([s.make_deterministic() for s in INIT_PARAMS.values()])
 def test_sklearn_checks(estimator, check):
     check(estimator)
 
 
+@pytest.mark.filterwarnings("ignore::skmissing.exceptions.NamelessModalityWarning")
 def test_sklearn_checks_of_a_tuned_decomposition():
     pid = INIT_PARAMS["PIDEstimator"].make()
     check_fit_idempotent("PIDEstimator", pid)
@@ -55,6 +57,7 @@ def test_sklearn_checks_of_a_tuned_decomposition():
 SHARED = ("MultitaskFusionClassifier", "MissingDetectionClassifier")
 
 
+@pytest.mark.filterwarnings("ignore::skmissing.exceptions.NamelessModalityWarning")
 @parametrize_with_checks(
     [s.make() for k, s in CLASSIFIERS.items() if s.has_net and k not in SHARED],
     expected_failed_checks=lambda estimator: STOCHASTIC,

@@ -18,7 +18,8 @@ from .._estimation._partial_labels import known_labels, labels_of
 from .._utils._warn import warn_user
 from ..exceptions import MissingCovariateWarning
 from ..modalities._column_values import column_label
-from ..modalities._layout import _select_columns
+from ..modalities._layout import _select_columns, shorten
+from ..modalities._matching import match_columns
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import covariate_frame
 
@@ -301,6 +302,17 @@ class CovariateSource:
         # None is an unknown label, which the coding then warns of.
         return out
 
+    def _chosen_columns(self, estimator, X: pd.DataFrame) -> pd.DataFrame:
+        assert self.columns is not None
+        found = match_columns(estimator, X).iloc[:, self.columns]
+        absent = [label for label in found.columns if label not in X.columns]
+        if absent:
+            raise ValueError(
+                f"Got X without the covariates {shorten(absent)}, expected the columns "
+                "seen in fit."
+            )
+        return found
+
     def _columns_of(self, estimator, X) -> pd.DataFrame:
         if isinstance(X, MultimodalData) or estimator.column_layout_ is None:
             raise ValueError(
@@ -312,8 +324,6 @@ class CovariateSource:
             assert frame is not None
             return frame
         if isinstance(X, pd.DataFrame):
-            labels = estimator.column_layout_.labels
-            X = X if labels is None else X.loc[:, labels]
-            return X.iloc[:, self.columns]
+            return self._chosen_columns(estimator, X)
         array = np.asarray(X)[:, self.columns]
         return pd.DataFrame(array, columns=[f"column{i}" for i in self.columns])

@@ -12,8 +12,13 @@ import pandas as pd
 
 from .._utils._checks import check_distinct, check_known
 from .._utils._sklearn_compat import _get_column_indices
+from .._utils._warn import warn_user
+from ..exceptions import NamelessModalityWarning
 from ._blocks import check_name
 from ._modality import Modality
+
+# The modality of columns that nothing divides.
+NAMELESS = "x"
 
 
 @dataclass
@@ -26,6 +31,8 @@ class ColumnLayout:
     # Labels of all columns where matching is by label (MultiIndex frames), else None.
     labels: list[Any] | None
     covariates: np.ndarray
+    # One modality of all columns, because nothing says how to cut them.
+    nameless: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -34,11 +41,8 @@ class ColumnLayout:
 
 def resolve_layout(X, modalities) -> ColumnLayout:
     """Find the columns of each modality."""
-    if isinstance(X, pd.DataFrame) and not X.columns.is_unique:
-        twice = X.columns[X.columns.duplicated()][0]
-        raise ValueError(
-            f"Got two columns named {twice!r} in X, expected distinct column names."
-        )
+    if isinstance(X, pd.DataFrame):
+        check_unique_columns(X)
     indices: dict[str, np.ndarray] = {}
     shapes: dict[str, tuple[int, ...]] = {}
     owner: dict[int, str] = {}
@@ -65,7 +69,41 @@ def resolve_layout(X, modalities) -> ColumnLayout:
         indices[name], shapes[name] = index, shape
     labels = list(X.columns) if _has_levels(X) else None
     rest = np.setdiff1d(np.arange(X.shape[1]), list(owner))
-    return ColumnLayout(indices, shapes, X.shape[1], labels, rest)
+    nameless = modalities is None and list(indices) == [NAMELESS]
+    return ColumnLayout(indices, shapes, X.shape[1], labels, rest, nameless)
+
+
+def check_unique_columns(X: pd.DataFrame) -> None:
+    """Refuse two columns of the same name."""
+    if not X.columns.is_unique:
+        twice = X.columns[X.columns.duplicated()][0]
+        raise ValueError(
+            f"Got two columns named {twice!r} in X, expected distinct column names."
+        )
+
+
+def warn_nameless(X, layout: ColumnLayout) -> None:
+    """Warn where several columns are one modality because none has a name."""
+    if not layout.nameless or layout.n_columns == 1:
+        return
+    if isinstance(X, pd.DataFrame):
+        prefixed = {i for index in prefix_groups(X).values() for i in index}
+        bare = [label for i, label in enumerate(X.columns) if i not in prefixed]
+        what = f"columns without the prefix of a modality, {shorten(bare)},"
+    else:
+        what = "an array whose columns have no names"
+    warn_user(
+        f"Got {what} and modalities=None; all {layout.n_columns} columns are one "
+        f"modality {NAMELESS!r}. List the columns of each modality in modalities, or "
+        "name them modality__feature.",
+        NamelessModalityWarning,
+    )
+
+
+def shorten(labels: list[Any], shown: int = 5) -> str:
+    """A list for a message, cut where it is long."""
+    text = f"{labels[:shown]}"
+    return f"{text[:-1]}, ...]" if len(labels) > shown else text
 
 
 def _has_levels(X) -> bool:
@@ -103,7 +141,7 @@ def _group_columns(X) -> dict[str, list[int]]:
     elif isinstance(X, pd.DataFrame):
         groups = prefix_groups(X)
     if not groups or sum(map(len, groups.values())) < X.shape[1]:
-        groups = {"x": list(range(X.shape[1]))}
+        groups = {NAMELESS: list(range(X.shape[1]))}
     for name in groups:
         check_name(name)
     return groups

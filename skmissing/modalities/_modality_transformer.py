@@ -271,7 +271,8 @@ class ModalityTransformer(
         if isinstance(X, MultimodalData):
             return result
         frame = result.to_frame()
-        rest = covariate_frame(self, X) if self.remainder == "passthrough" else None
+        keep = self.remainder == "passthrough"
+        rest = covariate_frame(self, X, optional=True) if keep else None
         if rest is not None:
             rest = rest.set_axis([column_label(c) for c in rest.columns], axis=1)
         if isinstance(X, pd.DataFrame):

@@ -299,6 +299,51 @@ class MultimodalData:
             {k: v for k, v in self._feature_names.items() if k in names},
         )
 
+    def reindex(self, like) -> MultimodalData:
+        """Take the modalities of other data: missing ones are added, others left out.
+
+        Parameters
+        ----------
+        like : MultimodalData or mapping of str to tuple of int
+            Data with the modalities wanted, or the shape of one row of each, as in
+            ``modality_shapes_in_`` of a fitted estimator.
+
+        Returns
+        -------
+        MultimodalData
+            The modalities of ``like`` in its order. Those that this object does not
+            have are missing in every row. Blocks are shared.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmissing import MultimodalData
+        >>> X = MultimodalData({"labs": np.ones((2, 3)), "ecg": np.ones((2, 1, 8))})
+        >>> X.select("ecg").reindex(X)
+        MultimodalData of 2 rows, 2 modalities
+          labs  (3,)    uint8    100.0% missing
+          ecg   (1, 8)  float64    0.0% missing
+        """
+        shapes = like.block_shapes if isinstance(like, MultimodalData) else like
+        if not isinstance(shapes, Mapping) or not shapes:
+            raise TypeError(
+                f"Got like={type(like).__name__}, expected a MultimodalData or a "
+                "mapping from names to shapes."
+            )
+        if list(shapes) == self.names:
+            return self
+        blocks: dict[str, Block] = {}
+        present = np.zeros((self._n, len(shapes)), dtype=bool)
+        for m, (name, shape) in enumerate(shapes.items()):
+            if name in self._blocks:
+                blocks[name] = self._blocks[name]
+                present[:, m] = self._present[:, self.names.index(name)]
+            else:
+                # The smallest type; what it holds is never read.
+                blocks[name] = np.zeros((self._n, *shape), dtype=np.uint8)
+        labels = {k: v for k, v in self._feature_names.items() if k in shapes}
+        return MultimodalData.unchecked(blocks, present, labels)
+
     def hide(
         self, mask: np.ndarray | Mapping[str, Any] | Sequence[str] | str
     ) -> MultimodalData:

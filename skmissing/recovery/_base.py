@@ -23,6 +23,7 @@ from .._utils._sklearn_compat import _check_feature_names_in, _fit_context
 from .._utils._warn import warn_user
 from ..exceptions import EmptyRowWarning
 from ..modalities._layout import prefix_groups
+from ..modalities._matching import match_columns
 from ..modalities._moments import block_moments
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._row_view import take_rows
@@ -177,7 +178,8 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
         Returns
         -------
         X_out : same kind as X
-            Present blocks and columns that belong to no modality are unchanged; missing
+            With the columns or modalities of ``fit``. Present blocks and columns that
+            belong to no modality are unchanged; missing
             blocks are filled, unless no training row had the modality. Integer blocks
             with missing rows become float64. A recovered series is as long as the
             longest in ``fit``. Rows without any modality are filled with the means,
@@ -243,6 +245,8 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
         out = MultimodalData.unchecked(blocks, present, data.feature_names)
         if isinstance(X, MultimodalData):
             return out
+        if isinstance(X, pd.DataFrame):
+            X = match_columns(self, X)
         places = self._places(X)
         if places is None:
             frame = out.to_frame()
@@ -251,7 +255,12 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
                 return frame
             return frame.to_numpy()
         if isinstance(X, pd.DataFrame):
-            return _fill_frame(X, places, data, out)
+            absent = [name for name in out.names if name not in places]
+            filled = _fill_frame(X, places, data, out)
+            if not absent:
+                return filled
+            more = out.select(absent).to_frame().set_axis(X.index)
+            return pd.concat([filled, more], axis=1)
         array = np.array(X, dtype=object if _holds_text(X) else np.float64)
         for name, columns in places.items():
             missing = ~data.present[:, data.names.index(name)]
@@ -266,17 +275,11 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
         if layout is None:
             if isinstance(X, pd.DataFrame):
                 groups = prefix_groups(X)
-                if set(self.modality_names_in_) <= set(groups):
-                    return {
-                        name: np.asarray(groups[name])
-                        for name in self.modality_names_in_
-                    }
+                known = [n for n in self.modality_names_in_ if n in groups]
+                if known:
+                    return {name: np.asarray(groups[name]) for name in known}
             return None
-        if layout.labels is None:
-            return layout.indices
-        have = list(X.columns)
-        order = np.array([have.index(label) for label in layout.labels])
-        return {name: order[index] for name, index in layout.indices.items()}
+        return layout.indices
 
     # -- score -------------------------------------------------------------------------
 

@@ -51,6 +51,7 @@ def test_apply_keeps_dtypes_that_can_hold_a_gap_and_covariates():
     np.testing.assert_array_equal(names.present, ~result.mask)
 
 
+@pytest.mark.filterwarnings("ignore::skmissing.exceptions.NamelessModalityWarning")
 @pytest.mark.parametrize(
     ("dtype", "expected"),
     [(np.float32, np.float32), (np.int64, np.float64), (bool, np.float64)],
@@ -79,7 +80,7 @@ def test_apply_to_objects_multiindex_and_lists():
     assert out["p"].isna().all().all()
     assert out["q"].notna().all().all()
     assert isinstance(out.columns, pd.MultiIndex)
-    rows = [[1.0, 2.0], [3.0, 4.0]]
+    rows = [[1.0], [3.0]]
     assert np.isnan(simulate_missing(rows, rate=1.0).apply(rows)).all()
 
 

@@ -21,6 +21,7 @@ from ..conftest import make_blocks
 nan = np.nan
 
 
+@pytest.mark.filterwarnings("ignore::skmissing.exceptions.NamelessModalityWarning")
 @parametrize_with_checks(
     [ModalityTransformer(), ModalityTransformer([("x", StandardScaler())])]
 )
