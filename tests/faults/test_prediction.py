@@ -51,7 +51,8 @@ def without_ecg(X):
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_columns_are_found_by_name(table, name):
     X, y = table
-    clf = CLASSIFIERS[name].make().set_params(modalities=MODALITIES).fit(X, y)
+    clf = CLASSIFIERS[name].make().set_params(modalities=MODALITIES, use=["labs"])
+    clf.fit(X, y)
     rows = X.head(20)
     expected = clf.predict_proba(rows)
     for other in (
@@ -103,7 +104,8 @@ def test_a_container_with_fewer_and_with_other_modalities(table):
 
 def test_part_of_a_modality_and_nothing_of_any(table):
     X, y = table
-    clf = PatternClassifier(modalities=MODALITIES).fit(X, y)
+    clf = PatternClassifier(modalities=MODALITIES, use=["labs"])
+    clf.fit(X, y)
     with pytest.raises(ValueError, match=r"columns \['axis'\] of the modality 'ecg'"):
         clf.predict(X.drop(columns="axis"))
     with pytest.raises(ValueError, match="expected some of"):
@@ -168,7 +170,10 @@ def test_covariates_that_a_model_needs_are_asked_for(table):
     np.testing.assert_array_equal(
         chosen.predict_propensity(X[X.columns[::-1]]), chosen.predict_propensity(X)
     )
-    clf = IPWMultimodalClassifier(LogisticRegression(), modalities=MODALITIES).fit(X, y)
+    clf = IPWMultimodalClassifier(
+        LogisticRegression(), modalities=MODALITIES, use=["labs"]
+    )
+    clf.fit(X, y)
     np.testing.assert_array_equal(clf.predict(X.drop(columns="age")), clf.predict(X))
 
 
@@ -182,7 +187,8 @@ def test_a_table_of_one_modality_is_checked_as_scikit_learn_checks_tables():
 
 def test_scores_of_a_model_by_other_columns(table):
     X, y = table
-    clf = PatternClassifier(modalities=MODALITIES).fit(X, y)
+    clf = PatternClassifier(modalities=MODALITIES, use=["labs"])
+    clf.fit(X, y)
     scores = score_by_pattern(clf, X[X.columns[::-1]], y, modalities=MODALITIES)
     expected = score_by_pattern(clf, X, y, modalities=MODALITIES)
     assert sorted(scores["value"].dropna()) == sorted(expected["value"].dropna())
