@@ -51,7 +51,7 @@ def without_ecg(X):
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_columns_are_found_by_name(table, name):
     X, y = table
-    clf = CLASSIFIERS[name].make().set_params(modalities=MODALITIES, use=["labs"])
+    clf = CLASSIFIERS[name].make().set_params(modalities=MODALITIES)
     clf.fit(X, y)
     rows = X.head(20)
     expected = clf.predict_proba(rows)
@@ -104,7 +104,7 @@ def test_a_container_with_fewer_and_with_other_modalities(table):
 
 def test_part_of_a_modality_and_nothing_of_any(table):
     X, y = table
-    clf = PatternClassifier(modalities=MODALITIES, use=["labs"])
+    clf = PatternClassifier(modalities=MODALITIES)
     clf.fit(X, y)
     with pytest.raises(ValueError, match=r"columns \['axis'\] of the modality 'ecg'"):
         clf.predict(X.drop(columns="axis"))
@@ -187,7 +187,7 @@ def test_a_table_of_one_modality_is_checked_as_scikit_learn_checks_tables():
 
 def test_scores_of_a_model_by_other_columns(table):
     X, y = table
-    clf = PatternClassifier(modalities=MODALITIES, use=["labs"])
+    clf = PatternClassifier(modalities=MODALITIES)
     clf.fit(X, y)
     scores = score_by_pattern(clf, X[X.columns[::-1]], y, modalities=MODALITIES)
     expected = score_by_pattern(clf, X, y, modalities=MODALITIES)
