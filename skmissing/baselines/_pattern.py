@@ -11,11 +11,11 @@ from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from .._estimation._classifier_mixin import MultimodalClassifierMixin
 from .._estimation._inner_estimators import FlatTable, accepts_nan, fit_weighted
 from .._estimation._rows import LabelledRows, check_training_rows, warn_unobserved
+from .._estimation._table_scaler import TableScaler
 from .._utils._parameters import stores_parameters
 from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import HasMethods, StrOptions, _fit_context
@@ -41,8 +41,10 @@ class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
     Parameters
     ----------
     estimator : classifier, default=None
-        A template that is cloned for each pattern. None: a logistic regression on
-        standardised features with a ridge penalty of 1e-3 of the mean loss.
+        A template that is cloned for each pattern. None: a logistic regression with
+        a ridge penalty of 1e-3 of the mean loss, on standardised features. Those with
+        values more than 6 standard deviations from their mean are ranked (normal
+        scores), and those with 5% of NaN or more get an indicator of it.
     modalities : mapping or list, default=None
         Columns of each modality, see :class:`~skmissing.Modality`.
     training_rows : {"available", "exact"}, default="available"
@@ -223,10 +225,11 @@ def _fit_pattern(
     """Fit a clone on the flat columns of one pattern."""
     weight = rows.normalised().weight
     if estimator is None:
-        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+        model = make_pipeline(TableScaler(), LogisticRegression(max_iter=1000))
         passed = weight * (DEFAULT_MASS / weight.sum())
     else:
         model, passed = clone(estimator), weight
-    table = FlatTable(list(pattern), accepts_nan(model)).fit(rows.data, weight)
+    keeps_nan = estimator is None or accepts_nan(model)
+    table = FlatTable(list(pattern), keeps_nan).fit(rows.data, weight)
     X, y = table.transform(rows.data), rows.classes[rows.y]
     return table, fit_weighted(model, X, y, passed, rows.groups)
