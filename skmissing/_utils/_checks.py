@@ -5,6 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from numbers import Integral
 
+from ._sklearn_compat import Interval
+
+# What joblib takes as a number of jobs.
+N_JOBS = [
+    Interval(Integral, 1, None, closed="left"),
+    Interval(Integral, None, -1, closed="right"),
+    None,
+]
+
 
 def is_count(value, least: int = 1) -> bool:
     """Whether a value is an integer, no bool, and at least so large."""

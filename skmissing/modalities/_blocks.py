@@ -51,13 +51,19 @@ def as_block(name: str, block, present: np.ndarray | None = None) -> Block:
     return array
 
 
+def from_tensor(values):
+    """Values of a torch tensor as an array; anything else as it is."""
+    if type(values).__module__.partition(".")[0] != "torch":
+        return values
+    # torch is not imported here: a tensor can only exist where it is.
+    values = values.detach().cpu()
+    return (values.float() if "bfloat16" in str(values.dtype) else values).numpy()
+
+
 def _to_numpy(name: str, block) -> np.ndarray:
     """An array in native byte order, from all that users have blocks in."""
-    if type(block).__module__.partition(".")[0] == "torch":
-        # Not imported here: a tensor can only exist where torch does.
-        block = block.detach().cpu()
-        block = (block.float() if "bfloat16" in str(block.dtype) else block).numpy()
-    elif isinstance(block, pd.DataFrame | pd.Series):
+    block = from_tensor(block)
+    if isinstance(block, pd.DataFrame | pd.Series):
         # The way of every frame: None and pd.NA become NaN, numbers become an array.
         block = frame_block(pd.DataFrame(block), name, numeric=False)
     elif isinstance(block, np.ma.MaskedArray):

@@ -169,9 +169,17 @@ def _select_columns(X, name: str, columns) -> np.ndarray:
     except (ValueError, KeyError, IndexError, TypeError) as error:
         have = list(X.columns) if isinstance(X, pd.DataFrame) else X.shape[1]
         shown = f"{have[:10]}..." if isinstance(have, list) and len(have) > 10 else have
+        if isinstance(key, list | tuple) and len({isinstance(k, str) for k in key}) > 1:
+            raise ValueError(
+                f"Got text and numbers in the columns {key!r} of the modality "
+                f"{name!r}, expected either names or positions."
+            ) from error
+        unknown = key
+        if isinstance(key, list | tuple) and isinstance(have, list):
+            unknown = [k for k in key if k not in have] or key
         raise ValueError(
-            f"Got unknown columns {key!r} for the modality {name!r}, expected columns "
-            f"of X ({shown})."
+            f"Got unknown columns {unknown!r} for the modality {name!r}, expected "
+            f"columns of X ({shown})."
         ) from error
     index = np.asarray(found, dtype=np.intp)
     if index.size == 0:

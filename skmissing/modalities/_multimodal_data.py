@@ -215,8 +215,8 @@ class MultimodalData:
 
     def __array__(self, dtype=None, copy: bool | None = None) -> NoReturn:
         raise TypeError(
-            "Got a MultimodalData where an array is needed, expected a 2-D table; call "
-            ".to_frame() on it, or use an estimator of skmissing, which takes it as is."
+            "Got a MultimodalData where an array is needed, expected a 2-D table; "
+            "to_frame() makes one whose column names keep the modalities."
         )
 
     # -- rows and modalities -------------------------------------------------------

@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.utils.validation import check_array, validate_data
 
 from .._utils._checks import check_distinct, check_known
+from ._blocks import from_tensor
 from ._layout import prefix_groups, resolve_layout, shorten, warn_nameless
 from ._matching import (
     absent_covariates,
@@ -141,6 +142,7 @@ def _from_frame(
 
 
 def _from_array(estimator, X, modalities, reset: bool, numeric: bool) -> MultimodalData:
+    X = from_tensor(X)
     # Only a table whose covariate columns may be text is looked at block by block.
     mixed = modalities is not None and getattr(X, "dtype", None) == np.dtype(object)
     options: dict[str, Any] = {"dtype": "numeric", "ensure_all_finite": "allow-nan"}

@@ -113,7 +113,8 @@ class NetParameters(NamedParts, BaseEstimator):
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "dtype": [StrOptions(set(DTYPES))],
         "device": [str],
-        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+        # Far more threads than that end the process.
+        "n_threads": [Interval(Integral, 1, 1024, closed="both"), None],
         "callbacks": [list, tuple, None],
         "verbose": ["verbose"],
         "random_state": ["random_state"],

@@ -11,6 +11,7 @@ import multiprocessing
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 import torch
@@ -19,6 +20,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
+from skorch.callbacks import Checkpoint
 
 from skmissing import (
     DyMoSelector,
@@ -243,3 +245,60 @@ def test_progress_stays_out_of_logs(monkeypatch):
     X, y = make_blocks(n=40)
     FusionClassifier(**FAST, verbose=1).fit(X, y)
     assert log.getvalue() == ""
+
+
+# -- messages --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("callbacks", [["PrintLog"], [("log", 3)], [int]])
+def test_callbacks_that_are_none_are_refused(callbacks):
+    X, y = make_blocks(n=30)
+    with pytest.raises(TypeError, match="in callbacks, expected callbacks of skorch"):
+        FusionClassifier(**{**FAST, "callbacks": callbacks}).fit(X, y)
+
+
+def test_checkpoint_finds_the_best_epoch(tmp_path):
+    X, y = make_blocks(n=60)
+    kept = Checkpoint(dirname=tmp_path)
+    clf = FusionClassifier(**{**FAST, "callbacks": [kept], "early_stopping": True})
+    losses = clf.fit(X, y).net_.history[:, ("valid_loss", "valid_loss_best")]
+    assert losses[0][1]
+    assert (tmp_path / "params.pt").exists()
+    assert all(
+        best == (i == 0 or loss < losses[0][0]) for i, (loss, best) in enumerate(losses)
+    )
+
+
+@pytest.mark.parametrize("kind", [PatternClassifier, UnimodalEnsemble, UMEMMAEnsemble])
+def test_no_jobs_are_refused(kind):
+    X, y = make_blocks(n=30)
+    with pytest.raises(ValueError, match="'n_jobs' parameter of .* Got 0 instead"):
+        kind(n_jobs=0).fit(X, y)
+
+
+def test_more_threads_than_a_process_can_have_are_refused():
+    X, y = make_blocks(n=30)
+    with pytest.raises(ValueError, match="'n_threads' parameter"):
+        FusionClassifier(n_threads=10**6).fit(X, y)
+
+
+@pytest.mark.parametrize("change", [{"dtype": torch.bfloat16}, {"requires_grad": True}])
+def test_tensors_of_any_kind_are_tables(change):
+    X, y = torch.arange(60.0).reshape(30, 2), np.arange(30) % 2
+    fits = [
+        PatternClassifier(modalities={"a": [0], "b": [1]}).fit(x, y).predict_proba(x)
+        for x in (
+            X,
+            X.clone().to(**change) if "dtype" in change else X.clone().requires_grad_(),
+        )
+    ]
+    np.testing.assert_array_equal(*fits)
+
+
+def test_only_the_unknown_columns_are_named():
+    X = pd.DataFrame(np.zeros((4, 2)), columns=["p", "q"])
+    with pytest.raises(ValueError, match=r"Got unknown columns \['z'\] for .* 'a'"):
+        MultimodalData.from_frame(X, {"a": ["p", "z"]})
+    mixed = X.set_axis([0, "q"], axis=1)
+    with pytest.raises(ValueError, match=r"text and numbers in the columns \[0, 'q'\]"):
+        MultimodalData.from_frame(mixed, {"a": [0, "q"]})

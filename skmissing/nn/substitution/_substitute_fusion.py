@@ -184,6 +184,9 @@ class MultitaskFusion(SubstituteFusion):
             losses.append(loss)
         fused = self.fuse(torch.stack(scores))
         loss = nn.functional.cross_entropy(fused, batch.y, reduction="none")
+        if not losses:
+            # All that the rows of a batch have was hidden.
+            return loss
         return loss + self.side_weight * torch.stack(losses).sum(dim=0)
 
 
