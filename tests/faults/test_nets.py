@@ -261,18 +261,16 @@ def test_checkpoint_finds_the_best_epoch(tmp_path):
     X, y = make_blocks(n=60)
     kept = Checkpoint(dirname=tmp_path)
     clf = FusionClassifier(**{**FAST, "callbacks": [kept], "early_stopping": True})
-    losses = clf.fit(X, y).net_.history[:, ("valid_loss", "valid_loss_best")]
-    assert losses[0][1]
+    epochs = clf.fit(X, y).net_.history
+    first, second = epochs[:2, "valid_loss"]
+    assert epochs[:2, "valid_loss_best"] == [True, second < first]
     assert (tmp_path / "params.pt").exists()
-    assert all(
-        best == (i == 0 or loss < losses[0][0]) for i, (loss, best) in enumerate(losses)
-    )
 
 
 @pytest.mark.parametrize("kind", [PatternClassifier, UnimodalEnsemble, UMEMMAEnsemble])
 def test_no_jobs_are_refused(kind):
     X, y = make_blocks(n=30)
-    with pytest.raises(ValueError, match="'n_jobs' parameter of .* Got 0 instead"):
+    with pytest.raises(ValueError, match=r"'n_jobs' parameter of .* Got 0 instead"):
         kind(n_jobs=0).fit(X, y)
 
 
@@ -282,17 +280,12 @@ def test_more_threads_than_a_process_can_have_are_refused():
         FusionClassifier(n_threads=10**6).fit(X, y)
 
 
-@pytest.mark.parametrize("change", [{"dtype": torch.bfloat16}, {"requires_grad": True}])
-def test_tensors_of_any_kind_are_tables(change):
+def test_tensors_of_any_kind_are_tables():
     X, y = torch.arange(60.0).reshape(30, 2), np.arange(30) % 2
-    fits = [
-        PatternClassifier(modalities={"a": [0], "b": [1]}).fit(x, y).predict_proba(x)
-        for x in (
-            X,
-            X.clone().to(**change) if "dtype" in change else X.clone().requires_grad_(),
-        )
-    ]
-    np.testing.assert_array_equal(*fits)
+    clf = PatternClassifier(modalities={"a": [0], "b": [1]})
+    expected = clf.fit(X, y).predict_proba(X)
+    for other in (X.to(torch.bfloat16), X.clone().requires_grad_()):
+        np.testing.assert_array_equal(clf.fit(other, y).predict_proba(other), expected)
 
 
 def test_only_the_unknown_columns_are_named():
