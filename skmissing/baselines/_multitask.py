@@ -97,3 +97,6 @@ class MultitaskFusionClassifier(SubstituteNetClassifier):
             side_heads=self._heads(bank.widths, spec.n_classes),
             side_weight=float(self.side_weight),
         )
+
+    def _retune(self, module) -> None:
+        module.side_weight = float(self.side_weight)

@@ -122,12 +122,15 @@ class BaseNetClassifier(MultimodalClassifierMixin, NetParameters):
             task.encoders,
             build,
             task.rng,
-            TrainingPlan(label=type(self).__name__, **plan),
+            TrainingPlan(label=type(self).__name__, retune=self._retune, **plan),
             warm=self._fitted if task.warm else None,
         )
         warn_unobserved(task.rows.data.names, self._fitted.used)
         self.net_ = self._fitted.net
         self.n_iter_: Any = len(self.net_.history)
+
+    def _retune(self, module) -> None:
+        """Give a module that goes on the present parameters of its loss."""
 
     def _describe_net(self, encoders: dict[str, Encoder]) -> dict[str, str]:
         """What the net is made of, to compare with on a warm start."""

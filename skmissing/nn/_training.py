@@ -80,6 +80,8 @@ class TrainingPlan:
     held_out: np.ndarray | None = None
     expand: Expand | None = None
     frozen: Collection[str] = ()
+    # Gives settings of the loss that may have changed to a net that goes on.
+    retune: Callable[[Any], None] | None = None
 
 
 PLAIN = TrainingPlan()
@@ -123,6 +125,8 @@ def train_net(
                 module = build(EncoderBank(used, inputs))
             else:
                 module = copy.deepcopy(warm.module)
+                if plan.retune is not None:
+                    plan.retune(module)
         module.prepare(feed.scalers, np.dtype(params["dtype"]))
         module = module.to(DTYPES[params["dtype"]])
         net = make_net(

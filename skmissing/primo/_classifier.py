@@ -162,33 +162,36 @@ class PRIMOClassifier(BaseImpactClassifier):
         core = [n for n, a in zip(names, always) if a and not always.all()]
         noise_seed, hiding_seed = draw_seed(rng), draw_seed(rng)
 
-        settings = PRIMOSettings(
-            hidden=tuple(self.hidden),
-            latent_dim=int(self.latent_dim),
-            beta=float(self.beta),
-            anchor_weight=float(self.anchor_weight),
-            tie_weight=float(self.tie_weight),
-            posterior_norm=(
-                None if self.posterior_norm is None else float(self.posterior_norm)
-            ),
-            dropout=float(self.classifier_dropout),
-            core_only=self.classifier_input == "core",
-            shared_noise=bool(self.shared_noise),
-        )
-
         def build(bank: EncoderBank) -> PRIMOModule:
             return PRIMOModule(
                 bank,
                 n_classes,
                 [names.index(name) for name in bank.names],
                 [name in core for name in bank.names],
-                settings,
+                self._settings(),
             )
 
         hide = hide_parts([name in core for name in names], hiding_seed)
         self._train(task, build, expand=hide)
         self.core_ = core
         self._noise_seed = noise_seed
+
+    def _settings(self) -> PRIMOSettings:
+        norm = self.posterior_norm
+        return PRIMOSettings(
+            hidden=tuple(self.hidden),
+            latent_dim=int(self.latent_dim),
+            beta=float(self.beta),
+            anchor_weight=float(self.anchor_weight),
+            tie_weight=float(self.tie_weight),
+            posterior_norm=None if norm is None else float(norm),
+            dropout=float(self.classifier_dropout),
+            core_only=self.classifier_input == "core",
+            shared_noise=bool(self.shared_noise),
+        )
+
+    def _retune(self, module) -> None:
+        module.settings = self._settings()
 
     def _log_proba(self, data: MultimodalData) -> np.ndarray:
         noise = self._noise(self.n_draws)

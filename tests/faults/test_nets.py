@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import multiprocessing
 import sys
+from copy import deepcopy
 
 import numpy as np
 import pandas as pd
@@ -295,3 +296,28 @@ def test_only_the_unknown_columns_are_named():
     mixed = X.set_axis([0, "q"], axis=1)
     with pytest.raises(ValueError, match=r"text and numbers in the columns \[0, 'q'\]"):
         MultimodalData.from_frame(mixed, {"a": [0, "q"]})
+
+
+# -- warm start ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        (PRIMOClassifier, {"beta": 20.0}),
+        (PRIMOClassifier, {"anchor_weight": 5.0}),
+        (PRIMOClassifier, {"tie_weight": 5.0}),
+        (PRIMOClassifier, {"shared_noise": True}),
+        (MultitaskFusionClassifier, {"side_weight": 30.0}),
+        (FusionClassifier, {"modality_dropout": 0.5}),
+        (DyMoSelector, {"net__contrastive_weight": 30.0}),
+    ],
+)
+def test_weights_of_the_loss_hold_on_a_warm_start(kind, change):
+    X, y = make_blocks(n=60)
+    more = {"net": SELECTOR["net"]} if kind is DyMoSelector else {}
+    first = kind(**FAST, **more, warm_start=True).fit(X, y)
+    same = deepcopy(first).fit(X, y)
+    other = deepcopy(first).set_params(**change).fit(X, y)
+    found, expected = (clf.net_.history[-1]["train_loss"] for clf in (other, same))
+    assert found != expected
