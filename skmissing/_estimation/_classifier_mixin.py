@@ -103,6 +103,13 @@ class MultimodalClassifierMixin(ClassifierMixin):
         if some.any():
             with self._while_predicting():
                 out[some] = log_proba(data if some.all() else data[some])
+        undefined = np.isnan(out).any(axis=1)
+        if undefined.any():
+            raise ValueError(
+                f"Got NaN as the prediction for {int(undefined.sum())} of {len(out)} "
+                f"rows from {type(self).__name__}, expected probabilities: its model "
+                "cannot cope with values of these rows, or of its training rows."
+            )
         return out
 
     def predict_proba(self, X) -> np.ndarray:

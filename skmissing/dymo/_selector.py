@@ -226,13 +226,15 @@ class DyMoSelector(BaseNetClassifier):
         "typicality",
     )  # fmt: skip
 
-    # Policies are no data about rows: nothing routes them.
-    __metadata_request__predict_proba: ClassVar[dict[str, str]] = {
+    # Policies are no data about rows: nothing routes them. scikit-learn applies what is
+    # said of predict_proba to predict as well, which therefore takes them, too.
+    __metadata_request__predict: ClassVar[dict[str, str]] = {
         "selection": UNUSED,
         "calibration": UNUSED,
         "min_reward": UNUSED,
     }
-    __metadata_request__predict_log_proba = __metadata_request__predict_proba
+    __metadata_request__predict_proba = __metadata_request__predict
+    __metadata_request__predict_log_proba = __metadata_request__predict
 
     def set_params(self, **params) -> DyMoSelector:
         """Set parameters, also those of encoders, ``net`` and ``typicality``.
@@ -425,6 +427,38 @@ class DyMoSelector(BaseNetClassifier):
     def _log_proba_of(self, data: MultimodalData, policy: Policy) -> np.ndarray:
         used = data.select(self.fusion_.model.names)
         return log_softmax(self.fusion_.run(used, policy.in_short())[0].logits)
+
+    def predict(
+        self,
+        X,
+        *,
+        selection: str | None = None,
+        calibration: str | None = "fitted",
+        min_reward: float | str = "fitted",
+    ) -> np.ndarray:
+        """The most probable class of each row.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any pattern of missing modalities. Rows without a usable modality get the
+            class prior, with one warning.
+        selection : {"iterative", "simultaneous", "all", "none"}, default=None
+            In place of that of the estimator.
+        calibration : {"fitted", "log", "ratio"} or None, default="fitted"
+            In place of ``calibration_``, which is "fitted".
+        min_reward : float or "fitted", default="fitted"
+            In place of the parameter, or of ``min_reward_`` where that is "auto".
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels of ``classes_``.
+        """
+        logs = self.predict_log_proba(
+            X, selection=selection, calibration=calibration, min_reward=min_reward
+        )
+        return self.classes_[logs.argmax(axis=1)]
 
     def predict_log_proba(
         self,

@@ -16,7 +16,6 @@ from ._store import Batches, TensorStore
 
 logger = logging.getLogger("skmissing")
 
-# Classes, and whether torch offers them fused.
 OPTIMIZERS: dict[str, Any] = {
     "adamw": torch.optim.AdamW,
     "adam": torch.optim.Adam,
@@ -44,7 +43,8 @@ class EpochBar(Callback):
         self.label = label
 
     def on_train_begin(self, net, **kwargs) -> None:
-        self.bar_ = tqdm(total=self.total, desc=self.label, unit="epoch", leave=True)
+        # None: no bar where the output is no terminal, such as a log.
+        self.bar_ = tqdm(total=self.total, desc=self.label, unit="epoch", disable=None)
 
     def on_epoch_end(self, net, **kwargs) -> None:
         last = net.history[-1]
@@ -257,9 +257,12 @@ def make_net(
         ]
     if isinstance(optimizer, str):
         kind = OPTIMIZERS[optimizer]
-        options["optimizer__fused"] = device.type in ("cpu", "cuda")
         if optimizer == "sgd":
+            # Not fused: with momentum that fails where a weight gets its first gradient
+            # later than others, as those of a rare modality do.
             options["optimizer__momentum"] = 0.9
+        else:
+            options["optimizer__fused"] = device.type in ("cpu", "cuda")
     else:
         kind = optimizer
     used: list[Any] = []

@@ -45,7 +45,9 @@ class BlockScaler:
                 f"modality {name!r}, expected less than {np.finfo(dtype).max:.3g}, the "
                 f"largest {dtype}; dtype='float64' reaches further."
             )
-        return cast
+        # Layers multiply and sum values, and some square them.
+        limit = np.finfo(dtype).max ** 0.25
+        return np.clip(cast, -limit, limit, out=cast)
 
 
 def fit_scaler(
