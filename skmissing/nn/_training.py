@@ -13,6 +13,7 @@ import torch
 from .._estimation._folds import split_validation
 from .._estimation._rows import LabelledRows, check_some_modality
 from .._utils._random import draw_seed
+from ..modalities._scaling import fit_scaler
 from ._encoder_bank import EncoderBank
 from ._engine import make_net
 from ._fitted_net import PREDICT_BATCH, Feed, FittedNet, NetStart
@@ -24,7 +25,6 @@ from ._runtime import (
     seeded_torch,
     torch_threads,
 )
-from ._scaling import fit_scaler
 from ._task import TaskModule
 from .encoders._encoder import Encoder
 
@@ -32,6 +32,8 @@ from .encoders._encoder import Encoder
 Expand = Callable[[LabelledRows], LabelledRows]
 # A tenth of fewer rows is too noisy to stop on.
 AUTO_STOPPING_ROWS = 1000
+# Share of NaN in a feature from which on it gets an indicator, by ``missing_features``.
+INDICATED = {"mean": None, "auto": 0.05, "indicator": 0.0}
 
 
 def stops_early(params: dict[str, Any], n: int) -> bool:
@@ -116,7 +118,9 @@ def train_net(
         with seeded_torch(init_seed, device):
             if warm is None:
                 used = {name: encoders[name] for name in feed.used}
-                module = build(EncoderBank(used, rows.data.block_shapes))
+                shapes = rows.data.block_shapes
+                inputs = {n: feed.scalers[n].input_shape(shapes[n]) for n in used}
+                module = build(EncoderBank(used, inputs))
             else:
                 module = copy.deepcopy(warm.module)
         module.prepare(feed.scalers, np.dtype(params["dtype"]))
@@ -198,8 +202,9 @@ def _fit_feed(
             data.present[:, data.names.index(name)],
             rows.weight,
             encoders[name].statistics_axes(shapes[name]),
-            bool(encoders[name].scale_inputs),
-            encoders[name].keeps_integers,
+            encoders[name].scale_inputs,
+            keeps_integers=encoders[name].keeps_integers,
+            indicate=INDICATED[encoders[name].missing_features],
         )
         for name in used
     }

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimation._rows import LabelledRows
@@ -143,6 +144,11 @@ class MultimodalVAE(NetParameters, BaseRecovery):
             check_widths("hidden", self.hidden)
         encoders = self._resolve_encoders(data)
         for name, encoder in encoders.items():
+            # The decoder learns the blocks, on a linear scale.
+            if "missing_features" in encoder.get_params(deep=False):
+                encoders[name] = clone(encoder).set_params(
+                    missing_features="mean", scale_inputs=bool(encoder.scale_inputs)
+                )
             if encoder.frozen:
                 raise ValueError(
                     f"Got a frozen encoder for the modality {name!r}, expected one "

@@ -13,8 +13,8 @@ from torch import nn
 
 from skmissing import Modality, MultimodalData
 from skmissing.baselines import FusionClassifier
+from skmissing.modalities._scaling import fit_scaler, series_lengths
 from skmissing.nn import ConvEncoder, MLPEncoder, ModuleEncoder, SequenceEncoder
-from skmissing.nn._scaling import fit_scaler, series_lengths
 from skmissing.nn.encoders._default import default_encoder
 
 from .._instances import NET

@@ -17,7 +17,8 @@ class Encoder(BaseEstimator):
     that it can be cloned and tuned. The torch module is made by :meth:`build`.
     """
 
-    scale_inputs: bool = True
+    scale_inputs: bool | str = True
+    missing_features: str = "mean"
     frozen: bool = False
     lr_factor: float = 1.0
     # Whether integers reach the module as integers; others get them as numbers.

@@ -10,7 +10,7 @@ import numpy as np
 from ..._utils._checks import check_known
 from ...modalities._moments import block_moments
 from ...modalities._multimodal_data import MultimodalData
-from .._scaling import BlockScaler
+from ...modalities._scaling import BlockScaler
 from ..encoders._encoder import Encoder
 
 SUBSTITUTES = ("zero", "mean", "noise")
