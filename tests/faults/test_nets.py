@@ -36,7 +36,8 @@ from skmissing.baselines import (
 from skmissing.modalities import ModalityTransformer
 from skmissing.recovery import MultimodalVAE
 
-from ._instances import INIT_PARAMS, NET, SELECTOR, make_blocks
+from .._instances import INIT_PARAMS, NET, SELECTOR
+from ..conftest import make_blocks
 
 NETS = (
     FusionClassifier,
@@ -49,7 +50,7 @@ NETS = (
 FAST = {**NET, "max_epochs": 2}
 
 
-# -- metadata routing (F3) ------------------------------------------------------------
+# -- metadata routing
 
 
 @pytest.mark.parametrize("name", INIT_PARAMS)
@@ -97,7 +98,7 @@ def test_policies_of_predict_are_those_of_predict_proba():
         )
 
 
-# -- torch (F13, K1, K7, K12) ---------------------------------------------------------
+# -- torch
 
 
 @pytest.mark.parametrize("kind", NETS)
@@ -188,7 +189,7 @@ def test_forked_child_predicts_after_threads_of_the_parent():
     assert child.exitcode == 0
 
 
-# -- what comes out (K2) --------------------------------------------------------------
+# -- what comes out
 
 
 @pytest.mark.parametrize("value", [1e30, -1e30])
@@ -233,7 +234,7 @@ def test_output_of_a_training_that_diverged():
             kind(**{**FAST, "lr": 1e30, "optimizer": "sgd"}).fit(X, y)
 
 
-# -- progress (N9) --------------------------------------------------------------------
+# -- progress
 
 
 def test_progress_stays_out_of_logs(monkeypatch):
