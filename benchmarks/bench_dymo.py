@@ -405,7 +405,9 @@ def saturation_run(seed, distance):
     ).fit(X[train], y[train])  # fmt: skip
     out = {}
     for missing in (1, 3, 5):
-        rows = hide_all_but(X[test], 6 - missing, np.random.default_rng([seed, missing]))
+        rows = hide_all_but(
+            X[test], 6 - missing, np.random.default_rng([seed, missing])
+        )
         policies = [policy_of(clf, min_reward=limit) for limit in LIMITS]
         with torch_threads(1):
             outcomes = clf.fusion_.run(rows, *policies)
@@ -441,8 +443,10 @@ def saturation(args, results):
         ]
         for missing in runs[0]:
             some = [run[missing] for run in runs]
-            print(f"{distance}, {missing} of 6 missing; median reward of what is fused:",
-                  [f"{run['median reward']:.1e}" for run in some])  # fmt: skip
+            medians = [f"{run['median reward']:.1e}" for run in some]
+            print(
+                f"{distance}, {missing} of 6 missing; median accepted reward {medians}"
+            )
             rows.append([
                 distance, f"{missing} of 6",
                 *(mean_sd([run[k] for run in some]) for k in ("float32", "float64")),

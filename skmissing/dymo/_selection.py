@@ -11,8 +11,8 @@ import pandas as pd
 
 from ._scores import alphas, rewards
 
-# Rewards closer to 0 than this decide nothing: two probabilities that differ by less are
-# the same number where they are near 1.
+# Rewards closer to 0 than this decide nothing: probabilities near 1 that differ by less
+# are the same number.
 RESOLUTION = float(np.finfo(np.float64).eps)
 
 # Row numbers and masks of modalities to class scores and features.

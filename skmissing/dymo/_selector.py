@@ -175,17 +175,18 @@ class DyMoSelector(BaseNetClassifier):
 
     *Where confidence is saturated.* The published q is a float32 number. With the
     Euclidean distance features are far from all prototypes but one, q is exactly 1 for
-    most rows, every reward is 0, and nothing is fused. Here q is known to the last bit,
-    and of the same features more is fused. ``min_reward=6e-8``, half of the resolution
-    of float32, restores the published behaviour in all but a few rows. With the cosine q is rarely saturated
-    and both fuse the same; a :ref:`table <bench-dymo-saturation>` has the numbers.
+    most rows, every reward is 0, and nothing is fused. Here 1 - q is known far below
+    that, and of the same features more is fused. ``min_reward=6e-8``, half of the
+    resolution of float32, restores the published behaviour in all but a few rows. With
+    the cosine q is rarely saturated, and both fuse the same.
+    :ref:`A table <bench-dymo-saturation>` has the numbers.
 
     *Differences of defaults.* Published values are those for PolyMNIST, in brackets for
     MST and CelebA, and for the tables: Adam (here AdamW), patience of 20 epochs (here
-    10), 5 sets a batch (2, 2; here 4), at most 100 epochs (20, 300; here 50), batches of 256
-    (256, 256 or 128; here by the number of rows), tokens of 128 (32, 256; here 64),
-    features of 64 (16, 128; here 32), 4 heads (2, 8; here 4), and a constant learning
-    rate of 1e-3 (1e-3, 3e-4; here falling). Standard deviations come from training
+    10), 5 sets a batch (2, 2; here 4), at most 100 epochs (20, 300; here 50), batches
+    of 256 (256, 256 or 128; here by the number of rows), tokens of 128 (32, 256; here
+    64), features of 64 (16, 128; here 32), 4 heads (2, 8; here 4), and a constant
+    learning rate of 1e-3 (1e-3, 3e-4; here falling). Standard deviations come from training
     rows (here from rows held out if these are many), and those of few rows are taken
     as they are (here shrunk towards those of more). Calibration is set by data set,
     "ratio" with the Euclidean distance and "log" with the cosine but for two tables,

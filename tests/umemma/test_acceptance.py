@@ -1,8 +1,8 @@
 """What the method is for, on halves of handwritten digits.
 
-Networks of 64-64 units, Adam at 1e-3 for 30 epochs in phase 1 and at 1e-4 for 10 in phase
-2, a 60/40 split, five seeds. The paper has other data and other settings. Values are
-percentages, the mean of "B missing", "A missing" and "complete".
+Networks of 64-64 units, Adam at 1e-3 for 30 epochs in phase 1 and at 1e-4 for 10 in
+phase 2, a 60/40 split, five seeds. The paper has other data and other settings. Values
+are percentages, the mean of "B missing", "A missing" and "complete".
 """
 
 import numpy as np
