@@ -186,14 +186,16 @@ class DyMoSelector(BaseNetClassifier):
     10), 5 sets a batch (2, 2; here 4), at most 100 epochs (20, 300; here 50), batches
     of 256 (256, 256 or 128; here by the number of rows), tokens of 128 (32, 256; here
     64), features of 64 (16, 128; here 32), 4 heads (2, 8; here 4), and a constant
-    learning rate of 1e-3 (1e-3, 3e-4; here falling). Standard deviations come from training
-    rows (here from rows held out if these are many), and those of few rows are taken
-    as they are (here shrunk towards those of more). Calibration is set by data set,
-    "ratio" with the Euclidean distance and "log" with the cosine but for two tables,
-    and the minimum reward is 0. Here both are chosen: a later one of "ratio", "log",
-    None, then of 0, 0.1, 0.3, infinity, if its Brier score on 30 rows held out or more
-    is lower by a standard error of the difference. The setting of the paper for
-    PolyMNIST, with its recovery of one draw of a frozen auto-encoder:
+    learning rate of 1e-3 (1e-3, 3e-4; here falling). Standard deviations come from
+    training rows (here from rows held out if these are many), and those of few rows are
+    taken as they are (here shrunk towards those of more). Calibration is set by data
+    set, "ratio" with the Euclidean distance and "log" with the cosine but for two
+    tables, and the minimum reward is 0. Here both are chosen: a later one of "ratio",
+    "log", None, then of 0, 0.1, 0.3, infinity, if its Brier score on 30 rows held out
+    or more is lower by a standard error of the difference.
+
+    The setting of the paper for PolyMNIST, with one draw of a frozen auto-encoder as
+    recovery (its encoders end in four tokens of a view; here they make one):
 
     >>> from skmissing import DyMoSelector
     >>> from skmissing.dymo import TokenTransformer, Typicality
