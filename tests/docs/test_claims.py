@@ -43,6 +43,8 @@ def name_of(claim):
 
 def test_all_papers_have_claims_and_a_place_to_link_to():
     assert READER.fieldnames == COLUMNS
+    # A comma without quotation marks makes a further column.
+    assert all(list(claim) == COLUMNS for claim in CLAIMS)
     text = (DOCS / "claims.csv").read_text("utf-8")
     assert {claim["paper"].split()[-1] for claim in CLAIMS} == set(PAPERS)
     for label in PAPERS.values():
