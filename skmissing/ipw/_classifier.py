@@ -133,9 +133,9 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
     Here a classifier needs what it uses. So what
     :func:`~skmissing.ipw.modality_utility` calls the biased value of an always-present
     modality is by design not the published one: where x2 is missing at random, the AUC
-    of x1 for the AND of two bits is 0.83 here, biased or not, and 0.67 there.
-    ``required`` of the propensity restores it. (3) Propensities are the true
-    probabilities of the generator in two of its four experiments. Where a logistic
+    of x1 for the AND of two bits is 0.83 here, biased or not, and 0.67 there, as on
+    ``X[X.present.all(axis=1)]`` with ``weighting="none"``. (3) Propensities are the
+    true probabilities of the generator in two of its four experiments. Where a logistic
     regression is fitted, it is on test rows as well, or its penalty is chosen by
     accuracy; here on training rows, and by log-loss. (4) Its values are means of 100
     resamples of the test rows with everything held fixed; here they are the estimates,

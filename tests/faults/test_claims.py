@@ -8,18 +8,28 @@ import numpy as np
 import pytest
 import sklearn
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 
-from skmissing import MultimodalData, PRIMOClassifier, UMEMMAEnsemble
+from skmissing import (
+    IPWMultimodalClassifier,
+    MultimodalData,
+    PIDEstimator,
+    PRIMOClassifier,
+    PropensityWeighter,
+    UMEMMAEnsemble,
+)
 from skmissing.baselines import (
     FusionClassifier,
     MissingDetectionClassifier,
     MultitaskFusionClassifier,
     UnimodalEnsemble,
 )
-from skmissing.datasets import make_xor
+from skmissing.datasets import make_bitwise, make_xor
 from skmissing.dymo._selection import Policy, select
+from skmissing.ipw import modality_utility
 from skmissing.modalities import ModalityTransformer
 
 from .._instances import NET
@@ -174,3 +184,37 @@ def test_substitute_of_zero_is_in_the_unit_of_the_data():
     for kind in (MultitaskFusionClassifier, UMEMMAEnsemble, MissingDetectionClassifier):
         text = " ".join(kind.__doc__.split())
         assert "Zeros are those of the unit of the data" in text
+
+
+# -- biased values that are not those of the paper
+
+
+def test_a_modality_that_is_always_there_is_not_biased_unless_rows_are_left_out():
+    bunch = make_bitwise(gate="and", mechanism="mar", random_state=0)
+    X, y = bunch.data, bunch.target
+    table = modality_utility(
+        LogisticRegression(), X, y, propensity=PropensityWeighter(random_state=0),
+        scoring="roc_auc", n_bootstraps=0, random_state=0,
+    ).set_index(["subset", "baseline"])  # fmt: skip
+    always, sometimes = table.loc["x1", ""], table.loc["x2", ""]
+    assert always.biased_value == always.value
+    assert always.value == pytest.approx(bunch.oracle["true"]["auc_x1"], abs=0.01)
+    # Of the other one the bias is that of the paper.
+    published = bunch.oracle["observed"]["auc_x2"]
+    assert sometimes.biased_value == pytest.approx(published, abs=0.01)
+    # As in the paper: rows without x2 are left out for x1 too.
+    seen = np.asarray(X.present.all(axis=1))
+    clf = IPWMultimodalClassifier(LogisticRegression(), use=["x1"], weighting="none")
+    p = clf.fit(X[seen], y[seen]).predict_proba(X[seen])[:, 1]
+    published = bunch.oracle["observed"]["auc_x1"]
+    assert roc_auc_score(y[seen], p) == pytest.approx(published, abs=0.01)
+    assert "by design not the published one" in " ".join(clf.__doc__.split())
+
+
+def test_unique_information_of_complete_rows_belongs_to_the_bit_that_is_missing():
+    bunch = make_bitwise(gate="and", mechanism="mar", random_state=0)
+    pid = PIDEstimator(method="exact").fit(bunch.data, bunch.target)
+    # Printed as unique to the first bit.
+    assert pid.unique_["x2"] == pytest.approx(0.44, abs=0.02)
+    assert pid.unique_["x1"] < 0.01
+    assert "are swapped" in " ".join(PIDEstimator.__doc__.split())
