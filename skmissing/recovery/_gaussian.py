@@ -215,7 +215,7 @@ class GaussianRecovery(BaseRecovery):
         absent = ~data.select(names.tolist()).present
         for part in self._gaussian.fill(z):
             lost = names[absent[part.rows[0]]].tolist()
-            if lost:
+            if lost and not part.missing.all():
                 yield part, z[part.rows], lost
 
     def _recover(self, data: MultimodalData) -> Recovered:

@@ -102,7 +102,9 @@ def test_means_are_those_of_many_draws(kind):
         many = np.clip(many, *margin.limits)
     error = 4 * many.std(axis=1) / np.sqrt(draws.shape[1])
     found = margin.mean(z, deviation)
-    assert (np.abs(found - many.mean(axis=1)) <= error + 5e-3 * np.abs(found)).all()
+    # Nodes miss the kinks of a piecewise function by little.
+    slack = error + 0.02 * many.std(axis=1) + 1e-5
+    assert (np.abs(found - many.mean(axis=1)) <= slack).all()
 
 
 def test_levels_are_cuts_at_their_shares():
