@@ -140,7 +140,9 @@ noise.to_frame()[columns].round(3)
 # ``p_value`` is the share of shuffles that find as much as the data. Read the last row
 # first, the one of both modalities together; among seven values a single small p-value
 # means little. ``corrected`` subtracts the known bias of such counts from the
-# informations; the parts have no such formula.
+# informations of the sources and of both together. The smallest information that any
+# coupling allows has no such formula: its bias is measured on halves of the rows. The
+# corrected parts follow from these informations, and add up.
 #
 # With measurements in place of categories (five per modality) the method is
 # "posterior": a classifier for each modality, judged on rows that it has not seen. On

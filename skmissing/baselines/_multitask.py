@@ -26,6 +26,9 @@ class MultitaskFusionClassifier(SubstituteNetClassifier):
     the second head is not used in predictions. A missing modality is replaced by a
     substitute.
 
+    The output is a sum of functions of one modality each, which learns no interaction:
+    with the label an XOR of two modalities it is no better than chance.
+
     Parameters
     ----------
     side_weight : float, default=1.0

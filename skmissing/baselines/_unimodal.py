@@ -32,8 +32,10 @@ class UnimodalEnsemble(UnimodalNets, BaseNetClassifier):
 
     Each modality has a net of its own, trained on the rows that have it. The prediction
     for a row combines the nets of the modalities it has, as a product or a mean of
-    probabilities. A missing modality does not affect the others, and interactions of
-    modalities are not learned.
+    probabilities. A missing modality does not affect the others.
+
+    Interactions of modalities are not learned: with the label an XOR of two modalities
+    the ensemble is no better than chance.
 
     Parameters
     ----------

@@ -148,7 +148,7 @@ def complementary_information(
     Notes
     -----
     :math:`\\hat G = \\sum_i w_i [\\log p_{full}(y_i) - \\log p_{without}(y_i)] /
-    \\sum_i w_i` (:cite:t:`umemma`, section 3.2, :math:`I(Z; Y | X)`). It is a
+    \\sum_i w_i` (:cite:t:`umemma`, definition 3.1, :math:`I(Z; Y | X)`). It is a
     difference of two over-estimates of entropies, so it may be too large or too small,
     and it depends on the models: it is the information that they can use. Calibrate
     both models first. The information is a property of the data: no way of training

@@ -82,9 +82,9 @@ def check_unique_columns(X: pd.DataFrame) -> None:
         )
 
 
-def warn_nameless(X, layout: ColumnLayout) -> None:
+def warn_nameless(X, layout: ColumnLayout | None) -> None:
     """Warn where several columns are one modality because none has a name."""
-    if not layout.nameless or layout.n_columns == 1:
+    if layout is None or not layout.nameless or layout.n_columns == 1:
         return
     if isinstance(X, pd.DataFrame):
         prefixed = {i for index in prefix_groups(X).values() for i in index}

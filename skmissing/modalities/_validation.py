@@ -58,6 +58,9 @@ def check_multimodal(
                     "expected numbers; encode it with a ModalityTransformer first."
                 )
     if reset:
+        if hasattr(estimator, "fit"):
+            # Functions read X as well; what they do with one modality they say.
+            warn_nameless(X, estimator.column_layout_)
         estimator.modality_names_in_ = np.asarray(data.names, dtype=object)
         estimator.modality_shapes_in_ = data.block_shapes
         estimator.modality_labels_ = data.feature_names
@@ -96,7 +99,8 @@ def _from_container(
         return X.select(names)
     wanted = list(estimator.modality_names_in_)
     warn_absent(wanted, X.names)
-    out = X.reindex(estimator.modality_shapes_in_)
+    shapes = estimator.modality_shapes_in_
+    out = X.reindex({name: shapes[name] for name in wanted})
     if out is X:
         return X
     seen = estimator.modality_labels_.items()
@@ -112,7 +116,6 @@ def _from_frame(
     _require_rows(estimator, X.shape)
     if reset:
         layout = resolve_layout(X, modalities)
-        warn_nameless(X, layout)
         data = extract_blocks(X, layout, numeric)
         validate_data(estimator, X, skip_check_array=True, reset=True)
         estimator.column_layout_ = layout
@@ -152,7 +155,6 @@ def _from_array(estimator, X, modalities, reset: bool, numeric: bool) -> Multimo
         array = validate_data(estimator, X, reset=reset, **options)
         if reset:
             estimator.column_layout_ = resolve_layout(array, modalities)
-            warn_nameless(array, estimator.column_layout_)
         return extract_blocks(array, estimator.column_layout_, numeric)
     array = check_array(X, estimator=estimator, **options)
     names = list(estimator.modality_names_in_)

@@ -40,8 +40,8 @@ class NetParameters(NamedParts, BaseEstimator):
         Rows in a batch. "auto" grows with the number of rows, from 8 to 128; None takes
         all rows at once.
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
-        A callable takes parameter groups, ``lr`` and ``weight_decay``, as the classes
-        in ``torch.optim`` do.
+        "sgd" has a momentum of 0.9. A callable takes parameter groups, ``lr`` and
+        ``weight_decay``, as the classes in ``torch.optim`` do.
     weight_decay : float, default=0.0
         Weight decay.
     early_stopping : bool or "auto", default="auto"

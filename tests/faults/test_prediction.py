@@ -216,8 +216,6 @@ def test_columns_without_a_prefix_are_named(table):
         PatternClassifier().fit(data.assign(age=1.0), y)
     with pytest.warns(NamelessModalityWarning, match="whose columns have no names"):
         MeanRecovery().fit(data.to_numpy())
-    with pytest.warns(NamelessModalityWarning, match="whose columns have no names"):
-        patterns(data.to_numpy())
 
 
 def test_column_transformers_name_modalities(table):

@@ -416,7 +416,6 @@ def test_searches_and_pipelines_are_asked_for_what_they_hold():
         assert rates.share_missing[0] > 0.3
 
 
-@pytest.mark.filterwarnings("ignore::skmissing.exceptions.NamelessModalityWarning")
 def test_a_table_of_one_modality_is_refused():
     """Nothing would be hidden, and every pattern look as good as complete rows."""
     X, y = two_column_frame()

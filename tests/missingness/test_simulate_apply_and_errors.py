@@ -51,7 +51,6 @@ def test_apply_keeps_dtypes_that_can_hold_a_gap_and_covariates():
     np.testing.assert_array_equal(names.present, ~result.mask)
 
 
-@pytest.mark.filterwarnings("ignore::skmissing.exceptions.NamelessModalityWarning")
 @pytest.mark.parametrize(
     ("dtype", "expected"),
     [(np.float32, np.float32), (np.int64, np.float64), (bool, np.float64)],

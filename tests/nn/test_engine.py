@@ -72,6 +72,7 @@ def test_validation_loss_uses_the_weights():
 # -- early stopping -------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore::skmissing.exceptions.NamelessModalityWarning")
 def test_early_stopping_restores_the_best_weights():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(120, 20)), rng.integers(2, size=120)

@@ -94,6 +94,7 @@ def test_corrected_parts_add_up(method):
     np.testing.assert_allclose(nats, base * np.log(2), atol=1e-8)
 
 
+@pytest.mark.filterwarnings("ignore::skmissing.exceptions.NamelessModalityWarning")
 def test_single_sources():
     X, y = draw(np.full((2, 5, 5), 0.02), 200, 0)
     pid = PIDEstimator(method="exact", sources="a").fit(X, y)

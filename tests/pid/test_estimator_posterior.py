@@ -348,6 +348,7 @@ def test_clusters_do_not_depend_on_the_order_of_rows():
 # -- folds, groups, estimators --------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore::skmissing.exceptions.NamelessModalityWarning")
 def test_groups_stay_out_of_their_own_posteriors():
     """The label belongs to the group: rows of it would give it away."""
     rng = np.random.default_rng(0)
