@@ -59,7 +59,7 @@ class DyMoSelector(BaseNetClassifier):
     recovery : transformer or dict of str to transformer, default=None
         Fills missing modalities: anything in ``skmissing.recovery``, or an imputer
         of scikit-learn, which gets all modalities as one table. A dict has one for each
-        modality, others get a :class:`~skmissing.recovery.RegressionRecovery`. Clones
+        modality, others get a :class:`~skmissing.recovery.GaussianRecovery`. Clones
         are fitted on the rows that the net is trained on;
         :class:`sklearn.frozen.FrozenEstimator` keeps one that is fitted.
     estimator : classifier, default=None
@@ -131,7 +131,7 @@ class DyMoSelector(BaseNetClassifier):
     skmissing.dymo.TokenTransformer : Parameters of the net.
     skmissing.dymo.Typicality : Parameters of the judgement.
     skmissing.PRIMOClassifier : How much a missing modality could change a prediction.
-    skmissing.recovery.RegressionRecovery : The default recovery.
+    skmissing.recovery.GaussianRecovery : The default recovery.
 
     Notes
     -----

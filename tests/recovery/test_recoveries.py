@@ -19,6 +19,7 @@ from skmissing import Modality, MultimodalData
 from skmissing.exceptions import EmptyRowWarning, UnobservedModalityWarning
 from skmissing.recovery import (
     BaseRecovery,
+    GaussianRecovery,
     MeanRecovery,
     NeighborRecovery,
     RegressionRecovery,
@@ -28,6 +29,7 @@ from ..conftest import make_blocks
 
 RECOVERIES = {
     "mean": MeanRecovery(),
+    "gaussian": GaussianRecovery(),
     "neighbor": NeighborRecovery(),
     "nearest": NeighborRecovery(n_neighbors=1),
     "distance": NeighborRecovery(weights="distance"),
