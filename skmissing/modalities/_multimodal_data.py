@@ -13,7 +13,8 @@ import pandas as pd
 
 from .._utils._checks import check_known
 from ._blocks import Block, as_block, check_mask, check_name, find_present
-from ._column_values import dtype_with_nan, feature_labels, frame_block
+from ._column_values import dtype_with_nan, feature_labels, frame_block, missing_value
+from ._frames import is_other_frame, to_pandas
 from ._layout import ColumnLayout, resolve_layout
 from ._row_view import RowView
 
@@ -384,7 +385,7 @@ class MultimodalData:
             here = self._present[:, m]
             if not here.all():
                 flat = flat.astype(dtype_with_nan(flat.dtype))
-                flat[~here] = np.nan
+                flat[~here] = missing_value(flat.dtype)
             numbered = [f"{name}__{i}" for i in range(flat.shape[1])]
             labels = self._feature_names.get(name, numbered)
             parts.append(pd.DataFrame(flat, columns=labels))
@@ -396,8 +397,9 @@ class MultimodalData:
 
         Parameters
         ----------
-        frame : pandas.DataFrame or array of shape (n_samples, n_columns)
-            The table. Columns that no modality names (covariates) are left out.
+        frame : DataFrame or array of shape (n_samples, n_columns)
+            The table. Frames of polars and others that narwhals reads become pandas
+            frames. Columns that no modality names (covariates) are left out.
         modalities : mapping, default=None
             Columns of each modality, see :class:`Modality`. None groups columns named
             ``modality__feature`` by their prefix, MultiIndex columns by first level.
@@ -408,12 +410,15 @@ class MultimodalData:
             A row of a block is missing where all its columns are NaN.
         """
         if not isinstance(frame, pd.DataFrame):
-            if hasattr(frame, "__dataframe__") or np.ndim(frame) != 2:
+            if is_other_frame(frame):
+                frame = to_pandas(frame)
+            elif np.ndim(frame) != 2:
                 raise TypeError(
                     f"Got a {type(frame).__module__}.{type(frame).__name__}, expected "
                     "a pandas DataFrame or a 2-D array."
                 )
-            frame = np.asarray(frame)
+            else:
+                frame = np.asarray(frame)
         return extract_blocks(frame, resolve_layout(frame, modalities), numeric=False)
 
 
