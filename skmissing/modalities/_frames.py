@@ -49,7 +49,7 @@ def to_polars(frame: pd.DataFrame) -> Any:
         ) from error
     columns = {}
     for label, column in frame.items():
-        values = column.to_numpy()
+        values: Any = column.to_numpy()
         if values.dtype == object:
             values = [None if pd.isna(value) else value for value in values]
         columns[str(label)] = values
