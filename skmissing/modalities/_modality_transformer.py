@@ -12,14 +12,10 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from .._utils._checks import check_known
-from .._utils._named_parts import NamedParts, named_pairs
+from .._utils._named_parts import NamedParts
 from .._utils._parameters import stores_parameters
 from .._utils._restore import restore_on_error
-from .._utils._sklearn_compat import (
-    _check_feature_names_in,
-    _VisualBlock,
-    output_container,
-)
+from .._utils._sklearn_compat import _check_feature_names_in, output_container
 from ._auto_transformer import needs_encoding, pass_numbers, table_encoder
 from ._column_values import column_label, dtype_with_nan, feature_labels, missing_value
 from ._frames import to_polars
@@ -44,12 +40,11 @@ class ModalityTransformer(
 
     Parameters
     ----------
-    transformers : dict of str to transformer, list of pairs, "auto" or None, \
-            default=None
+    transformers : dict of str to transformer, list of pairs or "auto", default=None
         Which transformer treats which modality. Modalities that are not listed pass
         unchanged. The word ``"drop"`` in place of a transformer removes a modality;
         ``"auto"`` encodes each of its columns by its kind: numbers pass, and
-        :class:`skrub.TableVectorizer` (``pip install 'skmissing[skrub]'``) encodes
+        the ``TableVectorizer`` of skrub (``pip install 'skmissing[skrub]'``) encodes
         categories, dates and text. ``"auto"`` alone does so for every modality that is
         a table.
     modalities : mapping or list, default=None
@@ -92,7 +87,8 @@ class ModalityTransformer(
     Columns whose transformer does not name them are numbered.
 
     Vectorizers of text, and Pipelines that begin with one, get the single column of
-    their modality as one dimension, as they want it.
+    their modality as one dimension. Their tag ``input_tags.two_d_array`` is False;
+    a transformer of your own can set it too.
 
     Examples
     --------
@@ -361,16 +357,10 @@ class ModalityTransformer(
             labels.extend(column_label(table_names[i]) for i in layout.covariates)
         return np.asarray(labels, dtype=object)
 
-    def _sk_visual_block_(self):
-        """What the HTML picture shows: the transformers beside each other."""
-        if isinstance(self.transformers, str):
-            fitted = getattr(self, "transformers_", {})
-            parts = fitted or {"every modality": "auto"}
-        else:
-            parts = dict(named_pairs(self.transformers))
-        if not parts:
-            return _VisualBlock("single", self, name_details=str(self))
-        return _VisualBlock("parallel", list(parts.values()), names=list(parts))
+    def _shown_parts(self) -> dict[str, Any]:
+        if not isinstance(self.transformers, str):
+            return super()._shown_parts()
+        return getattr(self, "transformers_", {})
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
