@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.feature_extraction import DictVectorizer
@@ -15,11 +16,16 @@ from sklearn.feature_extraction.text import (
     HashingVectorizer,
     TfidfVectorizer,
 )
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from skmissing import MultimodalData
+from skmissing import IPWMultimodalClassifier, MultimodalData
+from skmissing.baselines import PatternClassifier
 from skmissing.modalities import ModalityTransformer
+from skmissing.recovery import BaseRecovery
+
+from ..conftest import make_blocks
 
 nan = np.nan
 NOTES = pd.DataFrame(
@@ -131,6 +137,34 @@ def test_every_row_gets_a_row_of_its_own_in_transform():
     transformer = ModalityTransformer({"lab": Last()}).fit(NOTES)
     with pytest.raises(ValueError, match=r"shape \(2, 1\) from Last for the modality"):
         transformer.transform(NOTES)
+
+
+class OneForAll(LogisticRegression):
+    """A model that predicts a single row."""
+
+    def predict_proba(self, X):
+        return super().predict_proba(X)[:1]
+
+    def predict_log_proba(self, X):
+        return np.log(self.predict_proba(X))
+
+
+class FillOnce(BaseRecovery):
+    """A recovery that returns a single row."""
+
+    def _recover(self, data):
+        return {n: np.zeros((1, *s)) for n, s in data.block_shapes.items()}
+
+
+def test_every_row_gets_a_row_of_its_own_from_inner_models():
+    X, y = make_blocks(n=40)
+    for clf in (PatternClassifier(OneForAll()), IPWMultimodalClassifier(OneForAll())):
+        with pytest.raises(
+            ValueError, match=r"\(1, 3\) from OneForAll in estimator"
+        ):
+            clf.fit(X, y).predict(X)
+    with pytest.raises(ValueError, match="of FillOnce for the modality 'm0', expected"):
+        FillOnce().fit_transform(X)
 
 
 # -- names of features
@@ -313,3 +347,76 @@ def test_frames_nobody_knows_are_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "narwhals", None)
     with pytest.raises(TypeError, match="narwhals, which is not installed"):
         MultimodalData.from_frame(Frame())
+
+
+# -- rows of a container that are missing
+
+
+def rows_with_none(make, n=6):
+    """A list of rows; every third is None."""
+    return [None if i % 3 == 1 else make(i) for i in range(n)]
+
+
+HERE = [True, False, True, True, False, True]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8", "int64", "bool", "float64"])
+@pytest.mark.parametrize("kind", ["list", "tuple", "object array", "series", "lists"])
+def test_none_for_a_row_means_missing(dtype, kind):
+    rows = rows_with_none(lambda i: np.full((1, 2, 2), i, dtype=dtype))
+    block = rows if kind != "tuple" else tuple(rows)
+    if kind in ("object array", "series"):
+        block = np.empty(len(rows), dtype=object)
+        block[:] = rows
+        block = pd.Series(block) if kind == "series" else block
+    if kind == "lists":
+        block = [None if row is None else row.tolist() for row in rows]
+    X = MultimodalData({"img": block, "x": np.arange(6.0)})
+    assert X.present[:, 0].tolist() == HERE
+    assert X.block_shapes["img"] == (1, 2, 2)
+    assert kind == "lists" or X["img"].dtype == dtype
+    np.testing.assert_array_equal(X["img"][3], np.ones((1, 2, 2)) * rows[3])
+
+
+def test_none_for_a_row_of_tensors_text_and_dates():
+    X = MultimodalData(
+        {
+            "tensor": rows_with_none(lambda i: torch.ones(3, requires_grad=True)),
+            "words": rows_with_none(lambda i: ["a", "b"]),
+            "days": rows_with_none(lambda i: np.full(2, "2020-01-01", "datetime64[D]")),
+            "nan": [nan if i % 3 == 1 else np.ones(2) for i in range(6)],
+        }
+    )
+    for m in range(4):
+        assert X.present[:, m].tolist() == HERE
+    assert X["words"][0].tolist() == ["a", "b"]
+
+
+def test_none_for_a_row_and_a_mask_that_says_otherwise():
+    rows = rows_with_none(lambda i: np.ones(3, dtype=int))
+    with pytest.raises(ValueError, match="present=True for row 1 of block 'b' that is"):
+        MultimodalData({"b": rows}, present=np.ones((6, 1), dtype=bool))
+    present = np.array(HERE)[:, None]
+    present[0] = False
+    X = MultimodalData({"b": rows}, present=present)
+    assert X.present[:, 0].tolist() == [False, *HERE[1:]]
+    ragged = [np.ones(2), None, np.ones(3)]
+    with pytest.raises(ValueError, match=r"shape in block 'b'.*None for a row"):
+        MultimodalData({"b": ragged})
+
+
+@pytest.mark.parametrize("dtype", ["datetime64[ns]", "timedelta64[s]"])
+def test_dates_that_are_nat_are_missing(dtype):
+    when = np.array([1, "NaT", 3], dtype=dtype)
+    X = MultimodalData({"when": when, "two": np.stack([when, when[::-1]], axis=1)})
+    assert X.present.tolist() == [[True, True], [False, False], [True, True]]
+    # They are dates still when some of them are hidden.
+    frame = X.hide({"two": np.array([True, False, False])}).to_frame()
+    assert frame["two__0"].isna().tolist() == [True, True, False]
+    assert frame["two__0"].dtype.kind == np.dtype(dtype).kind
+    days = FunctionTransformer(lambda v: np.asarray(v).astype("int64") / 2)
+    out = ModalityTransformer({"when": days}).fit_transform(X)
+    assert out.present[:, 0].tolist() == [True, False, True]
+    same = ModalityTransformer({"when": FunctionTransformer()}).fit_transform(X)
+    assert same["when"].dtype == when.dtype
+    assert same.present[:, 0].tolist() == [True, False, True]
