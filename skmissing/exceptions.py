@@ -1,6 +1,7 @@
 """Warning classes of the package, so that each can be filtered on its own."""
 
 __all__ = [
+    "AmbiguousIntegerWarning",
     "EmptyRowWarning",
     "FoldDependenceWarning",
     "MissingCovariateWarning",
@@ -15,6 +16,13 @@ __all__ = [
 
 class SkmissingWarning(UserWarning):
     """Base class of every warning raised by skmissing."""
+
+
+class AmbiguousIntegerWarning(SkmissingWarning):
+    """Integers of a block may be tokens or numbers, and were taken as numbers.
+
+    The encoder that is listed for the modality decides.
+    """
 
 
 class UnobservedModalityWarning(SkmissingWarning):
