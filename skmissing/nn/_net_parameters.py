@@ -127,8 +127,10 @@ class NetParameters(NamedParts, BaseEstimator):
         """The common parameters by name."""
         return {f.name: getattr(self, f.name) for f in fields(NetParameters)}
 
-    # Whether integers without an encoder may be taken as tokens.
-    _takes_tokens: ClassVar[bool] = True
+    def _embeds_tokens(self) -> bool:
+        """Whether integers without an encoder may be taken as tokens."""
+        # Columns of a table are numbers.
+        return getattr(self, "column_layout_", None) is None
 
     def _resolve_encoders(
         self, data: MultimodalData, former: dict[str, Encoder] | None = None
@@ -151,11 +153,9 @@ class NetParameters(NamedParts, BaseEstimator):
             if encoder is None:
                 encoder = (former or {}).get(name)
             if encoder is None:
-                # Columns of a table are numbers.
-                table = getattr(self, "column_layout_", None) is not None
-                numbers = table or not self._takes_tokens
+                embeds = self._embeds_tokens()
                 encoder = (
-                    default_encoder(shape) if numbers else choose_encoder(data, name)
+                    choose_encoder(data, name) if embeds else default_encoder(shape)
                 )
             encoder.check(name, shape)
             out[name] = encoder

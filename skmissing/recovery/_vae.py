@@ -138,8 +138,9 @@ class MultimodalVAE(NetParameters, BaseRecovery):
         "shared_noise": ["boolean"],
     }
 
-    # What the decoder makes of a block are numbers.
-    _takes_tokens = False
+    def _embeds_tokens(self) -> bool:
+        # What the decoder makes of a block are numbers.
+        return False
 
     def _fit_rows(self, rows: LabelledRows) -> None:
         data = rows.data
