@@ -86,8 +86,9 @@ def fit_token_codes(
 def may_be_tokens(data: MultimodalData, name: str) -> bool:
     """Whether a block is of a type and shape that tokens come in.
 
-    Features with names are columns of a table; integers of one byte are pixels, flags
-    and small counts; and so are negative integers and those of two values.
+    Features with names, or with a level of their own, are columns of a table; integers
+    of one byte are pixels, flags and small counts; and so are negative integers and
+    those of two values.
     """
     block = data[name]
     if not (
@@ -99,7 +100,18 @@ def may_be_tokens(data: MultimodalData, name: str) -> bool:
     ):
         return False
     values = _sample(data, name)
-    return len(values) > 0 and values.min() >= 0 and len(np.unique(values)) > 2
+    if not len(values) or values.min() < 0 or len(np.unique(values)) <= 2:
+        return False
+    return not _levels_differ(values)
+
+
+def _levels_differ(values: np.ndarray) -> bool:
+    """Whether most of the variance is between places, as between columns of a table."""
+    real = ~padded(values, 0)
+    n, flat = real.sum(axis=0), values[real]
+    level = np.where(real, values, 0).sum(axis=0) / np.maximum(n, 1)
+    between = np.average((level - flat.mean()) ** 2, weights=n)
+    return bool(between > 0.5 * flat.var())
 
 
 def numeric_trait(data: MultimodalData, name: str) -> str | None:
@@ -114,10 +126,6 @@ def numeric_trait(data: MultimodalData, name: str) -> str | None:
         return f"{len(distinct)} distinct values in {len(flat)} places"
     if (flat == 0).mean() > 0.1:
         return "zeros between other values"
-    n = real.sum(axis=0)
-    level = np.where(real, values, 0).sum(axis=0) / np.maximum(n, 1)
-    if np.average((level - flat.mean()) ** 2, weights=n) > 0.5 * flat.var():
-        return "values of their own in each column"
     if _is_hump(distinct, counts):
         return "middle values that are the most common"
     return None
