@@ -73,7 +73,10 @@ plt.tight_layout()
 # ratio how wrong the model of missingness must be for it to vanish.
 
 E = encode.transform(X)
-without, full = ["patient", "vitals", "blood"], ["patient", "vitals", "blood", "blood_gas"]
+without, full = (
+    ["patient", "vitals", "blood"],
+    ["patient", "vitals", "blood", "blood_gas"],
+)
 utility = modality_utility(
     HistGradientBoostingClassifier(max_iter=50), E, y, subsets=[without, full],
     scoring="neg_log_loss", cv=3, n_bootstraps=100, random_state=0,

@@ -2,6 +2,7 @@
 
 __all__ = [
     "AbsentModalityWarning",
+    "AmbiguousIntegerWarning",
     "EmptyRowWarning",
     "FoldDependenceWarning",
     "MissingCovariateWarning",
@@ -17,6 +18,13 @@ __all__ = [
 
 class SkmissingWarning(UserWarning):
     """Base class of every warning raised by skmissing."""
+
+
+class AmbiguousIntegerWarning(SkmissingWarning):
+    """Integers of a block may be tokens or numbers, and were taken as numbers.
+
+    The encoder that is listed for the modality decides.
+    """
 
 
 class UnobservedModalityWarning(SkmissingWarning):

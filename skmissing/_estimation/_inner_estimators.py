@@ -46,6 +46,18 @@ class FlatTable:
         return table if self.keep_nan else np.where(np.isnan(table), self.fill_, table)
 
 
+def a_row_for_each(model, predicted, n_rows: int) -> np.ndarray:
+    """Predictions of an inner estimator; a single row would stand for all of them."""
+    out = np.asarray(predicted)
+    shape = (n_rows, len(model.classes_))
+    if out.shape != shape:
+        raise ValueError(
+            f"Got predictions of shape {out.shape} from {type(model).__name__} in "
+            f"estimator, expected {shape}, a row for each row."
+        )
+    return out
+
+
 def accepts_nan(estimator) -> bool:
     """Whether an estimator takes NaN in X, looking through Pipelines."""
     if isinstance(estimator, Pipeline):

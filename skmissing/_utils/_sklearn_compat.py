@@ -14,6 +14,8 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_params,
 )
+from sklearn.utils._repr_html.estimator import _VisualBlock
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import _check_feature_names_in, _check_sample_weight
 
@@ -25,6 +27,7 @@ __all__ = [
     "Interval",
     "StrOptions",
     "_BaseComposition",
+    "_VisualBlock",
     "_check_feature_names_in",
     "_check_sample_weight",
     "_fit_context",
@@ -33,6 +36,7 @@ __all__ = [
     "accepts_sample_weight",
     "check_matplotlib_support",
     "is_scorer",
+    "output_container",
     "own_requests",
     "response_method",
     "validate_params",
@@ -57,3 +61,8 @@ def response_method(scorer):
 def own_requests(routing):
     """Metadata that an object requests for itself, without those of its parts."""
     return getattr(routing, "_self_request", routing)
+
+
+def output_container(estimator) -> str:
+    """Kind of table that ``set_output`` or the global setting asks for."""
+    return str(_get_output_config("transform", estimator)["dense"])

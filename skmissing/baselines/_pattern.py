@@ -12,7 +12,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from .._estimation._classifier_mixin import MultimodalClassifierMixin
-from .._estimation._inner_estimators import FlatTable, accepts_nan, fit_weighted
+from .._estimation._inner_estimators import (
+    FlatTable,
+    a_row_for_each,
+    accepts_nan,
+    fit_weighted,
+)
 from .._estimation._rows import LabelledRows, check_training_rows, warn_unobserved
 from .._estimation._table_scaler import TableScaler
 from .._utils._checks import N_JOBS
@@ -214,6 +219,7 @@ class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
             table, model = self._models[cast(Pattern, pattern)]
             columns = np.searchsorted(self.classes_, model.classes_)
             proba = model.predict_proba(table.transform(data[rows]))
+            proba = a_row_for_each(model, proba, int(rows.sum()))
             out[np.ix_(rows, columns)] = proba
         with np.errstate(divide="ignore"):
             return np.log(out)

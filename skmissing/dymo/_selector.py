@@ -320,6 +320,10 @@ class DyMoSelector(BaseNetClassifier):
 
     # -- fit ---------------------------------------------------------------------------
 
+    def _embeds_tokens(self) -> bool:
+        # With an estimator there is no net of its own.
+        return self.estimator is None and super()._embeds_tokens()
+
     def _describe_net(self, encoders: dict[str, Encoder]) -> dict[str, str]:
         sizes = ("token_dim", "n_heads", "n_layers", "feature_dim")
         own = {f"net__{name}": repr(getattr(self._net, name)) for name in sizes}

@@ -15,6 +15,7 @@ from .._estimation._classifier_mixin import MultimodalClassifierMixin
 from .._estimation._folds import observed_rows
 from .._estimation._inner_estimators import (
     FlatTable,
+    a_row_for_each,
     accepts_nan,
     fit_weighted,
     takes_multimodal,
@@ -388,6 +389,7 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
                 inner = self.estimator_.predict_log_proba(rows)
             else:
                 inner = np.log(self.estimator_.predict_proba(rows))
+        inner = a_row_for_each(self.estimator_, inner, len(data))
         # A class may show in rows that are not observed alone.
         out = np.full((len(data), len(self.classes_)), -np.inf)
         out[:, np.searchsorted(self.classes_, self.estimator_.classes_)] = inner

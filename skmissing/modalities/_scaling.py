@@ -31,6 +31,15 @@ class BlockScaler:
     scores: dict[tuple[int, ...], NormalScores] = field(default_factory=dict)
     indicated: tuple[int, ...] = ()
 
+    @property
+    def row_by_row(self) -> bool:
+        """Whether integers too have to go through :meth:`transform`."""
+        return bool(self.scores)
+
+    def input_dtype(self, dtype: np.dtype) -> np.dtype:
+        """Type of the input in a net of a type."""
+        return dtype
+
     def input_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of the input of a row of the block."""
         return (

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_array, validate_data
 
 from .._utils._checks import check_distinct, check_known
 from ._blocks import from_tensor
+from ._frames import is_other_frame
 from ._layout import prefix_groups, resolve_layout, shorten, warn_nameless
 from ._matching import (
     absent_covariates,
@@ -39,12 +40,9 @@ def check_multimodal(
         data = _from_frame(estimator, X, modalities, reset, numeric)
     else:
         is_dict = isinstance(X, Mapping) and not hasattr(X, "shape")
-        if (
-            is_dict
-            or hasattr(X, "__dataframe__")
-            or (hasattr(X, "columns") and not hasattr(X, "__array_interface__"))
-        ):
-            hint = "; make one with MultimodalData(X)" if is_dict else ""
+        if is_dict or is_other_frame(X):
+            maker = "MultimodalData" if is_dict else "MultimodalData.from_frame"
+            hint = f"; make one with {maker}(X)"
             raise TypeError(
                 f"Got X of type {type(X).__module__}.{type(X).__name__}, expected a "
                 f"2-D array, a pandas DataFrame or a MultimodalData{hint}."

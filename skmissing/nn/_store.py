@@ -96,7 +96,7 @@ class TensorStore:
 
     def _scaled(self, name: str, block: np.ndarray, here: np.ndarray):
         shape = self.scalers[name].input_shape(block.shape)
-        out = np.zeros(shape, dtype=self._np_dtype)
+        out = np.zeros(shape, dtype=self.scalers[name].input_dtype(self._np_dtype))
         if name in self.series:
             lengths = np.full(len(block), block.shape[1], dtype=np.int64)
         for part, values in iter_chunks(block):
@@ -111,7 +111,7 @@ class TensorStore:
 
     def _ready(self, name: str, dtype: np.dtype) -> bool:
         """Whether values are scaled row by row here, not in batches of tensors."""
-        return dtype.kind == "f" or bool(self.scalers[name].scores)
+        return dtype.kind == "f" or self.scalers[name].row_by_row
 
     def _cast(self, scaler: BlockScaler) -> tuple | None:
         if not scaler.scales and scaler.keeps_integers:

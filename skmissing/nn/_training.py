@@ -13,7 +13,6 @@ import torch
 from .._estimation._folds import split_validation
 from .._estimation._rows import LabelledRows, check_some_modality
 from .._utils._random import draw_seed
-from ..modalities._scaling import fit_scaler
 from ._encoder_bank import EncoderBank
 from ._engine import make_net
 from ._fitted_net import PREDICT_BATCH, Feed, FittedNet, NetStart
@@ -32,8 +31,6 @@ from .encoders._encoder import Encoder
 Expand = Callable[[LabelledRows], LabelledRows]
 # A tenth of fewer rows is too noisy to stop on.
 AUTO_STOPPING_ROWS = 1000
-# Share of NaN in a feature from which on it gets an indicator, by ``missing_features``.
-INDICATED = {"mean": None, "auto": 0.05, "indicator": 0.0}
 
 
 def stops_early(params: dict[str, Any], n: int) -> bool:
@@ -119,7 +116,7 @@ def train_net(
         feed = _fit_feed(params, training, encoders) if warm is None else warm
         with seeded_torch(init_seed, device):
             if warm is None:
-                used = {name: encoders[name] for name in feed.used}
+                used = {n: encoders[n].for_input(feed.scalers[n]) for n in feed.used}
                 shapes = rows.data.block_shapes
                 inputs = {n: feed.scalers[n].input_shape(shapes[n]) for n in used}
                 module = build(EncoderBank(used, inputs))
@@ -201,14 +198,8 @@ def _fit_feed(
     data, shapes = rows.data, rows.data.block_shapes
     used = [name for m, name in enumerate(data.names) if data.present[:, m].any()]
     scalers = {
-        name: fit_scaler(
-            data[name],
-            data.present[:, data.names.index(name)],
-            rows.weight,
-            encoders[name].statistics_axes(shapes[name]),
-            encoders[name].scale_inputs,
-            keeps_integers=encoders[name].keeps_integers,
-            indicate=INDICATED[encoders[name].missing_features],
+        name: encoders[name].fit_scaler(
+            name, data[name], data.present[:, data.names.index(name)], rows.weight
         )
         for name in used
     }

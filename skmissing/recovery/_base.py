@@ -218,8 +218,10 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
             )
         parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
         for start in range(0, len(data), RECOVER_ROWS):
-            found = self._recover(data[start : start + RECOVER_ROWS])
+            part = data[start : start + RECOVER_ROWS]
+            found = self._recover(part)
             for name in names:
+                self._check_recovered(part, name, found[name])
                 parts[name].append(found[name])
         out = {name: np.concatenate(parts[name]) for name in names}
         for name, values in out.items():
@@ -227,6 +229,17 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
                 # Steps of a series that no row has are padding, not a level of 0.
                 values[:, ~self._known[name].any(axis=1)] = np.nan
         return out
+
+    def _check_recovered(self, data: MultimodalData, name: str, values) -> None:
+        """Refuse one row for all, which NumPy would write into each of them."""
+        n_missing = int((~data.present[:, data.names.index(name)]).sum())
+        expected = (n_missing, *data.block_shapes[name])
+        if np.shape(values) != expected:
+            raise ValueError(
+                f"Got values of shape {np.shape(values)} from the _recover of "
+                f"{type(self).__name__} for the modality {name!r}, expected "
+                f"{expected}, a row for each row without it."
+            )
 
     def _like(self, X, data: MultimodalData, found: Recovered):
         """Put recovered values into their places in X."""

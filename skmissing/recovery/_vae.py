@@ -138,6 +138,10 @@ class MultimodalVAE(NetParameters, BaseRecovery):
         "shared_noise": ["boolean"],
     }
 
+    def _embeds_tokens(self) -> bool:
+        # What the decoder makes of a block are numbers.
+        return False
+
     def _fit_rows(self, rows: LabelledRows) -> None:
         data = rows.data
         if len(self.hidden):
@@ -148,6 +152,11 @@ class MultimodalVAE(NetParameters, BaseRecovery):
             if "missing_features" in encoder.get_params(deep=False):
                 encoders[name] = clone(encoder).set_params(
                     missing_features="mean", scale_inputs=bool(encoder.scale_inputs)
+                )
+            if encoder.reads_tokens:
+                raise ValueError(
+                    f"Got an EmbeddingEncoder for the modality {name!r}, expected an "
+                    "encoder of numbers; tokens cannot be recovered."
                 )
             if encoder.frozen:
                 raise ValueError(

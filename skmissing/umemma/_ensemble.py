@@ -214,7 +214,7 @@ class UMEMMAEnsemble(UnimodalNets, SubstituteNetClassifier):
         )
         held_out = self._hold_out(rows, split_seed)
         pretrained = read_pretrained(
-            self.unimodal, rows, dict(named_pairs(self.encoders))
+            self.unimodal, rows, dict(named_pairs(self.encoders)), encoders
         )
         encoders = {**encoders, **{n: p.encoder for n, p in pretrained.items()}}
         substitutes = self._make_substitutes(task._replace(encoders=encoders))

@@ -102,9 +102,8 @@ def test_missing_features_are_filled_and_never_make_a_modality_missing():
     blocks["m0"][::2, 0] = np.nan
     with_gaps = MultimodalData(blocks)
     assert with_gaps.present.all()
-    # An indicator would say where they were.
-    mean = MLPEncoder(missing_features="mean")
-    clf = small(encoders={"m0": mean, "m1": mean}).fit(with_gaps, y)
+    means = {"m0": MLPEncoder(missing_features="mean")}
+    clf = small(encoders=means).fit(with_gaps, y)
     filled = {k: v.copy() for k, v in blocks.items()}
     filled["m0"][::2, 0] = np.nanmean(blocks["m0"][:, 0])
     np.testing.assert_allclose(
