@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, check_cv
+from sklearn.model_selection import GroupShuffleSplit, check_cv
 
 from ..modalities._multimodal_data import MultimodalData
 from ._rows import LabelledRows
@@ -67,21 +67,45 @@ def assign_folds(
         folds = np.empty(n, dtype=np.intp)
         folds[order] = np.arange(n) % n_folds
         return folds
-    n_groups = len(np.unique(groups))
-    if n_groups < n_folds:
+    return _assign_groups(strata, n_folds, rng, groups)
+
+
+def _assign_groups(
+    strata: np.ndarray, n_folds: int, rng: np.random.RandomState, groups: np.ndarray
+) -> np.ndarray:
+    """Folds of whole groups, each with about its share of every stratum.
+
+    The rule of scikit-learn's StratifiedGroupKFold with the variance for its standard
+    deviation: the largest group comes first, and goes where it makes shares most even.
+    That is a product for each group, a hundredth of the time, and takes any strata.
+    """
+    names, code = np.unique(groups, return_inverse=True)
+    if len(names) < n_folds:
         raise ValueError(
-            f"Got {n_groups} groups, expected at least {n_folds}, the number of folds."
+            f"Got {len(names)} groups, expected at least {n_folds}, the number of "
+            "folds."
         )
-    size = np.bincount(strata)
-    # scikit-learn refuses strata smaller than the number of folds.
-    merged = np.where(size[strata] < n_folds, -1, strata)
-    if (merged == -1).sum() < n_folds:
-        merged[merged == -1] = np.argmax(size)
-    folds = np.zeros(n, dtype=np.intp)
-    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=rng)
-    for k, (_, test) in enumerate(splitter.split(np.zeros(n), merged, groups)):
-        folds[test] = k
-    return folds
+    levels, level = np.unique(strata, return_inverse=True)
+    held = np.zeros((len(names), len(levels) + 1))
+    np.add.at(held, (code, level), 1.0)
+    # As shares of each stratum; the last column is the share of all rows.
+    held[:, -1] = held.sum(axis=1)
+    size = held[:, -1].copy()
+    held /= held.sum(axis=0)
+    order = rng.permutation(len(names))
+    order = order[np.argsort(-size[order], kind="stable")]
+    fold = np.empty(len(names), dtype=np.intp)
+    filled = np.zeros((n_folds, held.shape[1]))
+    for i, g in enumerate(order):
+        # The last groups go to folds that are still empty.
+        free = np.flatnonzero(filled[:, -1] == 0)
+        if len(order) - i > len(free):
+            free = np.arange(n_folds)
+        # Adding a group changes the sum of squares by 2 * filled @ held and a constant.
+        k = free[int(np.argmin(filled[free] @ held[g]))]
+        fold[g] = k
+        filled[k] += held[g]
+    return fold[code]
 
 
 def observed_rows(data: MultimodalData, required=None) -> np.ndarray:

@@ -235,6 +235,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
                 )
         target = self._target(y)
         self._source = CovariateSource(self, data, X, kept)
+        self._source.leave_out(self, data, X, kept, groups)
         self._table = CovariateTable()
         covariates = self._source.take(self, data, X, target)
         design = self._table.fit_transform(covariates, weight)

@@ -174,10 +174,6 @@ def _predict(model: IPWMultimodalClassifier, rows, n: int) -> FoldFit:
     if not n:
         return FoldFit(model, np.empty((0, len(model.classes_))), model.classes_[:0])
     proba = model.predict_proba(rows) if hasattr(model, "predict_proba") else None
-    if proba is not None and np.isnan(proba).any():
-        raise ValueError(
-            f"Got NaN among the probabilities of {model.estimator!r}, expected numbers."
-        )
     return FoldFit(model, proba, model.predict(rows))
 
 
