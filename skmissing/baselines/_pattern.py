@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import field
-from numbers import Integral
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -16,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from .._estimation._classifier_mixin import MultimodalClassifierMixin
 from .._estimation._inner_estimators import FlatTable, accepts_nan, fit_weighted
 from .._estimation._rows import LabelledRows, check_training_rows, warn_unobserved
+from .._utils._checks import N_JOBS
 from .._utils._parameters import stores_parameters
 from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import HasMethods, StrOptions, _fit_context
@@ -122,7 +122,7 @@ class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
         "modalities": [dict, list, tuple, None],
         "training_rows": [StrOptions({"available", "exact"})],
         "class_weight": [dict, StrOptions({"balanced"}), None],
-        "n_jobs": [Integral, None],
+        "n_jobs": N_JOBS,
     }
 
     @_fit_context(prefer_skip_nested_validation=False)

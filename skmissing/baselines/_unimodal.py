@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import logsumexp
 
 from .._estimation._rows import observed_names, warn_unobserved
+from .._utils._checks import N_JOBS
 from .._utils._parameters import stores_parameters
 from .._utils._sklearn_compat import Interval, StrOptions
 from ..modalities._multimodal_data import MultimodalData
@@ -93,7 +94,7 @@ class UnimodalEnsemble(UnimodalNets, BaseNetClassifier):
         "combination": [StrOptions({"product", "mean"})],
         "head_hidden": ["array-like"],
         "head_dropout": [Interval(Real, 0, 1, closed="left")],
-        "n_jobs": [Integral, None],
+        "n_jobs": N_JOBS,
     }
     _not_of_the_net = ("n_jobs",)
 

@@ -346,6 +346,9 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
             return "a usable modality"
         return f"all of the modalities {self.use_}"
 
+    def _predictor(self) -> str:
+        return f"estimator={self.estimator_!r}"
+
     def _log_proba(self, data: MultimodalData) -> np.ndarray:
         rows = self._inputs(data)
         with np.errstate(divide="ignore"):
@@ -353,11 +356,6 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
                 inner = self.estimator_.predict_log_proba(rows)
             else:
                 inner = np.log(self.estimator_.predict_proba(rows))
-        if np.isnan(inner).any():
-            raise ValueError(
-                f"Got NaN among the probabilities of {self.estimator_!r}, expected "
-                "numbers."
-            )
         # A class may show in rows that are not observed alone.
         out = np.full((len(data), len(self.classes_)), -np.inf)
         out[:, np.searchsorted(self.classes_, self.estimator_.classes_)] = inner

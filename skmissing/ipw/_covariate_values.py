@@ -45,9 +45,8 @@ def _real_numbers(label: str, series: pd.Series) -> np.ndarray | None:
         )
     if pd.api.types.is_numeric_dtype(dtype):
         return series.to_numpy(np.float64, na_value=np.nan)
-    if dtype != object or not all(
-        isinstance(v, Real | np.bool_ | Decimal) for v in known
-    ):
+    real = all(isinstance(v, Real | np.bool_ | Decimal) for v in known)
+    if not (objects and real):
         return None
     out = np.full(len(series), np.nan)
     out[series.notna().to_numpy()] = [float(v) for v in known]

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from .._estimation._partial_labels import known_labels, labels_of
+from .._estimation._scale import root_mean_square
 from .._utils._warn import warn_user
 from ..exceptions import IdentifierWarning, MissingCovariateWarning
 from ..modalities._column_values import column_label
@@ -76,7 +77,7 @@ class CovariateTable:
         scale = np.empty(len(names))
         for j in range(len(names)):
             table[:, j] -= mean[j]
-            scale[j] = _root_mean_square(table[:, j], share)
+            scale[j] = root_mean_square(table[:, j], weight)
         # What is constant up to rounding explains nothing, in whatever unit.
         self._varies = scale > 1e-12 * np.abs(mean)
         self.names_ = [name for name, v in zip(names, self._varies) if v]
@@ -108,16 +109,6 @@ class CovariateTable:
                 MissingCovariateWarning,
             )
         return table
-
-
-def _root_mean_square(values: np.ndarray, share: np.ndarray) -> float:
-    """Without squares that overflow or vanish; exact, since a power of 2 is taken out.
-
-    So a covariate in any unit is the same covariate.
-    """
-    exponent = int(np.frexp(np.abs(values).max(initial=0.0))[1])
-    scaled = np.ldexp(values, -exponent)
-    return float(np.ldexp(np.sqrt(share @ scaled**2), exponent))
 
 
 def iter_covariates(data: MultimodalData, name: str) -> Iterator[tuple[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import field
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ from .._estimation._partial_labels import known_labels
 from .._estimation._resampling import effective_sample_size
 from .._estimation._rows import check_groups, check_weights
 from .._estimation._tuned_logistic import WeightedTable
-from .._utils._checks import choose_names, is_count
+from .._utils._checks import N_JOBS, choose_names, is_count
 from .._utils._parameters import stores_parameters
 from .._utils._random import draw_seed, local_random_state
 from .._utils._restore import restore_on_error
@@ -196,7 +196,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         "stabilized": ["boolean"],
         "clip": [tuple, list, Interval(Real, 0.5, 1, closed="left"), None],
         "cv": ["cv_object"],
-        "n_jobs": [Integral, None],
+        "n_jobs": N_JOBS,
         "random_state": ["random_state"],
     }
 

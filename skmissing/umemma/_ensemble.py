@@ -12,6 +12,7 @@ import torch
 
 from .._estimation._folds import hold_out
 from .._estimation._rows import LabelledRows, warn_unobserved
+from .._utils._checks import N_JOBS
 from .._utils._named_parts import named_pairs
 from .._utils._parameters import stores_parameters
 from .._utils._random import draw_seed, local_random_state
@@ -159,7 +160,7 @@ class UMEMMAEnsemble(UnimodalNets, SubstituteNetClassifier):
         "freeze_encoders": ["boolean"],
         "final_complete_finetune": ["boolean"],
         "unimodal": [dict, None],
-        "n_jobs": [Integral, None],
+        "n_jobs": N_JOBS,
     }
     _not_of_the_net = (
         "finetune_epochs", "finetune_lr", "freeze_encoders", "final_complete_finetune",
