@@ -26,7 +26,7 @@ class _Guess(ClassifierMixin, BaseEstimator):
         return self.classes_[X[:, 0]]
 
 
-def try_scorer(metric, scorer, classes: np.ndarray) -> None:
+def try_scorer(metric, scorer, classes: np.ndarray, parameter: str = "scoring") -> None:
     """Refuse a metric, given by name, that does not take labels of these classes.
 
     Some want numbers, some two classes.
@@ -43,6 +43,6 @@ def try_scorer(metric, scorer, classes: np.ndarray) -> None:
         more = "" if len(classes) <= 5 else f" and {len(classes) - 5} more"
         reason = str(error).rstrip(".")
         raise ValueError(
-            f"Got scoring={metric!r} with the labels {shown}{more}, expected a metric "
-            f"that takes them, such as 'accuracy' or 'neg_log_loss': {reason}."
+            f"Got {parameter}={metric!r} with the labels {shown}{more}, expected a "
+            f"metric that takes them, such as 'accuracy' or 'neg_log_loss': {reason}."
         ) from error

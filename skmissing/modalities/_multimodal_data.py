@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from .._utils._checks import check_known
-from ._blocks import Block, as_block, check_mask, check_name, find_present
+from ._blocks import Block, as_block, check_mask, check_name, find_present, sort_mask
 from ._column_values import dtype_with_nan, feature_labels, frame_block
 from ._layout import ColumnLayout, resolve_layout
 from ._row_view import RowView
@@ -102,6 +102,7 @@ class MultimodalData:
                 "from modality names to arrays."
             )
         self._blocks: dict[str, Block] = {}
+        present = sort_mask(present, list(blocks))
         mask = None if present is None else np.asarray(present)
         for m, (name, block) in enumerate(blocks.items()):
             check_name(name)
@@ -215,8 +216,9 @@ class MultimodalData:
 
     def __array__(self, dtype=None, copy: bool | None = None) -> NoReturn:
         raise TypeError(
-            "Got a MultimodalData where an array is needed, expected a 2-D table; call "
-            ".to_frame() on it, or use an estimator of skmissing, which takes it as is."
+            "Got a MultimodalData where an array is needed, expected a 2-D table; pass "
+            ".to_frame() of it: estimators of skmissing take that too, also where they "
+            "were fitted on the blocks, others take nothing else."
         )
 
     # -- rows and modalities -------------------------------------------------------

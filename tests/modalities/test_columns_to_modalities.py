@@ -208,7 +208,7 @@ def test_some_blocks_of_a_container():
     ("modalities", "message"),
     [
         ({"a": ["na", "k"], "b": ["k"]}, "column 'k' in the modalities 'a' and 'b'"),
-        ({"a": ["na", "zz"]}, r"unknown columns \['na', 'zz'\] for the modality 'a'"),
+        ({"a": ["na", "zz"]}, r"unknown columns \['zz'\] for the modality 'a'"),
         ({"a": 17}, "unknown columns 17 for the modality 'a'"),
         ({"a": []}, "no column for the modality 'a', expected at least one"),
         ({"a": ["k", "k"]}, "column twice in the modality 'a'"),

@@ -13,6 +13,7 @@ import pandas as pd
 from joblib import Parallel, delayed, effective_n_jobs
 
 from ..._estimation._resampling import draw_counts, effective_sample_size
+from ..._utils._tables import ResultTable
 from .._propensity_model import FrozenPropensity
 from .._sensitivity import tipping_odds_ratio
 from ._doubly_robust import aipw_mean
@@ -210,7 +211,7 @@ class UtilityTerms:
                 columns = ["value", "std_error", "low", "high"]
                 record |= {f"{prefix}{c}": v for c, v in zip(columns, (value, *error))}
             records.append(record | self._support(term))
-        return pd.DataFrame.from_records(records)
+        return ResultTable(records)
 
     def _support(self, term: UtilityTerm) -> dict[str, float]:
         """The rows behind a term, and the sensitivity of a corrected gain."""
