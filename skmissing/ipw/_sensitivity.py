@@ -44,7 +44,7 @@ def sensitivity_bounds(
     sample_weight : array of shape (n_observed,), default=None
         Multiplies the weights.
     groups : array of shape (n_observed,), default=None
-        Rows of one group are drawn together in the bootstrap.
+        Ids; rows of one group are drawn together in the bootstrap.
     n_bootstraps : int, default=0
         Resamples of the rows for an interval around the bounds, 0 for none. The
         propensities are kept as given, which makes it a little too wide as a rule; that
