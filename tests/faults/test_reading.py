@@ -64,7 +64,7 @@ def make_table(**columns) -> pd.DataFrame:
     return pd.DataFrame({"c": c, **columns, "lab__0": lab})
 
 
-def weigh(X, groups=None, **params) -> PropensityWeighter:
+def fit_weighter(X, groups=None, **params) -> PropensityWeighter:
     weighter = PropensityWeighter(
         modalities={"lab": ["lab__0"]}, random_state=0, **params
     )
@@ -257,7 +257,7 @@ def test_labels_in_messages_are_plain_values():
 
 
 def propensity_of(column) -> np.ndarray:
-    return weigh(make_table(when=column)).propensity_
+    return fit_weighter(make_table(when=column)).propensity_
 
 
 def test_dates_of_any_year_count():
@@ -277,7 +277,7 @@ def test_dates_of_any_zone_and_resolution_are_instants():
         t.to_pydatetime().astimezone(summer if i % 2 else winter)
         for i, t in enumerate(utc)
     ]
-    fitted = weigh(make_table(when=local))
+    fitted = fit_weighter(make_table(when=local))
     expected = fitted.propensity_[:, 0]
     for same in (
         utc,
@@ -293,10 +293,10 @@ def test_dates_as_periods_and_times_of_day_have_an_order():
     months = pd.Series(pd.period_range("2020-01", periods=N, freq="M"))
     times = pd.Series([dt.time(i % 24, i % 60) for i in range(N)], dtype=object)
     for column in (months, times, times.where(np.arange(N) > 3)):
-        names = weigh(make_table(when=column)).covariate_names_
+        names = fit_weighter(make_table(when=column)).covariate_names_
         assert names[:2] == ["c", "when"]
     # A later month is no unknown level.
-    fitted = weigh(make_table(when=months))
+    fitted = fit_weighter(make_table(when=months))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fitted.predict_propensity(make_table(when=months + 12))
@@ -320,8 +320,8 @@ def test_dates_drive_missingness_in_order():
 @pytest.mark.parametrize("unit", [1e-9, 1e-12, 1e-200, 1e160, 1e300])
 def test_units_of_a_covariate_do_not_matter(unit):
     frame = make_table(d=np.arange(N) % 7)
-    expected = weigh(frame)
-    fitted = weigh(frame.assign(c=frame.c * unit))
+    expected = fit_weighter(frame)
+    fitted = fit_weighter(frame.assign(c=frame.c * unit))
     assert fitted.covariate_names_ == ["c", "d"]
     np.testing.assert_allclose(fitted.propensity_, expected.propensity_, rtol=1e-6)
     table = fitted.balance(frame.assign(c=frame.c * unit))
@@ -350,7 +350,7 @@ def test_units_of_a_block_do_not_matter(unit):
 
 def test_units_a_constant_covariate_is_still_no_covariate():
     frame = make_table(d=0.1, e=1e300, f=0.0)
-    assert weigh(frame).covariate_names_ == ["c"]
+    assert fit_weighter(frame).covariate_names_ == ["c"]
 
 
 # -- covariates
@@ -366,26 +366,26 @@ def test_covariates_that_identify_rows_are_left_out():
     )
     message = r"'patient_id' \(120 levels in 120 rows\), 'note' \(free text\); they"
     with pytest.warns(IdentifierWarning, match=message) as caught:
-        fitted = weigh(table)
+        fitted = fit_weighter(table)
     assert sum(w.category is IdentifierWarning for w in caught) == 1
     wards = [f"ward={w}" for w in "abcdef"]
     assert fitted.covariate_names_ == ["c", *wards, "visit"]
     with pytest.warns(IdentifierWarning, match=r"'visit' \(groups\)"):
-        fitted = weigh(table, groups=ids)
+        fitted = fit_weighter(table, groups=ids)
     assert fitted.covariate_names_ == ["c", *wards]
     # What the user names is obeyed.
     with warnings.catch_warnings():
         warnings.simplefilter("error", IdentifierWarning)
-        fitted = weigh(table, covariates=["patient_id", "c"])
+        fitted = fit_weighter(table, covariates=["patient_id", "c"])
     assert len(fitted.covariate_names_) > 100
 
 
 def test_covariates_that_rename_the_groups_are_left_out():
     ids = np.arange(N) // 10
     table = make_table(hospital=[f"hospital {'abcdefghijkl'[i]}" for i in ids])
-    assert len(weigh(table).covariate_names_) == 13
+    assert len(fit_weighter(table).covariate_names_) == 13
     with pytest.warns(IdentifierWarning, match=r"'hospital' \(groups\)"):
-        assert weigh(table, groups=ids).covariate_names_ == ["c"]
+        assert fit_weighter(table, groups=ids).covariate_names_ == ["c"]
 
 
 def test_covariates_of_a_container_may_be_identifiers_too():
@@ -418,7 +418,7 @@ def test_covariates_that_cannot_be_read_are_named():
         ([1j, *[1.0] * (N - 1)], "Got complex values in the covariate 'odd'"),
     ):
         with pytest.raises(ValueError, match=message):
-            weigh(make_table(odd=pd.Series(column)))
+            fit_weighter(make_table(odd=pd.Series(column)))
 
 
 def test_folds_of_groups_are_even_and_whole():
@@ -611,7 +611,7 @@ def test_columns_that_are_unknown_are_the_ones_named():
     with pytest.raises(ValueError, match=r"Got unknown columns \['z'\] for the modali"):
         MultimodalData.from_frame(frame, {"a": ["x", "z"]})
     with pytest.raises(ValueError, match=r"unknown columns \['zip'\] for covariates"):
-        weigh(make_table(), covariates=["c", "zip"])
+        fit_weighter(make_table(), covariates=["c", "zip"])
 
 
 def test_importances_of_columns_take_the_table_of_a_container():
