@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -127,10 +126,16 @@ def split_validation(
     n = len(y)
     if groups is not None:
         groups = pd.factorize(groups, use_na_sentinel=False)[0]
-        if len(np.unique(groups)) < 2:
+        n_groups = len(np.unique(groups))
+        if n_groups < 2:
             raise ValueError(
                 "Got a single group, expected at least two groups where some of them "
                 "are held out, as by early_stopping=True."
+            )
+        if np.ceil(fraction * n_groups) >= n_groups:
+            raise ValueError(
+                f"Got validation_fraction={fraction} with {n_groups} groups, expected "
+                "a share that leaves groups to train on."
             )
         splitter = GroupShuffleSplit(1, test_size=fraction, random_state=rng)
         train, valid = next(splitter.split(np.zeros(n), groups=groups))
@@ -167,7 +172,7 @@ def split_rows(cv, X, y, rows: LabelledRows, rng: np.random.RandomState) -> Fold
     splitter = check_cv(cv, rows.y, classifier=True)
     # Most splitters refuse missing labels; ours stratifies by them.
     labels = y if getattr(splitter, "takes_missing_labels", False) else rows.y
-    trains, tests = _mask_splits(splitter.split(X, labels, rows.groups), n)
+    trains, tests = _mask_splits(run_splitter(splitter, X, labels, rows.groups), n)
     tested = tests.any(axis=0)
     if (trains & tests).any():
         raise ValueError(
@@ -184,9 +189,22 @@ def split_rows(cv, X, y, rows: LabelledRows, rng: np.random.RandomState) -> Fold
     return Folds(np.where(tested, tests.argmax(axis=0), -1), list(trains))
 
 
-def _mask_splits(splits: Iterable[Any], n: int) -> tuple[np.ndarray, np.ndarray]:
+def run_splitter(
+    splitter, X, y, groups: np.ndarray | None
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The splits of a user's ``cv``, whose own errors name it."""
+    try:
+        return list(splitter.split(X, y, groups))
+    except ValueError as error:
+        n_groups = "no groups" if groups is None else f"{len(np.unique(groups))} groups"
+        raise ValueError(
+            f"Got cv={splitter!r} that cannot split the {len(y)} rows with {n_groups}: "
+            f"{error}"
+        ) from error
+
+
+def _mask_splits(pairs: list[Any], n: int) -> tuple[np.ndarray, np.ndarray]:
     """Training and test rows of every split, bool of shape (n_splits, n)."""
-    pairs = list(splits)
     trains, tests = np.zeros((2, len(pairs), n), dtype=bool)
     for k, (train, test) in enumerate(pairs):
         trains[k, train] = tests[k, test] = True
@@ -248,7 +266,8 @@ def cross_fit_folds(
         # Rows that are not used are a class of their own.
         every = np.full(n_samples, -1)
         every[index] = codes
-        splits = check_cv(cv, every).split(np.zeros(n_samples), every, groups)
+        splitter = check_cv(cv, every)
+        splits = run_splitter(splitter, np.zeros(n_samples), every, groups)
         learned, tests = (m[:, index] for m in _mask_splits(splits, n_samples))
         wrong = tests.sum(axis=0) != 1
         if wrong.any():

@@ -196,11 +196,11 @@ def class_factors(
     for label, factor in class_weight.items():
         if not (isinstance(factor, int | float | np.number) and 0 <= factor < np.inf):
             raise ValueError(
-                f"Got class_weight={factor!r} for {label!r}, expected a finite number "
-                "that is not negative."
+                f"Got class_weight={plain(factor)!r} for {plain(label)!r}, expected a "
+                "finite number that is not negative."
             )
     listed = set(class_weight)
-    unknown = [label for label in class_weight if label not in set(classes.tolist())]
+    unknown = [plain(k) for k in class_weight if k not in set(classes.tolist())]
     # Labels missing in a fold are fine; next to a class without a factor they are
     # more likely misspelt.
     if unknown and not listed.issuperset(classes.tolist()):

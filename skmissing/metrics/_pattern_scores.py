@@ -14,6 +14,7 @@ from sklearn.metrics import check_scoring, get_scorer
 
 from .._estimation._rows import check_weights
 from .._estimation._scoring import try_scorer
+from .._estimation._vectors import plain
 from .._utils._checks import choose_names
 from .._utils._random import local_random_state
 from .._utils._sklearn_compat import _safe_indexing
@@ -197,7 +198,9 @@ def score_by_rate(
         raise ValueError("Got no rate, expected at least one.")
     for rate in rates:
         if not isinstance(rate, Real) or not 0 <= rate <= 1:
-            raise ValueError(f"Got the rate {rate!r}, expected numbers from 0 to 1.")
+            raise ValueError(
+                f"Got the rate {plain(rate)!r} in rates, expected numbers from 0 to 1."
+            )
     compared = _Compared(
         estimator, X, y, modalities, scoring, sample_weight, caller="score_by_rate"
     )

@@ -17,6 +17,7 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score, log_loss, make_scorer
+from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
@@ -621,3 +622,31 @@ def test_importances_of_columns_take_the_table_of_a_container():
         permutation_importance(clf, X, y)
     result = permutation_importance(clf, X.to_frame(), y, n_repeats=1, random_state=0)
     assert result.importances_mean.shape == (7,)
+
+
+# -- splits
+
+
+def test_splits_of_groups_name_their_parameter():
+    X, y = make_blocks(n=N, n_classes=2)
+    few = np.arange(N) % 3
+    for fit in (
+        lambda **how: modality_utility(LINEAR, X, y, n_bootstraps=0, **how),
+        lambda cv, groups: PIDEstimator(estimator=LINEAR, cv=cv).fit(
+            X, y, groups=groups
+        ),
+        lambda cv, groups: PropensityWeighter(
+            modalities={"lab": ["lab__0"]}, cv=cv
+        ).fit(make_table(), groups=groups),
+    ):
+        with pytest.raises(
+            ValueError, match=r"Got cv=GroupKFold.* with 3 groups: Cann"
+        ):
+            fit(cv=GroupKFold(5), groups=few)
+        with pytest.raises(
+            ValueError, match=r"Got cv=GroupKFold.* with no groups: The"
+        ):
+            fit(cv=GroupKFold(5), groups=None)
+    net = FusionClassifier(**BRIEF, early_stopping=True, validation_fraction=0.9)
+    with pytest.raises(ValueError, match=r"Got validation_fraction=0.9 with 3 groups"):
+        net.fit(X, y, groups=few)
