@@ -113,7 +113,7 @@ def make_ipw_scorer(
                 "rows: PropensityWeighter(...).fit(X, y)."
             ) from None
         column = _find_set(propensity, names)
-    return _IPWScorer(metric, base, propensity, names, column)
+    return _IPWScorer(base, propensity, names, column, metric)
 
 
 def resolve_scorer(metric, response_method="predict"):
@@ -157,11 +157,11 @@ def _find_set(weighter: PropensityWeighter, names: list[str] | None) -> int:
 class _IPWScorer:
     """See :func:`~skmissing.ipw.make_ipw_scorer`."""
 
-    metric: Any
     base: Any
     propensity: PropensityWeighter | None
     required: list[str] | None
     column: int | None
+    metric: Any = None
 
     def __post_init__(self) -> None:
         self._key = uuid.uuid4().hex
