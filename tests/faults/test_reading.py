@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
-from sklearn.utils.estimator_checks import check_fit_idempotent
+from sklearn.utils.estimator_checks import check_fit_idempotent, parametrize_with_checks
 
 from skmissing import (
     IPWMultimodalClassifier,
@@ -587,6 +587,17 @@ def test_random_numbers_of_the_default_net_are_settled():
         )
         np.testing.assert_array_equal(first, second)
         assert (first != other).any()
+
+
+@pytest.mark.slow
+@parametrize_with_checks(
+    [IPWMultimodalClassifier()],
+    expected_failed_checks=lambda _: {
+        "check_sample_weight_equivalence_on_dense_data": "mini-batches draw rows"
+    },
+)
+def test_random_numbers_pass_the_checks_of_scikit_learn(estimator, check):
+    check(estimator)
 
 
 # -- containers
