@@ -3,9 +3,9 @@
 From a CSV file to an answer
 ==============================
 
-A hospital's table, first to last: ordinary column names, text, categories, an identifier,
-and whole groups of measurements that some patients do not have. To use your own table,
-change the name of the file, the label and the lists of columns.
+A hospital's table, first to last: ordinary column names, text, categories, an
+identifier, and whole groups of measurements that some patients do not have. To use your
+own table, change the name of the file, the label and the lists of columns.
 """
 
 # %%

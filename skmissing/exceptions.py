@@ -5,6 +5,8 @@ __all__ = [
     "AmbiguousIntegerWarning",
     "EmptyRowWarning",
     "FoldDependenceWarning",
+    "IdentifierWarning",
+    "ManyClassesWarning",
     "MissingCovariateWarning",
     "NamelessModalityWarning",
     "NoCovariateWarning",
@@ -68,6 +70,18 @@ class OverlapWarning(SkmissingWarning):
     A few weights then dominate, and no weight can stand for rows of a kind
     that is never observed.
     """
+
+
+class IdentifierWarning(SkmissingWarning):
+    """Columns that identify rows, or hold free text, are no covariates by default.
+
+    Record numbers, notes, and the column that is passed as ``groups`` are left out of
+    a propensity unless its ``covariates`` name them.
+    """
+
+
+class ManyClassesWarning(SkmissingWarning):
+    """Whole numbers in y make many classes for few rows, as a quantity would."""
 
 
 class MissingCovariateWarning(SkmissingWarning):

@@ -49,6 +49,10 @@ class MultimodalClassifierMixin(ClassifierMixin):
         """What is missing in a row that gets the prior, for the warning."""
         return "a usable modality"
 
+    def _predictor(self) -> str:
+        """What predicts, for messages."""
+        return type(self).__name__
+
     def _warn_unanswerable(self, some: np.ndarray) -> None:
         """One warning per call, with the count."""
         if not some.all():
@@ -107,7 +111,7 @@ class MultimodalClassifierMixin(ClassifierMixin):
         if undefined.any():
             raise ValueError(
                 f"Got NaN as the prediction for {int(undefined.sum())} of {len(out)} "
-                f"rows from {type(self).__name__}, expected probabilities: its model "
+                f"rows from {self._predictor()}, expected probabilities: its model "
                 "cannot cope with values of these rows, or of its training rows."
             )
         return out

@@ -132,11 +132,17 @@ def takes_groups(estimator) -> bool:
 
 
 def clone_seeded(template, seed: int):
-    """A clone whose random numbers are settled, if the user has left them open."""
+    """A clone whose random numbers are settled, where the user has left them open.
+
+    Those of its steps and inner estimators too.
+    """
     model = clone(template)
-    if "random_state" in model.get_params() and model.random_state is None:
-        model.set_params(random_state=seed)
-    return model
+    left_open = [
+        name
+        for name, value in model.get_params().items()
+        if name.split("__")[-1] == "random_state" and value is None
+    ]
+    return model.set_params(**dict.fromkeys(left_open, seed)) if left_open else model
 
 
 def fit_weighted(

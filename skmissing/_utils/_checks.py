@@ -7,10 +7,10 @@ from numbers import Integral
 
 from ._sklearn_compat import Interval
 
-# What joblib takes as a number of jobs.
+# Constraints of the parameter n_jobs: joblib gives no meaning to 0.
 N_JOBS = [
-    Interval(Integral, 1, None, closed="left"),
     Interval(Integral, None, -1, closed="right"),
+    Interval(Integral, 1, None, closed="left"),
     None,
 ]
 

@@ -39,6 +39,7 @@ __all__ = [
     "output_container",
     "own_requests",
     "response_method",
+    "scorer_function",
     "validate_params",
 ]
 
@@ -51,6 +52,11 @@ def is_scorer(metric) -> bool:
 def accepts_sample_weight(scorer) -> bool:
     """Whether a scorer takes ``sample_weight``."""
     return bool(scorer._accept_sample_weight())  # noqa: SLF001
+
+
+def scorer_function(scorer):
+    """The metric that a scorer computes."""
+    return scorer._score_func  # noqa: SLF001
 
 
 def response_method(scorer):

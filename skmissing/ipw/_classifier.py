@@ -17,13 +17,16 @@ from .._estimation._inner_estimators import (
     FlatTable,
     a_row_for_each,
     accepts_nan,
+    clone_seeded,
     fit_weighted,
     takes_multimodal,
 )
 from .._estimation._partial_labels import known_labels, labels_of
 from .._estimation._rows import LabelledRows, check_partial_rows, check_weights
+from .._estimation._vectors import plain
 from .._utils._checks import choose_names
 from .._utils._parameters import stores_parameters
+from .._utils._random import draw_seed, local_random_state
 from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import HasMethods, StrOptions, _fit_context
 from .._utils._warn import warn_user
@@ -72,6 +75,10 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
     weighting : {"ipw", "none"}, default="ipw"
         "none" trains and scores on the observed rows as they are, the biased
         complete-case analysis, to compare with.
+    random_state : int, RandomState instance or None, default=None
+        Settles the random numbers of the default net, and those of an ``estimator``
+        (of its steps, too) that leaves them open. None: an ``estimator`` is fitted as
+        it is. The propensity has a ``random_state`` of its own.
 
     Attributes
     ----------
@@ -196,6 +203,7 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
     modalities: Any = None
     use: Any = None
     weighting: str = "ipw"
+    random_state: Any = None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "estimator": [HasMethods(["fit", "predict"]), None],
@@ -203,6 +211,7 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
         "modalities": [dict, list, tuple, None],
         "use": [list, tuple, str, None],
         "weighting": [StrOptions({"ipw", "none"})],
+        "random_state": ["random_state"],
     }
 
     def set_params(self, **params) -> IPWMultimodalClassifier:
@@ -282,8 +291,8 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
         shown = np.unique(rows.y[observed])
         if len(shown) < 2:
             raise ValueError(
-                f"Got one class only ({rows.classes[shown[0]]!r}) in the rows that "
-                f"have {self.use_}, expected at least two classes."
+                f"Got one class only ({plain(rows.classes[shown[0]])!r}) in the rows "
+                f"that have {self.use_}, expected at least two classes."
             )
         if len(shown) < len(rows.classes):
             unseen = np.delete(rows.classes, shown).tolist()
@@ -329,12 +338,15 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
     def _fit_inner(self, X, rows: LabelledRows) -> None:
         """Fit a clone of ``estimator`` on the observed rows."""
         labels = rows.classes[rows.y]
-        if self.estimator is None:
+        template = self.estimator
+        if template is None:
             from ..baselines import FusionClassifier
 
-            inner: Any = FusionClassifier()
-        else:
-            inner = clone(self.estimator)
+            template = FusionClassifier()
+        inner: Any = clone(template)
+        if self.random_state is not None:
+            rng = local_random_state(self.random_state)
+            inner = clone_seeded(template, draw_seed(rng))
         self._labels = None
         self._flat = None
         if takes_multimodal(inner):
@@ -381,6 +393,9 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
         if self._flat is None:
             return "a usable modality"
         return f"all of the modalities {self.use_}"
+
+    def _predictor(self) -> str:
+        return f"estimator={self.estimator_!r}"
 
     def _log_proba(self, data: MultimodalData) -> np.ndarray:
         rows = self._inputs(data)

@@ -71,6 +71,23 @@ class ComplementaryInformation:
     log_loss_full: float
     confidence_level: float
 
+    def __repr__(self) -> str:
+        lines = [
+            f"ComplementaryInformation of {len(self.rows)} rows, in nats",
+            f"  value                {self.value:.4g}",
+        ]
+        if np.isfinite(self.low):
+            level = f"{100 * self.confidence_level:.3g}% interval"
+            lines += [
+                f"  std_error            {self.std_error:.4g}",
+                f"  {level:<20} {self.low:.4g} to {self.high:.4g}",
+            ]
+        lines += [
+            f"  log_loss_without     {self.log_loss_without:.4g}",
+            f"  log_loss_full        {self.log_loss_full:.4g}",
+        ]
+        return "\n".join(lines)
+
 
 @validate_params(
     {
@@ -239,8 +256,8 @@ def _log_likelihood(
     known = classes[position] == labels
     if not known.all():
         raise ValueError(
-            f"Got the label {labels[~known].tolist()[0]!r}, expected those that {name} "
-            f"was fitted on, {classes.tolist()}."
+            f"Got the label {labels[~known].tolist()[0]!r} in y, expected those that "
+            f"{name} was fitted on, {classes.tolist()}."
         )
     out = np.asarray(logs, dtype=np.float64)[np.arange(len(rows)), position]
     if not np.isfinite(out).all():

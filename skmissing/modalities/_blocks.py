@@ -137,6 +137,20 @@ def check_mask(what: str, mask, shape: tuple[int, ...]) -> np.ndarray:
     return given
 
 
+def sort_mask(present, names: list[str]):
+    """A mask with its columns in the order of the blocks, where it has their names."""
+    if not isinstance(present, pd.DataFrame):
+        return present
+    if set(present.columns) == set(names):
+        return present[names]
+    if all(isinstance(label, str) for label in present.columns):
+        raise ValueError(
+            f"Got present with the columns {list(present.columns)}, expected the names "
+            f"of the blocks {names}."
+        )
+    return present
+
+
 def find_present(
     blocks: dict[str, Block], present, n: int, absent: dict[str, np.ndarray]
 ) -> np.ndarray:
@@ -145,8 +159,6 @@ def find_present(
     ``absent`` has the rows of some blocks that came as None.
     """
     names = list(blocks)
-    if isinstance(present, pd.DataFrame) and set(present.columns) == set(names):
-        present = present[names]
     out = np.ones((n, len(names)), dtype=bool)
     if present is not None:
         out &= check_mask("present", present, out.shape)

@@ -51,7 +51,7 @@ def resolve_layout(X, modalities) -> ColumnLayout:
     for name, spec in specs:
         check_name(name)
         modality = spec if isinstance(spec, Modality) else Modality(spec)
-        index = _select_columns(X, name, modality.columns)
+        index = _select_columns(X, f"the modality {name!r}", modality.columns)
         for i in index.tolist():
             if i in owner:
                 label = X.columns[i] if isinstance(X, pd.DataFrame) else i
@@ -158,39 +158,47 @@ def prefix_groups(X: pd.DataFrame) -> dict[str, list[int]]:
     return groups
 
 
-def _select_columns(X, name: str, columns) -> np.ndarray:
+def _select_columns(X, what: str, columns) -> np.ndarray:
+    """Positions of columns; ``what`` they are, for messages."""
     key = columns(X) if callable(columns) else columns
     try:
         if _has_levels(X):
             found = _select_multiindex(X, key)
         else:
             labels = key.tolist() if isinstance(key, np.ndarray | pd.Index) else key
-            found = _get_column_indices(X, labels)
+            found = _find_columns(X, labels)
     except (ValueError, KeyError, IndexError, TypeError) as error:
         have = list(X.columns) if isinstance(X, pd.DataFrame) else X.shape[1]
         shown = f"{have[:10]}..." if isinstance(have, list) and len(have) > 10 else have
         if isinstance(key, list | tuple) and len({isinstance(k, str) for k in key}) > 1:
             raise ValueError(
-                f"Got text and numbers in the columns {key!r} of the modality "
-                f"{name!r}, expected either names or positions."
+                f"Got text and numbers in the columns {key!r} of {what}, expected "
+                "either names or positions."
             ) from error
         unknown = key
         if isinstance(key, list | tuple) and isinstance(have, list):
-            unknown = [k for k in key if k not in have] or key
+            # Where each is known by itself, they are no selection together.
+            unknown = [label for label in key if label not in have] or key
         raise ValueError(
-            f"Got unknown columns {unknown!r} for the modality {name!r}, expected "
-            f"columns of X ({shown})."
+            f"Got unknown columns {unknown!r} for {what}, expected columns of X "
+            f"({shown})."
         ) from error
     index = np.asarray(found, dtype=np.intp)
     if index.size == 0:
-        raise ValueError(
-            f"Got no column for the modality {name!r}, expected at least one."
-        )
+        raise ValueError(f"Got no column for {what}, expected at least one.")
     if len(np.unique(index)) != len(index):
-        raise ValueError(
-            f"Got a column twice in the modality {name!r}, expected distinct columns."
-        )
+        raise ValueError(f"Got a column twice in {what}, expected distinct columns.")
     return index
+
+
+def _find_columns(X, labels) -> list[int]:
+    """Positions of columns, by scikit-learn's rules; labels of mixed types by label."""
+    if isinstance(X, pd.DataFrame) and isinstance(labels, list):
+        kinds = {isinstance(label, str) for label in labels}
+        have = list(X.columns)
+        if len(kinds) == 2 and all(label in have for label in labels):
+            return [have.index(label) for label in labels]
+    return _get_column_indices(X, labels)
 
 
 def _select_multiindex(X: pd.DataFrame, key) -> list[int]:

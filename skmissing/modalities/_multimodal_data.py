@@ -19,6 +19,7 @@ from ._blocks import (
     check_name,
     fill_absent_rows,
     find_present,
+    sort_mask,
 )
 from ._column_values import dtype_with_nan, feature_labels, frame_block, missing_value
 from ._frames import is_other_frame, to_pandas
@@ -113,6 +114,7 @@ class MultimodalData:
             )
         self._blocks: dict[str, Block] = {}
         absent: dict[str, np.ndarray] = {}
+        present = sort_mask(present, list(blocks))
         mask = None if present is None else np.asarray(present)
         for m, (name, block) in enumerate(blocks.items()):
             check_name(name)

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._estimation._folds import cross_fit_folds, observed_rows
 from .._estimation._partial_labels import known_labels, labels_of
 from .._estimation._rows import check_weights
+from .._utils._checks import N_JOBS
 from .._utils._parameters import stores_parameters
 from .._utils._random import draw_seed, local_random_state
 from .._utils._restore import restore_on_error
@@ -318,7 +319,7 @@ class PIDEstimator(PIDResults, BaseEstimator):
         "n_bootstraps": [Interval(Integral, 0, None, closed="left")],
         "n_permutations": [Interval(Integral, 0, None, closed="left")],
         "confidence_level": [Interval(Real, 0, 1, closed="neither")],
-        "n_jobs": [Integral, None],
+        "n_jobs": N_JOBS,
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
