@@ -19,6 +19,7 @@ from ..modalities._column_values import column_label
 from ..modalities._layout import _select_columns, shorten
 from ..modalities._matching import match_columns
 from ..modalities._multimodal_data import MultimodalData
+from ..modalities._normal_scores import FAR, NormalScores
 from ..modalities._validation import covariate_frame
 from ._covariate_values import as_levels, as_numbers, find_identifier
 
@@ -48,6 +49,8 @@ class _Column:
     # Whether values were missing in fit, and so an indicator column exists.
     had_missing: bool
     rare: set = field(default_factory=set)
+    # Of a number with heavy tails: the normal scores of its ranks.
+    scores: NormalScores | None = None
 
     @property
     def names(self) -> list[str]:
@@ -137,7 +140,9 @@ def _learn(label: str, values, weight: np.ndarray) -> _Column:
         seen = ~np.isnan(numbers)
         mass = weight[seen].sum()
         fill = float(weight[seen] @ numbers[seen] / mass) if mass > 0 else 0.0
-        return _Column(label, None, fill, bool((~seen & used).any()))
+        scores = _scores_of(numbers[seen & used], weight[seen & used], fill)
+        had_missing = bool((~seen & used).any())
+        return _Column(label, None, fill, had_missing, scores=scores)
     levels = as_levels(label, values)
     mass_of: dict[Any, float] = {}
     for level, w in zip(levels[used], weight[used]):
@@ -156,6 +161,14 @@ def _learn(label: str, values, weight: np.ndarray) -> _Column:
     )
 
 
+def _scores_of(x: np.ndarray, weight: np.ndarray, mean: float) -> NormalScores | None:
+    """Ranks, where values are far from the mean: they would rule a linear model."""
+    if not len(x):
+        return None
+    far = np.abs(x - mean).max() > FAR * root_mean_square(x - mean, weight)
+    return NormalScores.fit(x, weight) if far and len(np.unique(x)) > 2 else None
+
+
 def _code(column: _Column, values) -> tuple[Iterator[np.ndarray], int]:
     """Columns of one covariate, and in how many rows it was filled for lack of more.
 
@@ -171,7 +184,8 @@ def _code(column: _Column, values) -> tuple[Iterator[np.ndarray], int]:
                 "fit."
             )
         missing, n_unknown = np.isnan(numbers), 0
-        parts = iter([np.where(missing, column.fill, numbers)])
+        filled = np.where(missing, column.fill, numbers)
+        parts = iter([filled if column.scores is None else column.scores(filled)])
     else:
         given = as_levels(column.label, values)
         missing = np.array([level is None for level in given], dtype=bool)
@@ -301,7 +315,7 @@ class CovariateSource:
                 "with the columns of fit."
             )
         if self.columns is None:
-            frame = covariate_frame(estimator, X)
+            frame = covariate_frame(estimator, X, self.left_out)
             assert frame is not None
             return frame
         if isinstance(X, pd.DataFrame):

@@ -291,7 +291,7 @@ class ModalityTransformer(
             return result
         frame = result.to_frame()
         keep = self.remainder == "passthrough"
-        rest = covariate_frame(self, X, optional=True) if keep else None
+        rest = covariate_frame(self, X, optional=None) if keep else None
         if rest is not None:
             rest = rest.set_axis([column_label(c) for c in rest.columns], axis=1)
         container = output_container(self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import prod
 from typing import Any
 
@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_array, validate_data
 
 from .._utils._checks import check_distinct, check_known
 from ._blocks import from_tensor
+from ._column_values import column_label
 from ._frames import is_other_frame
 from ._layout import prefix_groups, resolve_layout, shorten, warn_nameless
 from ._matching import (
@@ -188,18 +189,22 @@ def _match_shapes(estimator, data: MultimodalData) -> MultimodalData:
     return MultimodalData.unchecked(blocks, data.present, data.feature_names)
 
 
-def covariate_frame(estimator, X, optional: bool = False) -> pd.DataFrame | None:
+def covariate_frame(
+    estimator, X, optional: Collection[str] | None = ()
+) -> pd.DataFrame | None:
     """Columns of X that no modality names, as a data frame; None if there are none.
 
     Call it after :func:`check_multimodal` with the same estimator and X. Optional ones
-    are NaN where X does not have them.
+    (None: all of them) are NaN where X does not have them.
     """
     layout = estimator.column_layout_
     if layout is None or isinstance(X, MultimodalData) or not len(layout.covariates):
         return None
     if isinstance(X, pd.DataFrame):
         absent = absent_covariates(estimator, X)
-        if absent and not optional:
+        if optional is not None:
+            absent = [a for a in absent if column_label(a) not in optional]
+        if absent and optional is not None:
             raise ValueError(
                 f"Got X without the covariates {shorten(absent)}, expected the columns "
                 "seen in fit."

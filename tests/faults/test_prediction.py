@@ -18,7 +18,11 @@ from skmissing import (
     PropensityWeighter,
 )
 from skmissing.baselines import PatternClassifier
-from skmissing.exceptions import AbsentModalityWarning, NamelessModalityWarning
+from skmissing.exceptions import (
+    AbsentModalityWarning,
+    IdentifierWarning,
+    NamelessModalityWarning,
+)
 from skmissing.metrics import score_by_pattern
 from skmissing.missingness import patterns
 from skmissing.modalities import ModalityTransformer
@@ -162,6 +166,13 @@ def test_covariates_that_a_model_needs_are_asked_for(table):
     weighter = PropensityWeighter(modalities=MODALITIES, random_state=0).fit(X)
     with pytest.raises(ValueError, match=r"without the covariates \['age'\]"):
         weighter.predict_propensity(X.drop(columns="age"))
+    # What the propensity left out is not asked for.
+    named = X.assign(patient=[f"p{i}" for i in range(len(X))])
+    with pytest.warns(IdentifierWarning, match="'patient'"):
+        weighter.fit(named)
+    np.testing.assert_array_equal(
+        weighter.predict_propensity(X), weighter.predict_propensity(named)
+    )
     chosen = PropensityWeighter(
         modalities=MODALITIES, covariates=["age"], random_state=0
     ).fit(X)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skmissing import MultimodalData
+from skmissing import MultimodalData, PropensityWeighter
 from skmissing._estimation._table_scaler import TableScaler
 from skmissing.baselines import FusionClassifier, PatternClassifier
 
@@ -79,3 +80,22 @@ def test_a_scaled_table_is_that_of_its_weights():
     # Monotone maps of a ranked column change nothing.
     again = TableScaler().fit(np.arctan(X[:, [0]]) * 1e6)
     assert np.abs(again.transform(np.arctan(X[:, [0]]) * 1e6)).max() < 6
+
+
+def test_propensities_by_ranks_of_heavy_tails():
+    """A covariate whose ranks decide what is missing, in units that do not show it."""
+    errors = []
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        z = rng.normal(size=1500)
+        chance = 1 / (1 + np.exp(-1.5 * z))
+        lab = np.where(rng.random(1500) < chance, 1.0, np.nan)
+        for values in (z, np.exp(3 * z), z + 1e3 * (rng.random(1500) < 0.003)):
+            X = pd.DataFrame({"c": values, "lab": lab})
+            weighter = PropensityWeighter(modalities={"lab": ["lab"]}, random_state=0)
+            found = weighter.fit(X).predict_propensity(X)
+            errors.append(np.abs(found - chance).mean())
+    plain, lognormal, outliers = np.reshape(errors, (5, 3)).mean(axis=0)
+    assert plain < 0.03
+    assert lognormal < 0.04
+    assert outliers < 0.04
