@@ -650,9 +650,7 @@ def test_splits_of_groups_name_their_parameter():
             modalities={"lab": ["lab__0"]}, cv=cv
         ).fit(make_table(), groups=groups),
     ):
-        with pytest.raises(
-            ValueError, match=r"Got cv=GroupKFold.* with 3 groups: Cann"
-        ):
+        with pytest.raises(ValueError, match=r"Got cv=GroupKFold.* with 3 groups"):
             fit(cv=GroupKFold(5), groups=few)
         with pytest.raises(
             ValueError, match=r"Got cv=GroupKFold.* with no groups: The"
