@@ -172,7 +172,7 @@ def test_token_numbers_that_are_known_before():
         (lambda r: r.integers(100, size=(300, 12)), EmbeddingEncoder),
         (lambda r: np.minimum(r.zipf(1.3, (300, 20)), 900), EmbeddingEncoder),
         (lambda r: r.integers(1, 21, size=(300, 50)), EmbeddingEncoder),
-        # Columns of a table, scores, pixels, flags, negative numbers, one column, floats.
+        # Table, scores, pixels, flags, negative numbers, one column, floats.
         (lambda r: r.poisson([60, 140, 3, 999], (300, 4)), MLPEncoder),
         (lambda r: r.integers(1, 6, size=(300, 9)), MLPEncoder),
         (lambda r: r.integers(200, size=(300, 12), dtype=np.uint8), MLPEncoder),
