@@ -87,8 +87,8 @@ def may_be_tokens(data: MultimodalData, name: str) -> bool:
     """Whether a block is of a type and shape that tokens come in.
 
     Features with names, or with a level of their own, are columns of a table; integers
-    of one byte are pixels, flags and small counts; and so are negative integers and
-    those of two values.
+    of one byte are pixels, flags and small counts; negative integers, and those of few
+    values, are numbers as well.
     """
     block = data[name]
     if not (
@@ -100,7 +100,9 @@ def may_be_tokens(data: MultimodalData, name: str) -> bool:
     ):
         return False
     values = _sample(data, name)
-    if not len(values) or values.min() < 0 or len(np.unique(values)) <= 2:
+    if not len(values) or values.min() < 0:
+        return False
+    if len(np.unique(values[values > 0])) <= FEW_VALUES:
         return False
     return not _levels_differ(values)
 
@@ -120,8 +122,6 @@ def numeric_trait(data: MultimodalData, name: str) -> str | None:
     real = ~padded(values, 0)
     flat = values[real]
     distinct, counts = np.unique(flat, return_counts=True)
-    if len(distinct) <= FEW_VALUES:
-        return f"only {len(distinct)} distinct values"
     if 2 * len(distinct) > len(flat):
         return f"{len(distinct)} distinct values in {len(flat)} places"
     if (flat == 0).mean() > 0.1:
