@@ -156,6 +156,7 @@ class FillOnce(BaseRecovery):
         return {n: np.zeros((1, *s)) for n, s in data.block_shapes.items()}
 
 
+@pytest.mark.filterwarnings("ignore::skmissing.exceptions.NoCovariateWarning")
 def test_every_row_gets_a_row_of_its_own_from_inner_models():
     X, y = make_blocks(n=40)
     for clf in (PatternClassifier(OneForAll()), IPWMultimodalClassifier(OneForAll())):
