@@ -156,11 +156,12 @@ class FillOnce(BaseRecovery):
         return {n: np.zeros((1, *s)) for n, s in data.block_shapes.items()}
 
 
+@pytest.mark.filterwarnings("ignore::skmissing.exceptions.SkmissingWarning")
 def test_every_row_gets_a_row_of_its_own_from_inner_models():
     X, y = make_blocks(n=40)
     for clf in (PatternClassifier(OneForAll()), IPWMultimodalClassifier(OneForAll())):
         with pytest.raises(ValueError, match=r"\(1, 3\) from OneForAll in estimator"):
-            clf.fit(X, y).predict(X)
+            clf.fit(X, y).predict_proba(X)
     with pytest.raises(ValueError, match="of FillOnce for the modality 'm0', expected"):
         FillOnce().fit_transform(X)
 

@@ -39,7 +39,7 @@ def test_unscaled_integers(encoder, shape):
 def test_errors_of_a_users_module_name_the_modality():
     X, y = make_blocks(n=30)
     clf = small(encoders=[("m0", ModuleEncoder(nn.Linear(9, 4), 4))])
-    with pytest.raises(ValueError, match=r"Got .* values of the modality 'm0'"):
+    with pytest.raises(RuntimeError, match=r"encoder of the modality 'm0' for .*mat1"):
         clf.fit(X, y)
 
 
