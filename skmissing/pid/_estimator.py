@@ -21,11 +21,18 @@ from .._utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_cont
 from ..ipw._propensity import PropensityWeighter
 from ..modalities._validation import check_multimodal
 from ._discrete import DiscreteTables, StatePosterior, choose_method
-from ._posterior import PosteriorTables, calibrate, tilt
+from ._posterior import PosteriorTables
 from ._posterior_models import SourceModel
 from ._resampling import MethodFit, Repeats, Tables, bootstrap, permute, plug_in_bias
 from ._results import PIDResults, Uncertainty
-from ._sources import CompleteCases, find_complete_cases, resolve_sources, union
+from ._sources import (
+    CompleteCases,
+    Source,
+    find_complete_cases,
+    resolve_sources,
+    union,
+)
+from ._stacking import calibrate, tilt
 from .coupling import CouplingTables
 
 
@@ -420,13 +427,16 @@ def fit_posterior(
     )
     seed = draw_seed(rng)
     joint = union(pairs[0])
+    template = estimator.estimator
+    models: dict[Source, SourceModel] = {}
     wanted = [s for pair in pairs if pair[1] for s in pair]
-    log_ratio = {}
-    for source in dict.fromkeys([*wanted, joint]):
-        model = SourceModel(estimator.estimator, source, rows, folds, seed)
-        log_ratio[source] = model.cross_fit()
-    # The last one is the joint model.
-    joint_model = model.fit_all()
+    # Parts before wholes; the joint model comes last.
+    for source in sorted(dict.fromkeys([*wanted, joint]), key=len):
+        parts = sorted(s for s in models if set(s) < set(source))
+        inside = [models[s] for s in parts] if template is None else None
+        models[source] = SourceModel(template, source, rows, folds, seed, inside)
+    log_ratio = {source: model.log_ratio for source, model in models.items()}
+    joint_model = models[joint].fit_all()
     tables: Tables
     if estimator.method_ == "coupling":
         tables = CouplingTables(log_ratio, folds.fold, pairs, rows, seed)

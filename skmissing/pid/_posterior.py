@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import log_softmax
 from sklearn.cluster import KMeans
 
 from ._decomposition import Evaluation, count_table, decompose
 from ._sources import Pair, Source, union
+from ._stacking import calibrate, mean_error, tilt
 
-# Temperatures: the exponent of posterior over prior. 0 leaves the prior. A step of a
-# seventh changes the information by about (1/14)^2 of itself at most.
-EXPONENTS = np.concatenate([[0.0], np.geomspace(0.05, 4.0, 33)])
 MAX_BINS = 40
 
 
@@ -101,38 +98,6 @@ class PosteriorTables(HeldOutTables):
         n = 1.0 / float(weight @ weight)
         size = 2.0 * np.cbrt(n * max(nats, 0.0) / (self.n_classes - 1))
         return int(np.clip(np.ceil(size), 2, MAX_BINS))
-
-
-def tilt(
-    ratio: np.ndarray, exponent: np.ndarray | float, log_prior: np.ndarray
-) -> np.ndarray:
-    """Logarithm of the posterior that is prior times ratio to the exponent."""
-    return log_softmax(log_prior + exponent * ratio, axis=1)
-
-
-def calibrate(
-    ratio: np.ndarray,
-    folds: np.ndarray,
-    codes: np.ndarray,
-    weight: np.ndarray,
-    log_prior: np.ndarray,
-) -> np.ndarray:
-    """Exponent of each fold, with the least log-loss on held-out rows of the others."""
-    n_folds = int(folds.max()) + 1
-    drawn = weight > 0
-    if not drawn.all():
-        ratio, folds = ratio[drawn], folds[drawn]
-        codes, weight = codes[drawn], weight[drawn]
-    live = np.isfinite(log_prior)
-    ratio, log_prior = ratio[:, live], log_prior[live]
-    codes = np.cumsum(live)[codes] - 1
-    loss = np.empty((n_folds, len(EXPONENTS)))
-    rows = np.arange(len(codes))
-    for i, exponent in enumerate(EXPONENTS):
-        own = tilt(ratio, exponent, log_prior)[rows, codes]
-        loss[:, i] = np.bincount(folds, -weight * own, minlength=n_folds)
-    others = loss.sum(axis=0) - loss
-    return EXPONENTS[np.argmin(others, axis=1)]
 
 
 def quantise(log_posterior: np.ndarray, weight: np.ndarray, n_bins: int) -> np.ndarray:
