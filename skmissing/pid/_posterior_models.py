@@ -16,7 +16,7 @@ from ..modalities._multimodal_data import MultimodalData
 from ._learners import BlockTemplate, FittedLearner, Learner, Template, candidates
 from ._source_table import SourceTable
 from ._sources import Source, source_name
-from ._stacking import HeldOutScores, Stacked
+from ._stacking import Choice, HeldOutScores, Stacked
 
 # Powers of a posterior below this change no probability that matters.
 LEAST_WEIGHT = 1e-3
@@ -40,12 +40,11 @@ class CombinedModel:
 
 @dataclass
 class Member:
-    """A held-out log ratio (n, K) that others are compared and combined with."""
+    """Held-out posteriors that others are compared and combined with."""
 
     name: str
-    log_ratio: np.ndarray
+    choice: Choice
     learner: Learner | None
-    setting: int
     # The model of another source whose posteriors these are.
     inner: SourceModel | None
 
@@ -68,16 +67,17 @@ class SourceModel:
     ) -> None:
         self.source = source
         self._rows, self._scores = rows, HeldOutScores(rows, folds)
+        # A classifier of the user's is taken as it is.
+        self._plain = template is not None
         self._members = [
             self._hold_out(learner)
             for learner in make_learners(template, source, rows, folds, seed)
         ]
         for model in inside or []:
             name = f"{source_name(model.source)} alone"
-            self._members.append(Member(name, model.log_ratio, None, 0, model))
-        ratios = [member.log_ratio for member in self._members]
-        if len(ratios) == 1:
-            # Calibration chooses its power.
+            self._members.append(Member(name, Choice(model.log_ratio, 0, 1.0), None, model))
+        ratios = [member.choice.log_ratio for member in self._members]
+        if self._plain:
             n_folds = int(folds.fold.max()) + 1
             self._stacked = Stacked(ratios[0], np.ones((n_folds, 1)), np.ones(1))
         else:
@@ -89,8 +89,10 @@ class SourceModel:
         return self._stacked.log_ratio
 
     def _hold_out(self, learner: Learner) -> Member:
-        ratio, setting = self._scores.choose(learner.cross_fit())
-        return Member(learner.name, ratio, learner, setting, None)
+        ratios = learner.cross_fit()
+        if self._plain:
+            return Member(learner.name, Choice(ratios[:, 0], 0, 1.0), learner, None)
+        return Member(learner.name, self._scores.choose(ratios), learner, None)
 
     def fit_all(self) -> CombinedModel:
         """Fit on all rows; the model does not keep them."""
@@ -99,17 +101,17 @@ class SourceModel:
             if weight < LEAST_WEIGHT:
                 continue
             if member.learner is not None:
-                model: Any = member.learner.fit_all(member.setting)
+                model: Any = member.learner.fit_all(member.choice.setting)
             elif member.inner is not None:
                 model = member.inner.fit_all()
-            parts.append((float(weight), model))
+            parts.append((float(weight * member.choice.exponent), model))
         return CombinedModel(parts, len(self._rows.classes))
 
     def report(self) -> pd.DataFrame:
         """Held-out log-loss of every learner in nats, the best one first."""
         scores = self._scores
         weight = self._stacked.weights.mean(axis=0)
-        losses = [scores.loss(member.log_ratio) for member in self._members]
+        losses = [scores.loss(member.choice.log_ratio) for member in self._members]
         names = [member.name for member in self._members]
         losses.append(scores.loss(None))
         names.append("class prior")

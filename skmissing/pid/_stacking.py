@@ -7,6 +7,7 @@ that no label has a part in the choice of its own prediction.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
@@ -18,8 +19,6 @@ from .._estimation._rows import LabelledRows
 # Temperatures: the exponent of posterior over prior. 0 leaves the prior. A step of a
 # seventh changes the information by about (1/14)^2 of itself at most.
 EXPONENTS = np.concatenate([[0.0], np.geomspace(0.05, 4.0, 33)])
-# Enough to choose among the settings of a learner.
-FEW_EXPONENTS = EXPONENTS[::3]
 
 
 def tilt(
@@ -35,14 +34,19 @@ def fold_losses(
     codes: np.ndarray,
     weight: np.ndarray,
     log_prior: np.ndarray,
-    exponents: np.ndarray = EXPONENTS,
 ) -> np.ndarray:
     """Log-loss of every exponent on each fold, shape (n_folds, n_exponents)."""
-    loss = np.empty((int(folds.max()) + 1, len(exponents)))
-    rows = np.arange(len(codes))
-    for i, exponent in enumerate(exponents):
-        own = tilt(ratio, exponent, log_prior)[rows, codes]
-        loss[:, i] = np.bincount(folds, -weight * own, minlength=len(loss))
+    loss = np.empty((int(folds.max()) + 1, len(EXPONENTS)))
+    gap = ratio - np.take_along_axis(ratio, codes[:, None], axis=1)
+    offset = log_prior - log_prior[codes][:, None]
+    for i, exponent in enumerate(EXPONENTS):
+        # In place: this is where resamples spend their time.
+        score = exponent * gap
+        score += offset
+        peak = score.max(axis=1)
+        score -= peak[:, None]
+        own = np.log(np.exp(score, out=score).sum(axis=1)) + peak
+        loss[:, i] = np.bincount(folds, weight * own, minlength=len(loss))
     return loss
 
 
@@ -82,6 +86,14 @@ class Stacked:
     overall: np.ndarray
 
 
+class Choice(NamedTuple):
+    """Log ratios (n, K) of the chosen settings; setting and exponent of all rows."""
+
+    log_ratio: np.ndarray
+    setting: int
+    exponent: float
+
+
 class HeldOutScores:
     """Compares held-out posteriors of some rows."""
 
@@ -90,25 +102,25 @@ class HeldOutScores:
         self.weight = rows.weight / rows.weight.sum()
         self.log_prior = np.log(rows.prior)
 
-    def choose(self, ratios: np.ndarray) -> tuple[np.ndarray, int]:
-        """Log ratios (n, K) by the best setting of each fold, and that of all rows.
+    def choose(self, ratios: np.ndarray) -> Choice:
+        """The best setting of each fold, and of all rows, at its best exponent.
 
-        ``ratios`` has shape (n, n_settings, K).
+        ``ratios`` has shape (n, n_settings, K). Folds may differ in their settings,
+        which may differ in how confident they are: the exponents make them agree.
         """
-        n_settings = ratios.shape[1]
-        if n_settings == 1:
-            return ratios[:, 0], 0
-        losses = np.array([self._losses(ratios[:, s]) for s in range(n_settings)])
+        losses = np.array([self._losses(ratio) for ratio in ratios.swapaxes(0, 1)])
+        n_settings, n_folds, n_exponents = losses.shape
         total = losses.sum(axis=1, keepdims=True)
-        # By fold, the least loss of each setting on the others at its best exponent.
-        best = (total - losses).min(axis=2).argmin(axis=0)
-        chosen = ratios[np.arange(len(ratios)), best[self.folds]]
-        return chosen, int(total.min(axis=2).argmin())
+        # Setting and exponent with the least loss on the other folds.
+        others = (total - losses).swapaxes(0, 1).reshape(n_folds, -1)
+        setting, exponent = np.divmod(others.argmin(axis=1), n_exponents)
+        chosen = ratios[np.arange(len(ratios)), setting[self.folds]]
+        chosen = EXPONENTS[exponent][self.folds, None] * chosen
+        best, power = np.divmod(int(total.argmin()), n_exponents)
+        return Choice(chosen, int(best), float(EXPONENTS[power]))
 
     def _losses(self, ratio: np.ndarray) -> np.ndarray:
-        return fold_losses(
-            ratio, self.folds, self.codes, self.weight, self.log_prior, FEW_EXPONENTS
-        )
+        return fold_losses(ratio, self.folds, self.codes, self.weight, self.log_prior)
 
     def loss(self, ratio: np.ndarray | None) -> np.ndarray:
         """Log-loss of each row after calibration, nats; None stands for the prior."""
@@ -134,7 +146,7 @@ class HeldOutScores:
             [r - np.take_along_axis(r, self.codes[:, None], axis=1) for r in ratios]
         )
         offset = self.log_prior - self.log_prior[self.codes][:, None]
-        overall = _least_loss(gaps, offset, self.weight, np.full(len(gaps), 0.5))
+        overall = _least_loss(gaps, offset, self.weight, np.zeros(len(gaps)))
         weights = []
         for k in range(int(self.folds.max()) + 1):
             others = self.folds != k
