@@ -66,7 +66,7 @@ def draw_mixture(seed: int, n: int = 20000) -> tuple[MultimodalData, np.ndarray]
     return MultimodalData({"a": a, "b": np.where(y == 1, two, rng.normal(size=n))}), y
 
 
-def terms_of(pid, column: str = "raw") -> np.ndarray:
+def terms_of(pid, column: str = "plain") -> np.ndarray:
     """A column of the table of a decomposition."""
     return pid.to_frame()[column].to_numpy()
 

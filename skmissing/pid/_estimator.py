@@ -20,7 +20,7 @@ from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import HasMethods, Interval, StrOptions, _fit_context
 from ..ipw._propensity import PropensityWeighter
 from ..modalities._validation import check_multimodal
-from ._discrete import DiscreteTables, StatePosterior, choose_method
+from ._discrete import DiscreteTables, StatePosterior, check_states, choose_method
 from ._posterior import PosteriorTables
 from ._posterior_models import SourceModel
 from ._resampling import MethodFit, Repeats, Tables, bootstrap, permute, plug_in_bias
@@ -338,6 +338,7 @@ class PIDEstimator(PIDResults, BaseEstimator):
         self.effective_sample_size_ = rows.ess
         self.method_ = choose_method(self.method, rows, self._joint)
         if self.method_ == "exact":
+            check_states(rows, self.sources_)
             fit = fit_exact(cases)
         else:
             fit = fit_posterior(self, cases, rng)
@@ -414,7 +415,7 @@ def fit_exact(cases: CompleteCases) -> MethodFit:
     rows, pairs = cases.rows, cases.pairs
     tables = DiscreteTables(rows.data, pairs, len(rows.classes))
     found = tables.evaluate(rows.y, rows.weight)
-    return MethodFit(tables, found, None, StatePosterior(rows, union(pairs[0])))
+    return MethodFit(tables, found, None, StatePosterior(rows, union(pairs[0])), [])
 
 
 def fit_posterior(
@@ -439,14 +440,16 @@ def fit_posterior(
     joint_model = models[joint].fit_all()
     tables: Tables
     if estimator.method_ == "coupling":
-        tables = CouplingTables(log_ratio, folds.fold, pairs, rows, seed)
+        tables = CouplingTables(log_ratio, folds.fold, pairs, rows.groups, rows, seed)
         found = tables.evaluate(rows.y, rows.weight, certify=True)
     else:
-        tables = PosteriorTables(log_ratio, folds.fold, pairs, estimator.n_bins)
+        n_bins = estimator.n_bins
+        tables = PosteriorTables(log_ratio, folds.fold, pairs, rows.groups, n_bins)
         found = tables.evaluate(rows.y, rows.weight)
     # No score of these rows depends on it, so all of them choose it.
     exponent = calibrate(
         log_ratio[joint], folds.fold, rows.y, rows.weight, np.log(rows.prior)
     )
     tilted = replace(joint_model, exponent=float(exponent.mean()))
-    return MethodFit(tables, found, folds.fold, tilted)
+    reports = [model.report() for model in models.values()]
+    return MethodFit(tables, found, folds.fold, tilted, reports)

@@ -19,13 +19,15 @@ class Calibrated(NamedTuple):
     """Posteriors of every source, and the weights that they are calibrated for.
 
     Logarithms (n, K) are ``-inf`` for classes without weight. ``weight`` and ``prior``
-    sum to 1, ``nats`` are informations about held-out rows.
+    sum to 1, ``nats`` are informations about held-out rows, ``errors`` their standard
+    errors.
     """
 
     log_posterior: dict[Source, np.ndarray]
     nats: dict[Source, float]
     weight: np.ndarray
     prior: np.ndarray
+    errors: dict[Source, float]
 
     @property
     def bits(self) -> dict[Source, float]:
@@ -40,6 +42,7 @@ class HeldOutTables:
     log_ratio: dict[Source, np.ndarray]
     folds: np.ndarray
     pairs: list[Pair]
+    groups: np.ndarray | None
 
     @property
     def n_classes(self) -> int:
@@ -53,13 +56,15 @@ class HeldOutTables:
         with np.errstate(divide="ignore"):
             log_prior = np.log(prior)
         drawn = np.flatnonzero(weight > 0)
-        found = Calibrated({}, {}, weight, prior)
+        found = Calibrated({}, {}, weight, prior, {})
         for source, ratio in self.log_ratio.items():
             exponent = calibrate(ratio, self.folds, codes, weight, log_prior)
             posterior = tilt(ratio, exponent[self.folds, None], log_prior)
             gain = posterior[drawn, codes[drawn]] - log_prior[codes[drawn]]
             found.log_posterior[source] = posterior
             found.nats[source] = float(weight[drawn] @ gain)
+            groups = None if self.groups is None else self.groups[drawn]
+            found.errors[source] = mean_error(gain, weight[drawn], groups)
         return found
 
 
@@ -82,7 +87,8 @@ class PosteriorTables(HeldOutTables):
         held_out = found.bits
         out = [decompose(pair, tables, held_out[union(pair)]) for pair in self.pairs]
         n_states = {s: int(v.max()) + 1 for s, v in states.items()}
-        return Evaluation(out, held_out, n_states, states)
+        error = found.errors[union(self.pairs[0])] / np.log(2.0)
+        return Evaluation(out, held_out, n_states, states, error)
 
     def _count_bins(self, nats: float, weight: np.ndarray) -> int:
         """Bins that balance what quantising loses against the bias of a table.

@@ -18,7 +18,7 @@ def draw(P, n, seed):
 
 
 def columns(pid):
-    return pid.to_frame()[["raw", "corrected"]].to_numpy().T
+    return pid.to_frame()[["plain", "raw"]].to_numpy().T
 
 
 def check_sums(figures):

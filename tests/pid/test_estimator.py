@@ -38,7 +38,7 @@ def discrete(n=400, seed=0, n_sources=2, n_classes=3):
 def check_sums(pid):
     frame = pid.to_frame()
     for _, pair in frame.groupby(["first", "second"], sort=False):
-        for column in ("value", "raw"):
+        for column in ("value", "plain"):
             u1, u2, r, s, i1, i2, joint = pair[column]
             assert u1 + u2 + r + s == pytest.approx(joint, abs=1e-8)
             assert u1 + r == pytest.approx(i1, abs=1e-8)
@@ -54,7 +54,7 @@ def check_sums(pid):
 )
 def test_gates_under_missingness(gate):
     """Corrected to the truth, and uncorrected to the biased values."""
-    errors = {"corrected": [], "known": [], "biased": []}
+    errors = {"raw": [], "known": [], "biased": []}
     for seed in range(20):
         bunch = make_bitwise(10000, gate=gate, mechanism="mar", random_state=seed)
         corrected = PIDEstimator(propensity=PropensityWeighter(random_state=0))
@@ -68,14 +68,14 @@ def test_gates_under_missingness(gate):
             assert pid.duality_gap_ <= 1e-9
             assert pid.marginal_violation_ <= 1e-9
             check_sums(pid)
-        errors["corrected"].append(terms_of(corrected) - oracle(bunch, "true"))
+        errors["raw"].append(terms_of(corrected) - oracle(bunch, "true"))
         errors["known"].append(terms_of(known) - oracle(bunch, "true"))
         errors["biased"].append(terms_of(biased) - oracle(bunch, "observed"))
     for name, rows in errors.items():
         assert np.abs(np.mean(rows, axis=0)).max() < 0.008, name
         assert np.abs(rows).max() < 0.045, name
     if gate == "xor":
-        assert np.abs(errors["corrected"]).max() < 0.01
+        assert np.abs(errors["raw"]).max() < 0.01
 
 
 def test_mnar_weights_on_x1_leave_the_bias():
@@ -138,7 +138,7 @@ def test_correction_removes_most_of_the_bias():
         X = MultimodalData({k: rng.integers(4, size=300) for k in "ab"})
         w = rng.uniform(0.2, 3.0, size=300)
         pid = PIDEstimator(method="exact").fit(X, rng.integers(3, size=300), w)
-        rows.append(pid.to_frame()[["raw", "corrected"]].to_numpy()[4:])
+        rows.append(pid.to_frame()[["plain", "raw"]].to_numpy()[4:])
         n = pid.effective_sample_size_
     raw, corrected = np.mean(rows, axis=0).T
     expected = np.array([6, 6, 30]) / (2 * n * np.log(2))
@@ -396,12 +396,12 @@ def test_to_frame_is_a_copy_and_attributes_are_its_values():
     pid = PIDEstimator(method="exact").fit(X, y)
     frame = pid.to_frame()
     assert list(frame.columns) == [
-        "first", "second", "term", "source", "value", "raw", "corrected",
+        "first", "second", "term", "source", "value", "plain", "raw",
     ]  # fmt: skip
     assert frame["source"].tolist() == [
         "m0", "m1", "joint", "joint", "m0", "m1", "joint",
     ]  # fmt: skip
-    assert list(pid.raw_.columns) == ["first", "second", "term", "source", "raw"]
+    assert list(pid.raw_.columns) == ["first", "second", "term", "source", "plain"]
     assert frame.attrs == {"unit": "bits"}
     nats = PIDEstimator(method="exact", unit="nats").fit(X, y).to_frame()
     assert nats.attrs == {"unit": "nats"}

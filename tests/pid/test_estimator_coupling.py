@@ -369,7 +369,7 @@ def fit(X, y, w=None, fold=None, **params):
 
 
 def check_sums(pid):
-    for column in ("value", "raw"):
+    for column in ("value", "plain"):
         u1, u2, r, s, one, two, joint = pid.to_frame()[column]
         assert u1 + u2 + r + s == pytest.approx(joint, abs=1e-8)
         assert u1 + r == pytest.approx(one, abs=1e-8)

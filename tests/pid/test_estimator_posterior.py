@@ -178,17 +178,17 @@ def test_synergy_below_zero_is_raised_and_kept_as_raw():
     y = rng.integers(2, size=200)
     pid = PIDEstimator(**NOISE, n_bins=8).fit(X, y)
     frame = pid.to_frame().set_index(["term", "source"])
-    assert frame.loc[("synergistic", "joint"), "raw"] < 0
+    assert frame.loc[("synergistic", "joint"), "plain"] < 0
     assert pid.synergistic == 0
-    assert frame.loc[("mutual_information", "joint"), "raw"] == pytest.approx(
+    assert frame.loc[("mutual_information", "joint"), "plain"] == pytest.approx(
         pid.held_out_information_["joint"]
     )
     total = sum(pid.unique_.values()) + pid.redundant
     assert pid.mutual_information_["joint"] == pytest.approx(total, abs=1e-12)
-    raw = frame["raw"]
+    raw = frame["plain"]
     assert raw.iloc[:4].sum() == pytest.approx(raw.iloc[-1], abs=1e-8)
     # The joint term is no plug-in term and is left as it is.
-    corrected = frame["corrected"]
+    corrected = frame["raw"]
     assert corrected.iloc[-1] == raw.iloc[-1]
     assert corrected.iloc[-2] < raw.iloc[-2]
 
@@ -401,7 +401,7 @@ def test_all_sources_share_one_joint_information():
     pid = PIDEstimator(**NOISE, n_bins=12).fit(X, y)
     frame = pid.to_frame()
     pairs = frame.groupby("first", sort=False)
-    raised = [pair["value"].iloc[-1] - pair["raw"].iloc[-1] for _, pair in pairs]
+    raised = [pair["value"].iloc[-1] - pair["plain"].iloc[-1] for _, pair in pairs]
     joint = pid.mutual_information_["joint"]
     # Raised above the estimate, and not by the same pair that comes first.
     assert len(raised) == 4
@@ -417,7 +417,7 @@ def test_all_sources_share_one_joint_information():
         total = pid.unique_[name] + value[1] + pid.redundant_[key]
         assert total + pid.synergistic_[key] == pytest.approx(joint, abs=1e-8)
         assert value[0] + value[2] == pytest.approx(value[4], abs=1e-8)
-        raw = pair["raw"].to_numpy()
+        raw = pair["plain"].to_numpy()
         assert raw[:4].sum() == pytest.approx(raw[6], abs=1e-8)
 
 

@@ -240,7 +240,7 @@ def test_several_pairs_and_single_sources():
     assert pid.null_distribution_.shape == (4, 21)
     frame = pid.to_frame()
     assert list(frame.columns[4:]) == [
-        "value", "raw", "corrected", "null_mean", "null_std", "p_value",
+        "value", "plain", "raw", "null_mean", "null_std", "p_value",
         "std_error", "low", "high",
     ]  # fmt: skip
     assert frame["p_value"].iloc[-1] == 1 / 5
