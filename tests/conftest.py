@@ -9,8 +9,14 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skmissing import MultimodalData
+
+# A cheap classifier of sources, where a test is not about the default ones.
+LINEAR = make_pipeline(StandardScaler(), LogisticRegression(C=0.1))
 
 
 def make_blocks(

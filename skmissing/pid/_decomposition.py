@@ -119,17 +119,17 @@ def correct(plain: Terms, bias: Bias) -> Terms:
     return Terms.split(*(v - np.nan_to_num(off) for v, off in zip(values, bias)))
 
 
-def settle(raw: list[Terms], joint_error: float) -> list[Terms]:
+def settle(raw: list[Terms], joint_error: float, most: float) -> list[Terms]:
     """Move terms to what is possible, and give all pairs one joint information.
 
-    No part is below 0. The joint information is at least the union information of each
+    No part is below 0, and no information above ``most``. The joint information is at least the union information of each
     pair, up to its estimate plus its error; larger parts are scaled down to that.
     """
     moved = []
     for terms in raw:
-        one, two = max(terms.first, 0.0), max(terms.second, 0.0)
-        moved.append((one, two, clip_union(terms.union, one, two)))
-    estimate = max(0.0, *(terms.joint for terms in raw))
+        one, two = (float(np.clip(v, 0.0, most)) for v in (terms.first, terms.second))
+        moved.append((one, two, clip_union(min(terms.union, most), one, two)))
+    estimate = min(max(0.0, *(terms.joint for terms in raw)), most)
     unions = max(union for _, _, union in moved)
     joint = max(estimate, min(unions, estimate + joint_error))
     out = []

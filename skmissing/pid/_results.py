@@ -65,7 +65,8 @@ class PIDResults:
             )
         plain = [d.plain for d in decompositions]
         raw = [correct(terms, b) for terms, b in zip(plain, uncertainty.bias)]
-        values = settle(raw, fit.found.joint_error)
+        most = float(np.log2(len(self.classes_)))
+        values = settle(raw, fit.found.joint_error, most)
         frame = self._tabulate(plain, raw, values, uncertainty, scale)
         # A single source has no partner with quantities of its own. Redundancy and
         # synergy are 0 as in the attributes, and keep their rows.

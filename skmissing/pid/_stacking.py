@@ -103,21 +103,20 @@ class HeldOutScores:
         self.log_prior = np.log(rows.prior)
 
     def choose(self, ratios: np.ndarray) -> Choice:
-        """The best setting of each fold, and of all rows, at its best exponent.
+        """The best setting of each fold, and of all rows.
 
-        ``ratios`` has shape (n, n_settings, K). Folds may differ in their settings,
-        which may differ in how confident they are: the exponents make them agree.
+        ``ratios`` has shape (n, n_settings, K). Settings may differ in how confident
+        they are: each is raised to an exponent of its own.
         """
         losses = np.array([self._losses(ratio) for ratio in ratios.swapaxes(0, 1)])
-        n_settings, n_folds, n_exponents = losses.shape
         total = losses.sum(axis=1, keepdims=True)
-        # Setting and exponent with the least loss on the other folds.
-        others = (total - losses).swapaxes(0, 1).reshape(n_folds, -1)
-        setting, exponent = np.divmod(others.argmin(axis=1), n_exponents)
-        chosen = ratios[np.arange(len(ratios)), setting[self.folds]]
-        chosen = EXPONENTS[exponent][self.folds, None] * chosen
-        best, power = np.divmod(int(total.argmin()), n_exponents)
-        return Choice(chosen, int(best), float(EXPONENTS[power]))
+        exponents = EXPONENTS[total[:, 0].argmin(axis=1)]
+        # By fold, the least loss of each setting on the others.
+        setting = (total - losses).min(axis=2).argmin(axis=0)[self.folds]
+        chosen = ratios[np.arange(len(ratios)), setting]
+        best = int(total[:, 0].min(axis=1).argmin())
+        chosen = exponents[setting, None] * chosen
+        return Choice(chosen, best, float(exponents[best]))
 
     def _losses(self, ratio: np.ndarray) -> np.ndarray:
         return fold_losses(ratio, self.folds, self.codes, self.weight, self.log_prior)
@@ -156,6 +155,12 @@ class HeldOutScores:
                 )
             )
         found = np.array(weights)
+        # Folds differ in proportions only. What each is to be raised to is a matter of
+        # the calibration: two such choices in a row would counteract each other.
+        size = found.sum(axis=1, keepdims=True)
+        found *= np.divide(
+            overall.sum(), size, out=np.zeros_like(size), where=size > 0
+        )
         log_ratio = sum(
             found[self.folds, j, None] * ratio for j, ratio in enumerate(ratios)
         )

@@ -20,12 +20,24 @@ from skmissing._estimation._tuned_logistic import (
     WeightedTable,
 )
 from skmissing.baselines import FusionClassifier
-from skmissing.pid import broja
-from skmissing.pid._posterior import EXPONENTS, calibrate, quantise
+from skmissing.pid import _learners, _posterior_models, broja
+from skmissing.pid._posterior import quantise
+from skmissing.pid._stacking import EXPONENTS, calibrate
 
 from ..conftest import draw_mixture, terms_of
 
 NOISE = {"method": "posterior", "random_state": 0}
+
+
+@pytest.fixture(autouse=True)
+def linear(monkeypatch):
+    """The default takes its cheapest learner only."""
+
+    def cheapest(table, n_classes, shaped):
+        return [_learners.Linear]
+
+    monkeypatch.setattr(_posterior_models, "candidates", cheapest)
+
 
 
 def draw_signal(seed, n=3000, slope=0.39, n_columns=5):
@@ -117,14 +129,14 @@ def test_continuous_sources_with_known_parts():
     rows, curved = [], []
     for seed in range(5):
         X, y = draw_mixture(seed)
-        pid = PIDEstimator(**NOISE, estimator=SPLINES).fit(X, y)
+        pid = PIDEstimator(**{**NOISE, "estimator": SPLINES}).fit(X, y)
         assert pid.method_ == "posterior"
         assert pid.duality_gap_ < 1e-9
         rows.append(terms_of(pid)[:4])
         # An invertible transform changes nothing but Monte Carlo error.
         bent = MultimodalData({"a": np.sinh(X["a"]), "b": 1 / (1 + np.exp(X["b"]))})
         curved.append(
-            terms_of(PIDEstimator(**NOISE, estimator=SPLINES).fit(bent, y))[:4]
+            terms_of(PIDEstimator(**{**NOISE, "estimator": SPLINES}).fit(bent, y))[:4]
         )
     np.testing.assert_allclose(np.mean(rows, axis=0), truth, atol=0.01)
     np.testing.assert_allclose(np.mean(curved, axis=0), truth, atol=0.01)
@@ -223,7 +235,7 @@ def test_overconfident_posteriors_are_calibrated():
             return expit(np.c_[-1, 1] * 2 * self.decision_function(X)[:, None])
 
     honest, loud = (
-        PIDEstimator(**NOISE, estimator=e).fit(X, y) for e in (weak, Boastful())
+        PIDEstimator(**{**NOISE, "estimator": e}).fit(X, y) for e in (weak, Boastful())
     )
     joint = honest.held_out_information_["joint"]
     assert loud.held_out_information_["joint"] == pytest.approx(joint, abs=0.005)
@@ -254,7 +266,7 @@ def test_temperature_ignores_the_own_fold():
 def test_a_forest_of_certain_trees_stays_finite():
     X, y, _ = draw_signal(0, n=600, slope=2.0)
     forest = RandomForestClassifier(5, random_state=0)
-    pid = PIDEstimator(**NOISE, estimator=forest).fit(X, y)
+    pid = PIDEstimator(**{**NOISE, "estimator": forest}).fit(X, y)
     assert np.isfinite(terms_of(pid)).all()
     assert np.isfinite(pid.score(X, y))
     assert pid.held_out_information_["joint"] > 0.05
@@ -355,11 +367,11 @@ def test_groups_stay_out_of_their_own_posteriors():
     y = np.repeat(rng.integers(2, size=100), 5)
     X = np.repeat(rng.normal(size=(100, 2)), 5, axis=0)
     forest = RandomForestClassifier(20, random_state=0)
-    leaky = PIDEstimator(**NOISE, estimator=forest).fit(X, y)
-    honest = PIDEstimator(**NOISE, estimator=forest).fit(X, y, groups=groups)
+    leaky = PIDEstimator(**{**NOISE, "estimator": forest}).fit(X, y)
+    honest = PIDEstimator(**{**NOISE, "estimator": forest}).fit(X, y, groups=groups)
     assert leaky.unique_["x"] > 0.5
     assert honest.unique_["x"] < 0.05
-    split = PIDEstimator(**NOISE, estimator=forest, cv=GroupKFold(5))
+    split = PIDEstimator(**{**NOISE, "estimator": forest}, cv=GroupKFold(5))
     assert split.fit(X, y, groups=groups).unique_["x"] < 0.05
 
 
@@ -441,7 +453,7 @@ def test_training_rows_of_a_split_are_kept_to():
     # A gap of ten rows on either side of what is predicted.
     splits = [(np.setdiff1d(rows, np.arange(b[0] - 10, b[-1] + 11)), b) for b in blocks]
     Remember.seen = []
-    PIDEstimator(**NOISE, estimator=Remember(), cv=splits).fit(X, y)
+    PIDEstimator(**{**NOISE, "estimator": Remember()}, cv=splits).fit(X, y)
     used = rows[rows != 5]
     for fit in range(3):
         for seen, (train, _) in zip(Remember.seen[4 * fit : 4 * fit + 4], splits):
@@ -541,12 +553,12 @@ def test_blocks_of_images_get_a_net():
     image = rng.normal(size=(60, 1, 6, 6)) + 2.0 * y[:, None, None, None]
     X = MultimodalData({"image": image, "labs": rng.normal(size=(60, 2))})
     net = FusionClassifier(max_epochs=20, lr=1e-2, n_threads=1)
-    pid = PIDEstimator(**NOISE, estimator=net, cv=3).fit(X, y)
+    pid = PIDEstimator(**{**NOISE, "estimator": net}, cv=3).fit(X, y)
     assert pid.unique_["image"] > 0.5 > 0.2 > pid.unique_["labs"]
     default = PIDEstimator(**NOISE, sources="image", cv=2).fit(X, y)
-    assert isinstance(default._log_ratio.model, FusionClassifier)
+    assert "FusionClassifier" in default.learners_["learner"].tolist()
     assert default.unique_["image"] > 0.3
-    flat = PIDEstimator(**NOISE, estimator=LogisticRegression(), cv=3).fit(X, y)
+    flat = PIDEstimator(**{**NOISE, "estimator": LogisticRegression()}, cv=3).fit(X, y)
     assert flat.unique_["image"] > 0.5
 
 
@@ -566,4 +578,4 @@ def test_bad_probabilities_are_refused():
 
     X, y, _ = draw_signal(0, n=100)
     with pytest.raises(ValueError, match="Got probabilities outside 0 to 1 from Odd"):
-        PIDEstimator(**NOISE, estimator=Odd()).fit(X, y)
+        PIDEstimator(**{**NOISE, "estimator": Odd()}).fit(X, y)
