@@ -82,9 +82,7 @@ def bench_known(tables, n, n_seeds):
         )
         for part, true, values in zip(PARTS, truth, found.T):
             error = np.abs(values - true).max()
-            rows.append(
-                [name, part, f"{true:.4f}", mean_sd(values, 4), f"{error:.4f}"]
-            )
+            rows.append([name, part, f"{true:.4f}", mean_sd(values, 4), f"{error:.4f}"])
             print(rows[-1], flush=True)
     header = ["Data", "Part", "Truth", "Mean (sd)", "Largest error of a seed"]
     write_table(tables, "pid_default_known", header, rows)

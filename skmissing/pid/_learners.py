@@ -143,9 +143,7 @@ class Learner(ABC):
 
 def frame_of(rows: LabelledRows, train: np.ndarray) -> FittedLearner:
     """What the classes of some training rows say of a model of them."""
-    mass = np.bincount(
-        rows.y[train], rows.weight[train], minlength=len(rows.classes)
-    )
+    mass = np.bincount(rows.y[train], rows.weight[train], minlength=len(rows.classes))
     prior = mass / mass.sum()
     return FittedLearner(
         None, None, None, np.flatnonzero(prior > 0), prior, int(train.sum())
@@ -348,9 +346,7 @@ class TreeScores:
         return _softmax(self.model.decision_function(X))
 
 
-def candidates(
-    table: np.ndarray, n_classes: int, shaped: bool
-) -> list[type[Learner]]:
+def candidates(table: np.ndarray, n_classes: int, shaped: bool) -> list[type[Learner]]:
     """Default learners that suit a table; images and series have nets besides."""
     n_columns = table.shape[1]
     out: list[type[Learner]] = [Linear]

@@ -102,7 +102,7 @@ class PosteriorTables(HeldOutTables):
         if self.n_bins != "auto":
             return int(self.n_bins)
         n = 1.0 / float(weight @ weight)
-        size = 3.0 * np.cbrt(n * max(nats, 0.0) / (self.n_classes - 1))
+        size = 2.5 * np.cbrt(n * max(nats, 0.0) / (self.n_classes - 1))
         return int(np.clip(np.ceil(size), 2, MAX_BINS))
 
 

@@ -75,7 +75,9 @@ class SourceModel:
         ]
         for model in inside or []:
             name = f"{source_name(model.source)} alone"
-            self._members.append(Member(name, Choice(model.log_ratio, 0, 1.0), None, model))
+            self._members.append(
+                Member(name, Choice(model.log_ratio, 0, 1.0), None, model)
+            )
         ratios = [member.choice.log_ratio for member in self._members]
         if self._plain:
             n_folds = int(folds.fold.max()) + 1

@@ -128,7 +128,9 @@ def bootstrap(
                 made += 1
                 yield cases.rows.y, base
 
-    return repeats.run(PlainTerms(fit.tables, cases.index, frozen), draws(), "resamples")
+    return repeats.run(
+        PlainTerms(fit.tables, cases.index, frozen), draws(), "resamples"
+    )
 
 
 def p_values(observed: np.ndarray, null: np.ndarray) -> np.ndarray:

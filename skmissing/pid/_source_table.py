@@ -101,7 +101,10 @@ class SourceTable:
 
     def transform(self, data: MultimodalData) -> np.ndarray:
         """The table, float64 of shape (n, n_columns)."""
-        return np.concatenate([self._columns(data, n) for n in self.source], axis=1)
+        parts = [self._columns(data, name) for name in self.source]
+        table = np.concatenate(parts, axis=1)
+        # Of a constant nothing is left, and learners want a column.
+        return table if table.shape[1] else np.zeros((len(data), 1))
 
     def _columns(self, data: MultimodalData, name: str) -> np.ndarray:
         if data[name].dtype.kind in "fiub":

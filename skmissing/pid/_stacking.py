@@ -125,9 +125,7 @@ class HeldOutScores:
         """Log-loss of each row after calibration, nats; None stands for the prior."""
         if ratio is None:
             return -self.log_prior[self.codes]
-        exponent = calibrate(
-            ratio, self.folds, self.codes, self.weight, self.log_prior
-        )
+        exponent = calibrate(ratio, self.folds, self.codes, self.weight, self.log_prior)
         posterior = tilt(ratio, exponent[self.folds, None], self.log_prior)
         return -posterior[np.arange(len(self.codes)), self.codes]
 
@@ -158,9 +156,7 @@ class HeldOutScores:
         # Folds differ in proportions only. What each is to be raised to is a matter of
         # the calibration: two such choices in a row would counteract each other.
         size = found.sum(axis=1, keepdims=True)
-        found *= np.divide(
-            overall.sum(), size, out=np.zeros_like(size), where=size > 0
-        )
+        found *= np.divide(overall.sum(), size, out=np.zeros_like(size), where=size > 0)
         log_ratio = sum(
             found[self.folds, j, None] * ratio for j, ratio in enumerate(ratios)
         )
