@@ -22,7 +22,7 @@ from .._estimation._tuned_logistic import (
     fit_path,
 )
 from ..modalities._multimodal_data import MultimodalData
-from ._source_table import Filled, Flagged, Kernel, Plain, SourceTable, Splines, View
+from ._source_table import Filled, Kernel, Plain, SourceTable, Splines, View
 
 # Iterations of boosting to choose from.
 STAGES = (3, 6, 12, 25, 50, 100)

@@ -118,8 +118,8 @@ def test_counts_of_few_rows_are_warned_of():
     # Weights count by what they are worth.
     X = MultimodalData({k: rng.integers(2, size=300) for k in "ab"})
     PIDEstimator(method="exact").fit(X, y)
+    weight = np.where(np.arange(300) < 30, 1.0, 1e-9)
     with pytest.warns(SparseStatesWarning, match=r"effectively 30\)"):
-        weight = np.where(np.arange(300) < 30, 1.0, 1e-9)
         PIDEstimator(method="exact").fit(X, y, sample_weight=weight)
 
 
