@@ -135,12 +135,12 @@ columns = ["term", "source", "value", "plain", "null_mean", "p_value"]
 noise.to_frame()[columns].round(3)
 
 # %%
-# The column ``plain`` holds what was counted, and none of it is there. Three columns say
-# so. ``null_mean`` is what one finds after shuffling the labels: in total, as much.
+# The column ``plain`` holds what was counted, and none of it is there. Three columns
+# say so. ``null_mean`` is what one finds after shuffling the labels: in total, as much.
 # ``p_value`` is the share of shuffles that find as much as the data. Read the last row
 # first, the one of both modalities together; among seven values a single small p-value
-# means little. ``value`` has the bias of such counts subtracted: from the informations by
-# a formula, from what they share by what half of the rows find in excess; the parts
+# means little. ``value`` has the bias of such counts subtracted: from the informations
+# by a formula, from what they share by what half of the rows find in excess; the parts
 # follow from these, so that they add up.
 #
 # With measurements in place of categories (five per modality) the method is

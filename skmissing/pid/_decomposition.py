@@ -122,8 +122,9 @@ def correct(plain: Terms, bias: Bias) -> Terms:
 def settle(raw: list[Terms], joint_error: float, most: float) -> list[Terms]:
     """Move terms to what is possible, and give all pairs one joint information.
 
-    No part is below 0, and no information above ``most``. The joint information is at least the union information of each
-    pair, up to its estimate plus its error; larger parts are scaled down to that.
+    No part is below 0, and no information above ``most``. The joint information is at
+    least the union information of each pair, up to its estimate plus its error; larger
+    parts are scaled down to that.
     """
     moved = []
     for terms in raw:
@@ -135,7 +136,7 @@ def settle(raw: list[Terms], joint_error: float, most: float) -> list[Terms]:
     out = []
     for one, two, union in moved:
         share = min(1.0, joint / union) if union > 0 else 1.0
-        found = Terms.split(*(share * v for v in (one, two, union)), joint)
+        found = Terms.split(share * one, share * two, share * union, joint)
         # Differences of equal numbers may be below 0 by rounding.
         out.append(Terms(*(max(float(v), 0.0) for v in found)))
     return out

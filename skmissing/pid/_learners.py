@@ -22,7 +22,7 @@ from .._estimation._tuned_logistic import (
     fit_path,
 )
 from ..modalities._multimodal_data import MultimodalData
-from ._source_table import Filled, Kernel, Plain, SourceTable, Splines, View
+from ._source_table import Filled, Kernel, SourceTable, Splines, View
 
 # Iterations of boosting to choose from.
 STAGES = (3, 6, 12, 25, 50, 100)
@@ -74,8 +74,8 @@ class FittedLearner:
 class Learner(ABC):
     """Learns the posterior of one source; ``table`` has its used rows as numbers."""
 
-    name: ClassVar[str]
-    kind: ClassVar[Callable[[np.ndarray, np.ndarray], View]]
+    name: str
+    kind: type[View] = View
 
     def __init__(
         self,
@@ -86,8 +86,9 @@ class Learner(ABC):
         seed: int,
     ) -> None:
         self.source, self.rows, self.folds, self.seed = source, rows, folds, seed
-        self.view = self.kind(table, rows.weight)
-        self.X = self.view(table)
+        view = self.kind(table, rows.weight)
+        self.view: View | None = view
+        self.X: Any = view(table)
 
     @property
     def table(self) -> WeightedTable:
@@ -108,7 +109,8 @@ class Learner(ABC):
 
         Of shape (n, n_settings, K).
         """
-        folds, parts = self.folds, []
+        folds = self.folds
+        parts: list[np.ndarray | None] = []
         n_settings = 1
         for k, train in enumerate(folds.trains):
             frame = self._frame(train)
@@ -176,7 +178,7 @@ class Linear(Learner):
         model.fit(WeightedTable(table.X, table.y, weight))
         return lambda X: model.predict_log_proba(X)[None]
 
-    def fit_one(self, setting: int) -> Predict:
+    def fit_one(self, setting: int) -> Predict:  # noqa: ARG002
         """Choose and fit on all rows."""
         model = RidgeLogistic(self._search.choose(None)).fit(self.table)
         return model.predict_log_proba
@@ -187,7 +189,7 @@ class LogisticPath(Learner):
 
     standardize: ClassVar[bool]
 
-    def fit_path(self, train: np.ndarray, k: int | None) -> Predict:
+    def fit_path(self, train: np.ndarray, k: int | None) -> Predict:  # noqa: ARG002
         """From the strongest penalty on."""
         table = self.table.take(train)
         models = list(fit_path(table, ALPHAS, standardize=self.standardize))
@@ -220,7 +222,7 @@ class BoostedTrees(Learner):
     """Gradient boosting; the number of trees is chosen."""
 
     name = "boosted trees"
-    kind = Plain
+    kind = View
 
     def __init__(
         self,
@@ -243,7 +245,7 @@ class BoostedTrees(Learner):
         weight = None if np.ptp(table.weight) == 0 else table.weight
         return model.fit(table.X, table.y, sample_weight=weight)
 
-    def fit_path(self, train: np.ndarray, k: int | None) -> Predict:
+    def fit_path(self, train: np.ndarray, k: int | None) -> Predict:  # noqa: ARG002
         """One forest, read after every stage."""
         model = self._fit(train, self.stages[-1])
 
@@ -286,17 +288,17 @@ class Template(Learner):
         seed: int,
         template,
     ) -> None:
-        self.kind = Plain if accepts_nan(template) else Filled
+        self.kind = View if accepts_nan(template) else Filled
         super().__init__(source, table, rows, folds, seed)
         self.template = template
         self.name = type(template).__name__
 
-    def fit_path(self, train: np.ndarray, k: int | None) -> Predict:
+    def fit_path(self, train: np.ndarray, k: int | None) -> Predict:  # noqa: ARG002
         """A single setting."""
         model = self._fit(train)
         return lambda X: model(X)[None]
 
-    def fit_one(self, setting: int) -> Predict:
+    def fit_one(self, setting: int) -> Predict:  # noqa: ARG002
         """Fit on all rows."""
         return self._fit(np.ones(len(self.rows), dtype=bool))
 

@@ -96,8 +96,8 @@ class PosteriorTables(HeldOutTables):
         With b bins of a K-class posterior the loss falls about as information / b^2
         and the bias rises as b (K - 1) / (2 n), so that the sum is smallest for b
         proportional to the cube root of n times the information over K - 1. The
-        factor was chosen for smooth posteriors whose bias is corrected. A source without information about
-        held-out rows gets two bins.
+        factor was chosen for smooth posteriors whose bias is corrected. A source
+        without information about held-out rows gets two bins.
         """
         if self.n_bins != "auto":
             return int(self.n_bins)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -123,7 +124,7 @@ class SourceModel:
         frame["weight"] = [*weight, np.nan]
         order = frame["log_loss"].argsort(kind="stable").to_numpy()
         frame = frame.iloc[order].reset_index(drop=True)
-        gaps = [losses[b] - losses[a] for a, b in zip(order, order[1:])]
+        gaps = [losses[b] - losses[a] for a, b in pairwise(order)]
         frame["margin"] = [*map(scores.mean, gaps), np.nan]
         frame["std_error"] = [*map(scores.std_error, gaps), np.nan]
         frame.insert(0, "source", source_name(self.source))

@@ -178,10 +178,11 @@ class PIDResults:
             "mutual_information", ``source`` the one it belongs to, or "joint".
             ``value`` is that of the attributes, corrected for bias; ``raw`` is the same
             before it was moved to what is possible, and may be negative; ``plain`` is
-            the estimate without a correction. With ``n_permutations`` also ``null_mean``, ``null_std`` and
-            ``p_value`` of ``plain``; with ``n_bootstraps`` also ``std_error``, ``low``
-            and ``high``, an interval of level ``confidence_level`` that holds ``value``,
-            within 0 and the logarithm of the number of classes. ``attrs["unit"]`` is the unit.
+            the estimate without a correction. With ``n_permutations`` also
+            ``null_mean``, ``null_std`` and ``p_value`` of ``plain``; with
+            ``n_bootstraps`` also ``std_error``, ``low`` and ``high``, an interval of
+            level ``confidence_level`` that holds ``value``, within 0 and the logarithm
+            of the number of classes. ``attrs["unit"]`` is the unit.
         """
         check_is_fitted(self)
         return self._frame.copy()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -53,8 +52,9 @@ class Levels:
         n_alone = int((counts[counts.index.notna()] == 1).sum())
         if n_known >= ROWS_PER_LEVEL and n_alone > OWN_LEVEL * n_known:
             warn_user(
-                f"Got {len(counts)} levels in {len(values)} rows of {label!r}, expected "
-                "levels that repeat: it names rows, and its rare levels count as one.",
+                f"Got {len(counts)} levels in {len(values)} rows of {label!r}, "
+                "expected levels that repeat: it names rows, and its rare levels "
+                "count as one.",
                 SparseStatesWarning,
             )
         # By text where counts are equal, so that the order of rows does not matter.
@@ -152,25 +152,24 @@ def _all(values: pd.Series, types: Any) -> bool:
     return len(values) > 0 and all(isinstance(v, types) for v in values)
 
 
-# Views: what a learner sees of a table. Each learns from features and weights only, so
-# that all folds share one.
-View = Callable[[np.ndarray], np.ndarray]
+class View:
+    """What a learner sees of a table, here the table as it is.
 
-
-class Plain:
-    """The table as it is."""
+    It is made from features and weights only, so that all folds share one.
+    """
 
     def __init__(self, table: np.ndarray, weight: np.ndarray) -> None:
-        pass
+        self.shape = table.shape[1], weight.sum()
 
     def __call__(self, table: np.ndarray) -> np.ndarray:
         return table
 
 
-class Filled:
+class Filled(View):
     """Missing features get the mean of the known ones."""
 
     def __init__(self, table: np.ndarray, weight: np.ndarray) -> None:
+        super().__init__(table, weight)
         seen = ~np.isnan(table)
         mass = weight @ seen
         total = weight @ np.where(seen, table, 0.0)
