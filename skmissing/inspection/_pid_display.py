@@ -199,7 +199,7 @@ class PIDDisplay(drawing.Display):
         >>> display = PIDDisplay.from_estimator(
         ...     {"observed": observed, "weighted": weighted}
         ... )
-        >>> display.ax_.get_xlabel()
+        >>> display.ax_.get_xlabel().splitlines()[0]
         'Information about the label y (bits)'
         """
         cls._need_matplotlib("from_estimator")
