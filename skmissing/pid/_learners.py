@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -30,6 +30,8 @@ STAGES = (3, 6, 12, 25, 50, 100)
 BOOSTING_WORK = 20_000
 # Fewer iterations than this are not worth it.
 LEAST_STAGES = 12
+# Rows of models whose probabilities need no lower bound.
+UNBOUNDED = 10**300
 # Columns up to which each gets a spline, and a kernel is made of all.
 SPLINE_COLUMNS, KERNEL_COLUMNS = 60, 1000
 
@@ -66,7 +68,7 @@ class FittedLearner:
         out = np.zeros((*log_proba.shape[:-1], len(self.prior)))
         # n rows cannot distinguish a probability below about 1 / n from zero, which
         # would cost infinitely much where it is wrong.
-        log_proba = np.maximum(log_proba, -np.log(self.n_rows + 1.0))
+        log_proba = np.maximum(log_proba, -np.log(float(self.n_rows) + 1.0))
         out[..., self.classes] = log_proba - np.log(self.prior[self.classes])
         return out
 
@@ -76,6 +78,7 @@ class Learner(ABC):
 
     name: str
     kind: type[View] = View
+    in_log_space = False
 
     def __init__(
         self,
@@ -140,7 +143,9 @@ class Learner(ABC):
         )
 
     def _frame(self, train: np.ndarray) -> FittedLearner:
-        return frame_of(self.rows, train)
+        frame = frame_of(self.rows, train)
+        # In log space a regression stays finite by itself.
+        return replace(frame, n_rows=UNBOUNDED) if self.in_log_space else frame
 
 
 def frame_of(rows: LabelledRows, train: np.ndarray) -> FittedLearner:
@@ -156,6 +161,7 @@ class Linear(Learner):
     """Ridge logistic regression; its penalty is chosen within the training rows."""
 
     name = "linear"
+    in_log_space = True
     kind = Filled
 
     def __init__(
@@ -188,6 +194,7 @@ class LogisticPath(Learner):
     """Logistic regression of a view, of every ridge penalty."""
 
     standardize: ClassVar[bool]
+    in_log_space = True
 
     def fit_path(self, train: np.ndarray, k: int | None) -> Predict:  # noqa: ARG002
         """From the strongest penalty on."""

@@ -186,5 +186,9 @@ def _least_loss(
         return float(weight @ total), np.tensordot(gaps, share, axes=2)
 
     bounds = [(0.0, None)] * len(gaps)
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
+    # Tight, so that a weight of 2 and two rows choose the same temperature later.
+    how = {"ftol": 1e-15, "gtol": 1e-10}
+    found = minimize(
+        loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=how
+    )
     return np.asarray(found.x)
