@@ -12,6 +12,7 @@ __all__ = [
     "NoCovariateWarning",
     "OverlapWarning",
     "SkmissingWarning",
+    "SparseStatesWarning",
     "UncertifiedWarning",
     "UndefinedScoreWarning",
     "UnobservedModalityWarning",
@@ -92,6 +93,13 @@ class FoldDependenceWarning(SkmissingWarning):
     """Some errors of a cross-fitted value take its folds for independent.
 
     They are too small if the model remembers single rows.
+    """
+
+
+class SparseStatesWarning(SkmissingWarning):
+    """A source has too few rows for each of its states.
+
+    Counts of such states are as informative about noise as about a label.
     """
 
 
