@@ -138,7 +138,7 @@ class HeldOutScores:
         return mean_error(values, self.weight, self.groups)
 
     def stack(self, ratios: list[np.ndarray]) -> Stacked:
-        """Weights of several log ratios, none below 0, with the least log-loss."""
+        """Weights of several log ratios, from 0 to 1, with the least log-loss."""
         gaps = np.stack(
             [r - np.take_along_axis(r, self.codes[:, None], axis=1) for r in ratios]
         )
@@ -153,10 +153,6 @@ class HeldOutScores:
                 )
             )
         found = np.array(weights)
-        # Folds differ in proportions only. What each is to be raised to is a matter of
-        # the calibration: two such choices in a row would counteract each other.
-        size = found.sum(axis=1, keepdims=True)
-        found *= np.divide(overall.sum(), size, out=np.zeros_like(size), where=size > 0)
         log_ratio = sum(
             found[self.folds, j, None] * ratio for j, ratio in enumerate(ratios)
         )
@@ -185,7 +181,10 @@ def _least_loss(
         share = np.exp(score - total[:, None]) * weight[:, None]
         return float(weight @ total), np.tensordot(gaps, share, axes=2)
 
-    bounds = [(0.0, None)] * len(gaps)
+    # Each is calibrated by itself, and all together once more. Without an upper bound,
+    # weights of nearly certain learners would grow at will, and in one fold more than
+    # in another.
+    bounds = [(0.0, 1.0)] * len(gaps)
     # Tight, so that a weight of 2 and two rows choose the same temperature later.
     how = {"ftol": 1e-15, "gtol": 1e-10}
     found = minimize(

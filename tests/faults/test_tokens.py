@@ -208,6 +208,7 @@ def test_integers_that_look_like_numbers_are_numbers_with_a_warning(block, trait
         small(max_epochs=1, encoders={"b": encoder}).fit(X, y)
 
 
+@pytest.mark.filterwarnings("ignore::skmissing.exceptions.NamelessModalityWarning")
 def test_integers_of_a_table_are_numbers_without_a_warning():
     tokens = make_tokens()[0]["note"]
     y = np.arange(200) % 2

@@ -150,7 +150,8 @@ def test_weights_bring_back_the_population():
     truth = terms_of(PIDEstimator(**NOISE).fit(X, y))
     known = PIDEstimator(**NOISE).fit(hidden, y, sample_weight=1 / chance)
     np.testing.assert_allclose(terms_of(known), truth, atol=0.02)
-    side = MultimodalData({**hidden.blocks, "side": X["a"][:, 0] > 0})
+    present = np.column_stack([hidden.present, np.ones(len(y), dtype=bool)])
+    side = MultimodalData({**hidden.blocks, "side": X["a"][:, 0] > 0}, present)
     modelled = PIDEstimator(
         **NOISE,
         sources=("a", "b"),
