@@ -223,7 +223,7 @@ def test_warns_of_a_wide_gap(monkeypatch):
         )
     # The bound is right also where the nets have learned nothing.
     frame = PIDEstimator(method="exact").fit(bunch.data, bunch.target).to_frame()
-    least = frame["value"].iloc[[0, 5]].sum()
+    least = frame["plain"].iloc[[0, 5]].sum()
     assert terms_of(pid)[[0, 5]].sum() - pid.duality_gap_ < least + 0.005
 
 
