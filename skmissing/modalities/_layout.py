@@ -28,7 +28,8 @@ class ColumnLayout:
     indices: dict[str, np.ndarray]
     shapes: dict[str, tuple[int, ...]]
     n_columns: int
-    # Labels of all columns where matching is by label (MultiIndex frames), else None.
+    # Labels of all columns of a frame that scikit-learn does not remember, else None:
+    # those that are not all strings.
     labels: list[Any] | None
     covariates: np.ndarray
     # One modality of all columns, because nothing says how to cut them.
@@ -67,7 +68,9 @@ def resolve_layout(X, modalities) -> ColumnLayout:
                 f"holds its {len(index)} columns."
             )
         indices[name], shapes[name] = index, shape
-    labels = list(X.columns) if _has_levels(X) else None
+    frame = isinstance(X, pd.DataFrame)
+    named = frame and all(isinstance(label, str) for label in X.columns)
+    labels = list(X.columns) if frame and not named else None
     rest = np.setdiff1d(np.arange(X.shape[1]), list(owner))
     nameless = modalities is None and list(indices) == [NAMELESS]
     return ColumnLayout(indices, shapes, X.shape[1], labels, rest, nameless)

@@ -43,8 +43,8 @@ def match_columns(estimator, X: pd.DataFrame) -> pd.DataFrame:
                 f"Got X without the columns {shorten(absent)} of the modality "
                 f"{name!r}, expected all of its columns, or none in data without it."
             )
-    index = X.columns if layout.labels is None else pd.MultiIndex.from_tuples(columns)
-    return X.reindex(columns=columns if layout.labels is None else index)
+    levels = isinstance(X.columns, pd.MultiIndex) and layout.labels is not None
+    return X.reindex(columns=pd.MultiIndex.from_tuples(columns) if levels else columns)
 
 
 def absent_covariates(estimator, X: pd.DataFrame) -> list[Any]:
@@ -63,10 +63,12 @@ def warn_absent(expected: Sequence[str], given: Sequence[str]) -> None:
     if not absent:
         return
     if len(absent) == len(expected):
-        raise ValueError(
-            f"Got X with the modalities {shorten(list(given))}, expected some of "
-            f"{shorten(list(expected))}."
+        what = (
+            f"with the modalities {shorten(list(given))}"
+            if given
+            else "with columns of no modality of fit"
         )
+        raise ValueError(f"Got X {what}, expected some of {shorten(list(expected))}.")
     unused = [name for name in given if name not in expected]
     hint = f" ({shorten(unused)} are not used)" if unused else ""
     warn_user(

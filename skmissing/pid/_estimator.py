@@ -101,8 +101,8 @@ class PIDEstimator(PIDResults, BaseEstimator):
     redundant, synergistic : float
         The value of the only pair; AttributeError for more than two sources.
     mutual_information_ : dict of str to float
-        Information of each source, and of all together under ``"joint"``: the estimate
-        or the smallest one that some pair allows, whichever is larger.
+        Information of each source, and of all together under ``"joint"``: the estimate,
+        raised by at most its standard error where a pair of sources has more.
     learners_ : DataFrame
         Held-out log-loss of every learner of every source (and of "joint") and of the
         class prior, the best one of each source first: ``weight`` is its mean power in
@@ -181,7 +181,7 @@ class PIDEstimator(PIDResults, BaseEstimator):
     serve as covariates. Only ratios of weights matter, and integer weights equal
     repeated rows except in what depends on the effective number of rows,
     :math:`(\\sum w)^2 / \\sum w^2`: ``"auto"``, the correction of bias
-    and boosted trees.
+    boosted trees, and the kernel, which is made of some of the rows.
 
     *exact.* Weighted shares of the distinct rows go to the solver. A missing feature is
     a level of its own. Shares of a sample are more informative about the label than

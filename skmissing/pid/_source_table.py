@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -15,6 +14,7 @@ from sklearn.preprocessing import SplineTransformer
 
 from .._utils._warn import warn_user
 from ..exceptions import SparseStatesWarning
+from ..modalities._instants import days_of
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._normal_scores import NormalScores
 from ..modalities._validation import flatten_blocks
@@ -34,7 +34,6 @@ N_LANDMARKS = 100
 # The smallest deviation that a column of a kernel is divided by: rare levels would
 # otherwise be further away than anything else.
 LEAST_DEVIATION = 0.3
-DAY = pd.Timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,8 @@ class SourceTable:
         return table if table.shape[1] else np.zeros((len(data), 1))
 
     def _columns(self, data: MultimodalData, name: str) -> np.ndarray:
-        if data[name].dtype.kind in "fiub":
+        coded = any(known == name for known, _ in self._levels)
+        if data[name].dtype.kind in "fiub" and not coded:
             return flatten_blocks(data, [name])
         block, parts = _flat_objects(data, name), []
         for j in range(block.shape[1]):
@@ -136,20 +136,14 @@ def to_numbers(values: np.ndarray) -> np.ndarray | None:
         return values.astype(np.float64)
     series = pd.Series(values, dtype=None if values.dtype.kind in "mM" else object)
     known = series[series.notna()]
-    if values.dtype.kind == "M" or _all(known, date | np.datetime64):
-        instants = pd.to_datetime(series, utc=True)
-        return ((instants - pd.Timestamp(0, tz="UTC")) / DAY).to_numpy(np.float64)
-    if values.dtype.kind == "m" or _all(known, timedelta | np.timedelta64):
-        return (pd.to_timedelta(series) / DAY).to_numpy(np.float64)
-    if not _all(known, Real | np.bool_ | Decimal):
+    days = days_of(series)
+    if days is not None:
+        return days
+    if not all(isinstance(v, Real | np.bool_ | Decimal) for v in known):
         return None
     out = np.full(len(series), np.nan)
     out[series.notna().to_numpy()] = [float(v) for v in known]
     return out
-
-
-def _all(values: pd.Series, types: Any) -> bool:
-    return len(values) > 0 and all(isinstance(v, types) for v in values)
 
 
 class View:

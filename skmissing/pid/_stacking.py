@@ -1,7 +1,8 @@
 """How well held-out posteriors predict, and what is best made of several of them.
 
 Choices for a fold are made by the log-loss on the held-out rows of the other folds, so
-that no label has a part in the choice of its own prediction.
+that no label has a part in the choice of its own prediction. (Through the models of
+single sources in a joint one it has: their weights are those of their own folds.)
 """
 
 from __future__ import annotations
@@ -110,13 +111,17 @@ class HeldOutScores:
         """
         losses = np.array([self._losses(ratio) for ratio in ratios.swapaxes(0, 1)])
         total = losses.sum(axis=1, keepdims=True)
-        exponents = EXPONENTS[total[:, 0].argmin(axis=1)]
-        # By fold, the least loss of each setting on the others.
-        setting = (total - losses).min(axis=2).argmin(axis=0)[self.folds]
-        chosen = ratios[np.arange(len(ratios)), setting]
+        # By fold, the least loss of each setting on the others, and where it is.
+        others = total - losses
+        setting = others.min(axis=2).argmin(axis=0)
+        exponent = EXPONENTS[others[setting, np.arange(len(setting))].argmin(axis=1)]
+        chosen = ratios[np.arange(len(ratios)), setting[self.folds]]
         best = int(total[:, 0].min(axis=1).argmin())
-        chosen = exponents[setting, None] * chosen
-        return Choice(chosen, best, float(exponents[best]))
+        return Choice(
+            exponent[self.folds, None] * chosen,
+            best,
+            float(EXPONENTS[total[best, 0].argmin()]),
+        )
 
     def _losses(self, ratio: np.ndarray) -> np.ndarray:
         return fold_losses(ratio, self.folds, self.codes, self.weight, self.log_prior)

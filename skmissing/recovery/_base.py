@@ -209,13 +209,7 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
     def _recover_all(self, data: MultimodalData) -> Recovered:
         """Values of all missing blocks, some rows at a time."""
         names = list(self.means_)
-        empty = np.asarray(~data.select(names).present.any(axis=1))
-        if empty.any():
-            warn_user(
-                f"Got {int(empty.sum())} of {len(empty)} rows without a usable "
-                "modality; they are filled with the means of the training rows.",
-                EmptyRowWarning,
-            )
+        self._warn_empty(data)
         parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
         for start in range(0, len(data), RECOVER_ROWS):
             part = data[start : start + RECOVER_ROWS]
@@ -223,12 +217,23 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
             for name in names:
                 self._check_recovered(part, name, found[name])
                 parts[name].append(found[name])
-        out = {name: np.concatenate(parts[name]) for name in names}
-        for name, values in out.items():
+        return self._pad({name: np.concatenate(parts[name]) for name in names})
+
+    def _warn_empty(self, data: MultimodalData) -> None:
+        empty = np.asarray(~data.select(list(self.means_)).present.any(axis=1))
+        if empty.any():
+            warn_user(
+                f"Got {int(empty.sum())} of {len(empty)} rows without a usable "
+                "modality; they are filled with the means of the training rows.",
+                EmptyRowWarning,
+            )
+
+    def _pad(self, found: Recovered) -> Recovered:
+        """Steps of a series that no training row has are padding, not a level of 0."""
+        for name, values in found.items():
             if values.ndim == 3:
-                # Steps of a series that no row has are padding, not a level of 0.
                 values[:, ~self._known[name].any(axis=1)] = np.nan
-        return out
+        return found
 
     def _check_recovered(self, data: MultimodalData, name: str, values) -> None:
         """Refuse one row for all, which NumPy would write into each of them."""

@@ -63,8 +63,8 @@ class GaussianRecovery(BaseRecovery):
 
     One mean and one covariance are fitted to all training rows by expectation
     maximisation; rows without some modalities, and features that are NaN, take part
-    with what they have. Whatever a row does not have is then filled with its mean given
-    the rest.
+    with what they have. A missing modality is then filled with its mean given the rest
+    of the row.
 
     Parameters
     ----------
@@ -218,12 +218,16 @@ class GaussianRecovery(BaseRecovery):
             if lost and not part.missing.all():
                 yield part, z[part.rows], lost
 
-    def _recover(self, data: MultimodalData) -> Recovered:
-        out = {
+    def _means(self, data: MultimodalData) -> Recovered:
+        """Training means for all missing blocks."""
+        return {
             name: self._mean_rows(name, int((~data.present[:, m]).sum()))
             for m, name in enumerate(data.names)
             if name in self._parts
         }
+
+    def _recover(self, data: MultimodalData) -> Recovered:
+        out = self._means(data)
         slots = np.cumsum(~data.present, axis=0) - 1
         for part, z, lost in self._missing(data):
             covariance = np.zeros_like(self._gaussian.covariance)
@@ -257,6 +261,7 @@ class GaussianRecovery(BaseRecovery):
         if not is_count(n_draws):
             raise ValueError(f"Got n_draws={n_draws!r}, expected a positive integer.")
         data = check_multimodal(self, X, self.modalities, reset=False)
+        self._warn_empty(data)
         rng = np.random.RandomState(self._seed)
         out = []
         for _ in range(int(n_draws)):
@@ -265,18 +270,12 @@ class GaussianRecovery(BaseRecovery):
                 for start in range(0, len(data), RECOVER_ROWS)
             ]
             found = {n: np.concatenate([c[n] for c in chunks]) for n in self._parts}
-            out.append(self._like(X, data, found))
+            out.append(self._like(X, data, self._pad(found)))
         return out
 
     def _draw(self, data: MultimodalData, rng: np.random.RandomState) -> Recovered:
         """One draw of every missing block."""
-        out = {
-            name: np.empty(
-                (int((~data.present[:, data.names.index(name)]).sum()),
-                 *self.means_[name].shape)
-            )
-            for name in self._parts
-        }  # fmt: skip
+        out = self._means(data)
         slots = np.cumsum(~data.present, axis=0) - 1
         for part, z, lost in self._missing(data):
             index = np.flatnonzero(part.missing)

@@ -52,7 +52,11 @@ class LatentGaussian:
             if (len(self._known) + 1) * found.nbytes > CACHE_BYTES:
                 self._known.clear()
             self._known[key] = found
+            return found
         return self._known[key]
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "_known": {}}
 
     def fill(self, z: np.ndarray) -> Iterator[PatternRows]:
         """Put conditional means where ``z`` is NaN, in place, pattern by pattern."""

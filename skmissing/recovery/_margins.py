@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.special import ndtr, ndtri, roots_hermitenorm
 
-from ..modalities._normal_scores import NormalScores
+from ..modalities._normal_scores import FAR, NormalScores
 
 # With more values a feature counts as continuous.
 MOST_LEVELS = 12
+# Rows for each value, on average, from which on values are levels.
+LEAST_REPEATS = 5
 # Gauss-Hermite nodes for means of a function of a Gaussian.
 N_NODES = 32
 # Share of values on either side that means take for the quantile there: one outlier
 # would move all of them. What the mean square error loses is at most this share of the
 # variance.
 TAIL = 0.01
-# Standard deviations from the mean from which on tails are heavy.
-FAR = 6.0
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,10 @@ class Margins:
             if not len(column):
                 continue
             n_values = len(np.unique(column))
+            # Few rows have few values, without being levels.
+            levels = n_values * LEAST_REPEATS <= len(column)
             far = np.abs(column - center[j]).max() > FAR * deviation[j]
-            if 2 < n_values <= MOST_LEVELS:
+            if 2 < n_values <= MOST_LEVELS and levels:
                 new.other[j] = Levels.fit(column, w)
             elif n_values > 2 and far:
                 new.other[j] = Ranks.fit(column, w)

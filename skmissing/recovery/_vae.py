@@ -265,10 +265,12 @@ class MultimodalVAE(NetParameters, BaseRecovery):
             self._like(
                 X,
                 data,
-                {
-                    name: np.concatenate([p[name][j] for p in parts])
-                    for name in parts[0]
-                },
+                self._pad(
+                    {
+                        name: np.concatenate([p[name][j] for p in parts])
+                        for name in parts[0]
+                    }
+                ),
             )
             for j in range(int(n_draws))
         ]

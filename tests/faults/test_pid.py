@@ -1,8 +1,11 @@
 """Information that a decomposition must not miss, and must not invent."""
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from skmissing import MultimodalData, PIDEstimator
 from skmissing.exceptions import SparseStatesWarning
@@ -190,3 +193,30 @@ def test_results_keep_their_shape(n_sources, method):
     np.testing.assert_allclose(
         nats.learners_["log_loss"], np.log(2) * bits.learners_["log_loss"]
     )
+
+
+def test_a_column_that_is_missing_in_scored_rows():
+    rng = np.random.default_rng(0)
+    y = np.arange(300) % 2
+    X = pd.DataFrame(
+        {
+            "a__word": np.where(y + rng.normal(size=300) > 0.5, "high", "low"),
+            "a__number": y + rng.normal(size=300),
+            "b__x": y + rng.normal(size=300),
+        }
+    ).astype({"a__word": object})
+    pid = PIDEstimator(method="posterior", estimator=LogisticRegression())
+    pid.fit(X, y)
+    for column in ("a__word", "a__number"):
+        assert np.isfinite(pid.score(X.assign(**{column: None}), y))
+
+
+def test_dates_of_any_year_are_a_source():
+    rng = np.random.default_rng(0)
+    y = np.arange(300) % 2
+    when = [date(1000 + 3000 * int(label) + k, 1, 1) for k, label in enumerate(y)]
+    X = MultimodalData(
+        {"when": np.array(when, dtype=object), "b": rng.normal(size=(300, 1))}
+    )
+    pid = PIDEstimator(estimator=LogisticRegression(), random_state=0).fit(X, y)
+    assert pid.unique_["when"] > 0.5

@@ -130,6 +130,19 @@ def test_levels_of_columns_are_matched_too():
     np.testing.assert_array_equal(found, expected)
 
 
+def test_columns_that_are_numbered_are_found_by_their_numbers(table):
+    X, y = table
+    numbered = X[["sodium", "rate"]].set_axis([5, 7], axis=1)
+    clf = PatternClassifier(modalities={"labs": [0], "ecg": [1]}).fit(numbered, y)
+    np.testing.assert_array_equal(
+        clf.predict_proba(numbered[[7, 5]]), clf.predict_proba(numbered)
+    )
+    with pytest.warns(AbsentModalityWarning, match="'ecg'"):
+        clf.predict(numbered[[5]])
+    with pytest.raises(ValueError, match="columns of no modality of fit"):
+        clf.predict(numbered.set_axis([1, 2], axis=1))
+
+
 @pytest.mark.parametrize("recovery", [MeanRecovery(), RegressionRecovery()])
 def test_recoveries_fill_what_is_absent(table, recovery):
     X, _ = table

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from scipy.special import ndtr
@@ -9,6 +11,7 @@ from scipy.stats import multivariate_normal
 
 from skmissing import MultimodalData
 from skmissing.datasets import load_mfeat
+from skmissing.exceptions import EmptyRowWarning
 from skmissing.recovery import GaussianRecovery, RegressionRecovery
 from skmissing.recovery._latent_gaussian import LatentGaussian, fit_gaussian
 from skmissing.recovery._margins import Levels, Ranks
@@ -254,3 +257,36 @@ def test_bad_number_of_draws():
     X, _, _ = copula_blocks(20, 0)
     with pytest.raises(ValueError, match="Got n_draws=0, expected a positive integer"):
         GaussianRecovery().fit(X).sample(X, 0)
+
+
+def test_draws_of_empty_rows_and_of_padding():
+    rng = np.random.default_rng(0)
+    series = rng.normal(size=(60, 6, 2))
+    series[:, 4:] = np.nan
+    X = MultimodalData({"s": series, "t": rng.normal(size=(60, 2))})
+    recovery = GaussianRecovery(random_state=0).fit(X)
+    empty = X[:3].hide(X.names)
+    with pytest.warns(EmptyRowWarning, match="3 of 3 rows"):
+        (drawn,) = recovery.sample(empty, n_draws=1)
+    np.testing.assert_allclose(drawn["t"][0], recovery.means_["t"])
+    (drawn,) = recovery.sample(X[:5].hide("s"), n_draws=1)
+    assert np.isnan(drawn["s"][:, 4:]).all()
+    assert np.isfinite(drawn["s"][:, :4]).all()
+
+
+def test_few_rows_are_no_levels():
+    rng = np.random.default_rng(0)
+    X = MultimodalData({"a": rng.normal(size=(10, 1)), "b": rng.normal(size=(10, 1))})
+    recovery = GaussianRecovery(random_state=0).fit(X)
+    drawn = recovery.sample(X.hide("a"), n_draws=2)
+    assert not np.isin(np.concatenate([d["a"] for d in drawn]), X["a"]).any()
+
+
+def test_patterns_are_no_part_of_a_pickle():
+    X, _, _ = copula_blocks(200, 0)
+    recovery = GaussianRecovery().fit(X)
+    before = len(pickle.dumps(recovery))
+    expected = recovery.transform(X.hide(["b", "c"]))
+    assert len(pickle.dumps(recovery)) == before
+    again = pickle.loads(pickle.dumps(recovery)).transform(X.hide(["b", "c"]))
+    np.testing.assert_array_equal(again["b"], expected["b"])

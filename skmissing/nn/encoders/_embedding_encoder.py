@@ -149,8 +149,10 @@ class _Embedded(nn.Module):
         if self.rnn is None:
             count = real.sum(dim=1, keepdim=True).clamp(min=1)
             return self.body(vectors.sum(dim=1) / count)
-        states, _ = self.rnn(vectors)
-        steps = torch.arange(x.shape[1], device=x.device)
-        last = torch.where(real, steps, 0).amax(dim=1)
+        # Tokens to the front: steps of padding would move the state.
+        order = torch.argsort((~real).to(torch.uint8), dim=1, stable=True)
+        ordered = vectors.gather(1, order[..., None].expand_as(vectors))
+        states, _ = self.rnn(ordered)
+        last = (real.sum(dim=1) - 1).clamp(min=0)
         state = states[torch.arange(len(x), device=x.device), last]
         return self.body(state * real.any(dim=1, keepdim=True))
