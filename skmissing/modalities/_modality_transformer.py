@@ -83,7 +83,7 @@ class ModalityTransformer(
     The output is of the kind of the input: a data frame with columns
     ``modality__feature`` (so that the next estimator finds the modalities by their
     prefix), a :class:`~skmissing.MultimodalData`, or a plain array with the
-    modalities side by side. :meth:`set_output` asks for another kind of table.
+    modalities side by side. ``set_output`` asks for another kind of table.
     Columns whose transformer does not name them are numbered.
 
     Vectorizers of text, and Pipelines that begin with one, get the single column of

@@ -67,7 +67,7 @@ class Encoder(BaseEstimator):
         ----------
         name : str
             Modality, for error messages.
-        block : array of shape (n, *shape)
+        block : array of shape (n, ...)
             The block.
         rows : ndarray of bool of shape (n,)
             Rows that have it.
