@@ -1,16 +1,19 @@
 """DyMoSelector: what selection is worth, and what it costs.
 
-Parts: ``mfeat`` (six views of digits, recoveries of several qualities), ``polymnist``
-(five coloured views, a variational auto-encoder), ``speed`` (against the published loop
-and against decoding every set). Accuracies in per cent, over seeds of split, net and
-what is missing; differences are paired by seed. Every finished run is kept in a JSON
-file and not repeated. Run with
+Parts: ``mfeat`` (six views of digits, recoveries of several qualities), ``saturation``
+(how often confidence is 1 to the last bit, and what is fused then), ``polymnist`` (five
+coloured views, a variational auto-encoder), ``speed`` (against the published loop and
+against decoding every set). Accuracies in per cent, over seeds of split, net and what
+is missing; differences are paired by seed. Every finished run is kept in a JSON file
+and not repeated. Run with
 
     python benchmarks/bench_dymo.py mfeat --seeds 10 --out dymo.json
+    python benchmarks/bench_dymo.py saturation --seeds 3
     python benchmarks/bench_dymo.py polymnist --data-home DIR --seeds 3 --out dymo.json
     python benchmarks/bench_dymo.py speed --data-home DIR
 
-The tables are ``dymo_mfeat_*.csv``, ``dymo_polymnist_*.csv`` and ``dymo_speed.csv``.
+The tables are ``dymo_mfeat_*.csv``, ``dymo_saturation.csv``, ``dymo_polymnist_*.csv``
+and ``dymo_speed.csv``.
 Which settings ``dymo_mfeat_*.csv`` show is in ``MFEAT_TABLES`` and ``GAINS``; tables of
 settings and seeds that are not in the result file are not written.
 """
@@ -381,6 +384,81 @@ def show(title, runs):
         print(line)
 
 
+# -- saturated confidence --------------------------------------------------------------
+
+# The least reward that counts: any at all, and the resolution of float32.
+LIMITS = (0.0, 6e-8)
+
+
+def saturation_run(seed, distance):
+    """Shares of saturated rows, blocks fused per row and accuracies, by limit."""
+    X, y = load_mfeat(return_X_y=True)
+    order = np.random.default_rng(seed).permutation(len(y))
+    train, test = order[:1000], order[1000:]
+    encoder = MLPEncoder(hidden=(256,), dropout=0.3)
+    # Statistics and calibration as published.
+    clf = DyMoSelector(
+        encoders=dict.fromkeys(X.names, encoder), distance=distance, max_epochs=30,
+        net=TokenTransformer(lr_schedule="constant"), early_stopping=False,
+        typicality=Typicality(ics="halfnormal", statistics="training", min_rows=1),
+        calibration="ratio", min_reward=0.0, n_threads=1, random_state=seed,
+    ).fit(X[train], y[train])  # fmt: skip
+    out = {}
+    for missing in (1, 3, 5):
+        rows = hide_all_but(
+            X[test], 6 - missing, np.random.default_rng([seed, missing])
+        )
+        policies = [policy_of(clf, min_reward=limit) for limit in LIMITS]
+        with torch_threads(1):
+            outcomes = clf.fusion_.run(rows, *policies)
+            fuse = clf.fusion_.model.encode(rows).fuse
+            logits, z = fuse(np.arange(len(rows)), np.asarray(rows.present))
+            loss, _ = scorer(clf, policies[0])(logits, z, np.asarray(rows.present))
+        confidence = np.exp(-loss)
+        got = [outcome.logits.argmax(axis=1) == y[test] for outcome in outcomes]
+        rewards_of = [judged.reward[judged.accepted] for judged in outcomes[0].history]
+        accepted = np.concatenate([*rewards_of, np.empty(0)])
+        out[str(missing)] = {
+            "float32": 100 * float(np.mean(confidence.astype(np.float32) == 1)),
+            "float64": 100 * float(np.mean(confidence == 1)),
+            "fused": [
+                float(np.mean((outcome.fused & ~rows.present).sum(axis=1)))
+                for outcome in outcomes
+            ],
+            "accuracy": [100 * float(np.mean(right)) for right in got],
+            "median reward": float(np.median(accepted)) if len(accepted) else 0.0,
+        }
+    return out
+
+
+def saturation(args, results):
+    rows = []
+    for distance in ("cosine", "euclidean"):
+        runs = [
+            results.get(
+                f"saturation {distance} {seed}",
+                lambda s=seed, d=distance: saturation_run(s, d),
+            )
+            for seed in range(args.seeds)
+        ]
+        for missing in runs[0]:
+            some = [run[missing] for run in runs]
+            medians = [f"{run['median reward']:.1e}" for run in some]
+            print(
+                f"{distance}, {missing} of 6 missing; median accepted reward {medians}"
+            )
+            rows.append([
+                distance, f"{missing} of 6",
+                *(mean_sd([run[k] for run in some]) for k in ("float32", "float64")),
+                *(mean_sd([run["fused"][i] for run in some], 2) for i in (0, 1)),
+                *(mean_sd([run["accuracy"][i] for run in some]) for i in (0, 1)),
+            ])  # fmt: skip
+    header = ["Distance", "Missing", "q is 1 in float32 (%)", "q is 1 in float64 (%)",
+              "Fused a row", "with ``min_reward=6e-8``", "Accuracy (%)",
+              "with ``min_reward=6e-8``"]  # fmt: skip
+    write_table(args.tables, "dymo_saturation", header, rows)
+
+
 # -- PolyMNIST ------------------------------------------------------------------------
 
 
@@ -673,8 +751,9 @@ def decode_every_set(vae, rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument(
-        "parts", nargs="*", default=["mfeat"], choices=["mfeat", "polymnist", "speed"]
-    )
+        "parts", nargs="*", default=["mfeat"],
+        choices=["mfeat", "saturation", "polymnist", "speed"],
+    )  # fmt: skip
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--rows", type=int, default=7000, help="tested at most")
@@ -698,7 +777,7 @@ def main():
     args.settings = [tuple([*s.split("/"), NETS[0]][:4]) for s in args.settings]
     if unknown := {setting[-1] for setting in args.settings} - set(NETS):
         parser.error(f"nets are {NETS}, got {unknown}")
-    if args.data_home is None and set(args.parts) - {"mfeat"}:
+    if args.data_home is None and set(args.parts) - {"mfeat", "saturation"}:
         parser.error("--data-home is needed, with mnist.npz and textures.npz")
     print(
         f"skmissing {skmissing.__version__}, torch {torch.__version__}, Python "
@@ -706,7 +785,10 @@ def main():
     )
     results = Results(args.out)
     for part in args.parts:
-        {"mfeat": mfeat, "polymnist": polymnist, "speed": speed}[part](args, results)
+        {
+            "mfeat": mfeat, "saturation": saturation, "polymnist": polymnist,
+            "speed": speed,
+        }[part](args, results)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -65,6 +65,13 @@ METHODS = {
     "UME-MMA, mean of probabilities": (UMEMMAEnsemble, {"fusion": "mean_proba"}),
     "mask-aware ensemble": (UnimodalEnsemble, {}),
 }  # fmt: skip
+# The published tables rank the comparators differently for each data set. In all three
+# of them UME-MMA is first, these two follow, and the rest is behind in varying order.
+TIERS = (
+    ["UME-MMA, 10 epochs at 1e-4"],
+    ["missing detection", "only augmentation"],
+    ["naive", "multi-task", "only pre-training"],
+)
 CONDITIONS = ["B missing", "A missing", "complete"]
 REFERENCE = "UME-MMA (default phase 2)"
 HEADER = ["Method", "B missing", "A missing", "Complete", "Mean", "To UME-MMA"]
@@ -141,13 +148,12 @@ def table(seeds, folder):
         results = collect(METHODS, part, seeds)
         show(f"{part}: {', '.join(CONDITIONS)}", results, REFERENCE)
         write_table(folder, name, HEADER, cells(results))
-        print("  steps of the published ranking, with paired standard errors")
-        ranking = ["naive", "multi-task", "only pre-training", "only augmentation",
-                   "missing detection", "UME-MMA, 10 epochs at 1e-4"]  # fmt: skip
-        for low, high in itertools.pairwise(ranking):
-            gap = results[high].mean(axis=1) - results[low].mean(axis=1)
-            error = gap.std(ddof=1) / np.sqrt(len(gap))
-            print(f"    {low} -> {high}: {gap.mean():+.2f} ({error:.2f})")
+        print("  what all published data sets share, with paired standard errors")
+        for above, below in itertools.pairwise(TIERS):
+            for high, low in itertools.product(above, below):
+                gap = results[high].mean(axis=1) - results[low].mean(axis=1)
+                error = gap.std(ddof=1) / np.sqrt(len(gap))
+                print(f"    {low} -> {high}: {gap.mean():+.2f} ({error:.2f})")
 
 
 def training(seeds, folder):

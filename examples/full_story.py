@@ -321,7 +321,6 @@ def main() -> None:
     say("5. What picture and recording say of the digit, in bits")
     parts = divide(X_seen, y_train, bunch.speaker[bunch.train])
     print(parts.round(2).to_string(index=False))
-    print("(Intervals are corrected for the bias of a small sample, values are not.)")
 
     say("6. A microphone that falls silent, and nobody notices")
     silence = fall_silent(X_seen, y_train, X_test, y_test)

@@ -65,9 +65,9 @@ pd.DataFrame(exact).T.round(3)
 # :class:`~skmissing.PIDEstimator` uses the rows that have both bits. With a
 # :class:`~skmissing.PropensityWeighter` these rows are weighted so that they stand for
 # all rows. The truth is drawn by the same class: it is fitted on the four rows of the
-# gate.
+# gate, many times each.
 
-X_all = MultimodalData({"x1": np.array([0, 0, 1, 1]), "x2": np.array([0, 1, 0, 1])})
+X_all = MultimodalData({"x1": np.repeat([0, 1], 10000), "x2": np.arange(20000) % 2})
 settings = {"method": "exact", "random_state": 0}
 
 
@@ -129,18 +129,19 @@ plt.show()
 
 rng = np.random.default_rng(0)
 y = rng.integers(2, size=300)
-levels = MultimodalData({k: rng.integers(6, size=300) for k in ("blood", "urine")})
+levels = MultimodalData({k: rng.integers(3, size=300) for k in ("blood", "urine")})
 noise = PIDEstimator(method="exact", n_permutations=99, random_state=0).fit(levels, y)
-columns = ["term", "source", "value", "corrected", "null_mean", "p_value"]
+columns = ["term", "source", "value", "plain", "null_mean", "p_value"]
 noise.to_frame()[columns].round(3)
 
 # %%
-# The column ``value`` holds what was found, and none of it is there. Three columns say
-# so. ``null_mean`` is what one finds after shuffling the labels: in total, as much.
+# The column ``plain`` holds what was counted, and none of it is there. Three columns
+# say so. ``null_mean`` is what one finds after shuffling the labels: in total, as much.
 # ``p_value`` is the share of shuffles that find as much as the data. Read the last row
 # first, the one of both modalities together; among seven values a single small p-value
-# means little. ``corrected`` subtracts the known bias of such counts from the
-# informations; the parts have no such formula.
+# means little. ``value`` has the bias of such counts subtracted: from the informations
+# by a formula, from what they share by what half of the rows find in excess; the parts
+# follow from these, so that they add up.
 #
 # With measurements in place of categories (five per modality) the method is
 # "posterior": a classifier for each modality, judged on rows that it has not seen. On
@@ -166,7 +167,7 @@ print(
     f"alone. Weighted rows say\n{unique['weighted']:.2f}, and the truth is "
     f"{unique['truth']:.2f}. If x2 itself decides whether it is seen, weights do not "
     "help.\n"
-    f"Two useless modalities seem to say {total['value']:.2f} bit in 300 rows. With "
+    f"Two useless modalities seem to say {total['plain']:.2f} bit in 300 rows. With "
     f"shuffled labels it is {total['null_mean']:.2f} on\naverage "
     f"(p = {total['p_value']:.2f}): there is no reason to believe any of it."
 )

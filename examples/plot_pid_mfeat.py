@@ -16,8 +16,8 @@ as well?
 # With more than two modalities :class:`~skmissing.PIDEstimator` holds each of them
 # against all the others together. The blocks are continuous, so the method is
 # "posterior": a classifier learns each source and each rest, and only its predictions
-# for held-out rows count. The default classifier searches its penalty for each of the
-# thirteen models, which takes a minute here; one with a fixed penalty takes seconds.
+# for held-out rows count. The default compares several learners for each of the
+# thirteen models, which takes minutes here; one with a fixed penalty takes seconds.
 
 import matplotlib.pyplot as plt
 import numpy as np

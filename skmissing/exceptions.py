@@ -1,12 +1,18 @@
 """Warning classes of the package, so that each can be filtered on its own."""
 
 __all__ = [
+    "AbsentModalityWarning",
+    "AmbiguousIntegerWarning",
     "EmptyRowWarning",
     "FoldDependenceWarning",
+    "IdentifierWarning",
+    "ManyClassesWarning",
     "MissingCovariateWarning",
+    "NamelessModalityWarning",
     "NoCovariateWarning",
     "OverlapWarning",
     "SkmissingWarning",
+    "SparseStatesWarning",
     "UncertifiedWarning",
     "UndefinedScoreWarning",
     "UnobservedModalityWarning",
@@ -17,10 +23,33 @@ class SkmissingWarning(UserWarning):
     """Base class of every warning raised by skmissing."""
 
 
+class AmbiguousIntegerWarning(SkmissingWarning):
+    """Integers of a block may be tokens or numbers, and were taken as numbers.
+
+    The encoder that is listed for the modality decides.
+    """
+
+
 class UnobservedModalityWarning(SkmissingWarning):
     """A modality is missing in every row seen in ``fit``.
 
     The estimator cannot learn anything about it and ignores it at prediction.
+    """
+
+
+class AbsentModalityWarning(SkmissingWarning):
+    """X at prediction has no columns, or no block, of a modality seen in ``fit``.
+
+    It counts as missing in all rows.
+    """
+
+
+class NamelessModalityWarning(SkmissingWarning):
+    """Nothing says which columns belong together, so all are one modality.
+
+    Methods for several modalities then have nothing to work on. Column names like
+    ``labs__sodium``, or the parameter ``modalities``, name them; behind a
+    ColumnTransformer, ``set_output(transform="pandas")`` does.
     """
 
 
@@ -44,6 +73,18 @@ class OverlapWarning(SkmissingWarning):
     """
 
 
+class IdentifierWarning(SkmissingWarning):
+    """Columns that identify rows, or hold free text, are no covariates by default.
+
+    Record numbers, notes, and the column that is passed as ``groups`` are left out of
+    a propensity unless its ``covariates`` name them.
+    """
+
+
+class ManyClassesWarning(SkmissingWarning):
+    """Whole numbers in y make many classes for few rows, as a quantity would."""
+
+
 class MissingCovariateWarning(SkmissingWarning):
     """A covariate that was always there in ``fit`` is missing at prediction."""
 
@@ -52,6 +93,13 @@ class FoldDependenceWarning(SkmissingWarning):
     """Some errors of a cross-fitted value take its folds for independent.
 
     They are too small if the model remembers single rows.
+    """
+
+
+class SparseStatesWarning(SkmissingWarning):
+    """A source has too few rows for each of its states.
+
+    Counts of such states are as informative about noise as about a label.
     """
 
 

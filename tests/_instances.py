@@ -31,6 +31,7 @@ from skmissing.modalities import ModalityTransformer
 from skmissing.pid import PIDEstimator
 from skmissing.recovery import (
     BaseRecovery,
+    GaussianRecovery,
     MeanRecovery,
     MultimodalVAE,
     NeighborRecovery,
@@ -118,6 +119,7 @@ INIT_PARAMS = {
         },
     ),
     "ModalityTransformer": Settings(ModalityTransformer),
+    "GaussianRecovery": Settings(GaussianRecovery),
     "MeanRecovery": Settings(MeanRecovery),
     "NeighborRecovery": Settings(NeighborRecovery),
     "RegressionRecovery": Settings(

@@ -9,8 +9,14 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skmissing import MultimodalData
+
+# A cheap classifier of sources, where a test is not about the default ones.
+LINEAR = make_pipeline(StandardScaler(), LogisticRegression(C=0.1))
 
 
 def make_blocks(
@@ -66,7 +72,7 @@ def draw_mixture(seed: int, n: int = 20000) -> tuple[MultimodalData, np.ndarray]
     return MultimodalData({"a": a, "b": np.where(y == 1, two, rng.normal(size=n))}), y
 
 
-def terms_of(pid, column: str = "raw") -> np.ndarray:
+def terms_of(pid, column: str = "plain") -> np.ndarray:
     """A column of the table of a decomposition."""
     return pid.to_frame()[column].to_numpy()
 

@@ -49,6 +49,10 @@ class MultimodalClassifierMixin(ClassifierMixin):
         """What is missing in a row that gets the prior, for the warning."""
         return "a usable modality"
 
+    def _predictor(self) -> str:
+        """What predicts, for messages."""
+        return type(self).__name__
+
     def _warn_unanswerable(self, some: np.ndarray) -> None:
         """One warning per call, with the count."""
         if not some.all():
@@ -103,6 +107,13 @@ class MultimodalClassifierMixin(ClassifierMixin):
         if some.any():
             with self._while_predicting():
                 out[some] = log_proba(data if some.all() else data[some])
+        undefined = np.isnan(out).any(axis=1)
+        if undefined.any():
+            raise ValueError(
+                f"Got NaN as the prediction for {int(undefined.sum())} of {len(out)} "
+                f"rows from {self._predictor()}, expected probabilities: its model "
+                "cannot cope with values of these rows, or of its training rows."
+            )
         return out
 
     def predict_proba(self, X) -> np.ndarray:

@@ -46,6 +46,18 @@ class FlatTable:
         return table if self.keep_nan else np.where(np.isnan(table), self.fill_, table)
 
 
+def a_row_for_each(model, predicted, n_rows: int) -> np.ndarray:
+    """Predictions of an inner estimator; a single row would stand for all of them."""
+    out = np.asarray(predicted)
+    shape = (n_rows, len(model.classes_))
+    if out.shape != shape:
+        raise ValueError(
+            f"Got predictions of shape {out.shape} from {type(model).__name__} in "
+            f"estimator, expected {shape}, a row for each row."
+        )
+    return out
+
+
 def accepts_nan(estimator) -> bool:
     """Whether an estimator takes NaN in X, looking through Pipelines."""
     if isinstance(estimator, Pipeline):
@@ -120,11 +132,17 @@ def takes_groups(estimator) -> bool:
 
 
 def clone_seeded(template, seed: int):
-    """A clone whose random numbers are settled, if the user has left them open."""
+    """A clone whose random numbers are settled, where the user has left them open.
+
+    Those of its steps and inner estimators too.
+    """
     model = clone(template)
-    if "random_state" in model.get_params() and model.random_state is None:
-        model.set_params(random_state=seed)
-    return model
+    left_open = [
+        name
+        for name, value in model.get_params().items()
+        if name.split("__")[-1] == "random_state" and value is None
+    ]
+    return model.set_params(**dict.fromkeys(left_open, seed)) if left_open else model
 
 
 def fit_weighted(

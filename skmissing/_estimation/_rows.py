@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from numbers import Number
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d
 
 from .._utils._sklearn_compat import _check_sample_weight
 from .._utils._warn import warn_user
 from ..exceptions import UnobservedModalityWarning
 from ..modalities._multimodal_data import MultimodalData
-from ._partial_labels import check_length, known_labels, labels_of
+from ._partial_labels import known_labels, labels_of, read_labels, warn_many_classes
 from ._resampling import effective_sample_size
+from ._vectors import count_missing, narrow, plain, read_vector
 
 
 @dataclass(frozen=True)
@@ -98,11 +99,11 @@ def check_training_rows(
     """
     _require_y(estimator, y)
     n = len(data)
-    y = check_length("y", column_or_1d(y, warn=True), n)
-    if pd.isna(y).any():
+    y = read_labels(y, n)
+    if n_missing := count_missing(y):
         raise ValueError(
-            f"Input y contains NaN. Got y with {int(pd.isna(y).sum())} missing labels, "
-            "expected a label for every row."
+            f"Input y contains NaN. Got y with {n_missing} missing labels, expected a "
+            "label for every row."
         )
     assert_all_finite(y, input_name="y")
     check_classification_targets(y)
@@ -115,9 +116,11 @@ def check_training_rows(
     classes, codes = np.unique(y, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(
-            f"Got one class only in y ({classes[0]!r}), expected at least two classes."
+            f"Got one class only in y ({plain(classes[0])!r}), expected at least two "
+            "classes."
         )
     codes = codes.astype(np.int64)
+    warn_many_classes(classes, codes)
     weight = weight * class_factors(class_weight, classes, codes, weight)[codes]
     if not weight.sum() > 0:
         raise ValueError(
@@ -147,15 +150,35 @@ def check_partial_rows(
 
 
 def check_groups(groups, n: int) -> np.ndarray | None:
-    """Group of each row; None for None."""
-    return None if groups is None else check_length("groups", column_or_1d(groups), n)
+    """Group of each row; None for None. A row without an id is in no group."""
+    if groups is None:
+        return None
+    out = read_vector("groups", groups, n)
+    if n_missing := count_missing(out):
+        raise ValueError(
+            f"Got groups with {n_missing} missing ids, expected an id for each of the "
+            f"{n} rows: rows without one would count as a single group."
+        )
+    return narrow("groups", out)
 
 
 def check_weights(sample_weight, n: int) -> np.ndarray:
     """Sample weights as float64 of shape (n,); ones for None."""
-    return _check_sample_weight(
+    if sample_weight is not None and not isinstance(sample_weight, Number):
+        values = read_vector("sample_weight", sample_weight)
+        try:
+            sample_weight = pd.Series(values).to_numpy(np.float64, na_value=np.nan)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"Got sample_weight of type {values.dtype}, expected a number for each "
+                f"of the {n} rows."
+            ) from error
+    weight = _check_sample_weight(
         sample_weight, np.empty(n), dtype=np.float64, ensure_non_negative=True
     )
+    top = weight.max(initial=0.0)
+    # Only ratios count; sums of these would overflow, or lose their digits.
+    return weight / top if top > 0 and not 1e-200 < top < 1e200 else weight
 
 
 def class_factors(
@@ -173,11 +196,11 @@ def class_factors(
     for label, factor in class_weight.items():
         if not (isinstance(factor, int | float | np.number) and 0 <= factor < np.inf):
             raise ValueError(
-                f"Got class_weight={factor!r} for {label!r}, expected a finite number "
-                "that is not negative."
+                f"Got class_weight={plain(factor)!r} for {plain(label)!r}, expected a "
+                "finite number that is not negative."
             )
     listed = set(class_weight)
-    unknown = [label for label in class_weight if label not in set(classes.tolist())]
+    unknown = [plain(k) for k in class_weight if k not in set(classes.tolist())]
     # Labels missing in a fold are fine; next to a class without a factor they are
     # more likely misspelt.
     if unknown and not listed.issuperset(classes.tolist()):

@@ -20,6 +20,7 @@ from sklearn.linear_model import LogisticRegression
 
 from .._utils._random import local_random_state
 from ._folds import assign_folds
+from ._scale import root_mean_square
 
 # Ridge penalties, as a multiple of half the squared norm beside the *mean* loss: the
 # choice then depends neither on the number of rows nor on the scale of the weights. The
@@ -84,8 +85,7 @@ class RidgeLogistic:
         X, y, weight, _ = table
         if self.standardize:
             self._mean = np.average(X, axis=0, weights=weight)
-            variance = np.average((X - self._mean) ** 2, axis=0, weights=weight)
-            deviation = np.sqrt(variance)
+            deviation = root_mean_square(X - self._mean, weight)
             # A constant column stays at 0 where it was constant.
             noise = np.finfo(np.float64).eps * len(X) * np.abs(self._mean)
             self._scale = np.where(deviation > noise, deviation, np.inf)

@@ -5,6 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from numbers import Integral
 
+from ._sklearn_compat import Interval
+
+# Constraints of the parameter n_jobs: joblib gives no meaning to 0.
+N_JOBS = [
+    Interval(Integral, None, -1, closed="right"),
+    Interval(Integral, 1, None, closed="left"),
+    None,
+]
+
 
 def is_count(value, least: int = 1) -> bool:
     """Whether a value is an integer, no bool, and at least so large."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 from sklearn.base import BaseEstimator
 
 from ._checks import check_distinct
-from ._sklearn_compat import _BaseComposition
+from ._sklearn_compat import _BaseComposition, _VisualBlock
 
 
 class NamedParts(_BaseComposition):
@@ -76,6 +76,23 @@ class NamedParts(_BaseComposition):
             setattr(self, attr, {**parts, **replaced})
         BaseEstimator.set_params(self, **params)
         return self
+
+    def _shown_parts(self) -> dict[str, Any]:
+        """The parts by name, for the HTML picture."""
+        return dict(named_pairs(getattr(self, self._parts)))
+
+    def _sk_visual_block_(self):
+        """What the HTML picture shows: the parts and inner estimators side by side."""
+        inner = {
+            key: value
+            for key, value in BaseEstimator.get_params(self, deep=False).items()
+            if hasattr(value, "get_params") and hasattr(value, "fit")
+        }
+        shown = {**self._shown_parts(), **inner}
+        if not shown:
+            name = type(self).__name__
+            return _VisualBlock("single", self, names=name, name_details=str(self))
+        return _VisualBlock("parallel", list(shown.values()), names=list(shown))
 
     def _checked_parts(self, kind: str) -> dict[str, Any]:
         """The parts by the modality that they are for."""

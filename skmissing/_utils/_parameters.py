@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from dataclasses import dataclass, field
 from typing import TypeVar, dataclass_transform
 
 T = TypeVar("T", bound=type)
 
 SECTION = r"^{}\n-+\n(.*?)(?=^\S[^\n]*\n---|\Z)"
+REFERENCE = (
+    "https://skmissing.readthedocs.io/en/latest/api/generated/"
+    "{estimator_module}.{estimator_name}.html"
+)
 ENTRY = re.compile(r"^(\S+.*?) :.*\n(?:(?: .*)?\n)*", re.MULTILINE)
 
 
@@ -20,7 +25,8 @@ def stores_parameters(cls: T) -> T:
     The constructor stores the parameters of the class and of its parents, its own
     first. ``_parameter_constraints`` are joined with those of the parents, and
     ``%(parameters)s`` and ``%(attributes)s`` in the docstring give way to the entries
-    of the parents' docstrings that it does not have itself.
+    of the parents' docstrings that it does not have itself. HTML pictures of the class
+    link its page in the reference.
     """
     dataclass(eq=False, repr=False, kw_only=True)(cls)
     parents = cls.__mro__
@@ -46,7 +52,22 @@ def stores_parameters(cls: T) -> T:
     for title in ("Parameters", "Attributes"):
         text = text.replace(f"%({title.lower()})s\n", _inherited(title, text, parents))
     cls.__doc__ = text
+    setattr(cls, "_doc_link_module", "skmissing")  # noqa: B010
+    setattr(cls, "_doc_link_template", REFERENCE)  # noqa: B010
+    setattr(cls, "_doc_link_url_param_generator", _reference_page)  # noqa: B010
     return cls
+
+
+def _reference_page(estimator) -> dict[str, str]:
+    """Names by which the reference lists the class of an estimator."""
+    name = type(estimator).__name__
+    package, subpackage = type(estimator).__module__.split(".")[:2]
+    # Read when it is asked for: the package is not there yet while classes are made.
+    short = name in getattr(sys.modules.get(package), "__all__", ())
+    return {
+        "estimator_module": package if short else f"{package}.{subpackage}",
+        "estimator_name": name,
+    }
 
 
 def _declared(cls: type) -> dict[str, list]:

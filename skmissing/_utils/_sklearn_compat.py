@@ -14,6 +14,8 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_params,
 )
+from sklearn.utils._repr_html.estimator import _VisualBlock
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import _check_feature_names_in, _check_sample_weight
 
@@ -25,6 +27,7 @@ __all__ = [
     "Interval",
     "StrOptions",
     "_BaseComposition",
+    "_VisualBlock",
     "_check_feature_names_in",
     "_check_sample_weight",
     "_fit_context",
@@ -33,8 +36,10 @@ __all__ = [
     "accepts_sample_weight",
     "check_matplotlib_support",
     "is_scorer",
+    "output_container",
     "own_requests",
     "response_method",
+    "scorer_function",
     "validate_params",
 ]
 
@@ -49,6 +54,11 @@ def accepts_sample_weight(scorer) -> bool:
     return bool(scorer._accept_sample_weight())  # noqa: SLF001
 
 
+def scorer_function(scorer):
+    """The metric that a scorer computes."""
+    return scorer._score_func  # noqa: SLF001
+
+
 def response_method(scorer):
     """The method whose output a scorer is given; None if there is none."""
     return getattr(scorer, "_response_method", None)
@@ -57,3 +67,8 @@ def response_method(scorer):
 def own_requests(routing):
     """Metadata that an object requests for itself, without those of its parts."""
     return getattr(routing, "_self_request", routing)
+
+
+def output_container(estimator) -> str:
+    """Kind of table that ``set_output`` or the global setting asks for."""
+    return str(_get_output_config("transform", estimator)["dense"])

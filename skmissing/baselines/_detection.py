@@ -22,6 +22,9 @@ class MissingDetectionClassifier(SubstituteNetClassifier):
     or by all heads if all do. So a broken sensor need not be reported: its head detects
     it, if its signal resembles the substitute.
 
+    Heads do not see other modalities, and interactions are not learned: with the label
+    an XOR of two modalities the classifier is no better than chance.
+
     Parameters
     ----------
     %(parameters)s

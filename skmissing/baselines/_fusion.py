@@ -28,7 +28,8 @@ class FusionClassifier(BaseNetClassifier):
     Parameters
     ----------
     fusion : {"early", "late"}, default="early"
-        Whether codes are concatenated, or scores averaged.
+        Whether codes are concatenated, or scores averaged. Averaged scores learn no
+        interaction of modalities, such as an XOR.
     modality_dropout : float in [0, 1), default=0.2
         Probability that a modality of a training row is hidden, so that the net learns
         to predict without it. 0 leaves the rows unchanged.

@@ -26,6 +26,9 @@ class MultitaskFusionClassifier(SubstituteNetClassifier):
     the second head is not used in predictions. A missing modality is replaced by a
     substitute.
 
+    The output is a sum of functions of one modality each, which learns no interaction:
+    with the label an XOR of two modalities it is no better than chance.
+
     Parameters
     ----------
     side_weight : float, default=1.0
@@ -97,3 +100,6 @@ class MultitaskFusionClassifier(SubstituteNetClassifier):
             side_heads=self._heads(bank.widths, spec.n_classes),
             side_weight=float(self.side_weight),
         )
+
+    def _retune(self, module) -> None:
+        module.side_weight = float(self.side_weight)

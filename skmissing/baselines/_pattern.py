@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import field
-from numbers import Integral
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -11,11 +10,17 @@ from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from .._estimation._classifier_mixin import MultimodalClassifierMixin
-from .._estimation._inner_estimators import FlatTable, accepts_nan, fit_weighted
+from .._estimation._inner_estimators import (
+    FlatTable,
+    a_row_for_each,
+    accepts_nan,
+    fit_weighted,
+)
 from .._estimation._rows import LabelledRows, check_training_rows, warn_unobserved
+from .._estimation._table_scaler import TableScaler
+from .._utils._checks import N_JOBS
 from .._utils._parameters import stores_parameters
 from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import HasMethods, StrOptions, _fit_context
@@ -41,8 +46,10 @@ class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
     Parameters
     ----------
     estimator : classifier, default=None
-        A template that is cloned for each pattern. None: a logistic regression on
-        standardised features with a ridge penalty of 1e-3 of the mean loss.
+        A template that is cloned for each pattern. None: a logistic regression with
+        a ridge penalty of 1e-3 of the mean loss, on standardised features. Those with
+        values more than 6 standard deviations from their mean are ranked (normal
+        scores), and those with 5% of NaN or more get an indicator of it.
     modalities : mapping or list, default=None
         Columns of each modality, see :class:`~skmissing.Modality`.
     training_rows : {"available", "exact"}, default="available"
@@ -122,7 +129,7 @@ class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
         "modalities": [dict, list, tuple, None],
         "training_rows": [StrOptions({"available", "exact"})],
         "class_weight": [dict, StrOptions({"balanced"}), None],
-        "n_jobs": [Integral, None],
+        "n_jobs": N_JOBS,
     }
 
     @_fit_context(prefer_skip_nested_validation=False)
@@ -212,6 +219,7 @@ class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
             table, model = self._models[cast(Pattern, pattern)]
             columns = np.searchsorted(self.classes_, model.classes_)
             proba = model.predict_proba(table.transform(data[rows]))
+            proba = a_row_for_each(model, proba, int(rows.sum()))
             out[np.ix_(rows, columns)] = proba
         with np.errstate(divide="ignore"):
             return np.log(out)
@@ -223,10 +231,11 @@ def _fit_pattern(
     """Fit a clone on the flat columns of one pattern."""
     weight = rows.normalised().weight
     if estimator is None:
-        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+        model = make_pipeline(TableScaler(), LogisticRegression(max_iter=1000))
         passed = weight * (DEFAULT_MASS / weight.sum())
     else:
         model, passed = clone(estimator), weight
-    table = FlatTable(list(pattern), accepts_nan(model)).fit(rows.data, weight)
+    keeps_nan = estimator is None or accepts_nan(model)
+    table = FlatTable(list(pattern), keeps_nan).fit(rows.data, weight)
     X, y = table.transform(rows.data), rows.classes[rows.y]
     return table, fit_weighted(model, X, y, passed, rows.groups)

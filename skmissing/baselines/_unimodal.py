@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import logsumexp
 
 from .._estimation._rows import observed_names, warn_unobserved
+from .._utils._checks import N_JOBS
 from .._utils._parameters import stores_parameters
 from .._utils._sklearn_compat import Interval, StrOptions
 from ..modalities._multimodal_data import MultimodalData
@@ -31,8 +32,10 @@ class UnimodalEnsemble(UnimodalNets, BaseNetClassifier):
 
     Each modality has a net of its own, trained on the rows that have it. The prediction
     for a row combines the nets of the modalities it has, as a product or a mean of
-    probabilities. A missing modality does not affect the others, and interactions of
-    modalities are not learned.
+    probabilities. A missing modality does not affect the others.
+
+    Interactions of modalities are not learned: with the label an XOR of two modalities
+    the ensemble is no better than chance.
 
     Parameters
     ----------
@@ -93,7 +96,7 @@ class UnimodalEnsemble(UnimodalNets, BaseNetClassifier):
         "combination": [StrOptions({"product", "mean"})],
         "head_hidden": ["array-like"],
         "head_dropout": [Interval(Real, 0, 1, closed="left")],
-        "n_jobs": [Integral, None],
+        "n_jobs": N_JOBS,
     }
     _not_of_the_net = ("n_jobs",)
 

@@ -14,6 +14,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from .._utils._checks import N_JOBS
 from .._utils._random import local_random_state
 from .._utils._sklearn_compat import Interval
 from ..modalities import MultimodalData
@@ -34,7 +35,7 @@ _STEEPNESS = 5.0
     n_missing_clusters=[Interval(Integral, 1, None, closed="left")],
     n_trees=[Interval(Integral, 1, None, closed="left")],
     max_depth=[Interval(Integral, 1, None, closed="left"), None],
-    n_jobs=[Integral, None],
+    n_jobs=N_JOBS,
     random_state=["random_state"],
 )
 def make_simulation(

@@ -18,7 +18,7 @@ from .._utils._random import draw_seed
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._row_view import take_rows
 from ..modalities._validation import flatten_blocks
-from ..recovery import BaseRecovery, RegressionRecovery
+from ..recovery import BaseRecovery, GaussianRecovery
 
 
 class Filled(NamedTuple):
@@ -71,7 +71,7 @@ class Recoverer:
             if id(one) not in known:
                 known[id(one)] = len(fitted)
                 named = getattr(one, "modalities", None) is not None
-                full = add_absent(data, shapes) if named else data
+                full = data.reindex(shapes) if named else data
                 fitted.append(_fit(one, replace(rows, data=full), rng))
             owner[name] = known[id(one)]
         ranges: dict[str, tuple[np.ndarray, np.ndarray]] = {}
@@ -125,7 +125,7 @@ class Recoverer:
 
 
 def _recovery_of_each(recovery, names: list[str]) -> dict[str, Any]:
-    default = RegressionRecovery()
+    default = GaussianRecovery()
     if not isinstance(recovery, Mapping):
         return dict.fromkeys(names, default if recovery is None else recovery)
     return {name: recovery.get(name, default) for name in names}
@@ -141,26 +141,6 @@ def check_recoveries(recovery, names: list[str]) -> None:
                 f"Got the recovery {one!r} for the modality {name!r}, expected a "
                 "transformer."
             )
-
-
-def add_absent(
-    data: MultimodalData, shapes: dict[str, tuple[int, ...]]
-) -> MultimodalData:
-    """Rows with all of some modalities, those that they do not know as missing."""
-    if data.names == list(shapes):
-        return data
-    own = data.blocks
-    blocks = {
-        name: own.get(name, np.broadcast_to(np.nan, (len(data), *shape)))
-        for name, shape in shapes.items()
-    }
-    columns = [
-        data.present[:, data.names.index(name)]
-        if name in own
-        else np.zeros(len(data), dtype=bool)
-        for name in shapes
-    ]
-    return MultimodalData.unchecked(blocks, np.stack(columns, axis=1))
 
 
 def _is_multimodal(recovery) -> bool:
@@ -192,7 +172,7 @@ def _recover(
     """Values of missing blocks, float64, one row for each row without the block."""
     bare = fitted.estimator if isinstance(fitted, FrozenEstimator) else fitted
     if set(getattr(bare, "modality_names_in_", ())) - set(data.names):
-        data = add_absent(data, shapes)
+        data = data.reindex(shapes)
     if (
         isinstance(bare, BaseRecovery)
         and type(bare).transform is BaseRecovery.transform

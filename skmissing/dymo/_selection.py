@@ -11,6 +11,10 @@ import pandas as pd
 
 from ._scores import alphas, rewards
 
+# Rewards closer to 0 than this decide nothing: probabilities near 1 that differ by less
+# are the same number.
+RESOLUTION = float(np.finfo(np.float64).eps)
+
 # Row numbers and masks of modalities to class scores and features.
 Fuse = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 # Class scores, features and masks to negative log-confidence and log-plausibility.
@@ -146,7 +150,8 @@ def _judge(
     alpha = alphas(state.log_p[rows], log_p, policy.calibration)
     reward = rewards(state.loss[rows], loss, alpha, policy.reward)
     # NaN is no reason to trust a recovery.
-    accepted = good = reward > policy.min_reward
+    decisive = np.where(np.abs(reward) < RESOLUTION, 0.0, reward)
+    accepted = good = decisive > policy.min_reward
     if policy.selection == "iterative":
         accepted = best_of_each(rows, np.where(good, reward, -np.inf)) & good
     before, after = state.logits[rows].argmax(axis=1), logits.argmax(axis=1)

@@ -59,7 +59,7 @@ class DyMoSelector(BaseNetClassifier):
     recovery : transformer or dict of str to transformer, default=None
         Fills missing modalities: anything in ``skmissing.recovery``, or an imputer
         of scikit-learn, which gets all modalities as one table. A dict has one for each
-        modality, others get a :class:`~skmissing.recovery.RegressionRecovery`. Clones
+        modality, others get a :class:`~skmissing.recovery.GaussianRecovery`. Clones
         are fitted on the rows that the net is trained on;
         :class:`sklearn.frozen.FrozenEstimator` keeps one that is fitted.
     estimator : classifier, default=None
@@ -86,7 +86,8 @@ class DyMoSelector(BaseNetClassifier):
     min_reward : float or "auto", default="auto"
         A reward has to exceed this: 0 in the paper. More fuses less, safer where
         recoveries are noise, worse where they are good; infinity fuses nothing. "auto":
-        0, unless 0.1, 0.3 or infinity is better on such rows.
+        0, unless 0.1, 0.3 or infinity is better on such rows. Rewards closer to 0 than
+        2.2e-16, the resolution of float64 probabilities near 1, count as 0.
     net : TokenTransformer, default=None
         The transformer and its training, see :class:`~skmissing.dymo.TokenTransformer`.
         Its parameters are reached as ``net__token_dim``. None: the defaults.
@@ -130,7 +131,7 @@ class DyMoSelector(BaseNetClassifier):
     skmissing.dymo.TokenTransformer : Parameters of the net.
     skmissing.dymo.Typicality : Parameters of the judgement.
     skmissing.PRIMOClassifier : How much a missing modality could change a prediction.
-    skmissing.recovery.RegressionRecovery : The default recovery.
+    skmissing.recovery.GaussianRecovery : The default recovery.
 
     Notes
     -----
@@ -162,19 +163,72 @@ class DyMoSelector(BaseNetClassifier):
     statistics are computed in ``fit`` for up to six modalities; for more, overall
     prototypes are a mean over 64 parts of what rows have, drawn at random, and other
     sets are computed when met, for which the model keeps the tokens of its training
-    rows (with ``estimator`` the rows).
+    rows (with ``estimator`` the rows). Blocks are encoded once for all rounds, and what
+    was learnt of the last round is not computed again: a row with k missing modalities
+    takes at most 1 + k (k + 1) / 2 passes through the transformer.
 
-    Differences from the published code: every modality is one token, with an embedding
-    of its own and no other position; weights start as torch's layers do, the learning
-    rate falls, and early stopping watches the cross-entropy given up to 12 sets;
-    standard deviations come from rows held out if they are many, and those of few rows
-    are shrunk towards those of more; by default ranks take the place of the half-normal
-    distribution; calibration and minimum reward are chosen, not set by data set: a
-    later one of "ratio", "log", None, then of 0, 0.1, 0.3, infinity, if its Brier score
-    on 30 rows held out or more is lower by a standard error of the difference.
-    Blocks are encoded once for all rounds, and what was learnt of the last round is not
-    computed again: a row with k missing modalities takes at most 1 + k (k + 1) / 2
-    passes through the transformer.
+    *Differences from the published code, whatever the parameters.* Every modality is
+    one token, with an embedding of its own and no other position; weights start as
+    torch's layers do; early stopping watches the cross-entropy given up to 12 sets, the
+    published one the accuracy (or AUC) over all 2^M - 1. With ``ics="empirical"``
+    ranks take the place of the half-normal distribution.
+
+    *Where confidence is saturated.* The published q is a float32 number. With the
+    Euclidean distance features are far from all prototypes but one, q is exactly 1 for
+    most rows, every reward is 0, and nothing is fused. Here 1 - q is known far below
+    that, and of the same features more is fused. ``min_reward=6e-8``, half of the
+    resolution of float32, restores the published behaviour in all but a few rows. With
+    the cosine q is rarely saturated, and both fuse the same.
+    :ref:`A table <bench-dymo-saturation>` has the numbers.
+
+    *Differences of defaults.* Published values are those for PolyMNIST, in brackets for
+    MST and CelebA, and for the tables: Adam (here AdamW), patience of 20 epochs (here
+    10), 5 sets a batch (2, 2; here 4), at most 100 epochs (20, 300; here 50), batches
+    of 256 (256, 256 or 128; here by the number of rows), tokens of 128 (32, 256; here
+    64), features of 64 (16, 128; here 32), 4 heads (2, 8; here 4), and a constant
+    learning rate of 1e-3 (1e-3, 3e-4; here falling). Standard deviations come from
+    training rows (here from rows held out if these are many), and those of few rows are
+    taken as they are (here shrunk towards those of more). Calibration is set by data
+    set, "ratio" with the Euclidean distance and "log" with the cosine but for two
+    tables, and the minimum reward is 0. Here both are chosen: a later one of "ratio",
+    "log", None, then of 0, 0.1, 0.3, infinity, if its Brier score on 30 rows held out
+    or more is lower by a standard error of the difference.
+
+    The setting of the paper for PolyMNIST, with one draw of a frozen auto-encoder as
+    recovery (its encoders end in four tokens of a view; here they make one):
+
+    >>> from skmissing import DyMoSelector
+    >>> from skmissing.dymo import TokenTransformer, Typicality
+    >>> from skmissing.nn import ConvEncoder
+    >>> from skmissing.recovery import MultimodalVAE
+    >>> encoders = {
+    ...     f"m{i}": ConvEncoder(channels=(32, 64, 128), out_features=128, dropout=0.0)
+    ...     for i in range(5)
+    ... }
+    >>> paper = DyMoSelector(
+    ...     recovery=MultimodalVAE(
+    ...         fusion="mopoe", latent_dim=512, beta=2.5, likelihood="laplace",
+    ...         scale=0.75, n_draws=1, encoders=encoders, optimizer="adam", lr=5e-4,
+    ...         batch_size=256, max_epochs=300, early_stopping=False,
+    ...     ),
+    ...     distance="cosine", selection="iterative", calibration="log", min_reward=0.0,
+    ...     net=TokenTransformer(
+    ...         token_dim=128, n_heads=4, n_layers=2, feature_dim=64, n_subsets=5,
+    ...         contrastive_weight=1.0, contrastive_start=3, temperature=0.1,
+    ...         lr_schedule="constant",
+    ...     ),
+    ...     typicality=Typicality(
+    ...         ics="halfnormal", statistics="training", shrinkage=0.0, min_rows=1,
+    ...         reward="prob",
+    ...     ),
+    ...     encoders=encoders, optimizer="adam", lr=1e-3, weight_decay=0.0,
+    ...     batch_size=256, max_epochs=100, early_stopping=True, n_iter_no_change=20,
+    ...     validation_fraction=3 / 63,
+    ... )
+
+    With the Euclidean distance it is ``distance="euclidean", calibration="ratio",
+    min_reward=6e-8``. What the paper reports and what was measured here stand side by
+    side :ref:`on the page of claims <claims-dymo>`.
 
     A recovery holds no new information. Fusing it helps where the net predicts better
     from many modalities than from few, and harms where it is wrong.
@@ -226,13 +280,15 @@ class DyMoSelector(BaseNetClassifier):
         "typicality",
     )  # fmt: skip
 
-    # Policies are no data about rows: nothing routes them.
-    __metadata_request__predict_proba: ClassVar[dict[str, str]] = {
+    # Policies are no data about rows: nothing routes them. scikit-learn applies what is
+    # said of predict_proba to predict as well, which therefore takes them, too.
+    __metadata_request__predict: ClassVar[dict[str, str]] = {
         "selection": UNUSED,
         "calibration": UNUSED,
         "min_reward": UNUSED,
     }
-    __metadata_request__predict_log_proba = __metadata_request__predict_proba
+    __metadata_request__predict_proba = __metadata_request__predict
+    __metadata_request__predict_log_proba = __metadata_request__predict
 
     def set_params(self, **params) -> DyMoSelector:
         """Set parameters, also those of encoders, ``net`` and ``typicality``.
@@ -263,6 +319,10 @@ class DyMoSelector(BaseNetClassifier):
         return Typicality() if self.typicality is None else self.typicality
 
     # -- fit ---------------------------------------------------------------------------
+
+    def _embeds_tokens(self) -> bool:
+        # With an estimator there is no net of its own.
+        return self.estimator is None and super()._embeds_tokens()
 
     def _describe_net(self, encoders: dict[str, Encoder]) -> dict[str, str]:
         sizes = ("token_dim", "n_heads", "n_layers", "feature_dim")
@@ -425,6 +485,38 @@ class DyMoSelector(BaseNetClassifier):
     def _log_proba_of(self, data: MultimodalData, policy: Policy) -> np.ndarray:
         used = data.select(self.fusion_.model.names)
         return log_softmax(self.fusion_.run(used, policy.in_short())[0].logits)
+
+    def predict(
+        self,
+        X,
+        *,
+        selection: str | None = None,
+        calibration: str | None = "fitted",
+        min_reward: float | str = "fitted",
+    ) -> np.ndarray:
+        """The most probable class of each row.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, MultimodalData} with n_samples rows
+            Any pattern of missing modalities. Rows without a usable modality get the
+            class prior, with one warning.
+        selection : {"iterative", "simultaneous", "all", "none"}, default=None
+            In place of that of the estimator.
+        calibration : {"fitted", "log", "ratio"} or None, default="fitted"
+            In place of ``calibration_``, which is "fitted".
+        min_reward : float or "fitted", default="fitted"
+            In place of the parameter, or of ``min_reward_`` where that is "auto".
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels of ``classes_``.
+        """
+        logs = self.predict_log_proba(
+            X, selection=selection, calibration=calibration, min_reward=min_reward
+        )
+        return self.classes_[logs.argmax(axis=1)]
 
     def predict_log_proba(
         self,

@@ -16,7 +16,6 @@ from .._estimation._rows import LabelledRows
 from .._utils._random import draw_seed
 from ..modalities._multimodal_data import MultimodalData
 from ..nn._fitted_net import PREDICT_BATCH, FittedNet
-from ._recoverer import add_absent
 from ._scores import unit_length
 
 # Log-probabilities are cut off here, the rounding error of a probability: the features
@@ -72,7 +71,7 @@ class NetModel:
             places = None
         else:
             places = [list(self.shapes).index(name) for name in data.names]
-            data = add_absent(data, self.shapes)
+            data = data.reindex(self.shapes)
         tokens = self.fitted.apply(data, _tokens)
         module: Any = self.fitted.module
         on_device = torch.from_numpy(tokens).to(module.cls.device)
@@ -146,7 +145,7 @@ class WrappedModel:
 
     def log_proba(self, data: MultimodalData) -> np.ndarray:
         """Log-probabilities of the classes, float64 of shape (n, K)."""
-        whole = add_absent(data, self.shapes)
+        whole = data.reindex(self.shapes)
         logits = np.asarray(self.estimator.predict_log_proba(whole), dtype=np.float64)
         return np.maximum(logits[:, self.columns], LOG_FLOOR)
 

@@ -59,7 +59,7 @@ class PIDDisplay(drawing.Display):
         Unique to the first and to the second source, redundant, synergistic; NaN for
         parts that a single source does not have.
     raw : ndarray of shape (n_bars, 4)
-        The same before the joint information was raised to its bound.
+        The same before they were moved to what is possible.
     intervals : ndarray of shape (n_bars, 4, 2)
         Lower and upper ends of the parts; NaN where there are none.
     ax_ : matplotlib Axes
@@ -90,8 +90,7 @@ class PIDDisplay(drawing.Display):
 
     The interval of a part is counted from where its stretch begins, and encloses the
     length of that stretch. It has a height of its own, and a dot at the end of the
-    stretch. The dot may be outside: intervals are corrected for bias, the stretches
-    are not.
+    stretch, within its interval.
 
     A part estimated below 0 is reported as 0. The label of the axis reports how many
     were, and the lowest of them. ``column="raw"`` draws them, to the left of zero.
@@ -166,7 +165,7 @@ class PIDDisplay(drawing.Display):
         estimator : PIDEstimator or dict of str to PIDEstimator
             Fitted. Several are drawn side by side under their names.
         column : {"value", "raw"}, default="value"
-            The parts as reported, or before any was raised to its bound.
+            The parts as reported, or before any was moved to what is possible.
         target : str, default="the label y"
             What the label is; shown on the axis.
         name : str, default=None
@@ -200,7 +199,7 @@ class PIDDisplay(drawing.Display):
         >>> display = PIDDisplay.from_estimator(
         ...     {"observed": observed, "weighted": weighted}
         ... )
-        >>> display.ax_.get_xlabel()
+        >>> display.ax_.get_xlabel().splitlines()[0]
         'Information about the label y (bits)'
         """
         cls._need_matplotlib("from_estimator")
@@ -236,7 +235,7 @@ class PIDDisplay(drawing.Display):
             Whole tables, or all rows of some of their pairs. Several are drawn side by
             side under their names, and need not have the same pairs.
         column : {"value", "raw"}, default="value"
-            The parts as reported, or before any was raised to its bound.
+            The parts as reported, or before any was moved to what is possible.
         unit : {"bits", "nats"}, default=None
             Of the estimators. None: that in the ``attrs`` of the tables, and bits for
             tables that have lost them.

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
-from decimal import Decimal
 from enum import Enum
 from itertools import chain
-from numbers import Number
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from .._estimation._partial_labels import known_labels, labels_of
+from .._estimation._scale import root_mean_square
 from .._utils._warn import warn_user
-from ..exceptions import MissingCovariateWarning
+from ..exceptions import IdentifierWarning, MissingCovariateWarning
 from ..modalities._column_values import column_label
-from ..modalities._layout import _select_columns
+from ..modalities._layout import _select_columns, shorten
+from ..modalities._matching import match_columns
 from ..modalities._multimodal_data import MultimodalData
+from ..modalities._normal_scores import FAR, NormalScores
 from ..modalities._validation import covariate_frame
+from ._covariate_values import as_levels, as_numbers, find_identifier
 
 # Levels of a text covariate that get a column of their own. Free text and record
 # numbers would otherwise add a column per row; the rarer levels share one column.
@@ -48,6 +49,8 @@ class _Column:
     # Whether values were missing in fit, and so an indicator column exists.
     had_missing: bool
     rare: set = field(default_factory=set)
+    # Of a number with heavy tails: the normal scores of its ranks.
+    scores: NormalScores | None = None
 
     @property
     def names(self) -> list[str]:
@@ -78,9 +81,9 @@ class CovariateTable:
         scale = np.empty(len(names))
         for j in range(len(names)):
             table[:, j] -= mean[j]
-            scale[j] = np.sqrt(share @ table[:, j] ** 2)
-        # What is constant up to rounding explains nothing.
-        self._varies = scale > 1e-12 * np.maximum(1.0, np.abs(mean))
+            scale[j] = root_mean_square(table[:, j], weight)
+        # What is constant up to rounding explains nothing, in whatever unit.
+        self._varies = scale > 1e-12 * np.abs(mean)
         self.names_ = [name for name, v in zip(names, self._varies) if v]
         self.mean_, self.scale_ = mean[self._varies], scale[self._varies]
         if not self._varies.all():
@@ -121,65 +124,26 @@ def iter_covariates(data: MultimodalData, name: str) -> Iterator[tuple[str, Any]
         labels = [f"{name}__{i}" for i in range(block.shape[1])]
     for j, label in enumerate(labels):
         values = block[:, j]
-        if not here.all():
+        if not here.all() and values.dtype.kind in "mM":
+            values = np.where(here, values, np.array("NaT", values.dtype))
+        elif not here.all():
             kind = np.float64 if values.dtype.kind in "fiub" else object
             values = values.astype(kind)
             values[~here] = np.nan
         yield label, values
 
 
-def _as_finite(label: str, values) -> np.ndarray | None:
-    """Numbers of a covariate, refused where they are infinite."""
-    numbers = _as_numbers(values)
-    if numbers is not None and np.isinf(numbers).any():
-        raise ValueError(
-            f"Got an infinite value in the covariate {label!r}, expected finite values "
-            "or NaN."
-        )
-    return numbers
-
-
-def _as_numbers(values) -> np.ndarray | None:
-    """float64 with NaN; None for categories and text. Dates count days."""
-    series = pd.Series(values, copy=False)
-    dtype = series.dtype
-    if isinstance(dtype, pd.CategoricalDtype):
-        return None
-    if pd.api.types.is_datetime64_any_dtype(dtype):
-        since = series.dt.tz_localize(None) if series.dt.tz is not None else series
-        return ((since - pd.Timestamp(0)) / pd.Timedelta(days=1)).to_numpy(np.float64)
-    if pd.api.types.is_timedelta64_dtype(dtype):
-        return (series.dt.total_seconds() / 86400).to_numpy(np.float64)
-    if pd.api.types.is_numeric_dtype(dtype):
-        return series.to_numpy(np.float64, na_value=np.nan)
-    if dtype.kind == "O":
-        known = series[series.notna()]
-        if all(isinstance(v, Number | np.bool_ | Decimal) for v in known):
-            out = np.full(len(series), np.nan)
-            out[series.notna().to_numpy()] = [float(v) for v in known]
-            return out
-        if len(known) and all(isinstance(v, date) for v in known):
-            return _as_numbers(pd.to_datetime(series))
-    return None
-
-
-def _as_levels(values) -> np.ndarray:
-    """Objects, with None for every kind of missing."""
-    series = pd.Series(values, copy=False)
-    out = series.astype(object).to_numpy(copy=True)
-    out[series.isna().to_numpy()] = None
-    return out
-
-
 def _learn(label: str, values, weight: np.ndarray) -> _Column:
     used = weight > 0
-    numbers = _as_finite(label, values)
+    numbers = as_numbers(label, values)
     if numbers is not None:
         seen = ~np.isnan(numbers)
         mass = weight[seen].sum()
         fill = float(weight[seen] @ numbers[seen] / mass) if mass > 0 else 0.0
-        return _Column(label, None, fill, bool((~seen & used).any()))
-    levels = _as_levels(values)
+        scores = _scores_of(numbers[seen & used], weight[seen & used], fill)
+        had_missing = bool((~seen & used).any())
+        return _Column(label, None, fill, had_missing, scores=scores)
+    levels = as_levels(label, values)
     mass_of: dict[Any, float] = {}
     for level, w in zip(levels[used], weight[used]):
         if level is not None:
@@ -197,6 +161,14 @@ def _learn(label: str, values, weight: np.ndarray) -> _Column:
     )
 
 
+def _scores_of(x: np.ndarray, weight: np.ndarray, mean: float) -> NormalScores | None:
+    """Ranks, where values are far from the mean: they would rule a linear model."""
+    if not len(x):
+        return None
+    far = np.abs(x - mean).max() > FAR * root_mean_square(x - mean, weight)
+    return NormalScores.fit(x, weight) if far and len(np.unique(x)) > 2 else None
+
+
 def _code(column: _Column, values) -> tuple[Iterator[np.ndarray], int]:
     """Columns of one covariate, and in how many rows it was filled for lack of more.
 
@@ -205,16 +177,17 @@ def _code(column: _Column, values) -> tuple[Iterator[np.ndarray], int]:
     """
     parts: Iterator[np.ndarray]
     if column.levels is None:
-        numbers = _as_finite(column.label, values)
+        numbers = as_numbers(column.label, values)
         if numbers is None:
             raise ValueError(
                 f"Got text in the covariate {column.label!r}, expected numbers as in "
                 "fit."
             )
         missing, n_unknown = np.isnan(numbers), 0
-        parts = iter([np.where(missing, column.fill, numbers)])
+        filled = np.where(missing, column.fill, numbers)
+        parts = iter([filled if column.scores is None else column.scores(filled)])
     else:
-        given = _as_levels(values)
+        given = as_levels(column.label, values)
         missing = np.array([level is None for level in given], dtype=bool)
         index: dict[Any, Any] = {v: v for v in column.levels if v != _Rare.OTHER}
         index |= dict.fromkeys(column.rare, _Rare.OTHER)
@@ -237,6 +210,8 @@ class CovariateSource:
         self.blocks: list[str] = []
         self.columns: np.ndarray | None = None
         self.from_table = False
+        # Labels of covariates that nobody named and that identify rows.
+        self.left_out: set[str] = set()
         if estimator.covariates is None:
             self.blocks = [name for name, a in zip(data.names, always) if a]
             self.from_table = covariate_frame(estimator, X) is not None
@@ -273,6 +248,26 @@ class CovariateSource:
         self.columns = _select_columns(X, "covariates", given)
         self.from_table = True
 
+    def leave_out(
+        self, estimator, data: MultimodalData, X, kept: np.ndarray, groups
+    ) -> None:
+        """Leave out what identifies rows, with a warning, unless it was asked for."""
+        if estimator.covariates is not None:
+            return
+        found: dict[str, str] = {}
+        for label, values in self.take(estimator, data, X, None):
+            reason = find_identifier(label, values, kept, groups)
+            if reason is not None:
+                found[label] = reason
+        self.left_out = set(found)
+        if found:
+            listed = ", ".join(f"{label!r} ({why})" for label, why in found.items())
+            warn_user(
+                f"Got covariates=None with columns that identify rows: {listed}; they "
+                "are left out of the propensity. Name the covariates to choose others.",
+                IdentifierWarning,
+            )
+
     def take(self, estimator, data: MultimodalData, X, y) -> list[tuple[str, Any]]:
         """Label and values of every covariate; ``y`` is one of them, or None."""
         out: list[tuple[str, Any]] = []
@@ -281,6 +276,7 @@ class CovariateSource:
             out += [(column_label(label), values) for label, values in columns]
         for name in self.blocks:
             out += iter_covariates(data, name)
+        out = [pair for pair in out if pair[0] not in self.left_out]
         if y is not None:
             known = known_labels(y, len(data))
             if not known.all():
@@ -301,6 +297,17 @@ class CovariateSource:
         # None is an unknown label, which the coding then warns of.
         return out
 
+    def _chosen_columns(self, estimator, X: pd.DataFrame) -> pd.DataFrame:
+        assert self.columns is not None
+        found = match_columns(estimator, X).iloc[:, self.columns]
+        absent = [label for label in found.columns if label not in X.columns]
+        if absent:
+            raise ValueError(
+                f"Got X without the covariates {shorten(absent)}, expected the columns "
+                "seen in fit."
+            )
+        return found
+
     def _columns_of(self, estimator, X) -> pd.DataFrame:
         if isinstance(X, MultimodalData) or estimator.column_layout_ is None:
             raise ValueError(
@@ -308,12 +315,10 @@ class CovariateSource:
                 "with the columns of fit."
             )
         if self.columns is None:
-            frame = covariate_frame(estimator, X)
+            frame = covariate_frame(estimator, X, self.left_out)
             assert frame is not None
             return frame
         if isinstance(X, pd.DataFrame):
-            labels = estimator.column_layout_.labels
-            X = X if labels is None else X.loc[:, labels]
-            return X.iloc[:, self.columns]
+            return self._chosen_columns(estimator, X)
         array = np.asarray(X)[:, self.columns]
         return pd.DataFrame(array, columns=[f"column{i}" for i in self.columns])

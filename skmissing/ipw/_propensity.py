@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import field
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ from .._estimation._partial_labels import known_labels
 from .._estimation._resampling import effective_sample_size
 from .._estimation._rows import check_groups, check_weights
 from .._estimation._tuned_logistic import WeightedTable
-from .._utils._checks import choose_names, is_count
+from .._utils._checks import N_JOBS, choose_names, is_count
 from .._utils._parameters import stores_parameters
 from .._utils._random import draw_seed, local_random_state
 from .._utils._restore import restore_on_error
@@ -63,7 +63,9 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         Columns of each modality, see :class:`~skmissing.Modality`.
     covariates : list of str, or column selector, default=None
         Names of modalities and labels of columns. None: the columns that are in no
-        modality, and every modality that all rows have.
+        modality, and every modality that all rows have, but for what identifies rows:
+        text with a level of its own for most rows, free text, and the column that is
+        passed as ``groups``.
     required : list of str, or list of lists of str, default=None
         Modalities that make a row observed. None: all of them. A list of lists asks
         for one propensity per list, and the outputs have one column for each.
@@ -123,8 +125,9 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
     ------
     ValueError
         In ``fit``, if no row is observed, for unknown names, a required modality among
-        the covariates, a missing label with ``use_target=True``, an infinite
-        covariate; wherever an observed row would get an infinite weight.
+        the covariates, a missing label with ``use_target=True``, an infinite or complex
+        covariate or one of lists, groups with missing ids; wherever an observed row
+        would get an infinite weight.
 
     Warns
     -----
@@ -133,6 +136,9 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
     OverlapWarning
         If many propensities are nearly 0, some are exactly 0 or 1, or a few weights
         decide everything; with the numbers.
+    IdentifierWarning
+        If columns are left out of ``covariates=None`` since they identify rows; with
+        their names.
     MissingCovariateWarning
         If a covariate is missing at prediction that was always there in ``fit``.
 
@@ -152,10 +158,12 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
     times. No data can prove the first; :func:`~skmissing.ipw.sensitivity_bounds` bounds
     what it matters. The second shows in ``overlap`` and ``balance``.
 
-    Covariates of any type are taken: numbers, booleans, dates (as days), categories and
-    text (one column per level, for the 100 most frequent). A missing value becomes the
-    training mean or the most frequent level, with a column that says so if there were
-    any in ``fit``. Rows of ``sample_weight`` 0 leave no trace.
+    Covariates of any type are taken: numbers in any unit, booleans, dates, periods,
+    times of day and durations (as days), categories and text (one column per level, for
+    the 100 most frequent). Dates are instants in UTC, whatever their zone, resolution
+    and type; one without a zone is taken as UTC. A missing value becomes the training
+    mean or the most frequent level, with a column that says so if there were any in
+    ``fit``. Rows of ``sample_weight`` 0 leave no trace.
 
     Examples
     --------
@@ -196,7 +204,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         "stabilized": ["boolean"],
         "clip": [tuple, list, Interval(Real, 0.5, 1, closed="left"), None],
         "cv": ["cv_object"],
-        "n_jobs": [Integral, None],
+        "n_jobs": N_JOBS,
         "random_state": ["random_state"],
     }
 
@@ -214,7 +222,8 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         sample_weight : array of shape (n_samples,), default=None
             Not negative. A row of weight 0 counts as absent.
         groups : array of shape (n_samples,), default=None
-            Rows of one group stay together in cross-fitting and tuning.
+            Ids; rows of one group stay together in cross-fitting and tuning. The column
+            itself is no default covariate.
 
         Returns
         -------
@@ -235,6 +244,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
                 )
         target = self._target(y)
         self._source = CovariateSource(self, data, X, kept)
+        self._source.leave_out(self, data, X, kept, groups)
         self._table = CovariateTable()
         covariates = self._source.take(self, data, X, target)
         design = self._table.fit_transform(covariates, weight)

@@ -13,7 +13,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import check_cv
 
-from .._estimation._folds import assign_folds
+from .._estimation._folds import assign_folds, run_splitter
 from .._estimation._inner_estimators import (
     clone_seeded,
     fit_weighted,
@@ -84,7 +84,7 @@ class PropensityModel:
                 for k in range(n_folds)
             ]
         splitter = check_cv(self.cv, table.y, classifier=True)
-        given = list(splitter.split(table.X, table.y, table.groups))
+        given = run_splitter(splitter, table.X, table.y, table.groups)
         tests = np.concatenate([np.arange(n)[test] for _, test in given])
         if not np.array_equal(np.sort(tests), np.arange(n)):
             raise ValueError(

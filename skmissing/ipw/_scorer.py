@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._estimation._partial_labels import known_labels, labels_of
 from .._estimation._rows import check_weights
+from .._estimation._scoring import try_scorer
 from .._utils._sklearn_compat import _safe_indexing, accepts_sample_weight, is_scorer
 from ._classifier import IPWMultimodalClassifier
 from ._propensity import PropensityWeighter
@@ -112,7 +113,7 @@ def make_ipw_scorer(
                 "rows: PropensityWeighter(...).fit(X, y)."
             ) from None
         column = _find_set(propensity, names)
-    return _IPWScorer(base, propensity, names, column)
+    return _IPWScorer(base, propensity, names, column, metric)
 
 
 def resolve_scorer(metric, response_method="predict"):
@@ -160,6 +161,7 @@ class _IPWScorer:
     propensity: PropensityWeighter | None
     required: list[str] | None
     column: int | None
+    metric: Any = None
 
     def __post_init__(self) -> None:
         self._key = uuid.uuid4().hex
@@ -185,13 +187,19 @@ class _IPWScorer:
                 "among those to score, expected at least one; split with "
                 "ObservedStratifiedKFold."
             )
-        return self.base(
-            estimator,
-            _safe_indexing(X, rows),
-            labels_of(y, weight > 0),
-            # With mean 1, for metrics that compare sums of weights with rounding.
-            sample_weight=weight[rows] / weight[rows].mean(),
-        )
+        try:
+            return self.base(
+                estimator,
+                _safe_indexing(X, rows),
+                labels_of(y, weight > 0),
+                # With mean 1, for metrics that compare sums of weights with rounding.
+                sample_weight=weight[rows] / weight[rows].mean(),
+            )
+        except ValueError:
+            # In words of the metric, where it cannot work on these labels at all.
+            classes = np.unique(labels_of(y, known))
+            try_scorer(self.metric, self.base, classes, parameter="metric")
+            raise
 
     def _refuse_differences(
         self, owner: IPWMultimodalClassifier, weighter: PropensityWeighter

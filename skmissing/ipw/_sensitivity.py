@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 from .._estimation._resampling import draw_counts
-from .._estimation._rows import check_weights
+from .._estimation._rows import check_groups, check_weights
+from .._estimation._vectors import read_vector
+from .._utils._checks import is_count
 from .._utils._random import local_random_state
 
 
@@ -42,7 +44,7 @@ def sensitivity_bounds(
     sample_weight : array of shape (n_observed,), default=None
         Multiplies the weights.
     groups : array of shape (n_observed,), default=None
-        Rows of one group are drawn together in the bootstrap.
+        Ids; rows of one group are drawn together in the bootstrap.
     n_bootstraps : int, default=0
         Resamples of the rows for an interval around the bounds, 0 for none. The
         propensities are kept as given, which makes it a little too wide as a rule; that
@@ -64,7 +66,7 @@ def sensitivity_bounds(
     ------
     ValueError
         For values that are not finite, propensities outside (0, 1], odds ratios below
-        1, or arrays of different length.
+        1, arrays of different length, or rows without a group.
 
     See Also
     --------
@@ -94,6 +96,11 @@ def sensitivity_bounds(
     2.0               0.636        0.837
     """
     v, p, s = _check(values, propensity, sample_weight)
+    groups = check_groups(groups, len(v))
+    if not is_count(n_bootstraps, 0):
+        raise ValueError(
+            f"Got n_bootstraps={n_bootstraps!r}, expected an integer of at least 0."
+        )
     grid = np.asarray(odds_ratios, dtype=np.float64).reshape(-1)
     if not len(grid) or not (np.isfinite(grid) & (grid >= 1)).all():
         raise ValueError(
@@ -176,9 +183,8 @@ def tipping_odds_ratio(
 
 
 def _check(values, propensity, sample_weight) -> tuple[np.ndarray, ...]:
-    v = np.asarray(values, dtype=np.float64)
-    p = np.asarray(propensity, dtype=np.float64)
-    if v.ndim != 1 or v.shape != p.shape or not len(v):
+    v, p = _numbers("values", values), _numbers("propensity", propensity)
+    if v.shape != p.shape or not len(v):
         raise ValueError(
             f"Got values of shape {v.shape} and propensity of shape {p.shape}, "
             "expected two vectors of the same length."
@@ -195,6 +201,17 @@ def _check(values, propensity, sample_weight) -> tuple[np.ndarray, ...]:
         )
     s = check_weights(sample_weight, len(v))
     return v, p, s
+
+
+def _numbers(name: str, values) -> np.ndarray:
+    """A vector of numbers, NaN where one is missing."""
+    vector = read_vector(name, values)
+    try:
+        return pd.Series(vector).to_numpy(np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"Got {name} of type {vector.dtype}, expected a number for each row."
+        ) from error
 
 
 def _extremes(

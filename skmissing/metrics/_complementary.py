@@ -71,6 +71,23 @@ class ComplementaryInformation:
     log_loss_full: float
     confidence_level: float
 
+    def __repr__(self) -> str:
+        lines = [
+            f"ComplementaryInformation of {len(self.rows)} rows, in nats",
+            f"  value                {self.value:.4g}",
+        ]
+        if np.isfinite(self.low):
+            level = f"{100 * self.confidence_level:.3g}% interval"
+            lines += [
+                f"  std_error            {self.std_error:.4g}",
+                f"  {level:<20} {self.low:.4g} to {self.high:.4g}",
+            ]
+        lines += [
+            f"  log_loss_without     {self.log_loss_without:.4g}",
+            f"  log_loss_full        {self.log_loss_full:.4g}",
+        ]
+        return "\n".join(lines)
+
 
 @validate_params(
     {
@@ -148,7 +165,7 @@ def complementary_information(
     Notes
     -----
     :math:`\\hat G = \\sum_i w_i [\\log p_{full}(y_i) - \\log p_{without}(y_i)] /
-    \\sum_i w_i` (:cite:t:`umemma`, section 3.2, :math:`I(Z; Y | X)`). It is a
+    \\sum_i w_i` (:cite:t:`umemma`, definition 3.1, :math:`I(Z; Y | X)`). It is a
     difference of two over-estimates of entropies, so it may be too large or too small,
     and it depends on the models: it is the information that they can use. Calibrate
     both models first. The information is a property of the data: no way of training
@@ -239,8 +256,8 @@ def _log_likelihood(
     known = classes[position] == labels
     if not known.all():
         raise ValueError(
-            f"Got the label {labels[~known].tolist()[0]!r}, expected those that {name} "
-            f"was fitted on, {classes.tolist()}."
+            f"Got the label {labels[~known].tolist()[0]!r} in y, expected those that "
+            f"{name} was fitted on, {classes.tolist()}."
         )
     out = np.asarray(logs, dtype=np.float64)[np.arange(len(rows)), position]
     if not np.isfinite(out).all():

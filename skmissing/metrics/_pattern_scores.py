@@ -9,12 +9,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring, get_scorer
 
 from .._estimation._rows import check_weights
+from .._estimation._scoring import try_scorer
+from .._estimation._vectors import plain
 from .._utils._checks import choose_names
 from .._utils._random import local_random_state
 from .._utils._sklearn_compat import _safe_indexing
+from .._utils._tables import ResultTable
 from .._utils._warn import warn_user
 from ..exceptions import EmptyRowWarning, UndefinedScoreWarning
 from ..missingness._hide import spare_one_block
@@ -69,7 +73,8 @@ def score_by_pattern(
     Raises
     ------
     ValueError, TypeError
-        For patterns with unknown names, wrong lengths, unusable metrics.
+        For patterns with unknown names, wrong lengths, metrics that do not take the
+        labels.
 
     See Also
     --------
@@ -110,7 +115,7 @@ def score_by_pattern(
             pattern=" + ".join(pattern),
             n_missing=int((~kept).sum()),
         )
-    return pd.DataFrame(records)
+    return ResultTable(records)
 
 
 def score_by_rate(
@@ -193,7 +198,9 @@ def score_by_rate(
         raise ValueError("Got no rate, expected at least one.")
     for rate in rates:
         if not isinstance(rate, Real) or not 0 <= rate <= 1:
-            raise ValueError(f"Got the rate {rate!r}, expected numbers from 0 to 1.")
+            raise ValueError(
+                f"Got the rate {plain(rate)!r} in rates, expected numbers from 0 to 1."
+            )
     compared = _Compared(
         estimator, X, y, modalities, scoring, sample_weight, caller="score_by_rate"
     )
@@ -215,7 +222,7 @@ def score_by_rate(
                 repeat=repeat,
                 share_missing=float(missing[:, may].mean()),
             )
-    return pd.DataFrame(records)
+    return ResultTable(records)
 
 
 class _Compared:
@@ -241,6 +248,20 @@ class _Compared:
         self.scorers = {
             name: _resolve_scoring(each, scoring) for name, each in estimator.items()
         }
+        self._try_scorers(scoring)
+
+    def _try_scorers(self, scoring) -> None:
+        """Refuse metrics, given by name, that do not take the labels."""
+        if scoring is None or callable(scoring):
+            return
+        given = [scoring] if isinstance(scoring, str) else scoring
+        metrics = given if isinstance(given, Mapping) else dict(zip(given, given))
+        for name, estimator in self.estimators.items():
+            if not is_classifier(estimator):
+                continue
+            for key, metric in metrics.items():
+                scorer = self.scorers[name][str(key)]
+                try_scorer(metric, scorer, np.asarray(estimator.classes_))
 
     def score(self, X, rows: np.ndarray, **labels) -> Iterable[dict[str, Any]]:
         """One record for every estimator and metric on some rows."""

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.utils.validation import column_or_1d
 
-from .._estimation._partial_labels import check_length
+from .._estimation._vectors import read_vector
 from ..missingness._hide import hide_blocks
 from ..missingness._read import read_blocks
 from ..modalities import MultimodalData
@@ -40,7 +39,7 @@ def check_scored_rows(
             f"Got X with the single modality {data.names[0]!r} in {caller}, expected "
             "at least two; pass modalities, which columns belong to which."
         )
-    y = check_length("y", column_or_1d(y), len(data))
+    y = read_vector("y", y, len(data))
     return ScoredRows(X, y, modalities, data.names, np.asarray(data.present))
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from sklearn.utils.multiclass import type_of_target
 
 from ..modalities import MultimodalData
+from ..modalities._instants import days_of
 from ..modalities._moments import block_moments
 from ..modalities._row_view import iter_chunks
 
@@ -133,7 +134,7 @@ def block_score(
     moments = block_moments(block, chosen, np.ones(len(block)), ())
     _, mean, sd = (moment.ravel() for moment in moments)
     # A constant feature does not count; rounding leaves it a tiny deviation.
-    varies = sd > 1e-12 * np.maximum(np.abs(mean), 1.0)
+    varies = sd > 1e-12 * np.abs(mean)
     slope = np.where(varies, direction / np.where(varies, sd, 1.0), 0.0)
     for part, values in iter_chunks(block):
         rows = chosen[part]
@@ -176,8 +177,9 @@ def check_scores(scores, present: np.ndarray) -> np.ndarray:
 def _column_score(values, rng: np.random.RandomState) -> np.ndarray:
     """A numeric column as it is; a random score for each level of any other."""
     column = pd.Series(values)
-    if column.dtype.kind in "mM":
-        return column.astype("int64").to_numpy(dtype=np.float64)
+    days = days_of(column)
+    if days is not None:
+        return days
     if isinstance(values, pd.Series):
         is_number = pd.api.types.is_numeric_dtype(column) and column.dtype != bool
     else:
@@ -234,12 +236,14 @@ def _centred(values: np.ndarray) -> np.ndarray:
 
 def _standardise(values: np.ndarray, label: str) -> np.ndarray:
     """Standardised values, refused where they do not vary."""
-    mean, sd = values.mean(), values.std()
-    if not np.isfinite(sd):
+    if not np.isfinite(values).all():
         raise ValueError(
             f"Got infinite values in the driver {label}, expected finite ones."
         )
-    if not sd > 1e-12 * max(abs(mean), 1e-300):
+    # In any unit: squares must neither overflow nor vanish.
+    values = values / (np.abs(values).max(initial=0.0) or 1.0)
+    mean, sd = values.mean(), values.std()
+    if not sd > 1e-12 * abs(mean):
         raise ValueError(
             f"Got the driver {label} with the same value in every row, expected one "
             "that varies."

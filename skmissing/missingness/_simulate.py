@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import check_consistent_length
 
+from .._estimation._vectors import read_vector
 from .._utils._checks import check_known
 from .._utils._random import local_random_state
 from ..modalities import MultimodalData
@@ -131,7 +132,7 @@ def simulate_missing(
     _check_choices(mechanism, depends_on, scores, strength, keep_one)
     data, covariates = read_blocks(X, modalities, "simulate_missing")
     if y is not None:
-        y = column_or_1d(y)
+        y = read_vector("y", y)
         check_consistent_length(data, y)
     rng = local_random_state(random_state)
     present = data.present

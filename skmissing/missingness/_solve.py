@@ -9,10 +9,11 @@ natural parameters are the intercepts, so rates are gradients of a convex functi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 from scipy.optimize import brentq
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 from scipy.special import expit, log_expit, logit
 
 # Largest accepted difference between a wanted and a solved rate.
@@ -98,24 +99,59 @@ def check_feasible(rates: np.ndarray, present: np.ndarray, names: list[str]) -> 
                 f"modalities, expected at most {n_modalities - 1} with keep_one=True."
             )
         return
-    # A row whose blocks all lie in a set S needs one kept block out of S; by the
-    # theorem of max-flow and min-cut these conditions are also sufficient. Only sets
-    # of modalities that can be hidden may fail.
+    # Rows whose blocks all lie in a set S need one kept block each out of S; by the
+    # theorem of max-flow and min-cut these conditions are also sufficient.
     kept = (1.0 - rates) * present.sum(axis=0)
-    can_hide = np.flatnonzero(rates > 0)
     found, count = np.unique(present, axis=0, return_counts=True)
-    for size in range(1, len(can_hide) + 1):
-        for chosen in combinations(can_hide.tolist(), size):
-            outside = np.delete(found, chosen, axis=1).any(axis=1)
-            need = int(count[found[:, chosen].any(axis=1) & ~outside].sum())
-            have = kept[list(chosen)].sum()
-            if have < need * (1.0 - 1e-9):
-                chosen_names = [names[m] for m in chosen]
-                raise ValueError(
-                    f"Got missing rates that keep {have:.1f} blocks of {chosen_names}, "
-                    f"expected at least {need} with keep_one=True, the number of rows "
-                    "that have no other modality."
-                )
+    # Where a block is never hidden, and where there is none, nothing is needed.
+    needs = found.any(axis=1) & ~found[:, rates <= 0].any(axis=1)
+    found, count = found[needs], count[needs]
+    chosen = _tightest_set(found, count, kept)
+    inside = ~found[:, ~chosen].any(axis=1)
+    need, have = int(count[inside].sum()), kept[chosen].sum()
+    if have < need * (1.0 - 1e-9):
+        chosen_names = [name for name, c in zip(names, chosen) if c]
+        raise ValueError(
+            f"Got missing rates that keep {have:.1f} blocks of {chosen_names}, "
+            f"expected at least {need} with keep_one=True, the number of rows that "
+            "have no other modality."
+        )
+
+
+def _tightest_set(found: np.ndarray, count: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """The modalities of a minimum cut between patterns and the blocks to be kept.
+
+    Patterns send their rows to modalities that they have, which take as many as blocks
+    are kept.
+    """
+    n_patterns, n_modalities = found.shape
+    source, sink = n_patterns + n_modalities, n_patterns + n_modalities + 1
+    # Flows are integers: the unit is a part of a row, the smallest that 32 bits hold.
+    unit = (2**31 - 1) // max(2 * int(count.sum()), 1)
+    pattern, modality = np.nonzero(found)
+    edges = np.concatenate(
+        [
+            np.column_stack([pattern, n_patterns + modality, count[pattern] * unit]),
+            np.column_stack(
+                [np.full(n_patterns, source), np.arange(n_patterns), count * unit]
+            ),
+            np.column_stack(
+                [
+                    n_patterns + np.arange(n_modalities),
+                    np.full(n_modalities, sink),
+                    np.ceil(np.minimum(kept, count.sum()) * unit).astype(np.int64),
+                ]
+            ),
+        ]
+    )
+    graph = csr_array(
+        (edges[:, 2].astype(np.int32), (edges[:, 0], edges[:, 1])),
+        shape=(sink + 1, sink + 1),
+    )
+    rest = graph - maximum_flow(graph, source, sink).flow
+    rest.eliminate_zeros()
+    reached = breadth_first_order(rest, source, return_predecessors=False)
+    return np.isin(n_patterns + np.arange(n_modalities), reached)
 
 
 def solve_model(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from ._column_values import frame_block, numbers_of_objects
+from ._column_values import frame_block, missing_value, numbers_of_objects
 from ._row_view import RowView, iter_chunks
 
 Block = np.ndarray | RowView
@@ -19,6 +21,47 @@ def check_name(name) -> None:
             "'__' and no '_' at its end, since '__' separates modality and feature in "
             "column names."
         )
+
+
+def fill_absent_rows(name: str, block) -> tuple[Any, np.ndarray | None]:
+    """One array of rows that come one by one, and which of them are None.
+
+    Blocks that are no list of arrays stay as they are, with None for the mask.
+    """
+    if isinstance(block, pd.Series) and block.dtype == object:
+        block = block.to_numpy()
+    in_one = isinstance(block, np.ndarray) and (block.dtype != object or block.ndim > 1)
+    if in_one or not isinstance(block, list | tuple | np.ndarray):
+        return block, None
+    absent = np.array([_is_absent(row) for row in block], dtype=bool)
+    tensors = any(hasattr(row, "detach") for row in block[:1])
+    if isinstance(block, list | tuple) and not (absent.any() or tensors):
+        return block, None
+    there = [row for row, is_absent in zip(block, absent) if not is_absent]
+    arrays = [_to_numpy(name, row) for row in there if _is_array(row)]
+    if not arrays or len(arrays) < len(there):
+        # Numbers or text, which NumPy knows.
+        return block, None
+    if len({array.shape for array in arrays}) > 1:
+        raise ValueError(
+            f"Got rows of different shape in block {name!r}, expected one array; pad "
+            "series with NaN at their end, and give None for a row that is missing."
+        )
+    rows = np.stack(arrays)
+    fill = 0 if rows.dtype.kind in "iub" else missing_value(rows.dtype)
+    if rows.dtype.kind in "US":
+        rows, fill = rows.astype(object), np.nan
+    out = np.full((len(absent), *rows.shape[1:]), fill, dtype=rows.dtype)
+    out[~absent] = rows
+    return out, absent
+
+
+def _is_array(row) -> bool:
+    return isinstance(row, list | tuple) or getattr(row, "ndim", 0) > 0
+
+
+def _is_absent(row) -> bool:
+    return pd.api.types.is_scalar(row) and bool(pd.isna(row))
 
 
 def as_block(name: str, block, present: np.ndarray | None = None) -> Block:
@@ -51,13 +94,19 @@ def as_block(name: str, block, present: np.ndarray | None = None) -> Block:
     return array
 
 
+def from_tensor(values):
+    """Values of a torch tensor as an array; anything else as it is."""
+    if type(values).__module__.partition(".")[0] != "torch":
+        return values
+    # torch is not imported here: a tensor can only exist where it is.
+    values = values.detach().cpu()
+    return (values.float() if "bfloat16" in str(values.dtype) else values).numpy()
+
+
 def _to_numpy(name: str, block) -> np.ndarray:
     """An array in native byte order, from all that users have blocks in."""
-    if type(block).__module__.partition(".")[0] == "torch":
-        # Not imported here: a tensor can only exist where torch does.
-        block = block.detach().cpu()
-        block = (block.float() if "bfloat16" in str(block.dtype) else block).numpy()
-    elif isinstance(block, pd.DataFrame | pd.Series):
+    block = from_tensor(block)
+    if isinstance(block, pd.DataFrame | pd.Series):
         # The way of every frame: None and pd.NA become NaN, numbers become an array.
         block = frame_block(pd.DataFrame(block), name, numeric=False)
     elif isinstance(block, np.ma.MaskedArray):
@@ -67,7 +116,7 @@ def _to_numpy(name: str, block) -> np.ndarray:
     except ValueError as error:
         raise ValueError(
             f"Got rows of different shape in block {name!r}, expected one array; pad "
-            "series with NaN at their end."
+            "series with NaN at their end, and give None for a row that is missing."
         ) from error
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
@@ -88,16 +137,41 @@ def check_mask(what: str, mask, shape: tuple[int, ...]) -> np.ndarray:
     return given
 
 
-def find_present(blocks: dict[str, Block], present, n: int) -> np.ndarray:
-    """Which row has which block, and whether what is there can be used."""
+def sort_mask(present, names: list[str]):
+    """A mask with its columns in the order of the blocks, where it has their names."""
+    if not isinstance(present, pd.DataFrame):
+        return present
+    if set(present.columns) == set(names):
+        return present[names]
+    if all(isinstance(label, str) for label in present.columns):
+        raise ValueError(
+            f"Got present with the columns {list(present.columns)}, expected the names "
+            f"of the blocks {names}."
+        )
+    return present
+
+
+def find_present(
+    blocks: dict[str, Block], present, n: int, absent: dict[str, np.ndarray]
+) -> np.ndarray:
+    """Which row has which block, and whether what is there can be used.
+
+    ``absent`` has the rows of some blocks that came as None.
+    """
     names = list(blocks)
-    if isinstance(present, pd.DataFrame) and set(present.columns) == set(names):
-        present = present[names]
     out = np.ones((n, len(names)), dtype=bool)
     if present is not None:
         out &= check_mask("present", present, out.shape)
     for m, (name, block) in enumerate(blocks.items()):
-        if block.dtype.kind not in "fcO":
+        if name in absent:
+            if present is not None and (out[:, m] & absent[name]).any():
+                row = int(np.argmax(out[:, m] & absent[name]))
+                raise ValueError(
+                    f"Got present=True for row {row} of block {name!r} that is None, "
+                    "expected its values."
+                )
+            out[:, m] &= ~absent[name]
+        if block.dtype.kind not in "fcOmM":
             continue
         for part, values in iter_chunks(block):
             flat, here = values.reshape(len(values), -1), out[part, m]

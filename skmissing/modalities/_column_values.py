@@ -58,10 +58,15 @@ def feature_labels(name: str, columns: Iterable) -> list[str]:
 
 
 def dtype_with_nan(dtype: np.dtype) -> np.dtype:
-    """The dtype itself if it can hold NaN, else one that can hold both."""
-    if dtype.kind in "fO":
+    """The dtype itself if it can hold NaN (NaT), else one that can hold both."""
+    if dtype.kind in "fOmM":
         return dtype
     return np.dtype(np.float64 if dtype.kind in "iub" else object)
+
+
+def missing_value(dtype: np.dtype) -> Any:
+    """What stands for a missing value in an array of a dtype that can hold one."""
+    return np.array("NaT", dtype=dtype) if dtype.kind in "mM" else np.nan
 
 
 def numbers_of_objects(

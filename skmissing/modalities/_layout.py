@@ -12,8 +12,13 @@ import pandas as pd
 
 from .._utils._checks import check_distinct, check_known
 from .._utils._sklearn_compat import _get_column_indices
+from .._utils._warn import warn_user
+from ..exceptions import NamelessModalityWarning
 from ._blocks import check_name
 from ._modality import Modality
+
+# The modality of columns that nothing divides.
+NAMELESS = "x"
 
 
 @dataclass
@@ -23,9 +28,12 @@ class ColumnLayout:
     indices: dict[str, np.ndarray]
     shapes: dict[str, tuple[int, ...]]
     n_columns: int
-    # Labels of all columns where matching is by label (MultiIndex frames), else None.
+    # Labels of all columns of a frame that scikit-learn does not remember, else None:
+    # those that are not all strings.
     labels: list[Any] | None
     covariates: np.ndarray
+    # One modality of all columns, because nothing says how to cut them.
+    nameless: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -34,11 +42,8 @@ class ColumnLayout:
 
 def resolve_layout(X, modalities) -> ColumnLayout:
     """Find the columns of each modality."""
-    if isinstance(X, pd.DataFrame) and not X.columns.is_unique:
-        twice = X.columns[X.columns.duplicated()][0]
-        raise ValueError(
-            f"Got two columns named {twice!r} in X, expected distinct column names."
-        )
+    if isinstance(X, pd.DataFrame):
+        check_unique_columns(X)
     indices: dict[str, np.ndarray] = {}
     shapes: dict[str, tuple[int, ...]] = {}
     owner: dict[int, str] = {}
@@ -47,7 +52,7 @@ def resolve_layout(X, modalities) -> ColumnLayout:
     for name, spec in specs:
         check_name(name)
         modality = spec if isinstance(spec, Modality) else Modality(spec)
-        index = _select_columns(X, name, modality.columns)
+        index = _select_columns(X, f"the modality {name!r}", modality.columns)
         for i in index.tolist():
             if i in owner:
                 label = X.columns[i] if isinstance(X, pd.DataFrame) else i
@@ -63,9 +68,45 @@ def resolve_layout(X, modalities) -> ColumnLayout:
                 f"holds its {len(index)} columns."
             )
         indices[name], shapes[name] = index, shape
-    labels = list(X.columns) if _has_levels(X) else None
+    frame = isinstance(X, pd.DataFrame)
+    named = frame and all(isinstance(label, str) for label in X.columns)
+    labels = list(X.columns) if frame and not named else None
     rest = np.setdiff1d(np.arange(X.shape[1]), list(owner))
-    return ColumnLayout(indices, shapes, X.shape[1], labels, rest)
+    nameless = modalities is None and list(indices) == [NAMELESS]
+    return ColumnLayout(indices, shapes, X.shape[1], labels, rest, nameless)
+
+
+def check_unique_columns(X: pd.DataFrame) -> None:
+    """Refuse two columns of the same name."""
+    if not X.columns.is_unique:
+        twice = X.columns[X.columns.duplicated()][0]
+        raise ValueError(
+            f"Got two columns named {twice!r} in X, expected distinct column names."
+        )
+
+
+def warn_nameless(X, layout: ColumnLayout | None) -> None:
+    """Warn where several columns are one modality because none has a name."""
+    if layout is None or not layout.nameless or layout.n_columns == 1:
+        return
+    if isinstance(X, pd.DataFrame):
+        prefixed = {i for index in prefix_groups(X).values() for i in index}
+        bare = [label for i, label in enumerate(X.columns) if i not in prefixed]
+        what = f"columns without the prefix of a modality, {shorten(bare)},"
+    else:
+        what = "an array whose columns have no names"
+    warn_user(
+        f"Got {what} and modalities=None; all {layout.n_columns} columns are one "
+        f"modality {NAMELESS!r}. List the columns of each modality in modalities, or "
+        "name them modality__feature.",
+        NamelessModalityWarning,
+    )
+
+
+def shorten(labels: list[Any], shown: int = 5) -> str:
+    """A list for a message, cut where it is long."""
+    text = f"{labels[:shown]}"
+    return f"{text[:-1]}, ...]" if len(labels) > shown else text
 
 
 def _has_levels(X) -> bool:
@@ -103,7 +144,7 @@ def _group_columns(X) -> dict[str, list[int]]:
     elif isinstance(X, pd.DataFrame):
         groups = prefix_groups(X)
     if not groups or sum(map(len, groups.values())) < X.shape[1]:
-        groups = {"x": list(range(X.shape[1]))}
+        groups = {NAMELESS: list(range(X.shape[1]))}
     for name in groups:
         check_name(name)
     return groups
@@ -120,31 +161,47 @@ def prefix_groups(X: pd.DataFrame) -> dict[str, list[int]]:
     return groups
 
 
-def _select_columns(X, name: str, columns) -> np.ndarray:
+def _select_columns(X, what: str, columns) -> np.ndarray:
+    """Positions of columns; ``what`` they are, for messages."""
     key = columns(X) if callable(columns) else columns
     try:
         if _has_levels(X):
             found = _select_multiindex(X, key)
         else:
             labels = key.tolist() if isinstance(key, np.ndarray | pd.Index) else key
-            found = _get_column_indices(X, labels)
+            found = _find_columns(X, labels)
     except (ValueError, KeyError, IndexError, TypeError) as error:
         have = list(X.columns) if isinstance(X, pd.DataFrame) else X.shape[1]
         shown = f"{have[:10]}..." if isinstance(have, list) and len(have) > 10 else have
+        if isinstance(key, list | tuple) and len({isinstance(k, str) for k in key}) > 1:
+            raise ValueError(
+                f"Got text and numbers in the columns {key!r} of {what}, expected "
+                "either names or positions."
+            ) from error
+        unknown = key
+        if isinstance(key, list | tuple) and isinstance(have, list):
+            # Where each is known by itself, they are no selection together.
+            unknown = [label for label in key if label not in have] or key
         raise ValueError(
-            f"Got unknown columns {key!r} for the modality {name!r}, expected columns "
-            f"of X ({shown})."
+            f"Got unknown columns {unknown!r} for {what}, expected columns of X "
+            f"({shown})."
         ) from error
     index = np.asarray(found, dtype=np.intp)
     if index.size == 0:
-        raise ValueError(
-            f"Got no column for the modality {name!r}, expected at least one."
-        )
+        raise ValueError(f"Got no column for {what}, expected at least one.")
     if len(np.unique(index)) != len(index):
-        raise ValueError(
-            f"Got a column twice in the modality {name!r}, expected distinct columns."
-        )
+        raise ValueError(f"Got a column twice in {what}, expected distinct columns.")
     return index
+
+
+def _find_columns(X, labels) -> list[int]:
+    """Positions of columns, by scikit-learn's rules; labels of mixed types by label."""
+    if isinstance(X, pd.DataFrame) and isinstance(labels, list):
+        kinds = {isinstance(label, str) for label in labels}
+        have = list(X.columns)
+        if len(kinds) == 2 and all(label in have for label in labels):
+            return [have.index(label) for label in labels]
+    return _get_column_indices(X, labels)
 
 
 def _select_multiindex(X: pd.DataFrame, key) -> list[int]:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
@@ -16,8 +15,11 @@ from .._utils._checks import check_known
 from .._utils._named_parts import NamedParts
 from .._utils._parameters import stores_parameters
 from .._utils._restore import restore_on_error
-from .._utils._sklearn_compat import _check_feature_names_in
-from ._column_values import column_label, dtype_with_nan, feature_labels
+from .._utils._sklearn_compat import _check_feature_names_in, output_container
+from ._auto_transformer import needs_encoding, pass_numbers, table_encoder
+from ._column_values import column_label, dtype_with_nan, feature_labels, missing_value
+from ._frames import to_polars
+from ._inner_transformer import InnerTransformer
 from ._multimodal_data import MultimodalData
 from ._tags import tag_multimodal
 from ._validation import check_multimodal, covariate_frame
@@ -38,9 +40,13 @@ class ModalityTransformer(
 
     Parameters
     ----------
-    transformers : dict of str to transformer, or list of pairs, default=None
+    transformers : dict of str to transformer, list of pairs or "auto", default=None
         Which transformer treats which modality. Modalities that are not listed pass
-        unchanged. The word ``"drop"`` in place of a transformer removes a modality.
+        unchanged. The word ``"drop"`` in place of a transformer removes a modality;
+        ``"auto"`` encodes each of its columns by its kind: numbers pass, and
+        the ``TableVectorizer`` of skrub (``pip install 'skmissing[skrub]'``) encodes
+        categories, dates and text. ``"auto"`` alone does so for every modality that is
+        a table.
     modalities : mapping or list, default=None
         Columns of each modality, see :class:`~skmissing.Modality`.
     remainder : {"drop", "passthrough"}, default="drop"
@@ -67,15 +73,22 @@ class ModalityTransformer(
     ------
     ValueError
         In ``fit``, for a name that is no modality or is listed twice, or a modality
-        that no row has.
+        that no row has; for a transformer that does not return one row for each row.
+        Errors of a transformer name its modality.
+    ImportError
+        For ``"auto"``, if columns have to be encoded and skrub is not installed.
 
     Notes
     -----
     The output is of the kind of the input: a data frame with columns
     ``modality__feature`` (so that the next estimator finds the modalities by their
     prefix), a :class:`~skmissing.MultimodalData`, or a plain array with the
-    modalities side by side. ``set_output`` is not offered, since a MultimodalData
-    cannot be wrapped.
+    modalities side by side. ``set_output`` asks for another kind of table.
+    Columns whose transformer does not name them are numbered.
+
+    Vectorizers of text, and Pipelines that begin with one, get the single column of
+    their modality as one dimension. Their tag ``input_tags.two_d_array`` is False;
+    a transformer of your own can set it too.
 
     Examples
     --------
@@ -150,12 +163,11 @@ class ModalityTransformer(
                 raise ValueError(
                     f"Got y of shape {y.shape}, expected {len(data)} rows as in X."
                 )
-        fitted: dict[str, Any] = {}
+        given = self._resolve_auto(given, data)
+        fitted: dict[str, InnerTransformer] = {}
         parts: dict[str, np.ndarray] = {}
-        self._inner_columns: dict[str, list[str]] = {}
-        self._widths: dict[str, int] = {}
         for name, transformer in given.items():
-            if isinstance(transformer, str):
+            if _is_word(transformer, "drop"):
                 continue
             here = data.present[:, data.names.index(name)]
             if not here.any():
@@ -163,20 +175,23 @@ class ModalityTransformer(
                     f"Got no row with the modality {name!r}, expected at least one to "
                     "fit its transformer on."
                 )
-            if isinstance(X, pd.DataFrame) and name in data.feature_names:
-                labels = data.feature_names[name]
-                self._inner_columns[name] = [s.partition("__")[2] for s in labels]
-            table = self._table(data, name, here, X)
-            inner, target = clone(transformer), None if y is None else y[here]
-            if transform and hasattr(inner, "fit_transform"):
-                parts[name] = _dense(inner.fit_transform(table, target))
+            auto = _is_word(transformer, "auto")
+            inner = InnerTransformer(
+                name, table_encoder(name) if auto else clone(transformer)
+            )
+            inner.find_columns(data, isinstance(X, pd.DataFrame))
+            table = inner.rows(data, here, _index(X, here))
+            if auto:
+                pass_numbers(inner.transformer, table)
+            target = None if y is None else y[here]
+            if transform:
+                parts[name] = inner.fit_transform(table, target)
             else:
                 inner.fit(table, target)
-            # The width of one row, also of transformers that do not report it.
-            self._widths[name] = _dense(inner.transform(table[:1])).shape[1]
             fitted[name] = inner
-        self.transformers_ = fitted
-        dropped = {name for name, t in given.items() if isinstance(t, str)}
+        self._inner = fitted
+        self.transformers_ = {name: inner.transformer for name, inner in fitted.items()}
+        dropped = {name for name, t in given.items() if _is_word(t, "drop")}
         self.modality_names_out_ = [n for n in data.names if n not in dropped]
         if not self.modality_names_out_:
             raise ValueError(
@@ -189,27 +204,34 @@ class ModalityTransformer(
             raise ValueError(
                 f"Got remainder={self.remainder!r}, expected 'drop' or 'passthrough'."
             )
+        if isinstance(self.transformers, str):
+            if self.transformers != "auto":
+                raise ValueError(
+                    f"Got transformers={self.transformers!r}, expected 'auto', None, a "
+                    "dict or a list of (modality, transformer) pairs."
+                )
+            return {}
         parts = self._checked_parts("transformer")
         for name, transformer in parts.items():
-            if transformer != "drop" and not hasattr(transformer, "transform"):
+            named = _is_word(transformer, "auto") or _is_word(transformer, "drop")
+            if not named and not hasattr(transformer, "transform"):
                 raise TypeError(
                     f"Got {transformer!r} for the modality {name!r}, expected a "
-                    "transformer or 'drop'."
+                    "transformer, 'auto' or 'drop'."
                 )
         return parts
 
-    def _table(self, data: MultimodalData, name: str, rows, X):
-        """Rows of a modality as the inner transformer should see them."""
-        values = np.asarray(data[name][rows]).reshape(int(rows.sum()), -1)
-        columns = self._inner_columns.get(name)
-        if columns is None:
-            return values
-        # A frame, as in fit, whatever the form of X: else the inner transformer warns.
-        index = X.index[rows] if isinstance(X, pd.DataFrame) else None
-        # Without a copy the rows stay contiguous, as they are in an array: sums come
-        # out the same to the last bit.
-        table = pd.DataFrame(values, columns=columns, index=index, copy=False)
-        return table.infer_objects() if values.dtype == object else table
+    def _resolve_auto(
+        self, given: dict[str, Any], data: MultimodalData
+    ) -> dict[str, Any]:
+        """Transformers by modality; "auto" for each that needs an encoder."""
+        if isinstance(self.transformers, str):
+            given = dict.fromkeys(data.names, "auto")
+        return {
+            name: transformer
+            for name, transformer in given.items()
+            if not _is_word(transformer, "auto") or needs_encoding(data, name)
+        }
 
     def transform(self, X):
         """Transform each modality where it is there.
@@ -240,17 +262,19 @@ class ModalityTransformer(
                 if name in data.feature_names:
                     names_out[name] = data.feature_names[name]
                 continue
-            names_out[name] = self._feature_names(name)
+            inner = self._inner[name]
+            names_out[name] = inner.labels()
             if not here.any():
-                out = np.full((0, self._widths[name]), np.nan)
+                out = np.full((0, inner.width), np.nan)
             elif name in parts:
                 out = parts[name]
             else:
-                table = self._table(data, name, here, X)
-                out = _dense(self.transformers_[name].transform(table))
+                out = inner.transform(inner.rows(data, here, _index(X, here)))
             if not here.all():
                 part, dtype = out, dtype_with_nan(out.dtype)
-                out = np.full((len(data), part.shape[1]), np.nan, dtype=dtype)
+                out = np.full(
+                    (len(data), part.shape[1]), missing_value(dtype), dtype=dtype
+                )
                 out[here] = part
             # A transformer may keep only features that a row does not have.
             present[:, m] &= ~pd.isna(out).all(axis=1)
@@ -261,25 +285,44 @@ class ModalityTransformer(
             blocks[name] = out
         return self._like(X, MultimodalData(blocks, present, names_out))
 
-    def _feature_names(self, name: str) -> list[str]:
-        inner = self.transformers_[name]
-        if hasattr(inner, "get_feature_names_out"):
-            return [f"{name}__{label}" for label in inner.get_feature_names_out()]
-        return [f"{name}__{i}" for i in range(self._widths[name])]
-
     def _like(self, X, result: MultimodalData):
+        """The result as the kind of X, or as the table that was asked for."""
         if isinstance(X, MultimodalData):
             return result
         frame = result.to_frame()
-        rest = covariate_frame(self, X) if self.remainder == "passthrough" else None
+        keep = self.remainder == "passthrough"
+        rest = covariate_frame(self, X, optional=None) if keep else None
         if rest is not None:
             rest = rest.set_axis([column_label(c) for c in rest.columns], axis=1)
+        container = output_container(self)
         if isinstance(X, pd.DataFrame):
             frame.index = X.index
-            return frame if rest is None else pd.concat([frame, rest], axis=1)
+        elif container == "default":
+            parts = [frame] if rest is None else [frame, rest]
+            return np.concatenate([part.to_numpy() for part in parts], axis=1)
         if rest is not None:
-            return np.concatenate([frame.to_numpy(), rest.to_numpy()], axis=1)
-        return frame.to_numpy()
+            frame = pd.concat([frame, rest.set_axis(frame.index)], axis=1)
+        if not isinstance(X, pd.DataFrame):
+            frame.columns = self.get_feature_names_out()
+        return to_polars(frame) if container == "polars" else frame
+
+    def set_output(self, *, transform=None) -> ModalityTransformer:
+        """Choose the kind of table that ``transform`` returns for a table.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            "default": the kind of X. None changes nothing. A
+            :class:`~skmissing.MultimodalData` stays one in any case, since its blocks
+            have shapes; its ``to_frame`` makes a table of it.
+
+        Returns
+        -------
+        self
+        """
+        if transform is not None:
+            self._sklearn_output_config = {"transform": transform}
+        return self
 
     def get_feature_names_out(self, input_features=None) -> np.ndarray:
         """Names of the output columns of a table.
@@ -303,7 +346,7 @@ class ModalityTransformer(
         named = hasattr(self, "feature_names_in_") or input_features is not None
         for name in self.modality_names_out_:
             if name in self.transformers_:
-                labels.extend(self._feature_names(name))
+                labels.extend(self._inner[name].labels())
             elif name in self.modality_labels_:
                 labels.extend(self.modality_labels_[name])
             elif table_names is None or not named:
@@ -315,6 +358,11 @@ class ModalityTransformer(
             labels.extend(column_label(table_names[i]) for i in layout.covariates)
         return np.asarray(labels, dtype=object)
 
+    def _shown_parts(self) -> dict[str, Any]:
+        if not isinstance(self.transformers, str):
+            return super()._shown_parts()
+        return getattr(self, "transformers_", {})
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
@@ -322,5 +370,9 @@ class ModalityTransformer(
         return tag_multimodal(tags)
 
 
-def _dense(part) -> np.ndarray:
-    return part.toarray() if sparse.issparse(part) else np.asarray(part)
+def _index(X, rows: np.ndarray):
+    return X.index[rows] if isinstance(X, pd.DataFrame) else None
+
+
+def _is_word(transformer, word: str) -> bool:
+    return isinstance(transformer, str) and transformer == word

@@ -12,8 +12,17 @@ import numpy as np
 import pandas as pd
 
 from .._utils._checks import check_known
-from ._blocks import Block, as_block, check_mask, check_name, find_present
-from ._column_values import dtype_with_nan, feature_labels, frame_block
+from ._blocks import (
+    Block,
+    as_block,
+    check_mask,
+    check_name,
+    fill_absent_rows,
+    find_present,
+    sort_mask,
+)
+from ._column_values import dtype_with_nan, feature_labels, frame_block, missing_value
+from ._frames import is_other_frame, to_pandas
 from ._layout import ColumnLayout, resolve_layout
 from ._row_view import RowView
 
@@ -30,12 +39,14 @@ class MultimodalData:
     ----------
     blocks : mapping of str to array of shape (n_samples, ...)
         NumPy arrays, memory maps (they stay on disk until a batch needs their rows),
-        torch tensors or data frames. One-dimensional arrays become one column.
+        torch tensors, data frames, or lists with an array for each row, None where
+        it is missing. One-dimensional arrays become one column.
     present : array of bool of shape (n_samples, n_modalities), default=None
         Which row has which block, columns in the order of ``blocks``. Where it is
         False the content of the block may be anything. None: a row of a floating
-        point (or object) block is missing when all its values are NaN; blocks of
-        integers, booleans and strings are present everywhere.
+        point (or object, or date) block is missing when all its values are NaN (NaT),
+        and where it came as None; other blocks of integers, booleans and strings are
+        present everywhere.
     feature_names : mapping of str to sequence of str, default=None
         Column names for :meth:`to_frame`, one for each value of a row of the block.
         Blocks that are not listed get ``modality__0``, ``modality__1`` and so on.
@@ -102,13 +113,18 @@ class MultimodalData:
                 "from modality names to arrays."
             )
         self._blocks: dict[str, Block] = {}
+        absent: dict[str, np.ndarray] = {}
+        present = sort_mask(present, list(blocks))
         mask = None if present is None else np.asarray(present)
         for m, (name, block) in enumerate(blocks.items()):
             check_name(name)
             here = None
             if mask is not None and mask.dtype == bool and mask.ndim == 2:
                 here = mask[:, m] if m < mask.shape[1] else None
-            self._blocks[name] = as_block(name, block, here)
+            rows, none_rows = fill_absent_rows(name, block)
+            self._blocks[name] = as_block(name, rows, here)
+            if none_rows is not None:
+                absent[name] = none_rows
         lengths = {name: len(block) for name, block in self._blocks.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(
@@ -116,7 +132,7 @@ class MultimodalData:
                 "of rows in each."
             )
         self._n = next(iter(lengths.values()))
-        self._present = find_present(self._blocks, present, self._n)
+        self._present = find_present(self._blocks, present, self._n, absent)
         self._feature_names = _check_feature_names(feature_names, self.block_shapes)
 
     @classmethod
@@ -215,8 +231,8 @@ class MultimodalData:
 
     def __array__(self, dtype=None, copy: bool | None = None) -> NoReturn:
         raise TypeError(
-            "Got a MultimodalData where an array is needed, expected a 2-D table; call "
-            ".to_frame() on it, or use an estimator of skmissing, which takes it as is."
+            "Got a MultimodalData where an array is needed, expected a 2-D table; "
+            "to_frame() makes one whose column names keep the modalities."
         )
 
     # -- rows and modalities -------------------------------------------------------
@@ -298,6 +314,51 @@ class MultimodalData:
             self._present[:, index],
             {k: v for k, v in self._feature_names.items() if k in names},
         )
+
+    def reindex(self, like) -> MultimodalData:
+        """Take the modalities of other data: missing ones are added, others left out.
+
+        Parameters
+        ----------
+        like : MultimodalData or mapping of str to tuple of int
+            Data with the modalities wanted, or the shape of one row of each, as in
+            ``modality_shapes_in_`` of a fitted estimator.
+
+        Returns
+        -------
+        MultimodalData
+            The modalities of ``like`` in its order. Those that this object does not
+            have are missing in every row. Blocks are shared.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmissing import MultimodalData
+        >>> X = MultimodalData({"labs": np.ones((2, 3)), "ecg": np.ones((2, 1, 8))})
+        >>> X.select("ecg").reindex(X)
+        MultimodalData of 2 rows, 2 modalities
+          labs  (3,)    uint8    100.0% missing
+          ecg   (1, 8)  float64    0.0% missing
+        """
+        shapes = like.block_shapes if isinstance(like, MultimodalData) else like
+        if not isinstance(shapes, Mapping) or not shapes:
+            raise TypeError(
+                f"Got like={type(like).__name__}, expected a MultimodalData or a "
+                "mapping from names to shapes."
+            )
+        if list(shapes) == self.names:
+            return self
+        blocks: dict[str, Block] = {}
+        present = np.zeros((self._n, len(shapes)), dtype=bool)
+        for m, (name, shape) in enumerate(shapes.items()):
+            if name in self._blocks:
+                blocks[name] = self._blocks[name]
+                present[:, m] = self._present[:, self.names.index(name)]
+            else:
+                # The smallest type; what it holds is never read.
+                blocks[name] = np.zeros((self._n, *shape), dtype=np.uint8)
+        labels = {k: v for k, v in self._feature_names.items() if k in shapes}
+        return MultimodalData.unchecked(blocks, present, labels)
 
     def hide(
         self, mask: np.ndarray | Mapping[str, Any] | Sequence[str] | str
@@ -384,7 +445,7 @@ class MultimodalData:
             here = self._present[:, m]
             if not here.all():
                 flat = flat.astype(dtype_with_nan(flat.dtype))
-                flat[~here] = np.nan
+                flat[~here] = missing_value(flat.dtype)
             numbered = [f"{name}__{i}" for i in range(flat.shape[1])]
             labels = self._feature_names.get(name, numbered)
             parts.append(pd.DataFrame(flat, columns=labels))
@@ -396,8 +457,9 @@ class MultimodalData:
 
         Parameters
         ----------
-        frame : pandas.DataFrame or array of shape (n_samples, n_columns)
-            The table. Columns that no modality names (covariates) are left out.
+        frame : DataFrame or array of shape (n_samples, n_columns)
+            The table. Frames of polars and others that narwhals reads become pandas
+            frames. Columns that no modality names (covariates) are left out.
         modalities : mapping, default=None
             Columns of each modality, see :class:`Modality`. None groups columns named
             ``modality__feature`` by their prefix, MultiIndex columns by first level.
@@ -408,12 +470,15 @@ class MultimodalData:
             A row of a block is missing where all its columns are NaN.
         """
         if not isinstance(frame, pd.DataFrame):
-            if hasattr(frame, "__dataframe__") or np.ndim(frame) != 2:
+            if is_other_frame(frame):
+                frame = to_pandas(frame)
+            elif np.ndim(frame) != 2:
                 raise TypeError(
                     f"Got a {type(frame).__module__}.{type(frame).__name__}, expected "
                     "a pandas DataFrame or a 2-D array."
                 )
-            frame = np.asarray(frame)
+            else:
+                frame = np.asarray(frame)
         return extract_blocks(frame, resolve_layout(frame, modalities), numeric=False)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import prod
 from typing import Any
 
@@ -11,7 +11,17 @@ import pandas as pd
 from sklearn.utils.validation import check_array, validate_data
 
 from .._utils._checks import check_distinct, check_known
-from ._layout import prefix_groups, resolve_layout
+from ._blocks import from_tensor
+from ._column_values import column_label
+from ._frames import is_other_frame
+from ._layout import prefix_groups, resolve_layout, shorten, warn_nameless
+from ._matching import (
+    absent_covariates,
+    known_columns,
+    match_columns,
+    match_features,
+    warn_absent,
+)
 from ._multimodal_data import MultimodalData, extract_blocks
 from ._row_view import iter_chunks
 
@@ -31,12 +41,9 @@ def check_multimodal(
         data = _from_frame(estimator, X, modalities, reset, numeric)
     else:
         is_dict = isinstance(X, Mapping) and not hasattr(X, "shape")
-        if (
-            is_dict
-            or hasattr(X, "__dataframe__")
-            or (hasattr(X, "columns") and not hasattr(X, "__array_interface__"))
-        ):
-            hint = "; make one with MultimodalData(X)" if is_dict else ""
+        if is_dict or is_other_frame(X):
+            maker = "MultimodalData" if is_dict else "MultimodalData.from_frame"
+            hint = f"; make one with {maker}(X)"
             raise TypeError(
                 f"Got X of type {type(X).__module__}.{type(X).__name__}, expected a "
                 f"2-D array, a pandas DataFrame or a MultimodalData{hint}."
@@ -50,11 +57,14 @@ def check_multimodal(
                     "expected numbers; encode it with a ModalityTransformer first."
                 )
     if reset:
+        if hasattr(estimator, "fit"):
+            # Functions read X as well; what they do with one modality they say.
+            warn_nameless(X, estimator.column_layout_)
         estimator.modality_names_in_ = np.asarray(data.names, dtype=object)
         estimator.modality_shapes_in_ = data.block_shapes
         estimator.modality_labels_ = data.feature_names
         return data
-    _check_order(estimator, data)
+    data = match_features(data, estimator.modality_labels_)
     return _match_shapes(estimator, data)
 
 
@@ -76,12 +86,8 @@ def _from_container(
         estimator.column_layout_ = None
         if modalities is None:
             return X
-        if isinstance(modalities, Mapping):
-            names = list(modalities)
-        elif isinstance(modalities, list | tuple):
-            names = [m[0] if isinstance(m, tuple) else m for m in modalities]
-        else:
-            names = []
+        # Columns cannot be chosen in a container.
+        names = list(modalities) if isinstance(modalities, list | tuple) else []
         if not names or not all(isinstance(name, str) for name in names):
             raise ValueError(
                 f"Got modalities={modalities!r} with a MultimodalData, expected None "
@@ -91,14 +97,16 @@ def _from_container(
         check_known("modalities with", names, X.names)
         return X.select(names)
     wanted = list(estimator.modality_names_in_)
-    absent = [name for name in wanted if name not in X.names]
-    extra = [name for name in X.names if name not in wanted]
-    if absent or (extra and modalities is None):
-        raise ValueError(
-            f"Got a MultimodalData with modalities {X.names}, expected {wanted} as in "
-            "fit; mark a modality that rows do not have as not present instead."
-        )
-    return X.select(wanted)
+    warn_absent(wanted, X.names)
+    shapes = estimator.modality_shapes_in_
+    out = X.reindex({name: shapes[name] for name in wanted})
+    if out is X:
+        return X
+    seen = estimator.modality_labels_.items()
+    labels = {name: labels for name, labels in seen if name not in X.names}
+    return MultimodalData.unchecked(
+        out.blocks, out.present, {**labels, **out.feature_names}
+    )
 
 
 def _from_frame(
@@ -116,27 +124,27 @@ def _from_frame(
         # Fitted on a MultimodalData: the names are all there is to go by.
         if not isinstance(modalities, Mapping):
             groups = prefix_groups(X)
-            wanted = list(estimator.modality_names_in_)
-            if set(wanted) <= set(groups):
+            known = [n for n in estimator.modality_names_in_ if n in groups]
+            if known:
                 # The other columns are covariates.
-                modalities = {name: groups[name] for name in wanted}
+                modalities = {name: groups[name] for name in known}
         data = extract_blocks(X, resolve_layout(X, modalities), numeric)
         return _from_container(estimator, data, modalities, reset=False)
-    if layout.labels is not None:
-        # scikit-learn does not look at the labels of MultiIndex columns.
-        have = list(X.columns)
-        absent = [label for label in layout.labels if label not in have]
-        if absent:
-            raise ValueError(
-                f"Got X without the column {absent[0]!r}, expected the columns seen "
-                "in fit."
-            )
-        X = X.loc[:, layout.labels]
-    validate_data(estimator, X, skip_check_array=True, reset=False)
-    return extract_blocks(X, layout, numeric)
+    found = match_columns(estimator, X)
+    validate_data(estimator, found, skip_check_array=True, reset=False)
+    data = extract_blocks(found, layout, numeric)
+    columns = known_columns(estimator)
+    if found is not X and columns is not None:
+        have = set(X.columns)
+        warn_absent(
+            layout.names,
+            [n for n, i in layout.indices.items() if columns[i[0]] in have],
+        )
+    return data
 
 
 def _from_array(estimator, X, modalities, reset: bool, numeric: bool) -> MultimodalData:
+    X = from_tensor(X)
     # Only a table whose covariate columns may be text is looked at block by block.
     mixed = modalities is not None and getattr(X, "dtype", None) == np.dtype(object)
     options: dict[str, Any] = {"dtype": "numeric", "ensure_all_finite": "allow-nan"}
@@ -181,41 +189,27 @@ def _match_shapes(estimator, data: MultimodalData) -> MultimodalData:
     return MultimodalData.unchecked(blocks, data.present, data.feature_names)
 
 
-def _check_order(estimator, data: MultimodalData) -> None:
-    """Refuse features that are those of fit in another order.
-
-    scikit-learn compares the columns of two frames; this compares what is known of
-    the features when a frame meets a MultimodalData, whose unnamed features count as
-    numbered.
-    """
-    for name, shape in data.block_shapes.items():
-        numbered = [f"{name}__{i}" for i in range(prod(shape))]
-        before = estimator.modality_labels_.get(name, numbered)
-        now = data.feature_names.get(name, numbered)
-        named = name in estimator.modality_labels_ and name in data.feature_names
-        if before != now and (named or set(before) == set(now)):
-            raise ValueError(
-                f"Got the features of the modality {name!r} as {_short(now)}, expected "
-                f"{_short(before)} as in fit, in the same order."
-            )
-
-
-def _short(labels: list[str]) -> str:
-    return f"{labels[:5]}..." if len(labels) > 5 else f"{labels}"
-
-
-def covariate_frame(estimator, X) -> pd.DataFrame | None:
+def covariate_frame(
+    estimator, X, optional: Collection[str] | None = ()
+) -> pd.DataFrame | None:
     """Columns of X that no modality names, as a data frame; None if there are none.
 
-    Call it after :func:`check_multimodal` with the same estimator and X.
+    Call it after :func:`check_multimodal` with the same estimator and X. Optional ones
+    (None: all of them) are NaN where X does not have them.
     """
     layout = estimator.column_layout_
     if layout is None or isinstance(X, MultimodalData) or not len(layout.covariates):
         return None
     if isinstance(X, pd.DataFrame):
-        if layout.labels is not None:
-            X = X.loc[:, layout.labels]
-        return X.iloc[:, layout.covariates]
+        absent = absent_covariates(estimator, X)
+        if optional is not None:
+            absent = [a for a in absent if column_label(a) not in optional]
+        if absent and optional is not None:
+            raise ValueError(
+                f"Got X without the covariates {shorten(absent)}, expected the columns "
+                "seen in fit."
+            )
+        return match_columns(estimator, X).iloc[:, layout.covariates]
     labels = [f"column{i}" for i in layout.covariates]
     return pd.DataFrame(np.asarray(X)[:, layout.covariates], columns=labels)
 

@@ -1,5 +1,17 @@
 """Encoders and the training engine. Importing this subpackage imports torch."""
 
-from .encoders import ConvEncoder, MLPEncoder, ModuleEncoder, SequenceEncoder
+from .encoders import (
+    ConvEncoder,
+    EmbeddingEncoder,
+    MLPEncoder,
+    ModuleEncoder,
+    SequenceEncoder,
+)
 
-__all__ = ["ConvEncoder", "MLPEncoder", "ModuleEncoder", "SequenceEncoder"]
+__all__ = [
+    "ConvEncoder",
+    "EmbeddingEncoder",
+    "MLPEncoder",
+    "ModuleEncoder",
+    "SequenceEncoder",
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from copy import copy
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -48,6 +49,8 @@ class BaseNetClassifier(MultimodalClassifierMixin, NetParameters):
         Class labels, sorted.
     class_prior_ : ndarray of shape (n_classes,)
         Weighted share of each class; the prediction for rows without any modality.
+    encoders_ : dict of str to encoder
+        The encoder of each modality, defaults included; parameters only.
     """
 
     class_weight: Any = None
@@ -93,8 +96,10 @@ class BaseNetClassifier(MultimodalClassifierMixin, NetParameters):
         rows = check_training_rows(
             self, data, y, sample_weight, groups, self.class_weight
         )
-        encoders = self._resolve_encoders(rows.data)
         warm = bool(self.warm_start) and "classes_" in before
+        encoders = self._resolve_encoders(
+            rows.data, before["encoders_"] if warm else None
+        )
         described = self._describe_net(encoders)
         if warm:
             self._check_same_task(before, rows, described)
@@ -104,6 +109,8 @@ class BaseNetClassifier(MultimodalClassifierMixin, NetParameters):
         self._net_description = described
         rng = local_random_state(self.random_state)
         self._fit_rows(TrainingTask(rows, encoders, rng, warm))
+        # Copies: set_params changes those of the user.
+        self.encoders_ = {name: copy(encoder) for name, encoder in encoders.items()}
         self.classes_ = rows.classes
         self.class_prior_ = rows.prior
         return self
@@ -122,12 +129,15 @@ class BaseNetClassifier(MultimodalClassifierMixin, NetParameters):
             task.encoders,
             build,
             task.rng,
-            TrainingPlan(label=type(self).__name__, **plan),
+            TrainingPlan(label=type(self).__name__, retune=self._retune, **plan),
             warm=self._fitted if task.warm else None,
         )
         warn_unobserved(task.rows.data.names, self._fitted.used)
         self.net_ = self._fitted.net
         self.n_iter_: Any = len(self.net_.history)
+
+    def _retune(self, module) -> None:
+        """Give a module that goes on the present parameters of its loss."""
 
     def _describe_net(self, encoders: dict[str, Encoder]) -> dict[str, str]:
         """What the net is made of, to compare with on a warm start."""

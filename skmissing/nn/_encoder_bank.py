@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import nn
 
+from .._utils._errors import same_kind
 from ._store import Batch
 from .encoders._encoder import Encoder
 
@@ -40,12 +42,26 @@ class EncoderBank(nn.Module):
     def encode(self, name: str, values, lengths=None):
         """Codes of the rows that have a block."""
         try:
-            return self._encode(name, values, lengths)
-        except (RuntimeError, IndexError, TypeError) as error:
-            raise ValueError(
-                f"Got {tuple(values.shape)} {values.dtype} values of the modality "
-                f"{name!r}, expected input that its encoder takes ({error})."
+            codes = self._encode(name, values, lengths)
+        except Warning:
+            # Under a filter that makes errors of them.
+            raise
+        except Exception as error:
+            raise same_kind(
+                error,
+                f"Got {type(error).__name__} from the encoder of the modality {name!r} "
+                f"for {tuple(values.shape)} {values.dtype} values: {error}",
             ) from error
+        width = self.widths[self.names.index(name)]
+        shape = tuple(codes.shape) if isinstance(codes, torch.Tensor) else None
+        if shape != (len(values), width):
+            what = type(codes).__name__ if shape is None else f"output of shape {shape}"
+            raise ValueError(
+                f"Got {what} from the encoder of the modality {name!r} for "
+                f"{len(values)} rows, expected (n, {width}), a row of out_features for "
+                "each."
+            )
+        return codes
 
     def _encode(self, name: str, values, lengths):
         i = self.names.index(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -16,7 +17,6 @@ from ._store import Batches, TensorStore
 
 logger = logging.getLogger("skmissing")
 
-# Classes, and whether torch offers them fused.
 OPTIMIZERS: dict[str, Any] = {
     "adamw": torch.optim.AdamW,
     "adam": torch.optim.Adam,
@@ -44,7 +44,8 @@ class EpochBar(Callback):
         self.label = label
 
     def on_train_begin(self, net, **kwargs) -> None:
-        self.bar_ = tqdm(total=self.total, desc=self.label, unit="epoch", leave=True)
+        # None: no bar where the output is no terminal, such as a log.
+        self.bar_ = tqdm(total=self.total, desc=self.label, unit="epoch", disable=None)
 
     def on_epoch_end(self, net, **kwargs) -> None:
         last = net.history[-1]
@@ -185,8 +186,7 @@ class SkmissingNet(NeuralNet):
                     mass += batch.weight.sum()
                 total += loss.detach() * len(batch)
                 count += 1
-        self.history.record(f"{prefix}_loss", float(total / mass))
-        self.history.record(f"{prefix}_batch_count", count)
+        self._record_loss(prefix, float(total / mass), count)
         # Some callbacks of skorch look for a batch in the history: the whole epoch.
         self.history.new_batch()
         self.history.record_batch(f"{prefix}_loss", float(total / mass))
@@ -204,8 +204,14 @@ class SkmissingNet(NeuralNet):
             total += loss * len(batch)
             mass += len(batch) if training else float(batch.weight.sum())
             count += 1
-        self.history.record(f"{prefix}_loss", total / mass)
-        self.history.record(f"{prefix}_batch_count", count)
+        self._record_loss(prefix, total / mass, count)
+
+    def _record_loss(self, prefix: str, loss: float, n_batches: int) -> None:
+        before = [row[f"{prefix}_loss"] for row in self.history[:-1]]
+        self.history.record(f"{prefix}_loss", loss)
+        # What callbacks look for that keep the best weights.
+        self.history.record(f"{prefix}_loss_best", loss < min(before, default=math.inf))
+        self.history.record(f"{prefix}_batch_count", n_batches)
 
     def train_step_single(self, batch, **kwargs) -> dict:
         self._set_training(True)
@@ -257,9 +263,12 @@ def make_net(
         ]
     if isinstance(optimizer, str):
         kind = OPTIMIZERS[optimizer]
-        options["optimizer__fused"] = device.type in ("cpu", "cuda")
         if optimizer == "sgd":
+            # Not fused: with momentum that fails where a weight gets its first gradient
+            # later than others, as those of a rare modality do.
             options["optimizer__momentum"] = 0.9
+        else:
+            options["optimizer__fused"] = device.type in ("cpu", "cuda")
     else:
         kind = optimizer
     used: list[Any] = []
@@ -271,7 +280,7 @@ def make_net(
             sink=logger.debug,
         )
         used.append(("early_stopping", stopping))
-    used.extend(params["callbacks"] or [])
+    used.extend(_check_callbacks(params["callbacks"] or []))
     if params["verbose"]:
         used.append(("epoch_bar", EpochBar(params["max_epochs"], label)))
     return SkmissingNet(
@@ -289,3 +298,16 @@ def make_net(
         verbose=0,
         **options,
     )
+
+
+def _check_callbacks(callbacks: Sequence[Any]) -> Sequence[Any]:
+    """Callbacks of skorch, their classes, or pairs of a name and one of these."""
+    for item in callbacks:
+        found = item[1] if isinstance(item, tuple) and len(item) == 2 else item
+        kind = found if isinstance(found, type) else type(found)
+        if not issubclass(kind, Callback):
+            raise TypeError(
+                f"Got {item!r} in callbacks, expected callbacks of skorch, alone or as "
+                "(name, callback)."
+            )
+    return callbacks

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from ..modalities._multimodal_data import MultimodalData
+from ..modalities._scaling import BlockScaler
 from ._engine import SkmissingNet
 from ._runtime import DTYPES
-from ._scaling import BlockScaler
 from ._store import TensorStore
 from ._task import TaskModule
 

@@ -15,7 +15,7 @@ from .._utils._sklearn_compat import Interval, StrOptions
 from ..modalities._multimodal_data import MultimodalData
 from ._engine import OPTIMIZERS
 from ._runtime import DTYPES
-from .encoders._default import default_encoder
+from .encoders._default import choose_encoder, default_encoder
 from .encoders._encoder import Encoder
 
 
@@ -31,7 +31,8 @@ class NetParameters(NamedParts, BaseEstimator):
         Encoder of each modality, such as ``{"image": ConvEncoder(channels=(8, 16))}``;
         its parameters are then reached as ``image__channels``. Modalities that are not
         listed, and None, get one by the shape of the block: a convolutional net for
-        ``(C, H, W)``, a recurrent one for ``(T, F)``, else a multilayer perceptron.
+        ``(C, H, W)``, a recurrent one for ``(T, F)``, embeddings for integer tokens
+        ``(T,)`` in a container, else a multilayer perceptron.
     max_epochs : int, default=50
         Passes over the training rows.
     lr : float, default=1e-3
@@ -40,8 +41,8 @@ class NetParameters(NamedParts, BaseEstimator):
         Rows in a batch. "auto" grows with the number of rows, from 8 to 128; None takes
         all rows at once.
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
-        A callable takes parameter groups, ``lr`` and ``weight_decay``, as the classes
-        in ``torch.optim`` do.
+        "sgd" has a momentum of 0.9. A callable takes parameter groups, ``lr`` and
+        ``weight_decay``, as the classes in ``torch.optim`` do.
     weight_decay : float, default=0.0
         Weight decay.
     early_stopping : bool or "auto", default="auto"
@@ -113,18 +114,32 @@ class NetParameters(NamedParts, BaseEstimator):
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "dtype": [StrOptions(set(DTYPES))],
         "device": [str],
-        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+        # Far more threads than that end the process.
+        "n_threads": [Interval(Integral, 1, 1024, closed="both"), None],
         "callbacks": [list, tuple, None],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
 
+    def _shown_parts(self) -> dict[str, Any]:
+        return {**super()._shown_parts(), **getattr(self, "encoders_", {})}
+
     def _training_params(self) -> dict[str, Any]:
         """The common parameters by name."""
         return {f.name: getattr(self, f.name) for f in fields(NetParameters)}
 
-    def _resolve_encoders(self, data: MultimodalData) -> dict[str, Encoder]:
-        """One checked encoder for every modality: the user's or the default."""
+    def _embeds_tokens(self) -> bool:
+        """Whether integers without an encoder may be taken as tokens."""
+        # Columns of a table are numbers.
+        return getattr(self, "column_layout_", None) is None
+
+    def _resolve_encoders(
+        self, data: MultimodalData, former: dict[str, Encoder] | None = None
+    ) -> dict[str, Encoder]:
+        """One checked encoder for every modality: the user's or the default.
+
+        Defaults of a ``former`` fit stay, whatever the data look like now.
+        """
         given = self._checked_parts("encoder")
         check_known("an encoder for", given, data.names)
         for name, encoder in given.items():
@@ -136,7 +151,13 @@ class NetParameters(NamedParts, BaseEstimator):
         out = {}
         for name, shape in data.block_shapes.items():
             encoder = given.get(name)
-            encoder = default_encoder(shape) if encoder is None else encoder
+            if encoder is None:
+                encoder = (former or {}).get(name)
+            if encoder is None:
+                embeds = self._embeds_tokens()
+                encoder = (
+                    choose_encoder(data, name) if embeds else default_encoder(shape)
+                )
             encoder.check(name, shape)
             out[name] = encoder
         return out

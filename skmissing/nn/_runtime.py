@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import os
+import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +20,9 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 _GLOBALS = threading.RLock()
 
 
+_PROCESS = os.getpid()
+
+
 @contextmanager
 def torch_threads(n_threads: int | None) -> Iterator[None]:
     """Set torch's intra-op threads, and restore the former number.
@@ -23,6 +30,10 @@ def torch_threads(n_threads: int | None) -> Iterator[None]:
     Only around work that waits for no other thread of the process, or the two would
     wait for each other for ever.
     """
+    if os.getpid() != _PROCESS:
+        # The threads of the parent do not exist in a forked child, which would wait for
+        # them for ever.
+        n_threads = 1
     if n_threads is None:
         yield
         return
@@ -35,6 +46,47 @@ def torch_threads(n_threads: int | None) -> Iterator[None]:
             yield
         finally:
             torch.set_num_threads(before)
+
+
+@contextmanager
+def plain_torch() -> Iterator[None]:
+    """Run with gradients and torch's own default type and device.
+
+    What the process has changed would change initial weights, or stop the training.
+    """
+    dtype, device = torch.get_default_dtype(), torch.get_default_device()
+    with _GLOBALS, torch.inference_mode(False), torch.enable_grad():
+        torch.set_default_dtype(torch.float32)
+        if device.type != "cpu":
+            torch.set_default_device("cpu")
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(dtype)
+            if device.type != "cpu":
+                torch.set_default_device(device)
+
+
+def load_compiler() -> None:
+    """Import what torch's optimizers import in their first step, as a whole.
+
+    An interrupt in the middle of it leaves half of a library behind, and every later
+    training fails; so an interrupt waits until the import is done.
+    """
+    if "torch._dynamo" in sys.modules:
+        return
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGINT) is None:
+        importlib.import_module("torch._dynamo")
+        return
+    interrupts: list[int] = []
+    former = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
+    try:
+        importlib.import_module("torch._dynamo")
+    finally:
+        signal.signal(signal.SIGINT, former)
+    if interrupts:
+        raise KeyboardInterrupt
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import torch
 
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._row_view import RowView, iter_chunks, take_rows
-from ._scaling import BlockScaler, series_lengths
+from ..modalities._scaling import BlockScaler, series_lengths
 
 # torch indexes these on every device; the other integer types are widened.
 _INTEGERS = {"bool", "uint8", "int8", "int16", "int32", "int64"}
@@ -83,11 +83,11 @@ class TensorStore:
             block = data[name]
             if isinstance(block, RowView):
                 self._lazy[name] = block
-            elif block.dtype.kind == "f":
+            elif self._ready(name, block.dtype):
                 self._tensors[name] = self._scaled(name, block, present[:, m])
             else:
                 self._tensors[name] = _integers(block)
-            if name not in self._lazy and block.dtype.kind != "f":
+            if name not in self._lazy and not self._ready(name, block.dtype):
                 self._arrange[name] = self._cast(scalers[name])
         self._move(device)
 
@@ -95,7 +95,8 @@ class TensorStore:
         return len(self.present)
 
     def _scaled(self, name: str, block: np.ndarray, here: np.ndarray):
-        out = np.zeros(block.shape, dtype=self._np_dtype)
+        shape = self.scalers[name].input_shape(block.shape)
+        out = np.zeros(shape, dtype=self.scalers[name].input_dtype(self._np_dtype))
         if name in self.series:
             lengths = np.full(len(block), block.shape[1], dtype=np.int64)
         for part, values in iter_chunks(block):
@@ -107,6 +108,10 @@ class TensorStore:
         if name in self.series and (lengths != block.shape[1]).any():
             self._lengths[name] = torch.from_numpy(lengths)
         return torch.from_numpy(out)
+
+    def _ready(self, name: str, dtype: np.dtype) -> bool:
+        """Whether values are scaled row by row here, not in batches of tensors."""
+        return dtype.kind == "f" or self.scalers[name].row_by_row
 
     def _cast(self, scaler: BlockScaler) -> tuple | None:
         if not scaler.scales and scaler.keeps_integers:
@@ -136,7 +141,7 @@ class TensorStore:
         """Values of one block for some rows that have it, ready for its encoder."""
         if name in self._lazy:
             values = take_rows(self._lazy[name], rows.cpu().numpy())
-            if values.dtype.kind == "f":
+            if self._ready(name, values.dtype):
                 steps: Any = None
                 if name in self.series:
                     steps = torch.from_numpy(series_lengths(values)).to(self.device)

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..modalities._scaling import BlockScaler
 from ._encoder_bank import EncoderBank
-from ._scaling import BlockScaler
 from ._store import Batch
 
 

@@ -16,8 +16,14 @@ from .._utils._random import draw_seed
 from ._encoder_bank import EncoderBank
 from ._engine import make_net
 from ._fitted_net import PREDICT_BATCH, Feed, FittedNet, NetStart
-from ._runtime import DTYPES, resolve_device, seeded_torch, torch_threads
-from ._scaling import fit_scaler
+from ._runtime import (
+    DTYPES,
+    load_compiler,
+    plain_torch,
+    resolve_device,
+    seeded_torch,
+    torch_threads,
+)
 from ._task import TaskModule
 from .encoders._encoder import Encoder
 
@@ -71,6 +77,8 @@ class TrainingPlan:
     held_out: np.ndarray | None = None
     expand: Expand | None = None
     frozen: Collection[str] = ()
+    # Gives settings of the loss that may have changed to a net that goes on.
+    retune: Callable[[Any], None] | None = None
 
 
 PLAIN = TrainingPlan()
@@ -98,19 +106,24 @@ def train_net(
 ) -> FittedNet:
     """Train a net."""
     device = resolve_device(params["device"])
+    load_compiler()
     split_seed, init_seed, train_seed = (draw_seed(rng) for _ in range(3))
     # Here and not around the whole fit of an estimator: whoever holds the number of
     # threads must not wait for other threads that train.
-    with torch_threads(params["n_threads"]):
+    with torch_threads(params["n_threads"]), plain_torch():
         rows, plan = _usable_rows(rows, plan, warm)
         training, held_out = _split(params, rows, plan, split_seed)
         feed = _fit_feed(params, training, encoders) if warm is None else warm
         with seeded_torch(init_seed, device):
             if warm is None:
-                used = {name: encoders[name] for name in feed.used}
-                module = build(EncoderBank(used, rows.data.block_shapes))
+                used = {n: encoders[n].for_input(feed.scalers[n]) for n in feed.used}
+                shapes = rows.data.block_shapes
+                inputs = {n: feed.scalers[n].input_shape(shapes[n]) for n in used}
+                module = build(EncoderBank(used, inputs))
             else:
                 module = copy.deepcopy(warm.module)
+                if plan.retune is not None:
+                    plan.retune(module)
         module.prepare(feed.scalers, np.dtype(params["dtype"]))
         module = module.to(DTYPES[params["dtype"]])
         net = make_net(
@@ -134,10 +147,14 @@ def train_net(
             rows.data.names, feed.used, feed.scalers, feed.series, params["dtype"], net
         )
         _run(fitted, training, held_out, encoders, plan, train_seed)
-    if not all(torch.isfinite(p).all() for p in net.module_.parameters()):
+    finite = all(torch.isfinite(p).all() for p in net.module_.parameters())
+    if held_out is None and len(net.history):
+        # With rows held out the best weights are back, whatever came after them.
+        finite = finite and bool(np.isfinite(net.history[-1, "train_loss"]))
+    if not finite:
         raise ValueError(
-            f"Got weights that are not finite after training with lr={params['lr']}, "
-            "expected a smaller learning rate to keep them finite."
+            f"Got weights or a loss that are not finite after training with "
+            f"lr={params['lr']}, expected a smaller learning rate to keep them finite."
         )
     return fitted
 
@@ -181,13 +198,8 @@ def _fit_feed(
     data, shapes = rows.data, rows.data.block_shapes
     used = [name for m, name in enumerate(data.names) if data.present[:, m].any()]
     scalers = {
-        name: fit_scaler(
-            data[name],
-            data.present[:, data.names.index(name)],
-            rows.weight,
-            encoders[name].statistics_axes(shapes[name]),
-            bool(encoders[name].scale_inputs),
-            encoders[name].keeps_integers,
+        name: encoders[name].fit_scaler(
+            name, data[name], data.present[:, data.names.index(name)], rows.weight
         )
         for name in used
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -52,12 +52,10 @@ class Bias(NamedTuple):
 class Decomposition:
     """Terms of one pair in bits, with the certificate of the solver.
 
-    ``raw`` is as estimated: synergy and joint information may be negative. In
-    ``value`` the joint information is raised to the union information if it was below.
+    ``plain`` is as estimated: synergy and joint information may be negative.
     """
 
-    raw: Terms
-    value: Terms
+    plain: Terms
     duality_gap: float
     marginal_violation: float
 
@@ -66,19 +64,22 @@ class Decomposition:
 class Evaluation:
     """Decompositions of all pairs for given labels and weights.
 
-    ``held_out`` is the information of each model on held-out rows, bits. ``states`` are
-    those of each source whose informations are plug-in estimates from a table.
+    ``held_out`` is the information of each model on held-out rows, bits, and
+    ``joint_error`` the standard error of that of all sources (infinite if it is not
+    held out). ``states`` are those of each source whose informations are plug-in
+    estimates from a table.
     """
 
     decompositions: list[Decomposition]
     held_out: dict[Source, float]
     n_states: dict[Source, int]
     states: dict[Source, np.ndarray]
+    joint_error: float = np.inf
 
     @property
-    def raw(self) -> np.ndarray:
-        """Raw terms of all pairs, shape (7 n_pairs,)."""
-        return np.concatenate([d.raw for d in self.decompositions])
+    def plain(self) -> np.ndarray:
+        """Plain terms of all pairs, shape (7 n_pairs,)."""
+        return np.concatenate([d.plain for d in self.decompositions])
 
 
 def decompose(
@@ -91,17 +92,14 @@ def decompose(
     least = union_information(first, second)
     one, two = table_information(first), table_information(second)
     union = clip_union(least.value, one, two)
-    raw = Terms.split(one, two, union, joint)
-    value = Terms.split(one, two, union, max(joint, union))
-    return Decomposition(raw, value, least.duality_gap, least.marginal_violation)
+    plain = Terms.split(one, two, union, joint)
+    return Decomposition(plain, least.duality_gap, least.marginal_violation)
 
 
 def decompose_single(information: float) -> Decomposition:
     """All of the information is unique to a source without a second one."""
-    raw, value = (
-        Terms(x, 0.0, 0.0, 0.0, x, 0.0, x) for x in (information, max(information, 0.0))
-    )
-    return Decomposition(raw, value, 0.0, 0.0)
+    plain = Terms(information, 0.0, 0.0, 0.0, information, 0.0, information)
+    return Decomposition(plain, 0.0, 0.0)
 
 
 def clip_union(union: float, first: float, second: float) -> float:
@@ -115,24 +113,32 @@ def rough_union(first: np.ndarray, second: np.ndarray) -> float:
     return clip_union(found, table_information(first), table_information(second))
 
 
-def correct(raw: Terms, bias: Bias) -> Terms:
-    """Subtract the bias; the parts still add up to the informations."""
-    plain = raw.first, raw.second, raw.union, raw.joint
-    return Terms.split(*(value - off for value, off in zip(plain, bias)))
+def correct(plain: Terms, bias: Bias) -> Terms:
+    """Subtract the bias where it is known; the parts still add up."""
+    values = plain.first, plain.second, plain.union, plain.joint
+    return Terms.split(*(v - np.nan_to_num(off) for v, off in zip(values, bias)))
 
 
-def share_joint(decompositions: list[Decomposition]) -> list[Decomposition]:
-    """Give all pairs the largest of their joint informations.
+def settle(raw: list[Terms], joint_error: float, most: float) -> list[Terms]:
+    """Move terms to what is possible, and give all pairs one joint information.
 
-    All pairs are the same sources together: an estimate below the union information
-    of one pair is too low for every pair.
+    No part is below 0, and no information above ``most``. The joint information is at
+    least the union information of each pair, up to its estimate plus its error; larger
+    parts are scaled down to that.
     """
-    joint = max(float(d.value.joint) for d in decompositions)
+    moved = []
+    for terms in raw:
+        one, two = (float(np.clip(v, 0.0, most)) for v in (terms.first, terms.second))
+        moved.append((one, two, clip_union(min(terms.union, most), one, two)))
+    estimate = min(max(0.0, *(terms.joint for terms in raw)), most)
+    unions = max(union for _, _, union in moved)
+    joint = max(estimate, min(unions, estimate + joint_error))
     out = []
-    for d in decompositions:
-        synergistic = d.value.synergistic + (joint - d.value.joint)
-        value = d.value._replace(synergistic=synergistic, joint=joint)
-        out.append(replace(d, value=value))
+    for one, two, union in moved:
+        share = min(1.0, joint / union) if union > 0 else 1.0
+        found = Terms.split(share * one, share * two, share * union, joint)
+        # Differences of equal numbers may be below 0 by rounding.
+        out.append(Terms(*(max(float(v), 0.0) for v in found)))
     return out
 
 

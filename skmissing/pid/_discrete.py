@@ -6,14 +6,18 @@ import numpy as np
 import pandas as pd
 
 from .._estimation._rows import LabelledRows
+from .._utils._warn import warn_user
+from ..exceptions import SparseStatesWarning
 from ..modalities._multimodal_data import MultimodalData
 from ._broja import table_information
 from ._decomposition import Evaluation, count_table, decompose
-from ._sources import Pair, Source, union
+from ._sources import Pair, Source, source_name, union
 
 # Effective rows per degree of freedom of the joint table above which "auto" counts
 # states: the joint information is then biased by 1 / (20 ln 2) = 0.07 bit at most.
 ROWS_PER_CELL = 10.0
+# Share of rows that are alone in their state from which a source names rows.
+OWN_STATE = 0.8
 
 
 def state_codes(blocks: list[np.ndarray]) -> np.ndarray:
@@ -46,19 +50,41 @@ def source_states(data: MultimodalData, source: Source) -> np.ndarray:
 def choose_method(method: str, rows: LabelledRows, joint: Source) -> str:
     """Resolve "auto", and check that the modalities suit the method."""
     words = [name for name in joint if rows.data[name].dtype.kind not in "fiub"]
-    if method in ("posterior", "coupling") and words:
+    if method == "coupling" and words:
         raise ValueError(
             f"Got values of dtype {rows.data[words[0]].dtype} in the modality "
             f"{words[0]!r}, expected numbers for method={method!r}; encode it with a "
-            "ModalityTransformer first, or take method='exact'."
+            "ModalityTransformer first, or take method='posterior'."
         )
     if method != "auto":
         return method
-    if words:
-        return "exact"
     n_states = int(source_states(rows.data, joint).max()) + 1
     cells = n_states * (len(rows.classes) - 1)
     return "exact" if cells * ROWS_PER_CELL <= rows.ess else "posterior"
+
+
+def check_states(rows: LabelledRows, sources: list[Source]) -> None:
+    """Refuse sources that name rows, and warn of states with few rows."""
+    joint = tuple(name for source in sources for name in source)
+    for source in sources:
+        size = np.bincount(source_states(rows.data, source))
+        if len(rows) >= ROWS_PER_CELL and (size == 1).sum() > OWN_STATE * len(rows):
+            raise ValueError(
+                f"Got {len(size)} states of the source {source_name(source)!r} in "
+                f"{len(rows)} rows, expected states that several rows share for "
+                "method='exact': counts of single rows are no information; take "
+                "method='posterior'."
+            )
+    n_states = int(source_states(rows.data, joint).max()) + 1
+    cells = n_states * (len(rows.classes) - 1)
+    if cells * ROWS_PER_CELL > rows.ess:
+        warn_user(
+            f"Got {n_states} joint states of the sources and {len(rows.classes)} "
+            f"classes in {len(rows)} rows (effectively {rows.ess:.0f}), expected at "
+            f"least {ROWS_PER_CELL * cells:.0f} rows for method='exact': informations "
+            "of so few rows are too large, and the correction of their bias is rough.",
+            SparseStatesWarning,
+        )
 
 
 class DiscreteTables:

@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import log_softmax
 from sklearn.cluster import KMeans
 
 from ._decomposition import Evaluation, count_table, decompose
 from ._sources import Pair, Source, union
+from ._stacking import calibrate, mean_error, tilt
 
-# Temperatures: the exponent of posterior over prior. 0 leaves the prior. A step of a
-# seventh changes the information by about (1/14)^2 of itself at most.
-EXPONENTS = np.concatenate([[0.0], np.geomspace(0.05, 4.0, 33)])
 MAX_BINS = 40
 
 
@@ -22,13 +19,15 @@ class Calibrated(NamedTuple):
     """Posteriors of every source, and the weights that they are calibrated for.
 
     Logarithms (n, K) are ``-inf`` for classes without weight. ``weight`` and ``prior``
-    sum to 1, ``nats`` are informations about held-out rows.
+    sum to 1, ``nats`` are informations about held-out rows, ``errors`` their standard
+    errors.
     """
 
     log_posterior: dict[Source, np.ndarray]
     nats: dict[Source, float]
     weight: np.ndarray
     prior: np.ndarray
+    errors: dict[Source, float]
 
     @property
     def bits(self) -> dict[Source, float]:
@@ -43,6 +42,7 @@ class HeldOutTables:
     log_ratio: dict[Source, np.ndarray]
     folds: np.ndarray
     pairs: list[Pair]
+    groups: np.ndarray | None
 
     @property
     def n_classes(self) -> int:
@@ -56,13 +56,15 @@ class HeldOutTables:
         with np.errstate(divide="ignore"):
             log_prior = np.log(prior)
         drawn = np.flatnonzero(weight > 0)
-        found = Calibrated({}, {}, weight, prior)
+        found = Calibrated({}, {}, weight, prior, {})
         for source, ratio in self.log_ratio.items():
             exponent = calibrate(ratio, self.folds, codes, weight, log_prior)
             posterior = tilt(ratio, exponent[self.folds, None], log_prior)
             gain = posterior[drawn, codes[drawn]] - log_prior[codes[drawn]]
             found.log_posterior[source] = posterior
             found.nats[source] = float(weight[drawn] @ gain)
+            groups = None if self.groups is None else self.groups[drawn]
+            found.errors[source] = mean_error(gain, weight[drawn], groups)
         return found
 
 
@@ -85,7 +87,8 @@ class PosteriorTables(HeldOutTables):
         held_out = found.bits
         out = [decompose(pair, tables, held_out[union(pair)]) for pair in self.pairs]
         n_states = {s: int(v.max()) + 1 for s, v in states.items()}
-        return Evaluation(out, held_out, n_states, states)
+        error = found.errors[union(self.pairs[0])] / np.log(2.0)
+        return Evaluation(out, held_out, n_states, states, error)
 
     def _count_bins(self, nats: float, weight: np.ndarray) -> int:
         """Bins that balance what quantising loses against the bias of a table.
@@ -93,46 +96,14 @@ class PosteriorTables(HeldOutTables):
         With b bins of a K-class posterior the loss falls about as information / b^2
         and the bias rises as b (K - 1) / (2 n), so that the sum is smallest for b
         proportional to the cube root of n times the information over K - 1. The
-        factor was chosen for smooth posteriors. A source without information about
-        held-out rows gets two bins.
+        factor was chosen for smooth posteriors whose bias is corrected. A source
+        without information about held-out rows gets two bins.
         """
         if self.n_bins != "auto":
             return int(self.n_bins)
         n = 1.0 / float(weight @ weight)
-        size = 2.0 * np.cbrt(n * max(nats, 0.0) / (self.n_classes - 1))
+        size = 2.5 * np.cbrt(n * max(nats, 0.0) / (self.n_classes - 1))
         return int(np.clip(np.ceil(size), 2, MAX_BINS))
-
-
-def tilt(
-    ratio: np.ndarray, exponent: np.ndarray | float, log_prior: np.ndarray
-) -> np.ndarray:
-    """Logarithm of the posterior that is prior times ratio to the exponent."""
-    return log_softmax(log_prior + exponent * ratio, axis=1)
-
-
-def calibrate(
-    ratio: np.ndarray,
-    folds: np.ndarray,
-    codes: np.ndarray,
-    weight: np.ndarray,
-    log_prior: np.ndarray,
-) -> np.ndarray:
-    """Exponent of each fold, with the least log-loss on held-out rows of the others."""
-    n_folds = int(folds.max()) + 1
-    drawn = weight > 0
-    if not drawn.all():
-        ratio, folds = ratio[drawn], folds[drawn]
-        codes, weight = codes[drawn], weight[drawn]
-    live = np.isfinite(log_prior)
-    ratio, log_prior = ratio[:, live], log_prior[live]
-    codes = np.cumsum(live)[codes] - 1
-    loss = np.empty((n_folds, len(EXPONENTS)))
-    rows = np.arange(len(codes))
-    for i, exponent in enumerate(EXPONENTS):
-        own = tilt(ratio, exponent, log_prior)[rows, codes]
-        loss[:, i] = np.bincount(folds, -weight * own, minlength=n_folds)
-    others = loss.sum(axis=0) - loss
-    return EXPONENTS[np.argmin(others, axis=1)]
 
 
 def quantise(log_posterior: np.ndarray, weight: np.ndarray, n_bins: int) -> np.ndarray:

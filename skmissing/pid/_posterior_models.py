@@ -3,127 +3,153 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import has_fit_parameter
+import pandas as pd
 
 from .._estimation._folds import Folds
-from .._estimation._inner_estimators import (
-    FlatTable,
-    accepts_nan,
-    clone_seeded,
-    fit_weighted,
-    takes_multimodal,
-)
+from .._estimation._inner_estimators import takes_multimodal
 from .._estimation._rows import LabelledRows
-from .._estimation._tuned_logistic import PenaltySearch, RidgeLogistic, WeightedTable
 from ..modalities._multimodal_data import MultimodalData
-from ._sources import Source
+from ._learners import BlockTemplate, FittedLearner, Learner, Template, candidates
+from ._source_table import SourceTable
+from ._sources import Source, source_name
+from ._stacking import Choice, HeldOutScores, Stacked
 
-
-class SourceModel:
-    """Posterior model of one source; ``template`` None takes the default."""
-
-    def __init__(
-        self, template, source: Source, rows: LabelledRows, folds: Folds, seed: int
-    ) -> None:
-        self.source, self.seed = source, seed
-        self._rows, self._folds = rows, folds
-        shapes = [rows.data.block_shapes[name] for name in source]
-        if template is None and any(len(shape) > 1 for shape in shapes):
-            # Imported here: it needs torch, which tables do not.
-            from ..baselines import FusionClassifier
-
-            template = FusionClassifier(random_state=seed)
-        self._template = template
-        self._blocks = template is not None and takes_multimodal(template)
-        self._search: PenaltySearch | None = None
-        if template is None:
-            # Filled with the means of all rows, which are no function of the labels,
-            # so that all folds share one table.
-            flat = FlatTable(list(source), keep_nan=False).fit(rows.data, rows.weight)
-            self._flat = flat
-            self._table = flat.transform(rows.data)
-            table = WeightedTable(self._table, rows.y, rows.weight, rows.groups)
-            trains = None if folds.train_on_rest else np.array(folds.trains)
-            self._search = PenaltySearch(table, folds.fold, seed, trains)
-
-    def cross_fit(self) -> np.ndarray:
-        """Logarithm of posterior over prior by models that have not seen the row."""
-        rows, fold = self._rows, self._folds.fold
-        out = np.zeros((len(rows), len(rows.classes)))
-        for k, train in enumerate(self._folds.trains):
-            out[fold == k] = self._fit(train, k)(rows.data[fold == k])
-        return out
-
-    def fit_all(self) -> FittedSource:
-        """Fit on all rows; the model does not keep them."""
-        return self._fit(np.ones(len(self._rows), dtype=bool), None)
-
-    def _fit(self, train: np.ndarray, k: int | None) -> FittedSource:
-        rows = self._rows
-        y, weight = rows.y[train], rows.weight[train]
-        mass = np.bincount(y, weight, minlength=len(rows.classes))
-        prior = mass / mass.sum()
-        weight = weight / weight.mean()
-        groups = None if rows.groups is None else rows.groups[train]
-        flat: FlatTable | None
-        if (prior > 0).sum() < 2:
-            return FittedSource(self.source, None, None, prior, len(y))
-        if self._search is not None:
-            model: Any = RidgeLogistic(self._search.choose(k))
-            model.fit(WeightedTable(self._table[train], y, weight))
-            return FittedSource(self.source, model, self._flat, prior, len(y))
-        model = clone_seeded(self._template, self.seed)
-        data = rows.data[train]
-        if self._blocks:
-            part, flat = data.select(list(self.source)), None
-            if groups is not None and has_fit_parameter(model, "groups"):
-                model.fit(part, y, sample_weight=weight, groups=groups)
-            else:
-                fit_weighted(model, part, y, weight)
-        else:
-            flat = FlatTable(list(self.source), accepts_nan(model)).fit(data, weight)
-            fit_weighted(model, flat.transform(data), y, weight)
-        return FittedSource(self.source, model, flat, prior, len(y))
+# Powers of a posterior below this change no probability that matters.
+LEAST_WEIGHT = 1e-3
 
 
 @dataclass(frozen=True)
-class FittedSource:
-    """A fitted posterior model, as the logarithm of posterior over prior.
+class CombinedModel:
+    """A product of powers of posteriors over prior, raised to ``exponent``."""
 
-    ``model`` is None where the training rows have one class only, ``flat`` for models
-    that take blocks. ``prior`` and ``n_rows`` are those of the training rows. The ratio
-    is raised to the power ``exponent``.
-    """
-
-    source: Source
-    model: Any
-    flat: FlatTable | None
-    prior: np.ndarray
-    n_rows: int
+    parts: list[tuple[float, FittedLearner | CombinedModel]]
+    n_classes: int
     exponent: float = 1.0
 
     def __call__(self, data: MultimodalData) -> np.ndarray:
-        """Logarithm of posterior over prior, 0 for classes without training rows."""
-        out = np.zeros((len(data), len(self.prior)))
-        if self.model is None or not len(data):
-            return out
-        flat = self.flat
-        X: Any = data.select([*self.source]) if flat is None else flat.transform(data)
-        if isinstance(self.model, RidgeLogistic):
-            log_proba = self.model.predict_log_proba(X)
-        else:
-            proba = np.asarray(self.model.predict_proba(X), dtype=np.float64)
-            if not ((proba >= 0) & (proba <= 1 + 1e-9)).all():
-                raise ValueError(
-                    f"Got probabilities outside 0 to 1 from {type(self.model).__name__}"
-                    ".predict_proba, expected probabilities."
-                )
-            # n rows cannot distinguish a probability below about 1 / n from zero,
-            # which would cost infinitely much where it is wrong.
-            log_proba = np.log(np.maximum(proba, 1.0 / (self.n_rows + 1.0)))
-        at = np.asarray(self.model.classes_, dtype=np.intp)
-        out[:, at] = self.exponent * (log_proba - np.log(self.prior[at]))
+        """Logarithm of posterior over prior, shape (n, n_classes)."""
+        out = np.zeros((len(data), self.n_classes))
+        for weight, model in self.parts:
+            out += self.exponent * weight * model(data)
         return out
+
+
+@dataclass
+class Member:
+    """Held-out posteriors that others are compared and combined with."""
+
+    name: str
+    choice: Choice
+    learner: Learner | None
+    # The model of another source whose posteriors these are.
+    inner: SourceModel | None
+
+
+class SourceModel:
+    """Cross-fitted posterior of one source; ``template`` None takes the default.
+
+    The default combines learners of different shape, and the posteriors of ``inside``,
+    models of parts of the source: what these have found is then not lost.
+    """
+
+    def __init__(
+        self,
+        template,
+        source: Source,
+        rows: LabelledRows,
+        folds: Folds,
+        seed: int,
+        inside: list[SourceModel] | None = None,
+    ) -> None:
+        self.source = source
+        self._rows, self._scores = rows, HeldOutScores(rows, folds)
+        # A classifier of the user's is taken as it is.
+        self._plain = template is not None
+        self._members = [
+            self._hold_out(learner)
+            for learner in make_learners(template, source, rows, folds, seed)
+        ]
+        for model in inside or []:
+            name = f"{source_name(model.source)} alone"
+            self._members.append(
+                Member(name, Choice(model.log_ratio, 0, 1.0), None, model)
+            )
+        ratios = [member.choice.log_ratio for member in self._members]
+        if self._plain:
+            n_folds = int(folds.fold.max()) + 1
+            self._stacked = Stacked(ratios[0], np.ones((n_folds, 1)), np.ones(1))
+        else:
+            self._stacked = self._scores.stack(ratios)
+
+    @property
+    def log_ratio(self) -> np.ndarray:
+        """Logarithm of posterior over prior by models that have not seen the row."""
+        return self._stacked.log_ratio
+
+    def _hold_out(self, learner: Learner) -> Member:
+        ratios = learner.cross_fit()
+        if self._plain:
+            return Member(learner.name, Choice(ratios[:, 0], 0, 1.0), learner, None)
+        return Member(learner.name, self._scores.choose(ratios), learner, None)
+
+    def fit_all(self) -> CombinedModel:
+        """Fit on all rows; the model does not keep them."""
+        parts: list[tuple[float, Any]] = []
+        for member, weight in zip(self._members, self._stacked.overall):
+            if weight < LEAST_WEIGHT:
+                continue
+            if member.learner is not None:
+                model: Any = member.learner.fit_all(member.choice.setting)
+            elif member.inner is not None:
+                model = member.inner.fit_all()
+            parts.append((float(weight * member.choice.exponent), model))
+        return CombinedModel(parts, len(self._rows.classes))
+
+    def report(self) -> pd.DataFrame:
+        """Held-out log-loss of every learner in nats, the best one first."""
+        scores = self._scores
+        weight = self._stacked.weights.mean(axis=0)
+        losses = [scores.loss(member.choice.log_ratio) for member in self._members]
+        names = [member.name for member in self._members]
+        losses.append(scores.loss(None))
+        names.append("class prior")
+        frame = pd.DataFrame(
+            {"learner": names, "log_loss": [scores.mean(v) for v in losses]}
+        )
+        frame["weight"] = [*weight, np.nan]
+        order = frame["log_loss"].argsort(kind="stable").to_numpy()
+        frame = frame.iloc[order].reset_index(drop=True)
+        gaps = [losses[b] - losses[a] for a, b in pairwise(order)]
+        frame["margin"] = [*map(scores.mean, gaps), np.nan]
+        frame["std_error"] = [*map(scores.std_error, gaps), np.nan]
+        frame.insert(0, "source", source_name(self.source))
+        return frame
+
+
+def make_learners(
+    template, source: Source, rows: LabelledRows, folds: Folds, seed: int
+) -> list[Learner]:
+    """The learners of a source: clones of the template, or the default ones."""
+    encoded = SourceTable(source).fit(rows.data)
+    if template is not None and takes_multimodal(template):
+        return [BlockTemplate(encoded, rows, folds, seed, template)]
+    table = encoded.transform(rows.data)
+    if template is not None:
+        return [Template(encoded, table, rows, folds, seed, template)]
+    shaped = any(len(rows.data.block_shapes[name]) > 1 for name in source)
+    found: list[Learner] = [
+        kind(encoded, table, rows, folds, seed)
+        for kind in candidates(table, len(rows.classes), shaped)
+    ]
+    if shaped and find_spec("torch") is not None:
+        # Imported here: it needs torch, which tables do not.
+        from ..baselines import FusionClassifier
+
+        net = FusionClassifier(random_state=seed)
+        found.append(BlockTemplate(encoded, rows, folds, seed, net))
+    return found

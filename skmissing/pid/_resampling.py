@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+import pandas as pd
 from joblib import Parallel, delayed
 
 from .._estimation._resampling import draw_counts
@@ -34,13 +35,14 @@ class MethodFit:
 
     ``tables`` repeat the cheap steps for other labels or weights; ``folds`` numbers
     the fold of each complete row, ``log_ratio`` predicts the logarithm of posterior
-    over prior from all sources.
+    over prior from all sources. ``reports`` compare the learners of each source.
     """
 
     tables: Tables
     found: Evaluation
     folds: np.ndarray | None
     log_ratio: Callable[[Any], np.ndarray]
+    reports: list[pd.DataFrame]
 
 
 class Repeats(NamedTuple):
@@ -51,7 +53,7 @@ class Repeats(NamedTuple):
     verbose: int
     rng: np.random.RandomState
 
-    def run(self, terms: RawTerms, draws: Iterator, label: str) -> np.ndarray:
+    def run(self, terms: PlainTerms, draws: Iterator, label: str) -> np.ndarray:
         """Stack the terms of all draws of labels and weights.
 
         The draws are made here, one after the other, whatever ``n_jobs`` is.
@@ -68,8 +70,8 @@ class Repeats(NamedTuple):
 
 
 @dataclass(frozen=True)
-class RawTerms:
-    """Raw terms for labels of the rows ``index``, and for weights of all rows.
+class PlainTerms:
+    """Plain terms for labels of the rows ``index``, and for weights of all rows.
 
     Weights are multiplied by those of propensities that are fitted anew.
     """
@@ -84,11 +86,11 @@ class RawTerms:
             if self.frozen is not None:
                 base, weight = weight, np.zeros(len(weight))
                 weight[self.frozen.rows] = self.frozen.weights(base, refit=True)
-            return self.tables.evaluate(codes, weight[self.index]).raw
+            return self.tables.evaluate(codes, weight[self.index]).plain
 
 
 def permute(fit: MethodFit, rows: LabelledRows, repeats: Repeats) -> np.ndarray:
-    """Raw terms after the labels were shuffled, shape (n_permutations, 7 n_pairs).
+    """Plain terms after the labels were shuffled, shape (n_permutations, 7 n_pairs).
 
     Labels stay in their fold, so that held-out posteriors stay held out.
     """
@@ -102,7 +104,7 @@ def permute(fit: MethodFit, rows: LabelledRows, repeats: Repeats) -> np.ndarray:
                 codes[inside] = codes[repeats.rng.permutation(inside)]
             yield codes, rows.weight
 
-    return repeats.run(RawTerms(fit.tables, slice(None), None), draws(), "shuffles")
+    return repeats.run(PlainTerms(fit.tables, slice(None), None), draws(), "shuffles")
 
 
 def bootstrap(
@@ -111,7 +113,7 @@ def bootstrap(
     frozen: FrozenPropensity | None,
     repeats: Repeats,
 ) -> np.ndarray:
-    """Raw terms of resampled rows or groups, shape (n_bootstraps, 7 n_pairs).
+    """Plain terms of resampled rows or groups, shape (n_bootstraps, 7 n_pairs).
 
     All rows are drawn from, not only the complete ones. Posteriors stay as they are.
     """
@@ -126,7 +128,9 @@ def bootstrap(
                 made += 1
                 yield cases.rows.y, base
 
-    return repeats.run(RawTerms(fit.tables, cases.index, frozen), draws(), "resamples")
+    return repeats.run(
+        PlainTerms(fit.tables, cases.index, frozen), draws(), "resamples"
+    )
 
 
 def p_values(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
@@ -173,7 +177,7 @@ def plug_in_bias(cases: CompleteCases, found: Evaluation) -> list[Bias]:
         # All terms of a single source are its information.
         growth = np.array([first_order(union(pair)) for pair in pairs])
     elif all(s in states for pair in pairs for s in pair):
-        whole = np.array([d.raw.union for d in found.decompositions])
+        whole = np.array([d.plain.union for d in found.decompositions])
         growth = half_sample_growth(unions, rows, whole)
     else:
         growth = np.full(len(pairs), np.nan)

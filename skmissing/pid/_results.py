@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._utils._warn import warn_user
 from ..exceptions import UncertifiedWarning
-from ._decomposition import Bias, Decomposition, Terms, correct, share_joint
+from ._decomposition import Bias, Terms, correct, settle
 from ._resampling import MethodFit, intervals, p_values
 from ._sources import Pair, Source, source_name, union
 
@@ -18,10 +18,21 @@ from ._sources import Pair, Source, source_name, union
 # optimum and do not reach it; their bound has some slack as well.
 TOLERANCE = 1e-9
 NET_TOLERANCE = 0.02
+# The comparison of learners where there are none.
+NO_LEARNERS = pd.DataFrame(
+    {
+        "source": pd.Series(dtype=object),
+        "learner": pd.Series(dtype=object),
+        "log_loss": pd.Series(dtype=np.float64),
+        "weight": pd.Series(dtype=np.float64),
+        "margin": pd.Series(dtype=np.float64),
+        "std_error": pd.Series(dtype=np.float64),
+    }
+)
 
 
 class Uncertainty(NamedTuple):
-    """Bias of each pair; raw terms of shuffles and of resamples, (n, 7 n_pairs)."""
+    """Bias of each pair; plain terms of shuffles and of resamples, (n, 7 n_pairs)."""
 
     bias: list[Bias]
     null: np.ndarray | None
@@ -41,7 +52,7 @@ class PIDResults:
     def _store(self, fit: MethodFit, uncertainty: Uncertainty) -> None:
         """Set the attributes that are derived from the decompositions."""
         scale = np.log(2.0) if self.unit == "nats" else 1.0
-        decompositions = share_joint(fit.found.decompositions)
+        decompositions = fit.found.decompositions
         gap = max(d.duality_gap for d in decompositions)
         self.duality_gap_ = float(scale * gap)
         self.marginal_violation_ = max(d.marginal_violation for d in decompositions)
@@ -52,7 +63,11 @@ class PIDResults:
                 "the parts are certain to within the gap only.",
                 UncertifiedWarning,
             )
-        frame = self._tabulate(decompositions, uncertainty, scale)
+        plain = [d.plain for d in decompositions]
+        raw = [correct(terms, b) for terms, b in zip(plain, uncertainty.bias)]
+        most = float(np.log2(len(self.classes_)))
+        values = settle(raw, fit.found.joint_error, most)
+        frame = self._tabulate(plain, raw, values, uncertainty, scale)
         # A single source has no partner with quantities of its own. Redundancy and
         # synergy are 0 as in the attributes, and keep their rows.
         kept = frame["source"].to_numpy() != ""
@@ -62,7 +77,7 @@ class PIDResults:
             None if values is None else scale * values[:, kept]
             for values in (uncertainty.null, uncertainty.drawn)
         )
-        self._name_parts([Terms(*(scale * np.array(d.value))) for d in decompositions])
+        self._name_parts([Terms(*(scale * np.array(terms))) for terms in values])
         names = {source_name(s): s for s in self.sources_}
         joint = union(self._pairs[0])
         self.held_out_information_ = {
@@ -70,6 +85,11 @@ class PIDResults:
             for label, source in [*names.items(), ("joint", joint)]
             if source in fit.found.held_out
         }
+        joined = pd.concat([NO_LEARNERS, *fit.reports], ignore_index=True)
+        for column in ("log_loss", "margin", "std_error"):
+            joined[column] = scale * joined[column] / np.log(2.0)
+        joined["source"] = joined["source"].replace(source_name(joint), "joint")
+        self.learners_ = joined
         self.n_bins_ = {
             label: fit.found.n_states[source]
             for label, source in names.items()
@@ -78,28 +98,32 @@ class PIDResults:
 
     def _tabulate(
         self,
-        decompositions: list[Decomposition],
+        plain: list[Terms],
+        raw: list[Terms],
+        values: list[Terms],
         uncertainty: Uncertainty,
         scale: float,
     ) -> pd.DataFrame:
         """Table of all terms of all pairs, those of an empty source included."""
-        raw = np.concatenate([d.raw for d in decompositions])
-        bias, null, drawn = uncertainty
-        corrected = [correct(d.raw, b) for d, b in zip(decompositions, bias)]
+        _, null, drawn = uncertainty
+        observed, value = np.concatenate(plain), np.concatenate(values)
         columns = {
-            "value": scale * np.concatenate([d.value for d in decompositions]),
-            "raw": scale * raw,
-            "corrected": scale * np.concatenate(corrected),
+            "value": scale * value,
+            "raw": scale * np.concatenate(raw),
+            "plain": scale * observed,
         }
         if null is not None:
             columns["null_mean"] = scale * null.mean(axis=0)
             columns["null_std"] = scale * null.std(axis=0)
-            columns["p_value"] = p_values(raw, null)
+            columns["p_value"] = p_values(observed, null)
         if drawn is not None:
             most = np.log2(len(self.classes_))
-            ends = intervals(raw, drawn, self.confidence_level, most)
+            low, high = intervals(observed, drawn, self.confidence_level, most)
             columns["std_error"] = scale * drawn.std(axis=0)
-            columns["low"], columns["high"] = scale * ends
+            # Both correct for bias, by resamples and by halves: where these disagree
+            # the interval holds both.
+            columns["low"] = scale * np.minimum(low, value)
+            columns["high"] = scale * np.maximum(high, value)
         labels = [label for pair in self._pairs for label in _label_terms(pair)]
         frame = pd.DataFrame(labels, columns=["first", "second", "term", "source"])
         return frame.assign(**columns)
@@ -139,7 +163,7 @@ class PIDResults:
 
     @property
     def raw_(self) -> pd.DataFrame:
-        """The estimates before the joint information was raised to its bound."""
+        """The estimates before they were moved to what is possible."""
         return self._frame.loc[:, ["first", "second", "term", "source", "raw"]]
 
     def to_frame(self) -> pd.DataFrame:
@@ -152,13 +176,13 @@ class PIDResults:
             pair (``second`` is "" for a single source, whose redundant and synergistic
             rows are 0), ``term`` is "unique", "redundant", "synergistic" or
             "mutual_information", ``source`` the one it belongs to, or "joint".
-            ``value`` is that of the attributes, ``raw`` the estimate before the joint
-            information was raised to its bound, ``corrected`` the raw one less an
-            estimate of its bias, which may be negative (NaN for the parts of
-            "coupling"). With ``n_permutations`` also ``null_mean``, ``null_std`` and
-            ``p_value``; with ``n_bootstraps`` also ``std_error``, ``low`` and ``high``,
-            an interval of level ``confidence_level`` within 0 and the logarithm of the
-            number of classes. ``attrs["unit"]`` is the unit.
+            ``value`` is that of the attributes, corrected for bias; ``raw`` is the same
+            before it was moved to what is possible, and may be negative; ``plain`` is
+            the estimate without a correction. With ``n_permutations`` also
+            ``null_mean``, ``null_std`` and ``p_value`` of ``plain``; with
+            ``n_bootstraps`` also ``std_error``, ``low`` and ``high``, an interval of
+            level ``confidence_level`` that holds ``value``, within 0 and the logarithm
+            of the number of classes. ``attrs["unit"]`` is the unit.
         """
         check_is_fitted(self)
         return self._frame.copy()

@@ -129,7 +129,7 @@ class PRIMOModule(TaskModule):
         prior = _gaussian(self.prior(given))
         mean, log_var = _gaussian(self.posterior(torch.cat([given, one_hot], dim=1)))
         if self.norm is not None:
-            mean = self.norm(mean)
+            mean = self._normed(mean)
         z = mean + torch.exp(0.5 * log_var) * self._noise(mean)
         logits = self.rest(self._from_codes(codes, shown) + self.from_latent(z))
         loss = nn.functional.cross_entropy(logits, batch.y, reduction="none")
@@ -142,6 +142,16 @@ class PRIMOModule(TaskModule):
         loss = loss + anchor * divergence(lower, standard)
         # Without a removed modality the two are the same and their distance is 0.
         return loss + tie * divergence(prior, lower)
+
+    def _normed(self, mean):
+        """Batch norm of posterior means; a single row has no variance of its own."""
+        norm = self.norm
+        if len(mean) > 1:
+            return norm(mean)
+        return nn.functional.batch_norm(
+            mean, norm.running_mean, norm.running_var, norm.weight, norm.bias,
+            eps=norm.eps,
+        )  # fmt: skip
 
     def _uniform(self, present, n_columns: int):
         """Uniform numbers for each row, or for the batch."""

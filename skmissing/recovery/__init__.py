@@ -6,12 +6,14 @@ Torch is imported with :class:`MultimodalVAE` only.
 from __future__ import annotations
 
 from ._base import BaseRecovery
+from ._gaussian import GaussianRecovery
 from ._mean import MeanRecovery
 from ._neighbor import NeighborRecovery
 from ._regression import RegressionRecovery
 
 __all__ = [
     "BaseRecovery",
+    "GaussianRecovery",
     "MeanRecovery",
     "MultimodalVAE",
     "NeighborRecovery",

@@ -23,6 +23,7 @@ from .._utils._sklearn_compat import _check_feature_names_in, _fit_context
 from .._utils._warn import warn_user
 from ..exceptions import EmptyRowWarning
 from ..modalities._layout import prefix_groups
+from ..modalities._matching import match_columns
 from ..modalities._moments import block_moments
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._row_view import take_rows
@@ -177,7 +178,8 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
         Returns
         -------
         X_out : same kind as X
-            Present blocks and columns that belong to no modality are unchanged; missing
+            With the columns or modalities of ``fit``. Present blocks and columns that
+            belong to no modality are unchanged; missing
             blocks are filled, unless no training row had the modality. Integer blocks
             with missing rows become float64. A recovered series is as long as the
             longest in ``fit``. Rows without any modality are filled with the means,
@@ -207,24 +209,42 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
     def _recover_all(self, data: MultimodalData) -> Recovered:
         """Values of all missing blocks, some rows at a time."""
         names = list(self.means_)
-        empty = np.asarray(~data.select(names).present.any(axis=1))
+        self._warn_empty(data)
+        parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
+        for start in range(0, len(data), RECOVER_ROWS):
+            part = data[start : start + RECOVER_ROWS]
+            found = self._recover(part)
+            for name in names:
+                self._check_recovered(part, name, found[name])
+                parts[name].append(found[name])
+        return self._pad({name: np.concatenate(parts[name]) for name in names})
+
+    def _warn_empty(self, data: MultimodalData) -> None:
+        empty = np.asarray(~data.select(list(self.means_)).present.any(axis=1))
         if empty.any():
             warn_user(
                 f"Got {int(empty.sum())} of {len(empty)} rows without a usable "
                 "modality; they are filled with the means of the training rows.",
                 EmptyRowWarning,
             )
-        parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
-        for start in range(0, len(data), RECOVER_ROWS):
-            found = self._recover(data[start : start + RECOVER_ROWS])
-            for name in names:
-                parts[name].append(found[name])
-        out = {name: np.concatenate(parts[name]) for name in names}
-        for name, values in out.items():
+
+    def _pad(self, found: Recovered) -> Recovered:
+        """Steps of a series that no training row has are padding, not a level of 0."""
+        for name, values in found.items():
             if values.ndim == 3:
-                # Steps of a series that no row has are padding, not a level of 0.
                 values[:, ~self._known[name].any(axis=1)] = np.nan
-        return out
+        return found
+
+    def _check_recovered(self, data: MultimodalData, name: str, values) -> None:
+        """Refuse one row for all, which NumPy would write into each of them."""
+        n_missing = int((~data.present[:, data.names.index(name)]).sum())
+        expected = (n_missing, *data.block_shapes[name])
+        if np.shape(values) != expected:
+            raise ValueError(
+                f"Got values of shape {np.shape(values)} from the _recover of "
+                f"{type(self).__name__} for the modality {name!r}, expected "
+                f"{expected}, a row for each row without it."
+            )
 
     def _like(self, X, data: MultimodalData, found: Recovered):
         """Put recovered values into their places in X."""
@@ -243,6 +263,8 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
         out = MultimodalData.unchecked(blocks, present, data.feature_names)
         if isinstance(X, MultimodalData):
             return out
+        if isinstance(X, pd.DataFrame):
+            X = match_columns(self, X)
         places = self._places(X)
         if places is None:
             frame = out.to_frame()
@@ -251,7 +273,12 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
                 return frame
             return frame.to_numpy()
         if isinstance(X, pd.DataFrame):
-            return _fill_frame(X, places, data, out)
+            absent = [name for name in out.names if name not in places]
+            filled = _fill_frame(X, places, data, out)
+            if not absent:
+                return filled
+            more = out.select(absent).to_frame().set_axis(X.index)
+            return pd.concat([filled, more], axis=1)
         array = np.array(X, dtype=object if _holds_text(X) else np.float64)
         for name, columns in places.items():
             missing = ~data.present[:, data.names.index(name)]
@@ -266,17 +293,11 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
         if layout is None:
             if isinstance(X, pd.DataFrame):
                 groups = prefix_groups(X)
-                if set(self.modality_names_in_) <= set(groups):
-                    return {
-                        name: np.asarray(groups[name])
-                        for name in self.modality_names_in_
-                    }
+                known = [n for n in self.modality_names_in_ if n in groups]
+                if known:
+                    return {name: np.asarray(groups[name]) for name in known}
             return None
-        if layout.labels is None:
-            return layout.indices
-        have = list(X.columns)
-        order = np.array([have.index(label) for label in layout.labels])
-        return {name: order[index] for name, index in layout.indices.items()}
+        return layout.indices
 
     # -- score -------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimation._rows import LabelledRows
@@ -137,12 +138,26 @@ class MultimodalVAE(NetParameters, BaseRecovery):
         "shared_noise": ["boolean"],
     }
 
+    def _embeds_tokens(self) -> bool:
+        # What the decoder makes of a block are numbers.
+        return False
+
     def _fit_rows(self, rows: LabelledRows) -> None:
         data = rows.data
         if len(self.hidden):
             check_widths("hidden", self.hidden)
         encoders = self._resolve_encoders(data)
         for name, encoder in encoders.items():
+            # The decoder learns the blocks, on a linear scale.
+            if "missing_features" in encoder.get_params(deep=False):
+                encoders[name] = clone(encoder).set_params(
+                    missing_features="mean", scale_inputs=bool(encoder.scale_inputs)
+                )
+            if encoder.reads_tokens:
+                raise ValueError(
+                    f"Got an EmbeddingEncoder for the modality {name!r}, expected an "
+                    "encoder of numbers; tokens cannot be recovered."
+                )
             if encoder.frozen:
                 raise ValueError(
                     f"Got a frozen encoder for the modality {name!r}, expected one "
@@ -250,10 +265,12 @@ class MultimodalVAE(NetParameters, BaseRecovery):
             self._like(
                 X,
                 data,
-                {
-                    name: np.concatenate([p[name][j] for p in parts])
-                    for name in parts[0]
-                },
+                self._pad(
+                    {
+                        name: np.concatenate([p[name][j] for p in parts])
+                        for name in parts[0]
+                    }
+                ),
             )
             for j in range(int(n_draws))
         ]

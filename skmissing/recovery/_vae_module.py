@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..modalities._scaling import BlockScaler
 from ..nn._encoder_bank import EncoderBank
 from ..nn._random_subsets import random_part
-from ..nn._scaling import BlockScaler
 from ..nn._store import Batch
 from ..nn._task import TaskModule
 

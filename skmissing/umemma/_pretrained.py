@@ -37,9 +37,20 @@ class Pretrained:
 
 
 def read_pretrained(
-    unimodal: dict[str, Any] | None, rows: LabelledRows, listed: dict[str, Encoder]
+    unimodal: dict[str, Any] | None,
+    rows: LabelledRows,
+    listed: dict[str, Encoder],
+    resolved: dict[str, Encoder],
 ) -> dict[str, Pretrained]:
-    """The estimators in ``unimodal``, checked, before any is fitted or copied."""
+    """The estimators in ``unimodal``, checked, before any is fitted or copied.
+
+    ``resolved`` are the encoders of the ensemble, ``listed`` those that a user gave.
+    """
+    shapes = rows.data.block_shapes
+    defaults = {
+        name: default_encoder(shapes[name]) if name in listed else encoder
+        for name, encoder in resolved.items()
+    }
     out = {}
     check_known("an estimator in unimodal for", unimodal or {}, rows.data.names)
     for name, given in (unimodal or {}).items():
@@ -54,9 +65,8 @@ def read_pretrained(
         if is_fitted:
             _check_fitted(name, estimator, rows)
         built = dict(named_pairs(estimator.encoders)).get(name)
-        built = (
-            default_encoder(rows.data.block_shapes[name]) if built is None else built
-        )
+        if built is None:
+            built = (estimator.encoders_ if is_fitted else defaults)[name]
         if name in listed:
             _check_same_kind(name, listed[name], built)
         out[name] = Pretrained(estimator, is_fitted, built, listed.get(name, built))

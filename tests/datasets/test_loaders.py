@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from skmissing import Modality, MultimodalData
-from skmissing.datasets import load_av_digits, load_heart, load_mfeat
+from skmissing.datasets import load_av_digits, load_heart, load_mfeat, load_support
 
-LOADERS = [load_av_digits, load_heart, load_mfeat]
+LOADERS = [load_av_digits, load_heart, load_mfeat, load_support]
 DATA = resources.files("skmissing.datasets") / "data"
 
 
@@ -34,7 +34,8 @@ def test_forms_agree(loader):
     np.testing.assert_array_equal(again.present, X.present)
     for name in X.names:
         assert again[name].dtype == X[name].dtype
-        np.testing.assert_array_equal(again[name], X[name])
+        if X[name].dtype != object:
+            np.testing.assert_array_equal(again[name], X[name])
     pd.testing.assert_frame_equal(again.to_frame(), X.to_frame())
     pickle.loads(pickle.dumps(bunch))
 
@@ -47,13 +48,15 @@ def test_licence_stands_in_the_description(loader):
 
 def test_files():
     files = {path.name: path for path in DATA.iterdir()}
-    assert set(files) == {"LICENCES.md", "av_digits.npz", "heart.npz", "mfeat.npz"}
+    assert set(files) == {
+        "LICENCES.md", "av_digits.npz", "heart.npz", "mfeat.npz", "support2.csv.gz"
+    }  # fmt: skip
     sizes = {name: len(path.read_bytes()) for name, path in files.items()}
     assert sum(sizes.values()) < 5_000_000
     assert sizes["av_digits.npz"] < 2_900_000
     licences = files["LICENCES.md"].read_text(encoding="utf-8")
     for name in files:
-        if name.endswith(".npz"):
+        if name != "LICENCES.md":
             assert f"## {name}: CC BY" in licences
     for who in [
         "LeCun",
@@ -64,6 +67,7 @@ def test_files():
         "Steinbrunn",
         "Pfisterer",
         "Detrano",
+        "Harrell",
     ]:
         assert who in licences
 
@@ -164,3 +168,22 @@ def test_heart_frame():
     np.testing.assert_array_equal(framed.data["site"], framed.site)
     assert framed.feature_names["imaging"] == ["ca", "thal"]
     assert framed.data["history__sex"].isin([0, 1]).all()
+
+
+def test_support():
+    bunch = load_support()
+    missing = pd.DataFrame(~bunch.data.present, columns=bunch.data.names).mean()
+    shares = {"renal": 47.4, "blood_gas": 25.1, "function": 22.7, "liver": 22.5}
+    for name, share in {**shares, "physician": 17.9}.items():
+        assert 100 * missing[name] == pytest.approx(share, abs=0.05)
+    assert (missing[["demographics", "history"]] == 0).all()
+    assert (missing[["vitals", "blood"]] < 2 / 9105).all()
+    np.testing.assert_array_equal(np.bincount(bunch.target), [6745, 2360])
+    # Whoever died in hospital died.
+    assert (bunch.died >= bunch.target).all()
+    assert len(set(bunch.patient_id)) == len(bunch.patient_id) == 9105
+    table = pd.read_csv(bunch.filename)
+    framed = load_support(as_frame=True)
+    pd.testing.assert_frame_equal(framed.data, table[list(framed.data)])
+    np.testing.assert_array_equal(table["died_in_hospital"], bunch.target)
+    np.testing.assert_array_equal(table["days_followed"], bunch.days_followed)

@@ -27,6 +27,7 @@ from skmissing.modalities import ModalityTransformer
 from skmissing.nn import MLPEncoder, ModuleEncoder
 from skmissing.recovery import (
     BaseRecovery,
+    GaussianRecovery,
     MeanRecovery,
     MultimodalVAE,
     NeighborRecovery,
@@ -472,8 +473,8 @@ def test_a_dict_has_one_recovery_for_each():
     filled, _ = clf.fusion_.recoverer.fill(X)
     assert (filled["m1"][~X.present[:, 1]] == 7.0).all()
     assert (filled["m2"][~X.present[:, 2]] == 8.0).all()
-    regression = RegressionRecovery().fit(X).recover(X)["m0"]
-    np.testing.assert_allclose(filled["m0"][~X.present[:, 0]], regression)
+    default = GaussianRecovery().fit(X).recover(X)["m0"]
+    np.testing.assert_allclose(filled["m0"][~X.present[:, 0]], default)
     assert len(clf.recoveries_) == 3
 
 

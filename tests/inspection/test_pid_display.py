@@ -94,7 +94,8 @@ def test_bars_are_the_figures_of_the_estimators(bits):
         "unique to x2",
         "synergistic",
     ]
-    assert display.ax_.get_xlabel() == "Information about the label y (bits)"
+    label = display.ax_.get_xlabel().splitlines()[0]
+    assert label == "Information about the label y (bits)"
     bottom, top = display.ax_.get_ylim()
     assert top < bottom
     assert display.figure_ is display.ax_.figure
@@ -158,7 +159,8 @@ def test_nothing_is_raised_in_silence(noise):
     # Negative ones to the left of zero, the others where they would be without them.
     below = widths(display.bars_["synergistic"]) < 0
     assert below.any()
-    assert_array_equal(starts(display.bars_["synergistic"])[below], 0)
+    # Other negative parts of the bar come before it.
+    assert (starts(display.bars_["synergistic"])[below] <= 0).all()
     assert display.ax_.get_xlim()[0] < raw.min()
 
 

@@ -256,7 +256,7 @@ def test_errors():
         ask(y=y[:-1])
     with pytest.raises(ValueError, match="Got groups of length 3, expected 40"):
         ask(groups=[1, 2, 3])
-    with pytest.raises(ValueError, match="Got the label 2, expected those that"):
+    with pytest.raises(ValueError, match="Got the label 2 in y, expected those that"):
         ask(y=np.where(np.arange(40) == 7, 2, y))
     with pytest.raises(ValueError, match=r"'n_bootstraps' parameter .* Got -1"):
         ask(n_bootstraps=-1)

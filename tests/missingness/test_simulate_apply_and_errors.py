@@ -79,7 +79,7 @@ def test_apply_to_objects_multiindex_and_lists():
     assert out["p"].isna().all().all()
     assert out["q"].notna().all().all()
     assert isinstance(out.columns, pd.MultiIndex)
-    rows = [[1.0, 2.0], [3.0, 4.0]]
+    rows = [[1.0], [3.0]]
     assert np.isnan(simulate_missing(rows, rate=1.0).apply(rows)).all()
 
 

@@ -35,17 +35,19 @@ def test_another_layout_of_the_same_size_is_refused(shapes):
     assert clf.predict(fit.to_frame()).shape == (20,)
 
 
-def test_reordered_features_are_refused_where_names_are_known():
+def test_reordered_features_are_matched_where_names_are_known():
     X, y = two_blocks()
     frame = X.to_frame()
     other = frame[frame.columns[::-1]]
     on_container = PatternClassifier().fit(X, y)
     on_frame = PatternClassifier().fit(frame, y)
-    message = "Got the features of the modality '[ab]' .* in the same order"
-    with pytest.raises(ValueError, match=message):
-        on_container.predict(other)
-    with pytest.raises(ValueError, match=message):
-        on_frame.predict(MultimodalData.from_frame(other))
+    expected = on_container.predict_proba(X)
+    np.testing.assert_array_equal(on_container.predict_proba(other), expected)
+    moved = MultimodalData.from_frame(other)
+    np.testing.assert_array_equal(on_frame.predict_proba(moved), expected)
+    unknown = frame.rename(columns={"a__0": "a__z"})
+    with pytest.raises(ValueError, match=r"of the modality 'a' as \['a__z'"):
+        on_frame.predict(MultimodalData.from_frame(unknown))
     np.testing.assert_array_equal(on_container.predict(frame), on_frame.predict(X))
 
 

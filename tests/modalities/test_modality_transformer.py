@@ -21,6 +21,7 @@ from ..conftest import make_blocks
 nan = np.nan
 
 
+@pytest.mark.filterwarnings("ignore::skmissing.exceptions.NamelessModalityWarning")
 @parametrize_with_checks(
     [ModalityTransformer(), ModalityTransformer([("x", StandardScaler())])]
 )
@@ -244,21 +245,28 @@ class ToFrame(TransformerMixin, BaseEstimator):
         return X.to_frame()
 
 
+@pytest.mark.parametrize("how", ["set_output", "global setting"])
 @pytest.mark.parametrize(
     ("X", "modalities"), forms(), ids=["frame", "array", "container"]
 )
-def test_global_output_setting_is_not_in_the_way(X, modalities):
+def test_output_of_a_table_is_the_table_that_is_asked_for(X, modalities, how):
     transformer = ModalityTransformer(
         [("ecg", StandardScaler())], modalities=modalities
     )
     expected = clone(transformer).fit_transform(X)
-    with config_context(transform_output="pandas"):
+    if how == "set_output":
+        transformer = clone(transformer.set_output(transform="pandas"))
         out = transformer.fit_transform(X)
-    assert type(out) is type(X)
+    else:
+        with config_context(transform_output="pandas"):
+            out = transformer.fit_transform(X)
     if isinstance(X, MultimodalData):
+        # It has no shape in a frame, so it stays what it is.
+        assert isinstance(out, MultimodalData)
         expected, out = expected.to_frame(), out.to_frame()
+    assert isinstance(out, pd.DataFrame)
+    assert out.columns.tolist() == transformer.get_feature_names_out().tolist()
     np.testing.assert_array_equal(np.asarray(out), np.asarray(expected))
-    assert not hasattr(transformer, "set_output")
 
 
 def test_fit_on_one_form_and_transform_another():
@@ -287,6 +295,11 @@ def test_fit_on_one_form_and_transform_another():
         ),
         ({"transformers": [("ecg", 3)]}, TypeError, "Got 3 for the modality 'ecg'"),
         ({"transformers": ["ecg"]}, ValueError, r"Got 'ecg' in transformers, expected"),
+        (
+            {"transformers": "skrub"},
+            ValueError,
+            "transformers='skrub', expected 'auto'",
+        ),
         ({"remainder": "keep"}, ValueError, "remainder='keep', expected 'drop' or"),
         (
             {"transformers": [("ecg", "drop"), ("labs", "drop")]},

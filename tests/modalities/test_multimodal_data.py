@@ -265,5 +265,5 @@ def test_bad_present(present, message):
 def test_arrays_are_refused_with_a_way_out():
     X = make_data()
     for convert in (np.asarray, np.array, np.mean, lambda X: np.zeros(3) + X):
-        with pytest.raises(TypeError, match=r"call .to_frame\(\) on it"):
+        with pytest.raises(TypeError, match=r"to_frame\(\) makes one"):
             convert(X)

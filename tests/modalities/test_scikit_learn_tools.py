@@ -232,5 +232,5 @@ REFUSED = {
 def test_refused_with_a_way_out(data, name):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with pytest.raises(TypeError, match=r"\.to_frame\(\)"):
+        with pytest.raises(TypeError, match=r"to_frame\(\)"):
             REFUSED[name](*data)

@@ -13,8 +13,8 @@ from torch import nn
 
 from skmissing import Modality, MultimodalData
 from skmissing.baselines import FusionClassifier
+from skmissing.modalities._scaling import fit_scaler, series_lengths
 from skmissing.nn import ConvEncoder, MLPEncoder, ModuleEncoder, SequenceEncoder
-from skmissing.nn._scaling import fit_scaler, series_lengths
 from skmissing.nn.encoders._default import default_encoder
 
 from .._instances import NET
@@ -102,7 +102,8 @@ def test_missing_features_are_filled_and_never_make_a_modality_missing():
     blocks["m0"][::2, 0] = np.nan
     with_gaps = MultimodalData(blocks)
     assert with_gaps.present.all()
-    clf = small().fit(with_gaps, y)
+    means = {"m0": MLPEncoder(missing_features="mean")}
+    clf = small(encoders=means).fit(with_gaps, y)
     filled = {k: v.copy() for k, v in blocks.items()}
     filled["m0"][::2, 0] = np.nanmean(blocks["m0"][:, 0])
     np.testing.assert_allclose(

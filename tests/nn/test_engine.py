@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 
 import numpy as np
 import pytest
@@ -71,6 +72,7 @@ def test_validation_loss_uses_the_weights():
 # -- early stopping -------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore::skmissing.exceptions.NamelessModalityWarning")
 def test_early_stopping_restores_the_best_weights():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(120, 20)), rng.integers(2, size=120)
@@ -198,12 +200,14 @@ def test_callbacks_may_stop_training_but_an_interrupt_gets_through():
     assert not hasattr(clf, "classes_")
 
 
-def test_progress_bar_only_on_request(capsys):
+def test_progress_bar_only_on_request(capsys, monkeypatch):
     X, y = make_blocks(n=40)
     small().fit(X, y)
     out = capsys.readouterr()
     assert out.out == ""
     assert out.err == ""
+    # A bar needs a terminal.
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     small(verbose=1).fit(X, y)
     out = capsys.readouterr()
     assert out.out == ""

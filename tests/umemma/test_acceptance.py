@@ -1,7 +1,7 @@
 """What the method is for, on halves of handwritten digits.
 
-The published settings where they are given: networks of 64-64 units, Adam at 1e-3 for
-30 epochs in phase 1 and at 1e-4 for 10 in phase 2, a 60/40 split, five seeds. Figures
+Networks of 64-64 units, Adam at 1e-3 for 30 epochs in phase 1 and at 1e-4 for 10 in
+phase 2, a 60/40 split, five seeds. The paper has other data and other settings. Values
 are percentages, the mean of "B missing", "A missing" and "complete".
 """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -11,6 +13,7 @@ import pandas as pd
 from joblib import Parallel, delayed, effective_n_jobs
 
 from ..._estimation._resampling import draw_counts, effective_sample_size
+from ..._utils._tables import ResultTable
 from .._propensity_model import FrozenPropensity
 from .._sensitivity import tipping_odds_ratio
 from ._doubly_robust import aipw_mean
@@ -49,6 +52,28 @@ class UtilityTerm:
         """Modalities that a row needs."""
         return frozenset(self.subset + self.baseline)
 
+    def row_values(self, rows: np.ndarray) -> np.ndarray | None:
+        """Contribution of each of some rows to the metric; None if it is no mean."""
+        if self.values is not None:
+            return self.values[rows]
+        if self.variant is None:
+            return None
+        evaluate, one = self.variant.corrected, np.zeros(len(rows))
+        values, trial = np.empty(len(rows)), np.arange(1.0, len(rows) + 1)
+        try:
+            with warnings.catch_warnings():
+                # Metrics may warn that a single row has a single class.
+                warnings.simplefilter("ignore")
+                for i in range(len(rows)):
+                    one[i] = 1.0
+                    values[i] = evaluate(one)
+                    one[i] = 0.0
+                whole = evaluate(trial)
+        except ValueError:
+            return None
+        same = np.isclose(trial @ values / trial.sum(), whole, rtol=1e-6, atol=1e-9)
+        return values if same else None
+
 
 class TermValues(NamedTuple):
     """Estimates of every term, each of shape (..., n_terms).
@@ -79,10 +104,18 @@ ESTIMATES = (
 
 
 class Progress:
-    """Bars that only show if asked for."""
+    """Lines and bars that only show if asked for, bars only in a terminal."""
 
     def __init__(self, verbose: int) -> None:
-        self.hidden = not verbose
+        # None hides a bar where there is no terminal.
+        self.hidden = None if verbose else True
+
+    def announce(self, line: str) -> None:
+        """A line before the first bar, which a log may hold too."""
+        from tqdm.auto import tqdm
+
+        if not self.hidden:
+            tqdm.write(line, file=sys.stderr)
 
     def over(self, what: str):
         """A wrapper of an iteration, given its items and their number."""
@@ -178,7 +211,7 @@ class UtilityTerms:
                 columns = ["value", "std_error", "low", "high"]
                 record |= {f"{prefix}{c}": v for c, v in zip(columns, (value, *error))}
             records.append(record | self._support(term))
-        return pd.DataFrame.from_records(records)
+        return ResultTable(records)
 
     def _support(self, term: UtilityTerm) -> dict[str, float]:
         """The rows behind a term, and the sensitivity of a corrected gain."""

@@ -72,7 +72,7 @@ def aipw_mean(
     centred = outcome - np.average(outcome[seen], axis=0, weights=doubt)
     scale = np.abs(centred).max(axis=0)
     # Up to rounding a constant explains nothing.
-    varies = scale > 1e-12 * np.maximum(1.0, np.abs(outcome).max(axis=0))
+    varies = scale > 1e-12 * np.abs(outcome).max(axis=0)
     table = centred[:, varies] / scale[varies]
     target = (values[seen] - np.average(values[seen], weights=doubt)) * root
     if not table.shape[1]:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 from ..._utils._checks import choose_names
 
 Subset = tuple[str, ...]
+Pair = tuple[Subset, Subset]
+
+# Modalities up to which all default sets are compared with each other: of 20 there
+# would be 820 gains.
+ALL_PAIRS = 4
 
 
 def resolve_subsets(subsets, names: list[str]) -> list[Subset]:
@@ -19,6 +26,15 @@ def resolve_subsets(subsets, names: list[str]) -> list[Subset]:
     if len(set(out)) < len(out) or not out:
         raise ValueError(f"Got subsets={subsets!r}, expected distinct, non-empty sets.")
     return out
+
+
+def resolve_pairs(subsets, sets: list[Subset]) -> list[Pair]:
+    """Pairs of a baseline and a set to compare with it."""
+    pairs = [orient(s, t) for s, t in combinations(sets, 2)]
+    whole = max(sets, key=len)
+    if subsets is None and len(whole) > ALL_PAIRS:
+        pairs = [(s, t) for s, t in pairs if t == whole]
+    return pairs
 
 
 def orient(s: Subset, t: Subset) -> tuple[Subset, Subset]:

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import accuracy_score, brier_score_loss, get_scorer, log_loss
 from sklearn.utils.metaestimators import available_if
 
-from ..._utils._sklearn_compat import response_method
+from ..._estimation._scoring import try_scorer
+from ..._utils._sklearn_compat import is_scorer, response_method, scorer_function
 from .._scorer import resolve_scorer
 
 # scikit-learn's own bound in log_loss: an impossible class is not infinitely bad.
@@ -46,6 +48,7 @@ class MeanMetric:
     def __init__(self, name: str, kind: str) -> None:
         self.name, self.kind = name, kind
         self.decides = kind == "accuracy"
+        self.needs_proba = not self.decides
         self.limits = (0.0, 1.0) if self.decides else (-np.inf, 0.0)
 
     def values(self, predictions: Predictions) -> np.ndarray:
@@ -85,6 +88,7 @@ class AUCMetric:
 
     is_mean = False
     decides = False
+    needs_proba = True
     limits = (0.0, 1.0)
 
     def prepare(self, predictions: Predictions, rows: np.ndarray):
@@ -143,6 +147,7 @@ class ScorerMetric:
     def __init__(self, name: str, scorer, classes: np.ndarray) -> None:
         self.name, self.scorer, self.classes = name, scorer, classes
         self.decides = response_method(scorer) == "predict"
+        self.needs_proba = not self.decides and response_method(scorer) is not None
 
     def prepare(self, predictions: Predictions, rows: np.ndarray):
         """A function from weights of ``rows`` to the metric."""
@@ -178,6 +183,25 @@ class _Memory(ClassifierMixin, BaseEstimator):
         return self.classes_[self.predictions.predicted[X[:, 0]]]
 
 
+# Functions of scikit-learn that are means over rows, and the metrics that they are.
+MEANS = {
+    accuracy_score: "accuracy",
+    log_loss: "neg_log_loss",
+    brier_score_loss: "neg_brier_score",
+}
+
+
+def _find_mean(metric) -> str | None:
+    """The mean over rows that a metric is, by its name or as a function; else None."""
+    if isinstance(metric, str):
+        return metric if metric in MEANS.values() else None
+    if not is_scorer(metric):
+        return "accuracy" if metric is accuracy_score else None
+    name = MEANS.get(scorer_function(metric))
+    same = name is not None and repr(metric) == repr(get_scorer(name))
+    return name if same else None
+
+
 def resolve_metrics(scoring, classes: np.ndarray) -> list[Any]:
     """Metrics by name, in the order asked for."""
     area = "roc_auc" if len(classes) == 2 else "roc_auc_ovr"
@@ -194,10 +218,13 @@ def resolve_metrics(scoring, classes: np.ndarray) -> list[Any]:
         raise ValueError("Got no metric in scoring, expected at least one.")
     out: list[Any] = []
     for name, metric in scoring.items():
-        if metric in ("accuracy", "neg_log_loss", "neg_brier_score"):
-            out.append(MeanMetric(name, metric))
+        mean = _find_mean(metric)
+        if mean is not None:
+            out.append(MeanMetric(name, mean))
         elif metric in ("roc_auc_ovr", area):
             out.append(AUCMetric(name))
         else:
-            out.append(ScorerMetric(name, resolve_scorer(metric), classes))
+            scorer = resolve_scorer(metric)
+            try_scorer(metric, scorer, classes)
+            out.append(ScorerMetric(name, scorer, classes))
     return out

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from itertools import combinations
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +16,7 @@ from ..._estimation._rows import LabelledRows, check_partial_rows
 from ..._utils._random import draw_seed, local_random_state
 from ..._utils._sklearn_compat import _safe_indexing
 from ..._utils._warn import warn_user
-from ...exceptions import FoldDependenceWarning, SkmissingWarning
+from ...exceptions import FoldDependenceWarning, IdentifierWarning, SkmissingWarning
 from ...missingness._read import read_blocks
 from .._classifier import IPWMultimodalClassifier
 from .._propensity import make_weighter
@@ -33,7 +32,7 @@ from ._bootstrap import (
 )
 from ._doubly_robust import OutcomeModel, check_outcome_model
 from ._fold_covariance import LeftOut, are_decisions, pairs_of_folds
-from ._modality_sets import Subset, orient, resolve_subsets
+from ._modality_sets import Pair, Subset, resolve_pairs, resolve_subsets
 from ._reweighted_metrics import Predictions, resolve_metrics
 
 Outcomes = dict[Subset, dict[str, np.ndarray]]
@@ -174,10 +173,6 @@ def _predict(model: IPWMultimodalClassifier, rows, n: int) -> FoldFit:
     if not n:
         return FoldFit(model, np.empty((0, len(model.classes_))), model.classes_[:0])
     proba = model.predict_proba(rows) if hasattr(model, "predict_proba") else None
-    if proba is not None and np.isnan(proba).any():
-        raise ValueError(
-            f"Got NaN among the probabilities of {model.estimator!r}, expected numbers."
-        )
     return FoldFit(model, proba, model.predict(rows))
 
 
@@ -211,11 +206,14 @@ class UtilityStudy:
     settings: StudySettings
     rows: LabelledRows
     sets: list[Subset]
+    pairs: list[Pair]
     metrics: list[Any]
     plan: FitPlan
-    propensities: Propensities
+    # Modalities of every set and of every pair that some tested row has together.
+    unions: dict[frozenset[str], list[str]]
     rng: np.random.RandomState
     progress: Progress
+    propensities: Propensities = field(default_factory=dict)
 
     @classmethod
     def check(
@@ -228,6 +226,7 @@ class UtilityStudy:
         )
         sets = resolve_subsets(settings.subsets, data.names)
         metrics = resolve_metrics(settings.scoring, rows.classes)
+        _check_probabilities(metrics, template.estimator)
         if settings.correct_evaluation and any(m.is_mean for m in metrics):
             check_outcome_model(settings.outcome_model, rows.weight[rows.labelled])
         cv, rng = settings.cv, local_random_state(settings.random_state)
@@ -237,18 +236,51 @@ class UtilityStudy:
         tested = rows.labelled & folds.tested
         _check_sets(present, tested, f"Got cv={cv!r} that tests no")
         plan = FitPlan(template, X, y, rows, folds, present, settings.n_jobs)
-        unions = {frozenset(s + t) for s in sets for t in sets}
-        propensities: Propensities = {}
-        for union in sorted(unions, key=sorted):
-            required = [name for name in data.names if name in union]
-            if (observed_rows(data, required) & tested).any():
-                frozen = plan.freeze_propensity(required)
-                # Equal covariates are held once: they are copied to other processes.
-                designs = (p.design for p in propensities.values())
-                same = (d for d in designs if np.array_equal(d, frozen.design))
-                propensities[union] = replace(frozen, design=next(same, frozen.design))
+        pairs = resolve_pairs(settings.subsets, sets)
+        wanted = {frozenset(s) for s in sets} | {frozenset(s + t) for s, t in pairs}
+        named = {u: [name for name in data.names if name in u] for u in wanted}
+        unions = {
+            union: named[union]
+            for union in sorted(wanted, key=sorted)
+            if (observed_rows(data, named[union]) & tested).any()
+        }
         bars = Progress(settings.verbose)
-        return cls(settings, rows, sets, metrics, plan, propensities, rng, bars)
+        return cls(settings, rows, sets, pairs, metrics, plan, unions, rng, bars)
+
+    def announce(self, fold_covariance: bool, n_bootstraps: int) -> None:
+        """Report how much there is to do, before it is done."""
+        n, n_jobs = len(self.plan.folds.numbers), len(self._jobs)
+        two = n * (n - 1) // 2 if fold_covariance and n > 2 else 0
+        self.progress.announce(
+            f"modality_utility: {len(self.sets)} sets of modalities and "
+            f"{len(self.pairs)} gains in {len(self.metrics)} metrics; "
+            f"{len(self.unions)} propensities, {n * n_jobs} models, {two * n_jobs} "
+            f"models without two folds, {n_bootstraps} resamples"
+        )
+
+    def model_missingness(self) -> UtilityStudy:
+        """The same study with a propensity for every union of modalities."""
+        found: Propensities = {}
+        bar = self.progress.over("propensities")
+        for union in bar(list(self.unions), len(self.unions)):
+            with warnings.catch_warnings():
+                if found:
+                    # The covariates are the same for all.
+                    warnings.simplefilter("ignore", IdentifierWarning)
+                frozen = self.plan.freeze_propensity(self.unions[union])
+            # Equal covariates are held once: they are copied to other processes.
+            same = (
+                p.design
+                for p in found.values()
+                if np.array_equal(p.design, frozen.design)
+            )
+            found[union] = replace(frozen, design=next(same, frozen.design))
+        return replace(self, propensities=found)
+
+    @property
+    def _jobs(self) -> list[Job]:
+        """Models to fit, without and with weights."""
+        return [(s, w) for s in self.sets for w in dict.fromkeys(["none", self.chosen])]
 
     @property
     def chosen(self) -> str:
@@ -257,10 +289,7 @@ class UtilityStudy:
 
     def fit_models(self, fold_covariance: bool) -> Fits:
         """Cross-fit a model for every set, trained without and with weights."""
-        folds = self.plan.folds
-        jobs: list[Job] = [
-            (s, w) for s in self.sets for w in dict.fromkeys(["none", self.chosen])
-        ]
+        folds, jobs = self.plan.folds, self._jobs
         one = [LeftOut((k,), (k,)) for k in folds.numbers]
         each = self.plan.cross_fit(jobs, one, self.progress.over("models"))
         if not fold_covariance or len(folds.numbers) < 3:
@@ -291,8 +320,7 @@ class UtilityStudy:
 
     def make_terms(self, fits: Fits, outcomes: Outcomes) -> UtilityTerms:
         """The value of every set and the gain of every pair, in every metric."""
-        pairs = [orient(s, t) for s, t in combinations(self.sets, 2)]
-        wanted = [(s, ()) for s in self.sets] + [(t, s) for s, t in pairs]
+        wanted = [(s, ()) for s in self.sets] + [(t, s) for s, t in self.pairs]
         terms = [
             self._term(subset, baseline, metric, fits, outcomes)
             for subset, baseline in wanted
@@ -344,6 +372,18 @@ class UtilityStudy:
         """Estimates of resampled rows, the models as they are."""
         seeds = self.rng.randint(2**31 - 1, size=n_bootstraps)
         return terms.bootstrap(seeds, self.settings.n_jobs, self.progress)
+
+
+def _check_probabilities(metrics: list[Any], estimator) -> None:
+    """Refuse metrics of probabilities for an estimator that has none."""
+    if estimator is None or hasattr(estimator, "predict_proba"):
+        return
+    for metric in metrics:
+        if metric.needs_proba:
+            raise ValueError(
+                f"Got scoring with the metric {metric.name!r} and an estimator without "
+                "predict_proba, expected one that has it, or scoring='accuracy'."
+            )
 
 
 def _check_sets(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..._utils._checks import N_JOBS
 from ..._utils._sklearn_compat import HasMethods, Interval, validate_params
 from .._classifier import IPWMultimodalClassifier
 from .._propensity import PropensityWeighter
@@ -29,7 +30,7 @@ from ._study import StudySettings, UtilityStudy
         "correct_training": ["boolean"],
         "correct_evaluation": ["boolean"],
         "outcome_model": [HasMethods(["fit", "predict"]), None],
-        "n_jobs": [Integral, None],
+        "n_jobs": N_JOBS,
         "verbose": ["verbose"],
         "return_scores": ["boolean"],
         "random_state": ["random_state"],
@@ -79,10 +80,12 @@ def modality_utility(
     modalities : mapping or list, default=None
         Columns of each modality, see :class:`~skmissing.Modality`.
     subsets : list of lists of str, default=None
-        Sets of modalities. None: each alone, all but one, and all.
+        Sets of modalities. None: each alone, all but one, and all; of more than four
+        modalities gains are then only those of all of them over every other set.
     scoring : str, callable, list or dict, default=None
-        Metrics that take weights, by scikit-learn's names; greater is better. None:
-        AUC, log-likelihood, accuracy and (negative) Brier score.
+        Metrics that take weights, by scikit-learn's names; greater is better. They are
+        tried before any model is fitted. None: AUC, log-likelihood, accuracy and
+        (negative) Brier score.
     cv : int or splitter, default=5
         Folds. An int asks for that many shuffled ones, stratified by label and pattern.
         A splitter with one split, such as ``ShuffleSplit(1, test_size=0.5)``, holds
@@ -109,19 +112,22 @@ def modality_utility(
     n_jobs : int, default=None
         Fits, and bundles of resamples, at once.
     verbose : int, default=0
-        1 shows a progress bar.
+        1 reports how many sets, gains and fits there are before the first one, and
+        shows progress bars where there is a terminal.
     return_scores : bool, default=False
         Also return what each row contributes, for
         :func:`~skmissing.ipw.sensitivity_bounds`.
     random_state : int, RandomState instance or None, default=None
-        Draws folds and resamples.
+        Draws folds and resamples. An int also settles the random numbers of an
+        ``estimator`` (also the default one) that leaves its own open.
 
     Returns
     -------
     table : DataFrame
         One row per set and metric (``quantity`` "value"), then one per pair of sets and
-        metric ("gain", of ``subset`` over ``baseline``; every pair, the larger set as
-        ``subset`` where one holds the other). Sets are names joined by "+".
+        metric ("gain", of ``subset`` over ``baseline``; every pair unless ``subsets``
+        says otherwise, the larger set as ``subset`` where one holds the other). Sets
+        are names joined by "+".
         ``value``, ``std_error``, ``low`` and ``high`` are the corrected estimate, its
         bootstrap standard error and its interval. The same columns exist with the
         prefix ``biased_``, and with ``doubly_robust_`` for mean-type metrics.
@@ -135,8 +141,9 @@ def modality_utility(
     Raises
     ------
     ValueError
-        For unknown modalities, metrics without weights, sets that no tested row has, a
-        ``propensity`` whose ``required`` is set, and NaN from a model.
+        For unknown modalities, metrics without weights or that do not take the labels,
+        sets that no tested row has, a ``propensity`` whose ``required`` is set, and NaN
+        from a model.
     TypeError
         For unequal sample weights and an ``outcome_model`` that takes none.
 
@@ -206,14 +213,17 @@ def modality_utility(
     4  x1+x2       x1          0.33   0.16
     5  x1+x2       x2          0.08   0.16
     """
-    template = _make_template(estimator, propensity, modalities)
+    template = _make_template(estimator, propensity, modalities, random_state)
     settings = StudySettings(
         subsets, scoring, cv, outcome_model, correct_training, correct_evaluation,
         sample_weight, groups, n_jobs, verbose, random_state,
     )  # fmt: skip
     study = UtilityStudy.check(template, X, y, settings)
     folds = study.plan.folds
-    fits = study.fit_models(bool(fold_dependence and n_bootstraps))
+    covariance = bool(fold_dependence and n_bootstraps)
+    study.announce(covariance, n_bootstraps)
+    study = study.model_missingness()
+    fits = study.fit_models(covariance)
     terms = study.make_terms(fits, study.model_outcomes(fits))
     drawn = study.bootstrap(terms, n_bootstraps)
     table = terms.tabulate(drawn, len(folds.numbers), confidence_level)
@@ -223,10 +233,13 @@ def modality_utility(
 
 
 def _make_template(
-    estimator, propensity: PropensityWeighter | None, modalities
+    estimator, propensity: PropensityWeighter | None, modalities, random_state
 ) -> IPWMultimodalClassifier:
     """What is cloned for every set of modalities."""
+    # Models that draw random numbers share them, or comparisons would hold the noise.
+    seed = random_state if isinstance(random_state, Integral) else None
     if isinstance(estimator, IPWMultimodalClassifier):
+        seed = seed if estimator.random_state is None else estimator.random_state
         propensity = estimator.propensity if propensity is None else propensity
         modalities = estimator.modalities if modalities is None else modalities
         estimator = estimator.estimator
@@ -236,7 +249,7 @@ def _make_template(
             "each set of modalities gets a propensity of its own."
         )
     return IPWMultimodalClassifier(
-        estimator, propensity=propensity, modalities=modalities
+        estimator, propensity=propensity, modalities=modalities, random_state=seed
     )
 
 
@@ -278,7 +291,8 @@ class UtilityScores:
         Parameters
         ----------
         metric : str
-            Name of a mean-type metric in the table.
+            Name of a mean-type metric in the table. One of your own is evaluated row
+            by row, and refused if its value is not the mean of these.
         subset : str or list of str
             Set of modalities.
         baseline : str or list of str, default=()
@@ -305,13 +319,14 @@ class UtilityScores:
                 f"Got subset={subset!r} and baseline={baseline!r}, expected sets that "
                 "some row has together."
             )
-        if term.values is None:
+        values = term.row_values(frozen.rows)
+        if values is None:
             raise ValueError(
                 f"Got metric={metric!r}, expected a mean over rows such as 'accuracy'."
             )
         return pd.DataFrame(
             {
-                "score": term.values[frozen.rows],
+                "score": values,
                 "propensity": frozen.propensity[frozen.rows],
                 "sample_weight": self._terms.weight[frozen.rows],
             },

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from math import prod
 
+import numpy as np
 from sklearn.base import BaseEstimator
 from torch import nn
 
 from ..._utils._checks import is_count
+from ...modalities._scaling import BlockScaler, fit_scaler
+
+# Share of NaN in a feature from which on it gets an indicator, by ``missing_features``.
+INDICATED = {"mean": None, "auto": 0.05, "indicator": 0.0}
 
 
 class Encoder(BaseEstimator):
@@ -17,11 +22,14 @@ class Encoder(BaseEstimator):
     that it can be cloned and tuned. The torch module is made by :meth:`build`.
     """
 
-    scale_inputs: bool = True
+    scale_inputs: bool | str = True
+    missing_features: str = "mean"
     frozen: bool = False
     lr_factor: float = 1.0
     # Whether integers reach the module as integers; others get them as numbers.
     keeps_integers: bool = False
+    # Whether integers are names, of which there is no mean.
+    reads_tokens: bool = False
 
     def check(self, name: str, shape: tuple[int, ...]) -> None:
         """Validate the parameters for a block of the given row shape.
@@ -49,6 +57,50 @@ class Encoder(BaseEstimator):
             Empty: every feature has its own.
         """
         return ()
+
+    def fit_scaler(
+        self, name: str, block, rows: np.ndarray, weight: np.ndarray
+    ) -> BlockScaler:
+        """Learn from training rows what makes input of the module of a block.
+
+        Parameters
+        ----------
+        name : str
+            Modality, for error messages.
+        block : array of shape (n, ...)
+            The block.
+        rows : ndarray of bool of shape (n,)
+            Rows that have it.
+        weight : ndarray of shape (n,)
+            Weights of the rows.
+
+        Returns
+        -------
+        BlockScaler
+        """
+        return fit_scaler(
+            block,
+            rows,
+            weight,
+            self.statistics_axes(block.shape[1:]),
+            self.scale_inputs,
+            keeps_integers=self.keeps_integers,
+            indicate=INDICATED[self.missing_features],
+        )
+
+    def for_input(self, scaler: BlockScaler) -> Encoder:
+        """The encoder for the input that a scaler makes.
+
+        Parameters
+        ----------
+        scaler : BlockScaler
+            What :meth:`fit_scaler` returned.
+
+        Returns
+        -------
+        Encoder
+        """
+        return self
 
     def is_series(self, shape: tuple[int, ...]) -> bool:
         """Whether trailing all-NaN entries of the first axis are padding.

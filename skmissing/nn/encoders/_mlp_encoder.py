@@ -31,9 +31,15 @@ class MLPEncoder(Encoder):
         Applied after every layer.
     dropout : float in [0, 1), default=0.0
         Share of hidden units dropped in training, after every layer.
-    scale_inputs : bool, default=True
+    scale_inputs : bool or "auto", default="auto"
         Standardise every feature with the mean and standard deviation of the training
-        rows that have the block.
+        rows that have the block. "auto": features with heavy tails, which have values
+        more than 6 standard deviations from their mean, become normal scores of their
+        ranks among these rows.
+    missing_features : {"auto", "indicator", "mean"}, default="auto"
+        NaN features of a present block get the mean. "indicator": each feature with NaN
+        in training rows also gets an input that is 1 where it is NaN; "auto": those
+        that are NaN in at least 5 % of them.
     lr_factor : float, default=1.0
         Factor on the estimator's learning rate for the weights of this encoder.
 
@@ -53,14 +59,16 @@ class MLPEncoder(Encoder):
     hidden: Sequence[int] = (64, 64)
     activation: str = "relu"
     dropout: float = 0.0
-    scale_inputs: bool = True
+    scale_inputs: bool | str = "auto"
+    missing_features: str = "auto"
     lr_factor: float = 1.0
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden": ["array-like"],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "dropout": [Interval(Real, 0, 1, closed="left")],
-        "scale_inputs": ["boolean"],
+        "scale_inputs": ["boolean", StrOptions({"auto"})],
+        "missing_features": [StrOptions({"auto", "indicator", "mean"})],
         "lr_factor": [Interval(Real, 0, None, closed="neither")],
     }
 

@@ -99,13 +99,7 @@ class _Wrapped(nn.Module):
         return self
 
     def forward(self, x, lengths=None):
-        out = self.module(x, lengths=lengths) if self.takes_lengths else self.module(x)
-        if out.ndim != 2 or out.shape[1] != self.out_features:
-            raise ValueError(
-                f"Got an output of shape {tuple(out.shape)} from the module of "
-                f"ModuleEncoder, expected (n, {self.out_features}), its out_features."
-            )
-        return out
+        return self.module(x, lengths=lengths) if self.takes_lengths else self.module(x)
 
 
 def set_frozen(encoder, frozen: bool) -> None:

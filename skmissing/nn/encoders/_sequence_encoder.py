@@ -33,9 +33,15 @@ class SequenceEncoder(Encoder):
         Width of the temporal filters, in time steps; odd. Only for ``kind="conv"``.
     dropout : float in [0, 1), default=0.0
         Share of the code dropped in training.
-    scale_inputs : bool, default=True
+    scale_inputs : bool or "auto", default="auto"
         Standardise every channel with the mean and standard deviation over the steps
-        of the training rows that have the block.
+        of the training rows that have the block. "auto": channels with heavy tails,
+        which have values more than 6 standard deviations from their mean, become normal
+        scores of their ranks among these steps.
+    missing_features : {"auto", "indicator", "mean"}, default="auto"
+        NaN channels of a present block get the mean. "indicator": each channel with NaN
+        in training rows also gets an input that is 1 where it is NaN; "auto": those
+        that are NaN in at least 5 % of them.
     lr_factor : float, default=1.0
         Factor on the estimator's learning rate for the weights of this encoder.
 
@@ -51,7 +57,8 @@ class SequenceEncoder(Encoder):
     n_layers: int = 1
     kernel_size: int = 5
     dropout: float = 0.0
-    scale_inputs: bool = True
+    scale_inputs: bool | str = "auto"
+    missing_features: str = "auto"
     lr_factor: float = 1.0
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -60,7 +67,8 @@ class SequenceEncoder(Encoder):
         "n_layers": [Interval(Integral, 1, None, closed="left")],
         "kernel_size": [Interval(Integral, 1, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
-        "scale_inputs": ["boolean"],
+        "scale_inputs": ["boolean", StrOptions({"auto"})],
+        "missing_features": [StrOptions({"auto", "indicator", "mean"})],
         "lr_factor": [Interval(Real, 0, None, closed="neither")],
     }
 

@@ -38,7 +38,11 @@ class SubstituteNetClassifier(BaseNetClassifier):
         What the net is fed in place of a missing block: zeros, the training mean, or
         normal noise with the training mean and deviation of each feature (of each
         channel of images and series). A dict has one for each modality; those not
-        listed get zeros. Kept with the model and used in ``predict``, where the
+        listed get zeros. Zeros are those of the unit of the data, as a silent sensor
+        sends them, not of the scaled inputs. Where they are far from all values (a
+        sodium of 0 mmol/l) they are an extreme input, and a net that has not met them
+        in training may then predict by chance whatever else the row has: choose "mean"
+        for laboratory values. Kept with the model and used in ``predict``, where the
         predictions for 16 fixed draws of noise are averaged.
     modality_dropout : float in [0, 0.5], default=0.3
         In training, a share ``2 * modality_dropout`` of the complete rows lose

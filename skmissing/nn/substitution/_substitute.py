@@ -10,7 +10,7 @@ import numpy as np
 from ..._utils._checks import check_known
 from ...modalities._moments import block_moments
 from ...modalities._multimodal_data import MultimodalData
-from .._scaling import BlockScaler
+from ...modalities._scaling import BlockScaler
 from ..encoders._encoder import Encoder
 
 SUBSTITUTES = ("zero", "mean", "noise")
@@ -72,7 +72,8 @@ def make_substitutes(
             dtype = block.dtype if block.dtype.kind != "f" else np.dtype(np.float64)
             out[name] = Substitute(kind, np.zeros((1, *shape), dtype=dtype))
             continue
-        if encoders[name].keeps_integers and block.dtype.kind != "f":
+        as_they_are = encoders[name].keeps_integers and block.dtype.kind != "f"
+        if as_they_are or encoders[name].reads_tokens:
             raise ValueError(
                 f"Got substitute={kind!r} for the modality {name!r} of integers that "
                 "its encoder takes as they are, expected substitute='zero'."
@@ -93,7 +94,8 @@ def as_input(
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray] | None]:
     """A substitute in the units of a net's inputs."""
     values = substitute.values
-    if scaler.keeps_integers and not scaler.scales and values.dtype.kind != "f":
+    changes = scaler.row_by_row or scaler.scales or values.dtype.kind == "f"
+    if scaler.keeps_integers and not changes:
         return values, None
     values = scaler.transform(name, values, dtype)
     if substitute.deviation is None or substitute.center is None:

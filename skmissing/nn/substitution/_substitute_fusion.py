@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from ...modalities._scaling import BlockScaler
 from .._encoder_bank import EncoderBank
-from .._scaling import BlockScaler
 from .._store import Batch
 from .._task import TaskModule
 from ._substitute import Substitute, as_input
@@ -184,6 +184,9 @@ class MultitaskFusion(SubstituteFusion):
             losses.append(loss)
         fused = self.fuse(torch.stack(scores))
         loss = nn.functional.cross_entropy(fused, batch.y, reduction="none")
+        if not losses:
+            # All that the rows of a batch have was hidden.
+            return loss
         return loss + self.side_weight * torch.stack(losses).sum(dim=0)
 
 

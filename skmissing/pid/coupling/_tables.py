@@ -10,13 +10,7 @@ import numpy as np
 from ..._estimation._inner_estimators import FlatTable
 from ..._estimation._rows import LabelledRows
 from .._broja import table_information
-from .._decomposition import (
-    Decomposition,
-    Evaluation,
-    Terms,
-    clip_union,
-    decompose_single,
-)
+from .._decomposition import Decomposition, Evaluation, Terms, decompose_single
 from .._posterior import HeldOutTables
 from .._sources import Pair, Source, union
 from ._sinkhorn import enclose, sinkhorn
@@ -65,7 +59,7 @@ class CouplingTables(HeldOutTables):
             else:
                 out.append(decompose_single(joint))
         n_states = {s: len(points.mass) for s, points in sides.points.items()}
-        return Evaluation(out, sides.held_out, n_states, {})
+        return Evaluation(out, sides.held_out, n_states, {}, sides.joint_error)
 
     def _merge(self, codes: np.ndarray, weight: np.ndarray) -> _Sides:
         found = self.calibrate(codes, weight)
@@ -76,7 +70,8 @@ class CouplingTables(HeldOutTables):
             source: merge_rows(features, posterior[source], found.weight, live)
             for source, features in self._features.items()
         }
-        return _Sides(found.bits, points, found.prior[live], live)
+        error = found.errors[union(self.pairs[0])] / np.log(2.0)
+        return _Sides(found.bits, points, found.prior[live], live, error)
 
     def _problems(self, pair: Pair, sides: _Sides) -> list[tuple[Marginal, Marginal]]:
         first, second = (sides.points[source] for source in self._coupled[pair])
@@ -105,19 +100,18 @@ class CouplingTables(HeldOutTables):
             found.append((one, two, joined, gap))
         one, two, joined, gap = np.mean(found, axis=0)
         # The coupling is feasible but not optimal, so redundancy may come out negative.
-        feasible = clip_union(joined, one, two)
-        raw = Terms.split(one, two, joined, joint)
-        value = Terms.split(one, two, feasible, max(joint, feasible))
-        return Decomposition(raw, value, float(gap), violation)
+        plain = Terms.split(one, two, joined, joint)
+        return Decomposition(plain, float(gap), violation)
 
 
 class _Sides(NamedTuple):
-    """Points of both sources, class shares, and the classes with weight."""
+    """Points of sources, shares and numbers of classes, error of the joint one."""
 
     held_out: dict[Source, float]
     points: dict[Source, Points]
     total: np.ndarray
     live: np.ndarray
+    joint_error: float
 
 
 def standardise(rows: LabelledRows, source: Source) -> np.ndarray:

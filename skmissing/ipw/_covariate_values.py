@@ -1,0 +1,99 @@
+"""What stands in one covariate: numbers, levels, or something that identifies rows."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from numbers import Real
+
+import numpy as np
+import pandas as pd
+
+from ..modalities._instants import days_of
+
+# Text with at most so many levels is a category, however few rows there are.
+FEW_LEVELS = 10
+# Mean number of words, and of rows for each level, that make text free text.
+MANY_WORDS, ROWS_PER_TEXT = 4, 10
+# Levels with fewer rows than this on average are names of rows; where there are many of
+# them, as for patients who come back, so are those with fewer than five.
+ROWS_PER_NAME, MANY_LEVELS, ROWS_PER_NAME_OF_MANY = 2, 100, 5
+
+
+def as_numbers(label: str, values) -> np.ndarray | None:
+    """float64 with NaN; None for categories and text. Dates count days, in UTC."""
+    series = pd.Series(values, copy=False)
+    numbers = None
+    if not isinstance(series.dtype, pd.CategoricalDtype):
+        numbers = days_of(series)
+        numbers = _real_numbers(label, series) if numbers is None else numbers
+    if numbers is not None and np.isinf(numbers).any():
+        raise ValueError(
+            f"Got an infinite value in the covariate {label!r}, expected finite values "
+            "or NaN."
+        )
+    return numbers
+
+
+def _real_numbers(label: str, series: pd.Series) -> np.ndarray | None:
+    """Numbers of any type; None for text."""
+    dtype = series.dtype
+    objects = dtype.kind == "O" and isinstance(dtype, np.dtype)
+    known = series[series.notna()] if objects else series.iloc[:0]
+    if dtype.kind == "c" or any(isinstance(v, complex) for v in known):
+        raise ValueError(
+            f"Got complex values in the covariate {label!r}, expected real numbers."
+        )
+    if pd.api.types.is_numeric_dtype(dtype):
+        return series.to_numpy(np.float64, na_value=np.nan)
+    real = all(isinstance(v, Real | np.bool_ | Decimal) for v in known)
+    if not (objects and real):
+        return None
+    out = np.full(len(series), np.nan)
+    out[series.notna().to_numpy()] = [float(v) for v in known]
+    return out
+
+
+def as_levels(label: str, values) -> np.ndarray:
+    """Objects, with None for every kind of missing."""
+    series = pd.Series(values, copy=False)
+    out = series.astype(object).to_numpy(copy=True)
+    out[series.isna().to_numpy()] = None
+    for value in out:
+        if isinstance(value, list | dict | set | np.ndarray):
+            raise ValueError(
+                f"Got a {type(value).__name__} in the covariate {label!r}, expected a "
+                "number, a date or text in each row; leave it out of covariates."
+            )
+    return out
+
+
+def find_identifier(
+    label: str, values, kept: np.ndarray, groups: np.ndarray | None
+) -> str | None:
+    """Why a covariate is none that a statistician would choose; None if it may be one.
+
+    A record number has a level of its own for most rows, and free text nearly so.
+    Numbers are left out if they are the groups; text also where it renames them.
+    """
+    numbers = as_numbers(label, values)
+    own = None if groups is None else groups[kept]
+    if numbers is not None:
+        if own is None or own.dtype.kind not in "iuf":
+            return None
+        return "groups" if np.array_equal(numbers[kept], own) else None
+    levels = as_levels(label, values)[kept]
+    known = levels[[level is not None for level in levels]]
+    codes, found = pd.factorize(known)
+    if own is not None and len(known) == len(own):
+        pairs = np.unique(np.column_stack([codes, pd.factorize(own)[0]]), axis=0)
+        if len(pairs) == len(found) == len(np.unique(own)) > 1:
+            return "groups"
+    if len(found) <= FEW_LEVELS:
+        return None
+    words = np.mean([len(str(level).split()) for level in found])
+    if words >= MANY_WORDS and len(known) < ROWS_PER_TEXT * len(found):
+        return "free text"
+    many = len(found) > MANY_LEVELS
+    if len(known) < (ROWS_PER_NAME_OF_MANY if many else ROWS_PER_NAME) * len(found):
+        return f"{len(found)} levels in {len(known)} rows"
+    return None
