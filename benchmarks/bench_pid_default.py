@@ -47,6 +47,12 @@ KNOWN = {
 }
 
 
+NOISE_HEADER = [
+    "Rows", "Sources", "Kind", "Largest mean of a part", "Largest part of a seed",
+    "Intervals that hold 0",
+]  # fmt: skip
+
+
 def draw_block(kind, rng, n):
     """Columns of a source that is noise."""
     if kind == "numbers":
@@ -88,32 +94,29 @@ def bench_known(tables, n, n_seeds):
     write_table(tables, "pid_default_known", header, rows)
 
 
+def measure_noise(kind, n_sources, n, n_seeds):
+    """Row of the table of noise: what is found where there is nothing to find."""
+    found, held, most = [], 0, 0
+    for seed in range(n_seeds):
+        X, y = draw_noise(kind, n_sources, seed, n)
+        pid = PIDEstimator(n_bootstraps=20, random_state=0).fit(X, y)
+        found.append(parts_of(pid))
+        low = parts_of(pid, "low")
+        held += int((low <= 1e-12).sum())
+        most += low.size
+    mean, largest = np.mean(found, axis=0).max(), np.max(found)
+    held = f"{held} of {most}"
+    return [n, n_sources, kind, f"{mean:.4f}", f"{largest:.4f}", held]
+
+
 def bench_noise(tables, sizes, n_seeds):
     rows = []
     for n in sizes:
         for n_sources in (2, 3):
             for kind in ("numbers", "text", "dates", "mixed"):
-                found, held, most = [], 0, 0
-                for seed in range(n_seeds):
-                    X, y = draw_noise(kind, n_sources, seed, n)
-                    pid = PIDEstimator(n_bootstraps=20, random_state=0).fit(X, y)
-                    found.append(parts_of(pid))
-                    low = parts_of(pid, "low")
-                    held += int((low <= 1e-12).sum())
-                    most += low.size
-                mean, largest = np.mean(found, axis=0).max(), np.max(found)
-                rows.append(
-                    [
-                        n, n_sources, kind, f"{mean:.4f}", f"{largest:.4f}",
-                        f"{held} of {most}",
-                    ]
-                )  # fmt: skip
+                rows.append(measure_noise(kind, n_sources, n, n_seeds))
                 print(rows[-1], flush=True)
-    header = [
-        "Rows", "Sources", "Kind", "Largest mean of a part", "Largest part of a seed",
-        "Intervals that hold 0",
-    ]  # fmt: skip
-    write_table(tables, "pid_default_noise", header, rows)
+    write_table(tables, "pid_default_noise", NOISE_HEADER, rows)
 
 
 def bench_time(tables, n, n_repeats):
