@@ -18,6 +18,7 @@ _LAZY = {
     "MultimodalData": "modalities",
     "PIDEstimator": "pid",
     "PRIMOClassifier": "primo",
+    "PatternStackingClassifier": "stacking",
     "PropensityWeighter": "ipw",
     "UMEMMAEnsemble": "umemma",
 }
@@ -35,6 +36,7 @@ _SUBMODULES = (
     "pid",
     "primo",
     "recovery",
+    "stacking",
     "umemma",
 )
 

@@ -13,13 +13,16 @@ import pkgutil
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 
 import skmissing
 from skmissing import (
     DyMoSelector,
     IPWMultimodalClassifier,
+    PatternStackingClassifier,
     PRIMOClassifier,
     PropensityWeighter,
     UMEMMAEnsemble,
@@ -93,6 +96,27 @@ def default_settings(kind: type) -> Settings:
     )
 
 
+class FoldsByValue:
+    """Two folds by the digits of a value: rows that are equal share a fold."""
+
+    def get_n_splits(self, X=None, y=None, groups=None):
+        return 2
+
+    def split(self, X, y, groups=None):
+        if hasattr(X, "blocks"):
+            value = X[X.names[-1]].reshape(len(X), -1)[:, 0]
+        else:
+            value = np.asarray(X, dtype=np.float64)[:, 0]
+        second = np.nan_to_num(np.abs(value) * 1e3) % 2 >= 1
+        # Data of a single value still need two folds.
+        if second.all() or not second.any():
+            second = np.arange(len(second)) % 2 == 0
+        for test in (~second, second):
+            yield np.flatnonzero(~test), np.flatnonzero(test)
+
+
+MEMBERS = [("pattern", PatternClassifier()), ("flat", DummyClassifier())]
+
 INIT_PARAMS = {
     **{name: default_settings(getattr(baselines, name)) for name in baselines.__all__},
     "UMEMMAEnsemble": Settings(
@@ -137,6 +161,12 @@ INIT_PARAMS = {
         PIDEstimator,
         {"random_state": 0},
         {"random_state": 0, "estimator": LogisticRegression(tol=1e-8)},
+    ),
+    # Folds for which a weight of 2 is the same as two rows.
+    "PatternStackingClassifier": Settings(
+        PatternStackingClassifier,
+        {"estimators": MEMBERS, "cv": 2, "random_state": 0},
+        {"estimators": MEMBERS, "cv": FoldsByValue(), "hidden_weight": 0.0},
     ),
     # An inner estimator for which a weight of 2 is the same as two rows.
     "IPWMultimodalClassifier": Settings(

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import (
     check_fit_idempotent,
     check_sample_weight_equivalence_on_dense_data,
@@ -443,6 +444,8 @@ def test_bad_fits_raise_and_leave_nothing(settings, case, fitted):
     params, change, message = BAD_FITS[case]
     X, y = _frame()
     estimator = settings.make(**({"max_epochs": 1} if settings.has_net else {}))
+    if case == "text column" and get_tags(estimator).input_tags.string:
+        pytest.skip("text is as good as numbers")
     if fitted:
         estimator.fit(X, y)
     estimator.set_params(**params)

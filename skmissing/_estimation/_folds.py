@@ -244,13 +244,13 @@ def cross_fit_folds(
     codes: np.ndarray,
     index: np.ndarray,
     groups: np.ndarray | None,
-    n_samples: int,
+    data: MultimodalData,
     rng: np.random.RandomState,
 ) -> Folds:
-    """Folds of the complete rows, of classes ``codes`` at ``index`` in X.
+    """Folds of the used rows, of classes ``codes`` at ``index`` in ``data``.
 
-    An int is stratified by class and splits the complete rows; others split all
-    ``n_samples`` rows of X, to which ``groups`` belong. None stands for 5.
+    An int is stratified by class and splits the used rows; others split all rows of
+    ``data``, to which ``groups`` belong. None stands for 5.
     """
     learned = None
     if cv is None or isinstance(cv, Integral):
@@ -264,11 +264,11 @@ def cross_fit_folds(
         folds = assign_folds(codes, n_folds, rng, inside)
     else:
         # Rows that are not used are a class of their own.
-        every = np.full(n_samples, -1)
+        every = np.full(len(data), -1)
         every[index] = codes
         splitter = check_cv(cv, every)
-        splits = run_splitter(splitter, np.zeros(n_samples), every, groups)
-        learned, tests = (m[:, index] for m in _mask_splits(splits, n_samples))
+        splits = run_splitter(splitter, data, every, groups)
+        learned, tests = (m[:, index] for m in _mask_splits(splits, len(data)))
         wrong = tests.sum(axis=0) != 1
         if wrong.any():
             raise ValueError(

@@ -19,6 +19,8 @@ class NamedParts(_BaseComposition):
     """
 
     _parts: ClassVar[str]
+    # What a part is named after, for messages.
+    _part_of: ClassVar[str] = "modality"
 
     def get_params(self, deep: bool = True) -> dict:
         """Parameters of this estimator and of its named parts.
@@ -102,14 +104,14 @@ class NamedParts(_BaseComposition):
         for pair in pairs:
             if not isinstance(pair, tuple) or len(pair) != 2:
                 raise ValueError(
-                    f"Got {pair!r} in {attr}, expected (modality, {kind}) pairs."
+                    f"Got {pair!r} in {attr}, expected ({self._part_of}, {kind}) pairs."
                 )
             name = pair[0]
             if not isinstance(name, str) or "__" in name or name in own:
                 raise ValueError(
                     f"Got the name {name!r} in {attr}, expected the name of a "
-                    f"modality, without '__' and none of the parameters {own} of "
-                    f"{type(self).__name__}; rename the modality."
+                    f"{self._part_of}, without '__' and none of the parameters {own} "
+                    f"of {type(self).__name__}; rename the {self._part_of}."
                 )
         check_distinct(attr, (name for name, _ in pairs))
         return dict(pairs)

@@ -476,7 +476,7 @@ def fit_posterior(
     """Cross-fit posteriors, and decompose through bins or couplings of them."""
     rows, all_rows, pairs = cases.rows, cases.all_rows, cases.pairs
     folds = cross_fit_folds(
-        estimator.cv, rows.y, cases.index, all_rows.groups, len(all_rows), rng
+        estimator.cv, rows.y, cases.index, all_rows.groups, all_rows.data, rng
     )
     seed = draw_seed(rng)
     joint = union(pairs[0])

@@ -13,6 +13,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from .._estimation._folds import Folds
 from .._estimation._inner_estimators import accepts_nan, clone_seeded, fit_weighted
+from .._estimation._number_table import NumberTable
 from .._estimation._rows import LabelledRows
 from .._estimation._tuned_logistic import (
     ALPHAS,
@@ -22,7 +23,7 @@ from .._estimation._tuned_logistic import (
     fit_path,
 )
 from ..modalities._multimodal_data import MultimodalData
-from ._source_table import Filled, Kernel, SourceTable, Splines, View
+from ._views import Filled, Kernel, Splines, View
 
 # Iterations of boosting to choose from.
 STAGES = (3, 6, 12, 25, 50, 100)
@@ -46,7 +47,7 @@ class FittedLearner:
     ``view``. ``prior`` and ``n_rows`` are those of the training rows.
     """
 
-    source: SourceTable | None
+    source: NumberTable | None
     view: View | None
     predict: Predict | None
     classes: np.ndarray
@@ -58,7 +59,7 @@ class FittedLearner:
         if self.predict is None or self.source is None or not len(data):
             return np.zeros((len(data), len(self.prior)))
         if self.view is None:
-            X: Any = data.select([*self.source.source])
+            X: Any = data.select([*self.source.names])
         else:
             X = self.view(self.source.transform(data))
         return self.relate(self.predict(X))
@@ -82,7 +83,7 @@ class Learner(ABC):
 
     def __init__(
         self,
-        source: SourceTable,
+        source: NumberTable,
         table: np.ndarray,
         rows: LabelledRows,
         folds: Folds,
@@ -166,7 +167,7 @@ class Linear(Learner):
 
     def __init__(
         self,
-        source: SourceTable,
+        source: NumberTable,
         table: np.ndarray,
         rows: LabelledRows,
         folds: Folds,
@@ -233,7 +234,7 @@ class BoostedTrees(Learner):
 
     def __init__(
         self,
-        source: SourceTable,
+        source: NumberTable,
         table: np.ndarray,
         rows: LabelledRows,
         folds: Folds,
@@ -288,7 +289,7 @@ class Template(Learner):
 
     def __init__(
         self,
-        source: SourceTable,
+        source: NumberTable,
         table: np.ndarray,
         rows: LabelledRows,
         folds: Folds,
@@ -320,12 +321,12 @@ class BlockTemplate(Template):
     """A clone of a classifier that takes blocks."""
 
     def __init__(
-        self, source: SourceTable, rows: LabelledRows, folds: Folds, seed: int, template
+        self, source: NumberTable, rows: LabelledRows, folds: Folds, seed: int, template
     ) -> None:
         self.source, self.rows, self.folds = source, rows, folds
         self.template, self.seed = template, seed
         self.name, self.view = type(template).__name__, None
-        self.X = rows.data.select([*source.source])
+        self.X = rows.data.select([*source.names])
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ import pandas as pd
 
 from .._estimation._folds import Folds
 from .._estimation._inner_estimators import takes_multimodal
+from .._estimation._number_table import NumberTable
 from .._estimation._rows import LabelledRows
 from ..modalities._multimodal_data import MultimodalData
 from ._learners import BlockTemplate, FittedLearner, Learner, Template, candidates
-from ._source_table import SourceTable
 from ._sources import Source, source_name
 from ._stacking import Choice, HeldOutScores, Stacked
 
@@ -135,7 +135,7 @@ def make_learners(
     template, source: Source, rows: LabelledRows, folds: Folds, seed: int
 ) -> list[Learner]:
     """The learners of a source: clones of the template, or the default ones."""
-    encoded = SourceTable(source).fit(rows.data)
+    encoded = NumberTable(source).fit(rows.data)
     if template is not None and takes_multimodal(template):
         return [BlockTemplate(encoded, rows, folds, seed, template)]
     table = encoded.transform(rows.data)

@@ -1,7 +1,8 @@
-"""Sources of any type as tables of numbers, without a look at the labels."""
+"""Blocks of any type as numbers, without a look at the labels."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
@@ -9,16 +10,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.kernel_approximation import Nystroem
-from sklearn.preprocessing import SplineTransformer
 
 from .._utils._warn import warn_user
 from ..exceptions import SparseStatesWarning
 from ..modalities._instants import days_of
 from ..modalities._multimodal_data import MultimodalData
-from ..modalities._normal_scores import NormalScores
 from ..modalities._validation import flatten_blocks
-from ._sources import Source
 
 # Rows that a level of text needs for a column of its own, and the most such columns.
 # The other levels share one.
@@ -26,14 +23,6 @@ ROWS_PER_LEVEL = 10
 MAX_LEVELS = 100
 # Share of rows with a level of their own from which text names rows.
 OWN_LEVEL = 0.5
-# Up to so many different values a column is taken as it is.
-FEW_VALUES = 4
-# Where cubic pieces of normal scores meet; beyond the last ones they go on straight.
-KNOTS = np.linspace(-2.1, 2.1, 7)
-N_LANDMARKS = 100
-# The smallest deviation that a column of a kernel is divided by: rare levels would
-# otherwise be further away than anything else.
-LEAST_DEVIATION = 0.3
 
 
 @dataclass(frozen=True)
@@ -74,20 +63,20 @@ class Levels:
         return (codes[:, None] == np.arange(len(self.levels))).astype(np.float64)
 
 
-class SourceTable:
-    """Blocks of a source side by side, NaN where a feature is missing.
+class NumberTable:
+    """Some blocks side by side, NaN where a feature is missing.
 
     Numbers stay as they are, instants and durations count days, text and categories
     become indicators.
     """
 
-    def __init__(self, source: Source) -> None:
-        self.source = source
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
 
-    def fit(self, data: MultimodalData) -> SourceTable:
+    def fit(self, data: MultimodalData) -> NumberTable:
         """Learn the levels of text."""
         self._levels: dict[tuple[str, int], Levels] = {}
-        for name in self.source:
+        for name in self.names:
             if data[name].dtype.kind in "fiub":
                 continue
             block = _flat_objects(data, name)
@@ -100,7 +89,7 @@ class SourceTable:
 
     def transform(self, data: MultimodalData) -> np.ndarray:
         """The table, float64 of shape (n, n_columns)."""
-        parts = [self._columns(data, name) for name in self.source]
+        parts = [self._columns(data, name) for name in self.names]
         table = np.concatenate(parts, axis=1)
         # Of a constant nothing is left, and learners want a column.
         return table if table.shape[1] else np.zeros((len(data), 1))
@@ -144,95 +133,3 @@ def to_numbers(values: np.ndarray) -> np.ndarray | None:
     out = np.full(len(series), np.nan)
     out[series.notna().to_numpy()] = [float(v) for v in known]
     return out
-
-
-class View:
-    """What a learner sees of a table, here the table as it is.
-
-    It is made from features and weights only, so that all folds share one.
-    """
-
-    def __init__(self, table: np.ndarray, weight: np.ndarray) -> None:
-        self.shape = table.shape[1], weight.sum()
-
-    def __call__(self, table: np.ndarray) -> np.ndarray:
-        return table
-
-
-class Filled(View):
-    """Missing features get the mean of the known ones."""
-
-    def __init__(self, table: np.ndarray, weight: np.ndarray) -> None:
-        super().__init__(table, weight)
-        seen = ~np.isnan(table)
-        mass = weight @ seen
-        total = weight @ np.where(seen, table, 0.0)
-        # A feature never seen gets 0: it is constant, so any value would do.
-        self.fill = np.divide(total, mass, out=np.zeros_like(total), where=mass > 0)
-
-    def __call__(self, table: np.ndarray) -> np.ndarray:
-        return np.where(np.isnan(table), self.fill, table)
-
-
-class Flagged(Filled):
-    """Filled, with an indicator of each feature that is missing in some rows."""
-
-    def __init__(self, table: np.ndarray, weight: np.ndarray) -> None:
-        super().__init__(table, weight)
-        self.gaps = np.isnan(table).any(axis=0)
-
-    def __call__(self, table: np.ndarray) -> np.ndarray:
-        return np.concatenate(
-            [super().__call__(table), np.isnan(table[:, self.gaps])], axis=1
-        )
-
-
-class Splines(Flagged):
-    """Cubic splines of the normal scores of each feature."""
-
-    def __init__(self, table: np.ndarray, weight: np.ndarray) -> None:
-        super().__init__(table, weight)
-        self.scores: dict[int, NormalScores] = {}
-        for j, column in enumerate(table.T):
-            known = ~np.isnan(column)
-            if len(np.unique(column[known])) > FEW_VALUES:
-                self.scores[j] = NormalScores.fit(column[known], weight[known])
-        self.bent = np.array([*self.scores], dtype=np.intp)
-        if len(self.bent):
-            knots = np.repeat(KNOTS[:, None], len(self.bent), axis=1)
-            self.basis = SplineTransformer(
-                knots=knots, include_bias=False, extrapolation="linear"
-            ).fit(knots)
-
-    def scored(self, table: np.ndarray) -> np.ndarray:
-        """Normal scores in place of the features that have them, gaps filled."""
-        out = super().__call__(table)
-        for j, scores in self.scores.items():
-            out[:, j] = np.nan_to_num(scores(table[:, j]))
-        return out
-
-    def __call__(self, table: np.ndarray) -> np.ndarray:
-        out = self.scored(table)
-        if not len(self.bent):
-            return out
-        straight = np.delete(out, self.bent, axis=1)
-        return np.concatenate([self.basis.transform(out[:, self.bent]), straight], 1)
-
-
-class Kernel(Splines):
-    """Similarity of the row with a hundred others, by all features together."""
-
-    def __init__(self, table: np.ndarray, weight: np.ndarray) -> None:
-        super().__init__(table, weight)
-        out = self.scored(table)
-        self.mean = np.average(out, axis=0, weights=weight)
-        deviation = np.sqrt(np.average((out - self.mean) ** 2, axis=0, weights=weight))
-        self.scale = np.maximum(deviation, LEAST_DEVIATION)
-        self.map = Nystroem(
-            gamma=1.0 / out.shape[1],
-            n_components=min(N_LANDMARKS, len(out)),
-            random_state=0,
-        ).fit((out - self.mean) / self.scale)
-
-    def __call__(self, table: np.ndarray) -> np.ndarray:
-        return self.map.transform((self.scored(table) - self.mean) / self.scale)
