@@ -84,7 +84,8 @@ print(utility[utility["quantity"] == "gain"].T.to_string(header=False))
 # bought twice.
 
 pid = PIDEstimator(sources=["vitals", "blood_gas"], n_bootstraps=20, random_state=0)
-print(pid.fit(E, y_test).to_frame().iloc[:4, :6].round(3).to_string(index=False))
+parts = pid.fit(E, y_test).to_frame()[["term", "source", "value", "low", "high"]]
+print(parts[:4].round(3).to_string(index=False))
 
 # %%
 # Whom to measure next

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 from .._utils._warn import warn_user
 from ..exceptions import SparseStatesWarning
@@ -21,8 +23,10 @@ from ..modalities._validation import flatten_blocks
 # The other levels share one.
 ROWS_PER_LEVEL = 10
 MAX_LEVELS = 100
-# Share of rows with a level of their own from which text names rows.
+# Share of rows with a level of their own from which text names rows, or is free.
 OWN_LEVEL = 0.5
+# Columns for the words of a text; with more words, for their leading components.
+N_TOPICS = 50
 
 
 @dataclass(frozen=True)
@@ -63,11 +67,46 @@ class Levels:
         return (codes[:, None] == np.arange(len(self.levels))).astype(np.float64)
 
 
+class Words:
+    """Columns for the words of a text, or for what words of texts have in common."""
+
+    @classmethod
+    def fit(cls, values: np.ndarray) -> Words | None:
+        """None for what is no text of several words that other rows have, too."""
+        known = [str(v) for v in values[pd.notna(values)]]
+        counts = pd.Series(known).value_counts()
+        alone = int((counts == 1).sum()) > OWN_LEVEL * len(known)
+        several = [" " in text.strip() for text in known]
+        if not alone or sum(several) < OWN_LEVEL * len(known):
+            return None
+        # Words of nearly all rows say nothing.
+        tfidf = TfidfVectorizer(min_df=ROWS_PER_LEVEL, max_df=0.95, max_features=5000)
+        try:
+            seen = tfidf.fit_transform(known)
+        except ValueError:
+            # No word is left.
+            return None
+        new = cls()
+        new.tfidf, new.svd = tfidf, None
+        if seen.shape[1] > N_TOPICS:
+            new.svd = TruncatedSVD(N_TOPICS, random_state=0).fit(seen)
+        return new
+
+    tfidf: TfidfVectorizer
+    svd: TruncatedSVD | None
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """Weights of words or topics, 0 where there is no text."""
+        texts = np.where(pd.notna(values), values, "").astype(str)
+        found = self.tfidf.transform(texts)
+        return found.toarray() if self.svd is None else self.svd.transform(found)
+
+
 class NumberTable:
     """Some blocks side by side, NaN where a feature is missing.
 
     Numbers stay as they are, instants and durations count days, text and categories
-    become indicators.
+    become indicators of levels, and text of several words weights of words.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -75,7 +114,7 @@ class NumberTable:
 
     def fit(self, data: MultimodalData) -> NumberTable:
         """Learn the levels of text."""
-        self._levels: dict[tuple[str, int], Levels] = {}
+        self._levels: dict[tuple[str, int], Levels | Words] = {}
         for name in self.names:
             if data[name].dtype.kind in "fiub":
                 continue
@@ -84,7 +123,8 @@ class NumberTable:
             for j in range(block.shape[1]):
                 if to_numbers(block[:, j]) is None:
                     label = name if labels is None else labels[j]
-                    self._levels[name, j] = Levels.fit(block[:, j], label)
+                    words = Words.fit(block[:, j])
+                    self._levels[name, j] = words or Levels.fit(block[:, j], label)
         return self
 
     def transform(self, data: MultimodalData) -> np.ndarray:

@@ -8,7 +8,7 @@ from sklearn.exceptions import DataConversionWarning
 
 from .._utils._warn import warn_user
 from ..exceptions import ManyClassesWarning
-from ._vectors import narrow, read_vector
+from ._vectors import narrow, plain, read_vector
 
 # Whole numbers with more classes than this may be a quantity.
 MANY_CLASSES = 20
@@ -39,6 +39,16 @@ def known_labels(y, n: int) -> np.ndarray:
 def labels_of(y, rows: np.ndarray) -> np.ndarray:
     """Labels of some rows, none of them missing, in their natural type."""
     return narrow("y", read_labels(y)[rows])
+
+
+def check_like_classes(y: np.ndarray, classes: np.ndarray) -> None:
+    """Refuse text where the classes are numbers, and numbers where they are text."""
+    numbers = [values.dtype.kind in "biuf" for values in (y, classes)]
+    if numbers[0] != numbers[1]:
+        raise ValueError(
+            f"Got y with labels such as {plain(y[0])!r}, expected labels like those of "
+            f"fit, such as {plain(classes[0])!r}."
+        )
 
 
 def label_codes(y, known: np.ndarray) -> np.ndarray:

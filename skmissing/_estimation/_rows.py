@@ -167,6 +167,8 @@ def check_weights(sample_weight, n: int) -> np.ndarray:
     if sample_weight is not None and not isinstance(sample_weight, Number):
         values = read_vector("sample_weight", sample_weight)
         try:
+            if values.dtype.kind in "mMc":
+                raise TypeError
             sample_weight = pd.Series(values).to_numpy(np.float64, na_value=np.nan)
         except (TypeError, ValueError) as error:
             raise ValueError(

@@ -16,6 +16,7 @@ from .._estimation._rows import LabelledRows
 from .._utils._random import draw_seed
 from ..modalities._multimodal_data import MultimodalData
 from ..nn._fitted_net import PREDICT_BATCH, FittedNet
+from ..nn._runtime import inference
 from ._scores import unit_length
 
 # Log-probabilities are cut off here, the rounding error of a probability: the features
@@ -113,7 +114,7 @@ class TokenRows:
             masks = wide
         index = torch.from_numpy(np.asarray(rows)).to(device)
         kept = torch.from_numpy(np.array(masks)).to(device)
-        with torch.inference_mode():
+        with inference():
             pairs = [
                 self.module.fuse(self.tokens.index_select(0, part), mask)
                 for part, mask in zip(

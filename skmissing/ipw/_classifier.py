@@ -21,7 +21,7 @@ from .._estimation._inner_estimators import (
     fit_weighted,
     takes_multimodal,
 )
-from .._estimation._partial_labels import known_labels, labels_of
+from .._estimation._partial_labels import check_like_classes, known_labels, labels_of
 from .._estimation._rows import LabelledRows, check_partial_rows, check_weights
 from .._estimation._vectors import plain
 from .._utils._checks import choose_names
@@ -519,5 +519,7 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
                 f"Got no row with a label and all of the modalities {self.use_}, "
                 "expected at least one to score."
             )
-        right = self.estimator_.predict(self._inputs(data[rows])) == labels_of(y, rows)
+        labels = labels_of(y, rows)
+        check_like_classes(labels, self.classes_)
+        right = self.estimator_.predict(self._inputs(data[rows])) == labels
         return float(weight[rows] @ right / weight[rows].sum())

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+# Dates as tables without types hold them; other spellings are text.
+ISO = re.compile(
+    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?"
+)
 DAY = timedelta(days=1)
 EPOCH = datetime(1970, 1, 1)
 # Units of a datetime64 in a day; pandas has no others.
@@ -18,7 +23,8 @@ def days_of(series: pd.Series) -> np.ndarray | None:
     """Days as float64 with NaN; None for what is neither a date nor a time.
 
     Instants count from 1970 in UTC, whatever their zone, resolution and type; one
-    without a zone is taken as UTC. A period counts as its start.
+    without a zone is taken as UTC. A period counts as its start. Text in which every
+    value is a date of ISO 8601, as tables without types have it, counts as dates.
     """
     dtype: Any = series.dtype
     if isinstance(dtype, pd.PeriodDtype):
@@ -31,12 +37,18 @@ def days_of(series: pd.Series) -> np.ndarray | None:
         return _over_unit(series.to_numpy())
     if isinstance(dtype, pd.api.extensions.ExtensionDtype) and dtype.kind in "mM":
         series = series.astype(object)
-    if series.dtype != object:
+    if not (series.dtype == object or pd.api.types.is_string_dtype(series.dtype)):
         return None
     known = series.notna().to_numpy()
-    values = series.to_numpy()[known]
+    values = series.to_numpy(dtype=object)[known]
     dated = (date, time, timedelta, pd.Period, np.datetime64, np.timedelta64)
-    if not len(values) or not all(isinstance(v, dated) for v in values):
+    if len(values) and all(isinstance(v, str) and ISO.fullmatch(v) for v in values):
+        try:
+            values = np.array([datetime.fromisoformat(v) for v in values], object)
+        except ValueError:
+            # Such as a 13th month.
+            return None
+    elif not len(values) or not all(isinstance(v, dated) for v in values):
         return None
     out = np.full(len(series), np.nan)
     out[known] = [_days(value) for value in values]

@@ -330,6 +330,11 @@ class MultimodalData:
             The modalities of ``like`` in its order. Those that this object does not
             have are missing in every row. Blocks are shared.
 
+        Raises
+        ------
+        ValueError
+            For a modality whose rows have another shape.
+
         Examples
         --------
         >>> import numpy as np
@@ -346,6 +351,13 @@ class MultimodalData:
                 f"Got like={type(like).__name__}, expected a MultimodalData or a "
                 "mapping from names to shapes."
             )
+        own = self.block_shapes
+        for name, shape in shapes.items():
+            if own.get(name, tuple(shape)) != tuple(shape):
+                raise ValueError(
+                    f"Got rows of shape {own[name]} in the modality {name!r}, expected "
+                    f"{tuple(shape)} as in like."
+                )
         if list(shapes) == self.names:
             return self
         blocks: dict[str, Block] = {}

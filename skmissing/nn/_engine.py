@@ -146,6 +146,17 @@ class SkmissingNet(NeuralNet):
             # A half-trained net must not pass for a fitted one.
             raise KeyboardInterrupt from error
 
+    def on_train_begin(self, net, X=None, y=None, **kwargs) -> None:
+        super().on_train_begin(net, X, y, **kwargs)
+        for name, callback in self.callbacks_ if self.valid_store is None else ():
+            monitor = getattr(callback, "monitor", None)
+            if isinstance(monitor, str) and monitor.startswith("valid_"):
+                raise ValueError(
+                    f"Got {name!r} in callbacks, which monitors {monitor!r}, with no "
+                    "validation rows, expected early_stopping=True or a monitor of "
+                    "the training, such as 'train_loss_best'."
+                )
+
     def get_split_datasets(self, X, y=None, **kwargs) -> tuple:
         return X, self.valid_store
 

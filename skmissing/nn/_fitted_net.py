@@ -12,7 +12,7 @@ import torch
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._scaling import BlockScaler
 from ._engine import SkmissingNet
-from ._runtime import DTYPES
+from ._runtime import DTYPES, inference
 from ._store import TensorStore
 from ._task import TaskModule
 
@@ -108,7 +108,7 @@ class FittedNet(Feed):
             # Going through all layers takes as long as a small net does for one row.
             module.eval()
         parts: list[np.ndarray] = []
-        with torch.inference_mode():
+        with inference():
             for start in range(0, len(data), PREDICT_ROWS):
                 store = self.store(data[start : start + PREDICT_ROWS])
                 all_rows = torch.arange(len(store), device=store.present.device)

@@ -49,13 +49,27 @@ def torch_threads(n_threads: int | None) -> Iterator[None]:
 
 
 @contextmanager
+def _full_precision() -> Iterator[None]:
+    """Run in the type of the net, whatever ``torch.autocast`` is around."""
+    with torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
+        yield
+
+
+@contextmanager
+def inference() -> Iterator[None]:
+    """Run without gradients, and in the type of the net."""
+    with torch.inference_mode(), _full_precision():
+        yield
+
+
+@contextmanager
 def plain_torch() -> Iterator[None]:
     """Run with gradients and torch's own default type and device.
 
     What the process has changed would change initial weights, or stop the training.
     """
     dtype, device = torch.get_default_dtype(), torch.get_default_device()
-    with _GLOBALS, torch.inference_mode(False), torch.enable_grad():
+    with _GLOBALS, torch.inference_mode(False), torch.enable_grad(), _full_precision():
         torch.set_default_dtype(torch.float32)
         if device.type != "cpu":
             torch.set_default_device("cpu")

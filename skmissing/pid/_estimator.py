@@ -207,7 +207,8 @@ class PIDEstimator(PIDResults, BaseEstimator):
     has the posteriors of each source as learners too. Wide tables have fewer learners:
     splines up to 60 columns, kernels up to 1,000, fewer or no trees where columns times
     classes exceed 1,600. Levels of text with at least 10 rows (the 100 most frequent)
-    have an indicator, the others share one; instants count days in UTC.
+    have an indicator, the others share one; free text is seen by its words (TF-IDF, or
+    50 components of it); instants count days in UTC.
 
     *posterior.* (1) Models that have not seen a row, nor its group, give its posteriors
     for each source and for all. They are taken relative to the class totals of their

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
+from .._utils._tables import ResultTable
 from .._utils._warn import warn_user
 from ..exceptions import UncertifiedWarning
 from ._decomposition import Bias, Terms, correct, settle
@@ -185,7 +186,7 @@ class PIDResults:
             of the number of classes. ``attrs["unit"]`` is the unit.
         """
         check_is_fitted(self)
-        return self._frame.copy()
+        return ResultTable(self._frame)
 
 
 def _label_terms(pair: Pair) -> list[tuple[str, str, str, str]]:

@@ -21,7 +21,7 @@ from ..modalities._validation import check_multimodal
 from ..nn._encoder_bank import EncoderBank
 from ..nn._fitted_net import PREDICT_BATCH, FittedNet
 from ..nn._net_parameters import NetParameters
-from ..nn._runtime import torch_threads
+from ..nn._runtime import inference, torch_threads
 from ..nn._training import TrainingPlan, train_net
 from ..nn.encoders._encoder import check_widths
 from ._base import RECOVER_ROWS, BaseRecovery, Recovered
@@ -284,7 +284,7 @@ def _decode(decoder, z: np.ndarray) -> np.ndarray:
     """Standardised blocks of latent vectors, float64."""
     like = next(decoder.parameters())
     decoder.eval()
-    with torch.inference_mode():
+    with inference():
         parts = [
             decoder(part.to(like)).cpu().double().numpy()
             for part in torch.from_numpy(z).split(PREDICT_BATCH)

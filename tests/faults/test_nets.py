@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import multiprocessing
+import signal
 import sys
 from copy import deepcopy
 
@@ -27,6 +28,7 @@ from skmissing import (
     DyMoSelector,
     IPWMultimodalClassifier,
     MultimodalData,
+    PIDEstimator,
     PRIMOClassifier,
     UMEMMAEnsemble,
 )
@@ -37,10 +39,11 @@ from skmissing.baselines import (
     UnimodalEnsemble,
 )
 from skmissing.modalities import ModalityTransformer
+from skmissing.nn import _runtime
 from skmissing.recovery import MultimodalVAE
 
 from .._instances import INIT_PARAMS, NET, SELECTOR
-from ..conftest import make_blocks
+from ..conftest import LINEAR, make_blocks
 
 NETS = (
     FusionClassifier,
@@ -149,9 +152,16 @@ def inference_mode():
         yield
 
 
-@pytest.mark.parametrize(
-    "state", ["default_dtype", "default_device", "no_grad", "inference_mode"]
-)
+@pytest.fixture
+def autocast():
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        yield
+
+
+STATES = ["default_dtype", "default_device", "no_grad", "inference_mode", "autocast"]
+
+
+@pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("kind", [*NETS, MultimodalVAE])
 def test_state_of_torch_changes_no_result(kind, state, request):
     X, y = make_blocks(n=60)
@@ -167,6 +177,31 @@ def test_state_of_torch_changes_no_result(kind, state, request):
     before = torch.get_default_dtype(), torch.is_grad_enabled()
     np.testing.assert_array_equal(run(), expected)
     assert (torch.get_default_dtype(), torch.is_grad_enabled()) == before
+
+
+@pytest.mark.parametrize("state", ["no_grad", "inference_mode", "autocast"])
+def test_state_of_torch_changes_no_coupling(state, request):
+    first, second = np.random.default_rng(0).integers(2, size=(2, 300, 1))
+    X, y = MultimodalData({"a": first, "b": second}), (first & second).ravel()
+    pid = PIDEstimator(method="coupling", estimator=LINEAR, cv=2, random_state=0)
+    expected = clone(pid).fit(X, y).to_frame()["value"].to_numpy()
+    request.getfixturevalue(state)
+    found = clone(pid).fit(X, y).to_frame()["value"].to_numpy()
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_interrupts_wait_until_the_compiler_is_imported(monkeypatch):
+    imported = []
+
+    def half_way(name):
+        signal.raise_signal(signal.SIGINT)
+        imported.append(name)
+
+    monkeypatch.delitem(sys.modules, "torch._dynamo", raising=False)
+    monkeypatch.setattr(_runtime.importlib, "import_module", half_way)
+    with pytest.raises(KeyboardInterrupt):
+        _runtime.load_compiler()
+    assert imported == ["torch._dynamo"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork")
@@ -265,6 +300,17 @@ def test_checkpoint_finds_the_best_epoch(tmp_path):
     epochs = clf.fit(X, y).net_.history
     first, second = epochs[:2, "valid_loss"]
     assert epochs[:2, "valid_loss_best"] == [True, second < first]
+    assert (tmp_path / "params.pt").exists()
+
+
+def test_checkpoint_needs_rows_to_validate_on(tmp_path):
+    X, y = make_blocks(n=60)
+    kept = Checkpoint(dirname=tmp_path)
+    clf = FusionClassifier(**{**FAST, "callbacks": [kept], "early_stopping": False})
+    with pytest.raises(ValueError, match=r"'Checkpoint' in callbacks.*early_stopping="):
+        clf.fit(X, y)
+    kept.monitor = "train_loss_best"
+    clf.fit(X, y)
     assert (tmp_path / "params.pt").exists()
 
 

@@ -220,3 +220,27 @@ def test_dates_of_any_year_are_a_source():
     )
     pid = PIDEstimator(estimator=LogisticRegression(), random_state=0).fit(X, y)
     assert pid.unique_["when"] > 0.5
+
+
+def test_words_of_free_text_are_seen():
+    """Each row is its own text; what decides is a word of it."""
+    rng = np.random.default_rng(0)
+    n = 600
+    y = rng.integers(2, size=n)
+    told = np.where(y == 1, "fever", "cough")
+    told = np.where(rng.random(n) < 0.1, "nothing", told)
+    notes = [f"case {i}: room {rng.integers(99)}, {t}" for i, t in enumerate(told)]
+    X = pd.DataFrame({"note__text": notes, "lab__x": rng.normal(size=n)})
+    pid = PIDEstimator(random_state=0).fit(X, y)
+    # 90% of the rows say it: .9 bit.
+    assert pid.unique_["note"] == pytest.approx(0.9, abs=0.06)
+
+
+def test_free_text_that_is_noise_is_no_information():
+    rng = np.random.default_rng(1)
+    n = 400
+    words = np.array(["fever", "cough", "pain", "rash", "none", "tired", "cold"])
+    notes = [f"case {i}: " + " ".join(rng.choice(words, 4)) for i in range(n)]
+    X = pd.DataFrame({"note__text": notes, "lab__x": rng.normal(size=n)})
+    pid = PIDEstimator(random_state=0).fit(X, rng.integers(2, size=n))
+    assert pid.to_frame()["value"].max() < 0.02

@@ -42,6 +42,7 @@ from skmissing.ipw import (
 )
 from skmissing.metrics import complementary_information, score_by_pattern
 from skmissing.missingness import simulate_missing
+from skmissing.modalities._instants import days_of
 from skmissing.recovery import RegressionRecovery
 
 from ..conftest import make_blocks
@@ -660,3 +661,53 @@ def test_splits_of_groups_name_their_parameter():
     net = FusionClassifier(**BRIEF, early_stopping=True, validation_fraction=0.9)
     with pytest.raises(ValueError, match=r"Got validation_fraction=0.9 with 3 groups"):
         net.fit(X, y, groups=few)
+
+
+def test_labels_of_another_kind_are_not_scored_as_wrong():
+    X, y = make_blocks(n=60, missing=0.0)
+    clf = IPWMultimodalClassifier(PatternClassifier()).fit(X, y)
+    with pytest.raises(ValueError, match=r"Got y with labels such as '.', expected"):
+        clf.score(X, y.astype(str))
+    named = IPWMultimodalClassifier(PatternClassifier()).fit(X, y.astype(str))
+    with pytest.raises(ValueError, match="such as '0'"):
+        named.score(X, y)
+
+
+@pytest.mark.parametrize("dtype", ["timedelta64[s]", "complex128"])
+def test_weights_that_are_no_numbers_are_refused(dtype):
+    X, y = make_blocks(n=30)
+    with pytest.raises(ValueError, match="Got sample_weight of type"):
+        PatternClassifier().fit(X, y, sample_weight=np.ones(30).astype(dtype))
+
+
+def test_dates_as_text_are_instants():
+    """What pandas reads from a file is text until somebody parses it."""
+    days = pd.date_range("2019-12-25", periods=400, freq="D")
+    rng = np.random.default_rng(0)
+    gone = rng.random(400) < np.linspace(0.1, 0.9, 400)
+    frame = pd.DataFrame({"when": days, "lab__0": np.where(gone, np.nan, 1.0)})
+    fits = []
+    for values in (days, days.strftime("%Y-%m-%d"), days.strftime("%Y-%m-%dT%H:%MZ")):
+        X = frame.assign(when=values)
+        weighter = PropensityWeighter(modalities={"lab": ["lab__0"]}, random_state=0)
+        fits.append(weighter.fit(X).predict_propensity(X))
+    for other in fits[1:]:
+        np.testing.assert_array_equal(other, fits[0])
+    # Text in which one value is no date stays text.
+    assert days_of(pd.Series(["2020-01-02", "soon"])) is None
+    assert days_of(pd.Series(["2020-13-02"])) is None
+
+
+def test_blocks_of_another_shape_do_not_pass_for_the_same():
+    X, _ = make_blocks(n=20)
+    other = MultimodalData({"m0": np.ones((20, 9)), "m1": X["m1"]})
+    with pytest.raises(ValueError, match=r"shape \(9,\) in the modality 'm0'"):
+        other.reindex(X)
+
+
+def test_tables_of_parts_show_what_each_is_worth():
+    first, second = np.random.default_rng(0).integers(2, size=(2, 300, 1))
+    X, y = MultimodalData({"a": first, "b": second}), (first & second).ravel()
+    text = repr(PIDEstimator(n_bootstraps=5, random_state=0).fit(X, y).to_frame())
+    for word in ("term", "source", "value", "low", "high"):
+        assert word in text

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ..._utils._threads import single_thread
-from ...nn._runtime import seeded_torch, torch_threads
+from ...nn._runtime import inference, plain_torch, seeded_torch, torch_threads
 from ._sinkhorn import Scaled, objective, sinkhorn, slope
 from ._support import Marginal
 
@@ -67,7 +67,7 @@ class PairNet(nn.Module):
 def kernel_of(net: PairNet, problem: Problem) -> np.ndarray:
     """Kernel of one problem, shape (K, n1, n2)."""
     # The result must not depend on the number of threads.
-    with torch_threads(1), torch.inference_mode():
+    with torch_threads(1), inference():
         return net(*(torch.from_numpy(side.inputs) for side in problem)).numpy()
 
 
@@ -80,7 +80,7 @@ def train_coupling(problems: list[Problem], seed: int) -> PairNet:
     inputs = tuple(side.inputs.shape[1] for side in problems[0])
     n_classes, _ = problems[0][0].table.shape
     runs = []
-    with torch_threads(1), single_thread():
+    with torch_threads(1), single_thread(), plain_torch():
         for restart in range(N_RESTARTS):
             with seeded_torch(seed + restart, torch.device("cpu")):
                 net = PairNet(inputs, n_classes).double()
