@@ -79,7 +79,7 @@ def test_an_interaction_of_modalities_is_seen_beside_additive_members():
 
 
 def test_trust_depends_on_what_is_present():
-    """A member that is good with one modality is trusted where the other lacks."""
+    """A member that is good with one modality is trusted where the other is missing."""
     rng = np.random.default_rng(0)
     n = 2000
     y = rng.integers(2, size=n)
