@@ -1,10 +1,10 @@
 """Classifiers on the table of a hospital, whose modalities interact.
 
-Death in hospital of seriously ill patients (SUPPORT2, ``support2.csv.gz`` in
-``--data-home``), nine modalities of which five are missing in 18 to 47% of the rows.
+Death in hospital of seriously ill patients (``load_support``), nine modalities of which
+five are missing in 18 to 47% of the rows.
 Area under the ROC curve by cross-validation, with default settings. Run with
 
-    python benchmarks/bench_clinical.py --data-home FOLDER
+    python benchmarks/bench_clinical.py
 
 The table is ``clinical.csv``.
 """
@@ -12,7 +12,6 @@ The table is ``clinical.csv``.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -29,6 +28,7 @@ from skmissing.baselines import (
     PatternClassifier,
     UnimodalEnsemble,
 )
+from skmissing.datasets import load_support
 
 TEXT = ["sex", "race", "income", "disease_group", "disease_class", "cancer"]
 BLOCKS = {
@@ -53,9 +53,9 @@ NETS = {
 REFERENCE = "``FusionClassifier``"
 
 
-def load(folder):
+def load():
     """Blocks of numbers; text has one column for each level, 0 where it is missing."""
-    frame = pd.read_csv(Path(folder) / "support2.csv.gz")
+    frame = pd.read_csv(load_support().filename)
     blocks = {}
     for name, columns in BLOCKS.items():
         part = pd.get_dummies(
@@ -78,13 +78,12 @@ def scores(name, X, y, train, test, seed):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data-home", required=True)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--folds", type=int, default=5)
     add_tables_option(parser)
     args = parser.parse_args()
     print(f"skmissing {skmissing.__version__}, seeds 0 to {args.seeds - 1}")
-    X, y = load(args.data_home)
+    X, y = load()
     found = {name: [] for name in (*NETS, "``PatternClassifier``",
                                    "gradient boosting on NaN")}  # fmt: skip
     for seed in range(args.seeds):

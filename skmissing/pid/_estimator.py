@@ -499,7 +499,7 @@ def fit_posterior(
         n_bins = estimator.n_bins
         tables = PosteriorTables(log_ratio, folds.fold, pairs, rows.groups, n_bins)
         found = tables.evaluate(rows.y, rows.weight)
-    # No score of these rows depends on it, so all of them choose it.
+    # For rows that are not among these, so all of them have a say.
     exponent = calibrate(
         log_ratio[joint], folds.fold, rows.y, rows.weight, np.log(rows.prior)
     )
