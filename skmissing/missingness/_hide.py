@@ -40,6 +40,27 @@ def _hide_in_frame(
     return out
 
 
+def permute_block(X, name: str, rows: np.ndarray, by: np.ndarray, modalities):
+    """Give the block of rows ``by`` to ``rows``, in a copy."""
+    if isinstance(X, MultimodalData):
+        block = np.array(X[name])
+        block[rows] = X[name][by]
+        return MultimodalData.unchecked(
+            {**X.blocks, name: block}, X.present.copy(), X.feature_names
+        )
+    if isinstance(X, pd.DataFrame):
+        taken = np.arange(len(X))
+        taken[rows] = by
+        frame = X.copy()
+        for i in resolve_layout(X, modalities).indices[name]:
+            frame.isetitem(i, X.iloc[taken, i].set_axis(X.index))
+        return frame
+    array = np.array(X)
+    columns = resolve_layout(array, modalities).indices[name]
+    array[np.ix_(rows, columns)] = array[np.ix_(by, columns)]
+    return array
+
+
 def spare_one_block(
     hidden: np.ndarray, present: np.ndarray, chance: np.ndarray
 ) -> np.ndarray:
