@@ -28,7 +28,7 @@ class FusionClassifier(BaseNetClassifier):
     """Neural classifier that fuses the modalities that a row has.
 
     Each modality has an encoder; a row is encoded only for the modalities it has.
-    How the codes of the modalities are fused is a parameter object, as the encoders are.
+    How the codes of the modalities are fused is a parameter object, as encoders are.
     Complete and incomplete rows are trained on together.
 
     Parameters
@@ -136,8 +136,8 @@ class FusionClassifier(BaseNetClassifier):
         fusion.check()
         if not fusion.takes_criterion and self.criterion != "cross_entropy":
             raise ValueError(
-                f"Got criterion={self.criterion!r} with fusion={self.fusion!r}, expected "
-                "the default; this fusion has a loss of its own."
+                f"Got criterion={self.criterion!r} with fusion={self.fusion!r}, "
+                "expected the default; this fusion has a loss of its own."
             )
         return fusion
 
@@ -185,8 +185,8 @@ class FusionClassifier(BaseNetClassifier):
         check_is_fitted(self)
         if not hasattr(self._fitted.module.fuser, "modality_weights"):
             raise AttributeError(
-                f"Got fusion={self.fusion!r}, expected one that weights modalities, such "
-                "as 'qmf' or 'gated'."
+                f"Got fusion={self.fusion!r}, expected one that weights modalities, "
+                "such as 'qmf' or 'gated'."
             )
         data = self._check_rows(X).select(self._fitted.names)
         out = np.zeros((len(data), len(data.names)))

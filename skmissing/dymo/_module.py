@@ -49,7 +49,8 @@ class DyMoModule(TaskModule):
         self.kind = nn.Parameter(torch.empty(len(bank.names), token_dim))
         self.cls = nn.Parameter(torch.empty(token_dim))
         self.blocks = nn.ModuleList(
-            AttentionBlock(token_dim, int(net.n_heads)) for _ in range(int(net.n_layers))
+            AttentionBlock(token_dim, int(net.n_heads))
+            for _ in range(int(net.n_layers))
         )
         self.head = nn.Linear(token_dim, n_classes)
         self.to_feature = nn.Linear(token_dim, feature_dim)

@@ -1,4 +1,4 @@
-"""Encoders, fusions and the training engine. Importing this subpackage imports torch."""
+"""Encoders, fusions and the training engine. Importing it imports torch."""
 
 from ._focal_loss import FocalLoss
 from .encoders import (

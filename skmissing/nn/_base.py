@@ -19,8 +19,8 @@ from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import StrOptions, _fit_context
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
-from ._encoder_bank import EncoderBank
 from ._criterion import CRITERIA
+from ._encoder_bank import EncoderBank
 from ._fitted_net import FittedNet
 from ._net_features import NetFeatures
 from ._net_parameters import NetParameters

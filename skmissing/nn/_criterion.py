@@ -10,10 +10,7 @@ from torch import nn
 
 from ._focal_loss import FocalLoss
 
-CRITERIA: dict[str, Any] = {
-    "cross_entropy": nn.CrossEntropyLoss,
-    "focal": FocalLoss,
-}
+CRITERIA: dict[str, Any] = {"cross_entropy": nn.CrossEntropyLoss, "focal": FocalLoss}
 
 
 class RowLoss(nn.Module):
@@ -27,7 +24,9 @@ class RowLoss(nn.Module):
         losses = self.function(logits, y)
         shape = tuple(losses.shape) if isinstance(losses, torch.Tensor) else None
         if shape != (len(y),):
-            what = type(losses).__name__ if shape is None else f"a loss of shape {shape}"
+            what = (
+                type(losses).__name__ if shape is None else f"a loss of shape {shape}"
+            )
             raise ValueError(
                 f"Got {what} from criterion for {len(y)} rows, expected ({len(y)},), "
                 "a loss for each row, so that rows can be weighted."
@@ -39,7 +38,9 @@ def make_criterion(criterion) -> RowLoss:
     """A copy of a loss of the user, or one by its name, without its reduction."""
     if isinstance(criterion, str):
         criterion = CRITERIA[criterion]
-    function = criterion() if isinstance(criterion, type) else copy.deepcopy(criterion)
+    function: Any = (
+        criterion() if isinstance(criterion, type) else copy.deepcopy(criterion)
+    )
     if isinstance(function, nn.Module) and hasattr(function, "reduction"):
-        function.reduction = "none"
+        setattr(function, "reduction", "none")  # noqa: B010
     return RowLoss(function)

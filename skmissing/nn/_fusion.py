@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,7 +15,8 @@ from ._task import TaskModule
 from .fusion._fusion import Fusion
 
 
-class Head(NamedTuple):
+@dataclass(frozen=True)
+class Head:
     """Layers between a code and class scores; called with its width, makes them."""
 
     hidden: Sequence[int]

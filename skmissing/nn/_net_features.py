@@ -94,7 +94,11 @@ class NetFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def _fitted_nets(self) -> list[FittedNet]:
         """The net, or those of the modalities."""
         own = vars(self)
-        nets = [own["_fitted"]] if "_fitted" in own else list(own.get("_nets", {}).values())
+        nets = (
+            [own["_fitted"]]
+            if "_fitted" in own
+            else list(own.get("_nets", {}).values())
+        )
         if not nets:
             raise ValueError(
                 f"Got a {type(self).__name__} without a net of its own, expected one; "

@@ -43,7 +43,7 @@ class AttentionFusion(Fusion):
     Notes
     -----
     The late-fusion transformer with masking of :cite:t:`simbamm`, who compare 19
-    methods that are tuned alike. Layers have their norm first; a last norm follows them.
+    methods that are tuned alike. Layers have their norm first; a last one follows.
 
     Examples
     --------

@@ -76,7 +76,7 @@ class Fusion(BaseEstimator):
         self._validate_params()
 
     def build(
-        self, widths: list[int], n_classes: int, make_head: Callable[[int], nn.Module]
+        self, widths: list[int], n_classes: int, make_head: Callable[[int], Any]
     ) -> nn.Module:
         """Make the torch module.
 

@@ -47,8 +47,8 @@ class LatentFusion(Fusion):
     -----
     The experts of :cite:t:`mvae` (product) and :cite:t:`mmvae` (mixture) with a decoder
     of the label in place of those of the blocks: a variational information bottleneck
-    :cite:p:`vib`. With ``modality_dropout`` the product is trained on parts of what a row
-    has, as by :cite:t:`mopoe`. :class:`~skmissing.recovery.MultimodalVAE` and a
+    :cite:p:`vib`. With ``modality_dropout`` the product is trained on parts of what a
+    row has, as by :cite:t:`mopoe`. :class:`~skmissing.recovery.MultimodalVAE` and a
     classifier of its latent vectors are the way of these papers.
 
     Examples

@@ -12,7 +12,7 @@ from ..._utils._parameters import stores_parameters
 from ..._utils._sklearn_compat import Interval
 from ._attention_fusion import AttentionFusion, TokenNet
 
-# Above this many modalities the class token of a set is the sum of those of its members.
+# Above this many modalities the class token of a set is the sum of its members'.
 MAX_LISTED = 8
 
 
@@ -40,10 +40,9 @@ class MTLFusion(AttentionFusion):
     -----
     The multi-task transformer of :cite:t:`ma2022robust`, as :cite:t:`dymo` compare with
     it: the mean of the losses over all sets, for encoders that are trained with it.
-    There, tokens of missing modalities attend to each other and to the present ones; here
-    they are masked everywhere, since what stands in them must not matter. Each set is
-    hidden by the loss itself, and ``modality_dropout=0`` leaves it to that. Early
-    stopping looks at the rows as they are.
+    There, only the class token is kept from reading missing modalities, which the others
+    read as zeros; here they are masked everywhere. The loss hides modalities itself, and ``modality_dropout=0`` leaves it to that. Early stopping looks at the
+    rows as they are.
 
     Examples
     --------

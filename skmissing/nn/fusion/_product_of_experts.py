@@ -51,7 +51,7 @@ class ProductOfExperts(Fusion):
     }
 
     def build(self, widths, n_classes, make_head) -> nn.Module:
-        sets = [(m,) for m in range(len(widths))]
+        sets: list[tuple[int, ...]] = [(m,) for m in range(len(widths))]
         return FactorNet(widths, n_classes, make_head, sets, self.unimodal_weight)
 
 

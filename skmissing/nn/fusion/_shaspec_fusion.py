@@ -34,11 +34,12 @@ class ShaSpecFusion(Fusion):
     Notes
     -----
     The method of :cite:t:`shaspec`: with shared features :math:`s_m` and specific ones
-    :math:`r_m`, a modality has :math:`s_m + W [s_m, r_m]`, a missing one the mean of the
-    shared features, and the head gets all side by side. The loss adds the mean absolute
-    difference of shared features and the cross-entropy of a classifier of modalities.
-    There, both nets read the inputs, which must have the same shape; here they read the
-    codes of the encoders, so that modalities of any kind can share.
+    :math:`r_m`, a modality has :math:`s_m + W [s_m, r_m]`, a missing one the mean of
+    the shared features, and the head gets all side by side. The loss adds the mean
+    absolute difference of the shared features of two modalities, here of all pairs, and
+    the cross-entropy of a classifier of modalities. There, both nets read the inputs,
+    which must have the same shape; here they read the codes of the encoders, so that
+    modalities of any kind can share.
 
     Examples
     --------
@@ -79,7 +80,7 @@ class _ShaSpecNet(nn.Module):
         self.domain = nn.Linear(width, n)
         self.head = make_head(n * width)
 
-    def parts(self, codes):
+    def parts(self, codes) -> tuple[Any, Any]:
         """Shared and specific features, each (n, M, width)."""
         shared = [self.shared(layer(c)) for layer, c in zip(self.inputs, codes)]
         specific = [layer(c) for layer, c in zip(self.specific, codes)]
