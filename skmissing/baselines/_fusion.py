@@ -123,6 +123,26 @@ class FusionClassifier(BaseNetClassifier):
 
     _not_of_the_net = ("modality_dropout", "dropout_scheme")
 
+    def set_params(self, **params) -> FusionClassifier:
+        """Set parameters, also those of encoders and of the fusion.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values, ``fusion__parameter`` also where ``fusion`` is a short
+            form.
+
+        Returns
+        -------
+        self
+        """
+        fusion = params.get("fusion", self.fusion)
+        nested = any(key.startswith("fusion__") for key in params)
+        if nested and isinstance(fusion, str) and fusion in FUSIONS:
+            params["fusion"] = FUSIONS[fusion]()
+        super().set_params(**params)
+        return self
+
     def _resolve_fusion(self) -> Fusion:
         """The fusion as a parameter object that is checked."""
         fusion = resolve_fusion(self.fusion)

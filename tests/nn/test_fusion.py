@@ -18,7 +18,6 @@ from skmissing.baselines import (
     MultitaskFusionClassifier,
     UnimodalEnsemble,
 )
-from skmissing.datasets import make_xor
 from skmissing.exceptions import EmptyRowWarning
 from skmissing.nn import (
     AttentionFusion,
@@ -101,6 +100,11 @@ def test_parameters_are_reached_and_searched():
     blocks = best.net_.module_.fuser.blocks
     assert len(blocks) == search.best_params_["fusion__n_layers"]
     assert clone(best).fusion.token_dim == 8
+    # A short form gives way to its object.
+    clf = FusionClassifier(fusion="attention").set_params(fusion__n_heads=2)
+    assert clf.fusion.n_heads == 2
+    assert clf.set_params(fusion="gated", fusion__width=8, lr=0.1).fusion.width == 8
+    assert clf.lr == 0.1
 
 
 @pytest.mark.parametrize(
@@ -222,7 +226,7 @@ def test_criterion_default_is_cross_entropy_in_any_form():
 
 def test_label_smoothing_and_focal_loss_make_predictions_less_extreme():
     X, y = make_blocks(n=120, missing=0.0)
-    params = {**NET, "max_epochs": 30}
+    params = {**NET, "max_epochs": 30, "batch_size": 20}
     plain = FusionClassifier(**params).fit(X, y).predict_proba(X).max(axis=1)
     smooth = nn.CrossEntropyLoss(label_smoothing=0.3)
     for criterion in (smooth, "focal"):
@@ -393,20 +397,28 @@ def test_unimodal_losses_are_added():
     torch.testing.assert_close(loss, expected)
 
 
+def xor_blocks(n=400):
+    """Two modalities of which neither knows the label."""
+    rng = np.random.default_rng(0)
+    a, b = rng.choice([-1.0, 1.0], size=(2, n, 1))
+    noise = 0.2 * rng.normal(size=(2, n, 1))
+    return MultimodalData({"a": a + noise[0], "b": b + noise[1]}), (a * b > 0)[:, 0]
+
+
 @pytest.mark.parametrize("name", ["early", "attention", "gated", "i2m2", "latent"])
 def test_interactions_are_learned(name):
-    X, y = make_xor(400, random_state=0)
+    X, y = xor_blocks()
     clf = FusionClassifier(
-        fusion=name, max_epochs=40, lr=5e-3, modality_dropout=0.0, n_threads=1,
-        random_state=0,
+        fusion=name, max_epochs=30, lr=5e-3, batch_size=30, modality_dropout=0.0,
+        n_threads=1, random_state=0,
     )  # fmt: skip
     assert clf.fit(X[:300], y[:300]).score(X[300:], y[300:]) > 0.9
 
 
 @pytest.mark.parametrize("name", ["late", "product", "qmf", "tmc"])
 def test_sums_over_modalities_learn_no_interaction(name):
-    X, y = make_xor(400, random_state=0)
-    clf = FusionClassifier(fusion=name, **{**NET, "max_epochs": 20})
+    X, y = xor_blocks()
+    clf = FusionClassifier(fusion=name, batch_size=30, **{**NET, "max_epochs": 20})
     assert clf.fit(X[:300], y[:300]).score(X[300:], y[300:]) < 0.65
 
 
@@ -505,7 +517,7 @@ def test_shared_features_agree_and_specific_ones_tell_modalities(seed):
     fits = [
         FusionClassifier(
             fusion=ShaSpecFusion(alignment_weight=a, domain_weight=1.0),
-            **{**NET, "max_epochs": 30, "random_state": seed},
+            **{**NET, "max_epochs": 30, "batch_size": 30, "random_state": seed},
         ).fit(X, y)
         for a in (0.0, 2.0)
     ]
@@ -549,7 +561,7 @@ def noisy_blocks(seed, n=600):
 def test_weights_fall_with_noise(name, seed):
     X, y, noisy = noisy_blocks(seed)
     clf = FusionClassifier(
-        fusion=name, **{**NET, "max_epochs": 15, "random_state": seed}
+        fusion=name, batch_size=40, **{**NET, "max_epochs": 20, "random_state": seed}
     ).fit(X[:400], y[:400])
     weights = clf.modality_weights(X[400:])[:, 0]
     clean = weights[~noisy[400:]].mean()

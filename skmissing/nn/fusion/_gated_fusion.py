@@ -33,8 +33,9 @@ class GatedFusion(Fusion):
     -----
     The unit of :cite:t:`gmu`: :math:`h = \\sum_m z_m \\odot \\tanh(W_m h_m)`. There,
     two modalities have the gate :math:`z_1 = \\sigma(V [h_1, h_2])` and
-    :math:`z_2 = 1 - z_1`, and more have a sigmoid each. Here it is a softmax over the modalities that
-    the row has, which is the same for two, so that what is missing has no weight.
+    :math:`z_2 = 1 - z_1`, and more have a sigmoid each. Here it is a softmax over the
+    modalities that the row has, which is the same for two, so that what is missing has
+    no weight.
 
     Examples
     --------

@@ -40,8 +40,9 @@ class MTLFusion(AttentionFusion):
     -----
     The multi-task transformer of :cite:t:`ma2022robust`, as :cite:t:`dymo` compare with
     it: the mean of the losses over all sets, for encoders that are trained with it.
-    There, only the class token is kept from reading missing modalities, which the others
-    read as zeros; here they are masked everywhere. The loss hides modalities itself, and ``modality_dropout=0`` leaves it to that. Early stopping looks at the
+    There, only the class token is kept from reading missing modalities, which the
+    others read as zeros; here they are masked everywhere. The loss hides modalities
+    itself, and ``modality_dropout=0`` leaves it to that. Early stopping looks at the
     rows as they are.
 
     Examples

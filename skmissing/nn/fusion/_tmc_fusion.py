@@ -44,10 +44,10 @@ class TMCFusion(Fusion):
     Dempster's rule gives the evidence :math:`K (\\prod_m (1 + e_{mk} / K) - 1)`, which
     is how it is computed, whatever the order of the modalities. The probability of a
     class is the mean of a Dirichlet distribution,
-    :math:`(e_k + 1) / \\sum_j (e_j + 1)`, and the weight of a modality its certainty, :math:`1 - K / \\sum_j (e_{mj} + 1)`,
-    which does not sum to 1. The loss of every modality and of the combination is the
-    expected cross-entropy and a divergence from no evidence for wrong classes. There,
-    annealing takes 50 of 500 epochs.
+    :math:`(e_k + 1) / \\sum_j (e_j + 1)`, and the weight of a modality its certainty,
+    :math:`1 - K / \\sum_j (e_{mj} + 1)`, which does not sum to 1. The loss of every
+    modality and of the combination is the expected cross-entropy and a divergence from
+    no evidence for wrong classes. There, annealing takes 50 of 500 epochs.
 
     Examples
     --------
