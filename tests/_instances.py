@@ -157,8 +157,9 @@ INIT_PARAMS = {
         {"estimator": PatternClassifier()},
     ),
 }
-# Fusions other than early and late, small; a transformer wants a smaller learning rate.
+# Fusions other than early and late, small.
 TOKENS = {"token_dim": 16, "n_heads": 2, "n_layers": 1}
+TOKENED = ("attention", "mtl")
 FUSIONS = {
     "attention": AttentionFusion(**TOKENS),
     "mtl": MTLFusion(**TOKENS),
@@ -178,7 +179,8 @@ VARIANTS = {
     **{
         f"FusionClassifier, {name}": Settings(
             FusionClassifier,
-            {**NET, "fusion": fusion},
+            # A transformer takes more steps.
+            {**NET, "fusion": fusion, "batch_size": 8 if name in TOKENED else 16},
             {**QUIET, "fusion": fusion, "modality_dropout": 0.0},
         )
         for name, fusion in FUSIONS.items()

@@ -22,7 +22,7 @@ from skmissing import IPWMultimodalClassifier, Modality, MultimodalData
 from skmissing.exceptions import EmptyRowWarning, UnobservedModalityWarning
 from skmissing.nn import ConvEncoder
 
-from ._instances import CLASSIFIERS, INIT_PARAMS, VARIANTS, public_estimators
+from ._instances import CLASSIFIERS, FUSIONS, INIT_PARAMS, VARIANTS, public_estimators
 from .conftest import make_blocks
 
 # The blocks made for these tests have no covariate that could explain their gaps.
@@ -68,6 +68,15 @@ ROUNDED = {"check_methods_subset_invariance": "float32 features are not equal to
     xfail_strict=False,
 )
 def test_sklearn_checks_with_mini_batches(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::skmissing.exceptions.NamelessModalityWarning")
+@parametrize_with_checks(
+    [VARIANTS[f"FusionClassifier, {name}"].make_deterministic() for name in FUSIONS]
+)
+def test_sklearn_checks_of_fusions(estimator, check):
     check(estimator)
 
 
