@@ -77,6 +77,7 @@ class FusionClassifier(BaseNetClassifier):
     --------
     UnimodalEnsemble : One net per modality, combined by probability.
     PatternClassifier : One model of any kind per pattern.
+    skmissing.nn.Fusion : Base of the fusions, for one of your own.
 
     Notes
     -----

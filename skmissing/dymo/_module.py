@@ -103,6 +103,9 @@ class DyMoModule(TaskModule):
     def features(self, batch: Batch):
         return self.fuse(self.tokens(batch), batch.present)[1]
 
+    def count_features(self) -> int:
+        return self.to_feature.out_features
+
     # -- training ----------------------------------------------------------------------
 
     def _draw_subsets(self, n: int):

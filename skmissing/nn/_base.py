@@ -123,7 +123,6 @@ class BaseNetClassifier(MultimodalClassifierMixin, NetFeatures, NetParameters):
         self.encoders_ = {name: copy(encoder) for name, encoder in encoders.items()}
         self.classes_ = rows.classes
         self.class_prior_ = rows.prior
-        self._count_features(rows.data)
         return self
 
     def _training_params(self) -> dict[str, Any]:

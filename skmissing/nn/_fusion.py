@@ -94,7 +94,15 @@ class FusionModule(TaskModule):
         return own(*self.codes(batch), batch.y, batch.weight, self.criterion)
 
     def features(self, batch: Batch):
-        codes, present = self.codes(batch)
+        return self._features(*self.codes(batch))
+
+    def count_features(self) -> int:
+        with torch.inference_mode():
+            codes = [self.zero.new_zeros((1, width)) for width in self.bank.widths]
+            present = torch.ones((1, len(codes)), dtype=torch.bool).to(self.zero.device)
+            return int(self._features(codes, present).shape[1])
+
+    def _features(self, codes, present):
         own = getattr(self.fuser, "features", None)
         if own is not None:
             return own(codes, present)

@@ -42,10 +42,10 @@ class NetFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         parts = []
         some = np.zeros(len(data), dtype=bool)
         with self._while_predicting():
-            for net, width in zip(self._fitted_nets(), self._widths_out):
+            for net in self._fitted_nets():
                 chosen = data.select(net.names)
                 here = np.asarray(net.usable(chosen).any(axis=1))
-                part = np.zeros((len(data), width))
+                part = np.zeros((len(data), net.module.count_features()))
                 if here.any():
                     rows = chosen if here.all() else chosen[here]
                     part[here] = net.apply(rows, _features)
@@ -106,21 +106,12 @@ class NetFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             )
         return nets
 
-    def _count_features(self, data: MultimodalData) -> None:
-        """Learn the widths of the features from one row for each net."""
-        self._widths_out: list[int] = []
-        own = vars(self)
-        if "_fitted" not in own and not own.get("_nets"):
-            return
-        with self._while_predicting():
-            for net in self._fitted_nets():
-                chosen = data.select(net.names)
-                first = np.flatnonzero(net.usable(chosen).any(axis=1))[:1]
-                self._widths_out.append(net.apply(chosen[first], _features).shape[1])
-
     @property
     def _n_features_out(self) -> int:
-        return sum(self._widths_out)
+        if not hasattr(self, "classes_"):
+            # How scikit-learn finds out that there was no fit.
+            raise AttributeError("_n_features_out")
+        return sum(net.module.count_features() for net in self._fitted_nets())
 
 
 def _features(module, batch):

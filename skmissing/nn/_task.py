@@ -46,6 +46,10 @@ class TaskModule(nn.Module):
         """What the class scores are made of, shape (n, n_features)."""
         return self.logits(batch)
 
+    def count_features(self) -> int:
+        """Width of the features, without a row at hand."""
+        return self.n_classes
+
     def log_proba(self, batch: Batch):
         """Log-probabilities of the classes, float64, shape (n, n_classes)."""
         return torch.log_softmax(self.logits(batch).double(), dim=1)

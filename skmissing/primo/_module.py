@@ -217,6 +217,9 @@ class PRIMOModule(TaskModule):
         first = self._from_codes(codes, self._shown(present)) + self.from_latent(mean)
         return torch.relu(first)
 
+    def count_features(self) -> int:
+        return self.from_latent.out_features
+
     def mean_log_proba(self, batch: Batch, noise):
         """Log of the probabilities averaged over samples, float64."""
         k = math.log(len(noise))
