@@ -74,7 +74,13 @@ def test_sklearn_checks_with_mini_batches(estimator, check):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::skmissing.exceptions.NamelessModalityWarning")
 @parametrize_with_checks(
-    [VARIANTS[f"FusionClassifier, {name}"].make_deterministic() for name in FUSIONS]
+    # An epoch is one step; a transformer takes more of them to learn.
+    [
+        VARIANTS[f"FusionClassifier, {name}"]
+        .make_deterministic()
+        .set_params(max_epochs=60, lr=5e-3)
+        for name in FUSIONS
+    ]
 )
 def test_sklearn_checks_of_fusions(estimator, check):
     check(estimator)
