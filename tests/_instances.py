@@ -31,6 +31,18 @@ from skmissing import (
 from skmissing.baselines import FusionClassifier, PatternClassifier, UnimodalEnsemble
 from skmissing.dymo import TokenTransformer, Typicality
 from skmissing.modalities import ModalityTransformer
+from skmissing.nn import (
+    AttentionFusion,
+    DynMMFusion,
+    GatedFusion,
+    I2M2Fusion,
+    LatentFusion,
+    MTLFusion,
+    ProductOfExperts,
+    QMFFusion,
+    ShaSpecFusion,
+    TMCFusion,
+)
 from skmissing.pid import PIDEstimator
 from skmissing.recovery import (
     BaseRecovery,
@@ -175,8 +187,34 @@ INIT_PARAMS = {
         {"estimator": PatternClassifier()},
     ),
 }
+# Fusions other than early and late, small.
+TOKENS = {"token_dim": 16, "n_heads": 2, "n_layers": 1}
+TOKENED = ("attention", "mtl")
+FUSIONS = {
+    "attention": AttentionFusion(**TOKENS),
+    "mtl": MTLFusion(**TOKENS),
+    "i2m2": I2M2Fusion(),
+    "shaspec": ShaSpecFusion(width=16),
+    "qmf": QMFFusion(),
+    "tmc": TMCFusion(annealing_epochs=3),
+    # Noise of training is drawn once per batch, whatever its number of rows.
+    "latent": LatentFusion(shared_noise=True),
+    "mixture": LatentFusion(experts="mixture", shared_noise=True),
+    "dynmm": DynMMFusion(),
+    "gated": GatedFusion(width=16),
+    "product": ProductOfExperts(unimodal_weight=0.5),
+}
 # Other settings of the same classes, for the laws alone.
 VARIANTS = {
+    **{
+        f"FusionClassifier, {name}": Settings(
+            FusionClassifier,
+            # A transformer takes more steps.
+            {**NET, "fusion": fusion, "batch_size": 8 if name in TOKENED else 16},
+            {**QUIET, "fusion": fusion, "modality_dropout": 0.0},
+        )
+        for name, fusion in FUSIONS.items()
+    },
     "FusionClassifier, late": Settings(
         FusionClassifier,
         {**NET, "fusion": "late", "dropout_scheme": "exclusive"},

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..nn._attention_block import AttentionBlock
 from ..nn._encoder_bank import EncoderBank
 from ..nn._random_subsets import N_TRIES, first_part
 from ..nn._store import Batch
@@ -48,7 +49,8 @@ class DyMoModule(TaskModule):
         self.kind = nn.Parameter(torch.empty(len(bank.names), token_dim))
         self.cls = nn.Parameter(torch.empty(token_dim))
         self.blocks = nn.ModuleList(
-            _Block(token_dim, int(net.n_heads)) for _ in range(int(net.n_layers))
+            AttentionBlock(token_dim, int(net.n_heads))
+            for _ in range(int(net.n_layers))
         )
         self.head = nn.Linear(token_dim, n_classes)
         self.to_feature = nn.Linear(token_dim, feature_dim)
@@ -98,6 +100,12 @@ class DyMoModule(TaskModule):
     def logits(self, batch: Batch):
         return self.fuse(self.tokens(batch), batch.present)[0]
 
+    def features(self, batch: Batch):
+        return self.fuse(self.tokens(batch), batch.present)[1]
+
+    def count_features(self) -> int:
+        return self.to_feature.out_features
+
     # -- training ----------------------------------------------------------------------
 
     def _draw_subsets(self, n: int):
@@ -131,7 +139,7 @@ class DyMoModule(TaskModule):
         copies = len(kept) // n
         y = batch.y.repeat(copies)
         logits, z = self.fuse(tokens.repeat(copies, 1, 1), kept)
-        loss = nn.functional.cross_entropy(logits, y, reduction="none")
+        loss = self.criterion(logits, y)
         if self.training and self.contrastive_weight > 0:
             if self.distance == "cosine":
                 z = nn.functional.normalize(z, dim=1)
@@ -179,36 +187,3 @@ class DyMoModule(TaskModule):
         self.sums.zero_()
         self.counts.zero_()
         self.epoch += 1
-
-
-class _Block(nn.Module):
-    """Attention and a perceptron, each after a norm and beside a shortcut."""
-
-    def __init__(self, dim: int, n_heads: int) -> None:
-        super().__init__()
-        self.n_heads = n_heads
-        self.norm_1 = nn.LayerNorm(dim)
-        self.qkv = nn.Linear(dim, 3 * dim, bias=False)
-        self.out = nn.Linear(dim, dim)
-        self.norm_2 = nn.LayerNorm(dim)
-        self.mlp = nn.Sequential(
-            nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim)
-        )
-
-    def forward(self, x, seen, only_first: bool):
-        n, _, dim = x.shape
-        h = self.norm_1(x)
-        if only_first:
-            weight = self.qkv.weight
-            q = h[:, :1] @ weight[:dim].T
-            k, v = (h @ weight[dim:].T).chunk(2, dim=2)
-            x = x[:, :1]
-        else:
-            q, k, v = self.qkv(h).chunk(3, dim=2)
-        q, k, v = (
-            part.reshape(n, -1, self.n_heads, dim // self.n_heads).transpose(1, 2)
-            for part in (q, k, v)
-        )
-        mixed = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=seen)
-        x = x + self.out(mixed.transpose(1, 2).reshape(n, -1, dim))
-        return x + self.mlp(self.norm_2(x))

@@ -19,8 +19,10 @@ from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import StrOptions, _fit_context
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
+from ._criterion import CRITERIA
 from ._encoder_bank import EncoderBank
 from ._fitted_net import FittedNet
+from ._net_features import NetFeatures
 from ._net_parameters import NetParameters
 from ._runtime import torch_threads
 from ._task import TaskModule
@@ -29,7 +31,7 @@ from .encoders._encoder import Encoder
 
 
 @stores_parameters
-class BaseNetClassifier(MultimodalClassifierMixin, NetParameters):
+class BaseNetClassifier(MultimodalClassifierMixin, NetFeatures, NetParameters):
     """Common parameters, validation and prediction of the classifiers with a net.
 
     Subclasses declare their parameters and train in :meth:`_fit_rows`. What
@@ -38,6 +40,12 @@ class BaseNetClassifier(MultimodalClassifierMixin, NetParameters):
 
     Parameters
     ----------
+    criterion : {"cross_entropy", "focal"} or callable, default="cross_entropy"
+        Loss that the net is trained with: a loss of torch that takes class scores and
+        class indices, such as ``torch.nn.CrossEntropyLoss(label_smoothing=0.1)``, or a
+        function of both that returns a loss for each row. Reductions of torch losses
+        are switched off, and sample weights applied. The object given is copied.
+        "focal": :class:`~skmissing.nn.FocalLoss`.
     class_weight : dict, "balanced" or None, default=None
         Factors on the weights of the rows of each class.
     warm_start : bool, default=False
@@ -53,10 +61,12 @@ class BaseNetClassifier(MultimodalClassifierMixin, NetParameters):
         The encoder of each modality, defaults included; parameters only.
     """
 
+    criterion: Any = "cross_entropy"
     class_weight: Any = None
     warm_start: bool = False
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "criterion": [StrOptions(set(CRITERIA)), callable],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "warm_start": ["boolean"],
     }
@@ -114,6 +124,9 @@ class BaseNetClassifier(MultimodalClassifierMixin, NetParameters):
         self.classes_ = rows.classes
         self.class_prior_ = rows.prior
         return self
+
+    def _training_params(self) -> dict[str, Any]:
+        return {**super()._training_params(), "criterion": self.criterion}
 
     @abstractmethod
     def _fit_rows(self, task: TrainingTask) -> None:

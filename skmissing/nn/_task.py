@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ..modalities._scaling import BlockScaler
+from ._criterion import make_criterion
 from ._encoder_bank import EncoderBank
 from ._store import Batch
 
@@ -21,6 +22,8 @@ class TaskModule(nn.Module):
         super().__init__()
         self.bank = bank
         self.n_classes = n_classes
+        # Loss of class scores for each row; training sets that of the user.
+        self.criterion = make_criterion("cross_entropy")
 
     def prepare(self, scalers: dict[str, BlockScaler], dtype: np.dtype) -> None:
         """Learn how the blocks are scaled, before training."""
@@ -37,9 +40,15 @@ class TaskModule(nn.Module):
 
     def row_losses(self, batch: Batch):
         """Loss of every row of a batch, before weighting."""
-        return nn.functional.cross_entropy(
-            self.logits(batch), batch.y, reduction="none"
-        )
+        return self.criterion(self.logits(batch), batch.y)
+
+    def features(self, batch: Batch):
+        """What the class scores are made of, shape (n, n_features)."""
+        return self.logits(batch)
+
+    def count_features(self) -> int:
+        """Width of the features, without a row at hand."""
+        return self.n_classes
 
     def log_proba(self, batch: Batch):
         """Log-probabilities of the classes, float64, shape (n, n_classes)."""

@@ -13,6 +13,7 @@ import torch
 from .._estimation._folds import split_validation
 from .._estimation._rows import LabelledRows, check_some_modality
 from .._utils._random import draw_seed
+from ._criterion import make_criterion
 from ._encoder_bank import EncoderBank
 from ._engine import make_net
 from ._fitted_net import PREDICT_BATCH, Feed, FittedNet, NetStart
@@ -124,6 +125,7 @@ def train_net(
                 module = copy.deepcopy(warm.module)
                 if plan.retune is not None:
                     plan.retune(module)
+        module.criterion = make_criterion(params.get("criterion", "cross_entropy"))
         module.prepare(feed.scalers, np.dtype(params["dtype"]))
         module = module.to(DTYPES[params["dtype"]])
         net = make_net(

@@ -132,7 +132,7 @@ class PRIMOModule(TaskModule):
             mean = self._normed(mean)
         z = mean + torch.exp(0.5 * log_var) * self._noise(mean)
         logits = self.rest(self._from_codes(codes, shown) + self.from_latent(z))
-        loss = nn.functional.cross_entropy(logits, batch.y, reduction="none")
+        loss = self.criterion(logits, batch.y)
         loss = loss + self.settings.beta * divergence((mean, log_var), prior)
         anchor, tie = self.settings.anchor_weight, self.settings.tie_weight
         if anchor == 0 and tie == 0:
@@ -208,6 +208,17 @@ class PRIMOModule(TaskModule):
             scaled = noise[None] * deviation[:, None]
             first = shift[rows][:, None] + scaled @ weight.T
             yield torch.log_softmax(self.rest(first).double(), dim=2)
+
+    def features(self, batch: Batch):
+        # The first layer of the classifier, at the mean of the latent vector.
+        present = batch.present[:, self.columns]
+        codes = self.codes(batch)
+        mean, _ = self.prior_of(codes, present)
+        first = self._from_codes(codes, self._shown(present)) + self.from_latent(mean)
+        return torch.relu(first)
+
+    def count_features(self) -> int:
+        return self.from_latent.out_features
 
     def mean_log_proba(self, batch: Batch, noise):
         """Log of the probabilities averaged over samples, float64."""

@@ -187,6 +187,10 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         data = check_multimodal(self, X, self.modalities, reset=False)
+        return self._output(X, data)
+
+    def _output(self, X, data: MultimodalData):
+        """What is returned for X, in its own form."""
         return self._like(X, data, self._recover_all(data))
 
     def recover(self, X) -> Recovered:

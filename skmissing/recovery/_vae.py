@@ -16,6 +16,8 @@ from .._utils._checks import is_count
 from .._utils._parameters import stores_parameters
 from .._utils._random import draw_seed, local_random_state
 from .._utils._sklearn_compat import Interval, StrOptions
+from .._utils._warn import warn_user
+from ..exceptions import EmptyRowWarning
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
 from ..nn._encoder_bank import EncoderBank
@@ -60,6 +62,10 @@ class MultimodalVAE(NetParameters, BaseRecovery):
     shared_noise : bool, default=False
         In training, draw noise once per batch instead of once per row. Slower to
         learn; a weight of 2 is then the same as two rows.
+    output : {"filled", "latent"}, default="filled"
+        What ``transform`` returns: X with its missing blocks filled, or the mean of the
+        latent vector of each row. With a classifier after it, the latter is the
+        classifier of the papers below.
     %(parameters)s
 
     Attributes
@@ -81,6 +87,7 @@ class MultimodalVAE(NetParameters, BaseRecovery):
     See Also
     --------
     RegressionRecovery : Without a net, often as good for tables.
+    skmissing.nn.LatentFusion : A latent vector that is trained for the label.
 
     Notes
     -----
@@ -126,6 +133,7 @@ class MultimodalVAE(NetParameters, BaseRecovery):
     hidden: Sequence[int] = (128,)
     n_draws: int | None = None
     shared_noise: bool = False
+    output: str = "filled"
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "fusion": [StrOptions({"mopoe", "poe", "moe"})],
@@ -136,6 +144,7 @@ class MultimodalVAE(NetParameters, BaseRecovery):
         "hidden": ["array-like"],
         "n_draws": [Interval(Integral, 1, None, closed="left"), None],
         "shared_noise": ["boolean"],
+        "output": [StrOptions({"filled", "latent"})],
     }
 
     def _embeds_tokens(self) -> bool:
@@ -193,6 +202,46 @@ class MultimodalVAE(NetParameters, BaseRecovery):
         )
         self.net_ = self._fitted.net
         self.n_iter_ = len(self.net_.history)
+
+    # -- latent vectors ----------------------------------------------------------------
+
+    def _output(self, X, data: MultimodalData):
+        if self.output == "filled":
+            return super()._output(X, data)
+        some = np.asarray(self._fitted.usable(data).any(axis=1))
+        out = np.zeros((len(data), int(self.latent_dim)))
+        if not some.all():
+            warn_user(
+                f"Got {int((~some).sum())} of {len(some)} rows without a usable "
+                "modality; their latent vectors are zeros.",
+                EmptyRowWarning,
+            )
+        if some.any():
+            with torch_threads(self.n_threads):
+                latent = self._fitted.apply(
+                    data if some.all() else data[some],
+                    lambda net, batch: _latent(net, batch, None, None),
+                )
+            out[some] = latent[:, 0]
+        return out
+
+    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+        """Names of the output columns: those of the input, or numbered latent ones.
+
+        Parameters
+        ----------
+        input_features : array of str, default=None
+            Checked against the names seen in ``fit``.
+
+        Returns
+        -------
+        ndarray of str
+        """
+        if self.output == "filled":
+            return super().get_feature_names_out(input_features)
+        check_is_fitted(self)
+        names = [f"multimodalvae{i}" for i in range(int(self.latent_dim))]
+        return np.asarray(names, dtype=object)
 
     # -- recovery ----------------------------------------------------------------------
 

@@ -178,12 +178,12 @@ class MultitaskFusion(SubstituteFusion):
             # A substitute holds no information: only rows with the modality count.
             index = batch.index[self.bank.names[m]]
             y = batch.y if index is None else batch.y.index_select(0, index)
-            loss = nn.functional.cross_entropy(side(code), y, reduction="none")
+            loss = self.criterion(side(code), y)
             if index is not None:
                 loss = loss.new_zeros(len(batch)).index_copy(0, index, loss)
             losses.append(loss)
         fused = self.fuse(torch.stack(scores))
-        loss = nn.functional.cross_entropy(fused, batch.y, reduction="none")
+        loss = self.criterion(fused, batch.y)
         if not losses:
             # All that the rows of a batch have was hidden.
             return loss
@@ -198,7 +198,7 @@ class DetectionFusion(SubstituteFusion):
         loss: Any = 0.0
         for m, scores in enumerate(self.scores(batch)):
             y = torch.where(present[:, m], batch.y, self.n_classes)
-            loss = loss + nn.functional.cross_entropy(scores, y, reduction="none")
+            loss = loss + self.criterion(scores, y)
         return loss
 
     @property

@@ -15,10 +15,12 @@ from ..._utils._random import local_random_state
 from ...modalities._multimodal_data import MultimodalData
 from ...modalities._validation import check_multimodal
 from .._fitted_net import FittedNet
-from .._fusion import EarlyFusion
+from .._fusion import FusionModule
+from .._fusion import Head as MakeHead
 from .._runtime import torch_threads
 from .._training import TrainingPlan, train_net
 from ..encoders._encoder import Encoder
+from ..fusion._early_fusion import EarlyFusion
 
 
 class Head(NamedTuple):
@@ -76,12 +78,13 @@ def _train(
     warm: FittedNet | None,
     held_out: np.ndarray | None,
 ) -> FittedNet:
-    (name,), n_classes = rows.data.names, len(rows.classes)
+    (name,) = rows.data.names
+    make_head = MakeHead(*head, len(rows.classes))
     return train_net(
         params,
         rows,
         {name: encoder},
-        lambda bank: EarlyFusion(bank, n_classes, *head, [0], False),
+        lambda bank: FusionModule(bank, EarlyFusion(), make_head, [0]),
         local_random_state(seed),
         TrainingPlan(label=name, held_out=held_out),
         warm=warm,
