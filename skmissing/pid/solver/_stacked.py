@@ -24,6 +24,8 @@ from ._stacked_bounds import (
 )
 
 # Iterations of tables that succeed: 5 to 20. Others are better off elsewhere.
+MOST_VARIABLES = 130
+MOST_STATES = 60
 PATIENCE = 30
 # As in the method for a single table.
 STAY = 0.99
@@ -33,6 +35,8 @@ REFINE = 1e-8
 CHANCE = 2.0
 RESIDUAL_SHARE = 0.1
 RIDGE = 1e-15
+# Bounds that are no better than the ones before, until a table is given up.
+PATCHES = 3
 
 
 class StackedSolution(NamedTuple):
@@ -40,6 +44,18 @@ class StackedSolution(NamedTuple):
 
     bounds: StackedBounds
     n_iter: np.ndarray
+
+
+def stack_size(K: int, n1: int, n2: int) -> int:
+    """Numbers in the largest array of a table."""
+    return (K * (n1 + n2)) ** 2
+
+
+def stack_suits(K: int, n1: int, n2: int) -> bool:
+    """Whether a table is so small that calls of numpy are most of its time."""
+    if K == 2:
+        return min(n1, n2) > 1 and n1 + n2 <= MOST_STATES
+    return K > 2 and min(n1, n2) > 1 and K * (n1 + n2) <= MOST_VARIABLES
 
 
 def solve_stack(
@@ -50,52 +66,64 @@ def solve_stack(
     At most ``max_iter`` iterations, but not more than ``PATIENCE``: the gap of hard
     tables remains above ``goal``, or is infinite where the method breaks down.
     """
-    T, K, n1 = A.shape
-    n2 = B.shape[2]
-    out = StackedBounds(
-        np.full(T, -np.inf),
-        np.full(T, np.inf),
-        np.zeros((T, K, n1 * n2)),
-        np.zeros(T),
-    )
-    n_iter = np.zeros(T, dtype=np.intp)
     with np.errstate(all="ignore"):
-        run = _Run(A, B)
-        where = np.arange(T)
+        search = _Search(A, B, goal)
         limit = min(max_iter, PATIENCE)
-        for step in range(limit + 1):
-            due = run.due(goal)
-            if step == limit:
-                due[:] = True
-            if due.any():
-                whole = bool(due.all())
-                part = run if whole else run.take(due)
-                found = part.certify()
-                at = where if whole else where[due]
-                better = found.gap < out.gap[at]
-                if better.all():
-                    for new, old in zip(found, out):
-                        old[at] = new
-                else:
-                    for new, old in zip(found, out):
-                        old[at[better]] = new[better]
-                n_iter[at] = step
-                run.failures[due] += ~better
-                done = np.zeros(len(where), dtype=bool)
-                done[due] = found.gap <= goal
-                done |= run.failures > 2
-                if done.all() or step == limit:
-                    break
-                if done.any():
-                    run, where = run.take(~done), where[~done]
-            run.iterate()
-            broken = run.broken()
-            if broken.any():
-                n_iter[where[broken]] = step + 1
-                if broken.all():
-                    break
-                run, where = run.take(~broken), where[~broken]
-    return StackedSolution(out, n_iter)
+        for step in range(limit):
+            search.bound(step)
+            if not len(search.where):
+                break
+            search.run.iterate()
+            search.drop_broken(step + 1)
+            if not len(search.where):
+                break
+        else:
+            search.bound(limit, all_tables=True)
+    return StackedSolution(search.best, search.n_iter)
+
+
+class _Search:
+    """What was found so far, and the run of the tables ``where`` that go on."""
+
+    def __init__(self, A: np.ndarray, B: np.ndarray, goal: float) -> None:
+        T, K, n1 = A.shape
+        self.run, self.goal = _Run(A, B), goal
+        self.where = np.arange(T)
+        self.best = StackedBounds.unknown(T, K, n1 * B.shape[2])
+        self.n_iter = np.zeros(T, dtype=np.intp)
+
+    def bound(self, step: int, all_tables: bool = False) -> None:
+        """Bounds of tables that have a chance; those that reach the goal are done."""
+        due = self.run.due(self.goal)
+        if all_tables:
+            due[:] = True
+        n_due = int(due.sum())
+        if not n_due:
+            return
+        whole = n_due == len(due)
+        at = self.where if whole else self.where[due]
+        found = (self.run if whole else self.run.take(due)).certify()
+        self.n_iter[at] = step
+        better = found.gap < self.best.gap[at]
+        self.best.put(at[better], StackedBounds(*(part[better] for part in found)))
+        # Rounding ends the progress of some runs before the goal.
+        self.run.failures[due] += ~better
+        done = self.run.failures >= PATCHES
+        done[due] |= found.gap <= self.goal
+        self._keep(~done)
+
+    def drop_broken(self, step: int) -> None:
+        """Leave out tables whose numbers are no longer finite."""
+        broken = self.run.broken()
+        if broken.any():
+            self.n_iter[self.where[broken]] = step
+            self._keep(~broken)
+
+    def _keep(self, which: np.ndarray) -> None:
+        if not which.any():
+            self.where = self.where[:0]
+        elif not which.all():
+            self.run, self.where = self.run.take(which), self.where[which]
 
 
 class _Run:

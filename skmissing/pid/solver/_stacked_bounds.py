@@ -26,6 +26,18 @@ class StackedBounds(NamedTuple):
         """Certified gaps in nats."""
         return self.upper - self.lower
 
+    @classmethod
+    def unknown(cls, n_tables: int, n_classes: int, n_cells: int) -> StackedBounds:
+        """Infinite bounds, to be filled in."""
+        lower = np.full(n_tables, -np.inf)
+        coupling = np.zeros((n_tables, n_classes, n_cells))
+        return cls(lower, -lower, coupling, np.zeros(n_tables))
+
+    def put(self, where: np.ndarray, found: StackedBounds) -> None:
+        """Fill in what was found for some tables."""
+        for mine, new in zip(self, found, strict=True):
+            mine[where] = new
+
 
 @lru_cache(maxsize=32)
 def cell_matrix(n1: int, n2: int) -> np.ndarray:
