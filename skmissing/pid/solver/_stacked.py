@@ -66,6 +66,8 @@ def solve_stack(
     At most ``max_iter`` iterations, but not more than ``PATIENCE``: the gap of hard
     tables remains above ``goal``, or is infinite where the method breaks down.
     """
+    # Sums depend on the order of the numbers in memory.
+    A, B = np.ascontiguousarray(A), np.ascontiguousarray(B)
     with np.errstate(all="ignore"):
         search = _Search(A, B, goal)
         limit = min(max_iter, PATIENCE)

@@ -83,9 +83,10 @@ def union_information(
     if whole:
         first, second, total = A.T, B.T * (total_a / total_b), total_a
     else:
-        first, second = A[np.ix_(y, i)].T, B[np.ix_(y, j)].T
-        total = first.sum(axis=0)
-        second = second * (total / second.sum(axis=0))
+        # Sums depend on the order of the numbers in memory: as in a stack of tables.
+        first, second = (np.ascontiguousarray(t) for t in (A[np.ix_(y, i)], B[np.ix_(y, j)]))
+        total = first.sum(axis=1)
+        first, second = first.T, second.T * (total / second.sum(axis=1))
     tol = tol * math.log(2.0)
     if dense and len(A) == 2 and A.shape[1] * B.shape[1] <= FEW_CELLS:
         small = solve_binary_small(A, B)

@@ -90,7 +90,9 @@ def _solve_alike(
     """Solve tables with the same classes and states in use; which succeeded."""
     at, out = target
     y, i, j = parts
-    first, second = A[:, y][:, :, i], B[:, y][:, :, j]
+    # Sums depend on the order of the numbers in memory.
+    first = np.ascontiguousarray(A[:, y][:, :, i])
+    second = np.ascontiguousarray(B[:, y][:, :, j])
     # The second table takes over the class totals of the first.
     total = first.sum(axis=2)
     second = second * (total / second.sum(axis=2))[:, :, None]
