@@ -153,7 +153,7 @@ class _Run:
         self.g = (g - down[:, :, None]).reshape(T, -1)
         R = mass[:, :n1, None] * mass[:, None, n1:]
         if self.zeros:
-            R *= (A > 0).transpose(0, 2, 1).astype(float) @ (B > 0)
+            R *= (A > 0).transpose(0, 2, 1).astype(np.float64) @ (B > 0) > 0
         R = R.reshape(T, -1)
         self.RS = np.stack([R, -self.g], axis=1)
         self.weight = R / R.sum(axis=1, keepdims=True)

@@ -128,5 +128,6 @@ def solve_chunk(first: np.ndarray, second: np.ndarray, options: Options):
             return solve_stack(first, second, options.goal, options.max_iter)
     dense = (first > 0).all(axis=(1, 2)) & (second > 0).all(axis=(1, 2))
     bounds = StackedBounds.unknown(len(first), 2, first.shape[2] * second.shape[2])
-    bounds.put(dense, solve_binary_stack(first[dense], second[dense]))
+    if dense.any():
+        bounds.put(dense, solve_binary_stack(first[dense], second[dense]))
     return bounds, np.zeros(len(first), dtype=np.intp)
