@@ -240,7 +240,8 @@ def _decompose_tables(tables: np.ndarray, options: dict[str, Any]) -> BrojaResul
     first, second = stack.sum(axis=3), stack.sum(axis=2)
     least = union_informations(first, second, **options)
     one, two, joint = map(
-        table_informations, (first, second, stack.reshape(len(stack), shape[0], shape[1] * shape[2]))
+        table_informations,
+        (first, second, stack.reshape(len(stack), shape[0], shape[1] * shape[2])),
     )
     value = np.minimum(np.minimum(least.value, one + two), joint)
     floor = np.maximum(one, two)
@@ -269,7 +270,11 @@ def _warn_uncertified(result: BrojaResult, tol: float) -> None:
     if not len(wide):
         return
     worst = wide[gap[wide].argmax()]
-    some = f" in {len(wide)} of {len(gap)} tables, the largest" if result.coupling.ndim > 3 else ""
+    some = (
+        f" in {len(wide)} of {len(gap)} tables, the largest"
+        if result.coupling.ndim > 3
+        else ""
+    )
     warnings.warn(
         f"Got a duality gap of {gap[worst]:.2g} bit after {n_iter[worst]} "
         f"iterations{some}, expected at most tol={tol:g}: the parts are certain to "

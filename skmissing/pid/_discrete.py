@@ -125,7 +125,9 @@ class DiscreteTables:
             source: count_table(codes, states, weight, self.n_classes)
             for source, states in self.states.items()
         }
-        joint = {union(pair): table_information(tables[union(pair)]) for pair in self.pairs}
+        joint = {
+            union(pair): table_information(tables[union(pair)]) for pair in self.pairs
+        }
         return tables, joint
 
 

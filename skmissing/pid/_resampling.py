@@ -15,7 +15,14 @@ from .._estimation._resampling import draw_counts
 from .._estimation._rows import LabelledRows
 from .._utils._threads import single_thread
 from ..ipw._propensity_model import FrozenPropensity
-from ._decomposition import Bias, Draw, Evaluation, count_table, first_order_bias, rough_union
+from ._decomposition import (
+    Bias,
+    Draw,
+    Evaluation,
+    count_table,
+    first_order_bias,
+    rough_union,
+)
 from ._sources import CompleteCases, Source, union
 
 # Times that the rows are halved. The noise that this adds to a correction is a fraction

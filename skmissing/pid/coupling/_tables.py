@@ -10,13 +10,7 @@ import numpy as np
 from ..._estimation._inner_estimators import FlatTable
 from ..._estimation._rows import LabelledRows
 from .._broja import table_information
-from .._decomposition import (
-    Decomposition,
-    Draw,
-    Evaluation,
-    Terms,
-    decompose_single,
-)
+from .._decomposition import Decomposition, Draw, Evaluation, Terms, decompose_single
 from .._posterior import HeldOutTables
 from .._sources import Pair, Source, union
 from ._sinkhorn import enclose, sinkhorn

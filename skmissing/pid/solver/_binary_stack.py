@@ -124,7 +124,11 @@ class _Hull:
                 continue
             done = (t, lo)
             last = z + 1
-            while last + 1 < start.shape[1] and several[t, last] and start[t, last + 1] == lo:
+            while (
+                last + 1 < start.shape[1]
+                and several[t, last]
+                and start[t, last + 1] == lo
+            ):
                 last += 1
             edges = list(zip(*self.edges[t, :, z : last + 1].tolist()))
             masses = list(zip(*atoms[t, :, lo:hi].tolist()))
@@ -175,6 +179,4 @@ def _certify(
     terms = (AB * x).reshape(T, -1)
     upper = rel_entr(Q, Q.sum(axis=1)[:, None]).reshape(T, -1).sum(axis=1)
     upper[~(cost <= NEGLIGIBLE)] = np.inf
-    return StackedBounds(
-        terms.sum(axis=1) - cost, upper, Q, np.abs(terms).sum(axis=1)
-    )
+    return StackedBounds(terms.sum(axis=1) - cost, upper, Q, np.abs(terms).sum(axis=1))

@@ -1,10 +1,10 @@
 """The interior-point method on a stack of small tables of one shape.
 
 Arrays of a stack of T tables have the class in front of the states: ``AB`` (T, K, m)
-holds the marginals ``P(y, x1)`` and ``P(y, x2)`` side by side, m = n1 + n2, ``x`` of the
-same shape the potentials L and M. The N = n1 n2 cells are one axis, and ``cells`` (m, N)
-says which states make which cell, so that sums of potentials are ``x @ cells`` and
-marginals ``Q @ cells.T``. No table depends on its companions, not in the last place.
+holds the marginals ``P(y, x1)`` and ``P(y, x2)`` side by side, m = n1 + n2, ``x`` of
+the same shape the potentials L and M. The N = n1 n2 cells are one axis, and ``cells``
+(m, N) says which states make which cell, so that sums of potentials are ``x @ cells``
+and marginals ``Q @ cells.T``. No table depends on its companions, not in the last place.
 """
 
 from __future__ import annotations
@@ -14,19 +14,14 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
 
-from ._stacked_bounds import (
-    StackedBounds,
-    cell_matrix,
-    certify_stack,
-    gauge,
-    softmax,
-    solve,
-)
+from ._stacked_bounds import StackedBounds, cell_matrix, certify_stack, gauge, softmax
 
 # Iterations of tables that succeed: 5 to 20. Others are better off elsewhere.
+PATIENCE = 30
+# Potentials of a table up to which calls are most of its time, and states of both
+# sources up to which they are for two classes.
 MOST_VARIABLES = 130
 MOST_STATES = 60
-PATIENCE = 30
 # As in the method for a single table.
 STAY = 0.99
 CURVATURE = 0.3
@@ -186,11 +181,13 @@ class _Run:
         return slow | (self.gap < CHANCE * goal)
 
     def certify(self) -> StackedBounds:
+        """Bounds from where the tables are."""
         Q = self.RS[:, :1] * self.p
         g = self.g.reshape(len(Q), self.n1, -1)
         return certify_stack(self.AB, self.x, Q, g, self.gauge)
 
     def broken(self) -> np.ndarray:
+        """Tables with numbers that are not finite, but for logarithms of zero."""
         total = self.RS.sum(axis=(1, 2))
         if self.zeros:
             return ~np.isfinite(total) | np.isnan(self.x.sum(axis=(1, 2)))
@@ -204,7 +201,7 @@ class _Run:
         self.ratio = ratio = R / s
         self._assemble()
         load = ratio * residual
-        dRS, _, _ = self._direction(load, refine=None)
+        dRS, _ = self._direction(load, refine=None)
         ahead = RS + _reach(RS, dRS, 1.0) * dRS
         ahead = (ahead[:, 0] * ahead[:, 1]).sum(axis=1)
         aim = gap * (ahead / gap) ** 3
@@ -216,9 +213,7 @@ class _Run:
         short = length < SHORT
         if short.any():
             # Jammed against the boundary: back to the centre first.
-            other, centred = self._walk(
-                gap[:, None] * self.weight / s + load, refine
-            )
+            other, centred = self._walk(gap[:, None] * self.weight / s + load, refine)
             short &= other > length
             for old, better in zip(new, centred):
                 old[short] = better[short]
@@ -233,46 +228,46 @@ class _Run:
         R = self.RS[:, 0]
         F = self.p[:, :, None] * self.cells
         self.F = flat = F.reshape(T, K * m, -1)
-        np.matmul(
-            flat * (self.ratio - R)[:, None],
-            flat.transpose(0, 2, 1),
-            out=self.H,
-        )
+        np.matmul(flat * (self.ratio - R)[:, None], flat.transpose(0, 2, 1), out=self.H)
         blocks = (F * R[:, None, None]) @ self.cells.T
         blocks += self.gauge
         self.H_blocks += blocks
         self.H_diagonal *= 1.0 + RIDGE
-        self.factor = [
-            dpotrf(H, lower=0, clean=0, overwrite_a=1)[0] for H in self.H.transpose(0, 2, 1)
-        ]
+        factors = (dpotrf(H, overwrite_a=1) for H in self.H.transpose(0, 2, 1))
+        self.factors = [c if info == 0 else None for c, info in factors]
 
     def _solve(self, right: np.ndarray) -> np.ndarray:
-        out = np.empty_like(right)
-        for t, c in enumerate(self.factor):
-            out[t], _ = dpotrs(c, right[t], lower=0)
+        """Solve for each table; NaN where the matrix is not positive definite."""
+        out = np.full_like(right, np.nan)
+        for t, factor in enumerate(self.factors):
+            if factor is not None:
+                out[t], _ = dpotrs(factor, right[t])
         return out
 
-    def _direction(self, t: np.ndarray, refine: np.ndarray | None):
+    def _apply(self, dx: np.ndarray) -> np.ndarray:
+        """Product with the matrix, summed cell by cell."""
+        R = self.RS[:, :1]
+        step = dx.reshape(self.AB.shape)
+        change = R * (step @ self.cells)
+        change += (self.ratio[:, None] - R) * (dx.transpose(0, 2, 1) @ self.F)
+        change *= self.p
+        out = change @ self.cells.T
+        out += (self.gauge @ step[:, :, :, None])[:, :, :, 0]
+        return out.reshape(dx.shape)
+
+    def _direction(
+        self, t: np.ndarray, refine: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Step that aims at ``R s = (t - load) s`` to first order."""
         right = self.right - self.F @ t[:, :, None]
         dx = self._solve(right)
         if refine is not None and refine.any():
             more = self._solve(right - self._apply(dx))
             dx += np.where(refine[:, None, None], more, 0.0)
-        return self._changes(dx, t), dx, t
-
-    def _apply(self, dx):
-        mean = dx.transpose(0, 2, 1) @ self.F
-        R = self.RS[:, :1]
-        T, K, m = self.AB.shape
-        change = (dx.reshape(T, K, m) @ self.cells) * self.p
-        change *= R
-        change += (((self.ratio[:, None] - R) * mean)) * self.p
-        out = change @ self.cells.T
-        out += (self.gauge @ dx.reshape(T, K, m, 1))[..., 0]
-        return out.reshape(dx.shape)
+        return self._changes(dx, t), dx
 
     def _changes(self, dx: np.ndarray, t: np.ndarray) -> np.ndarray:
+        """Changes of multipliers and slacks, as ``RS``."""
         mean = (dx.transpose(0, 2, 1) @ self.F)[:, 0]
         dRS = np.empty_like(self.RS)
         np.multiply(self.ratio, mean, out=dRS[:, 0])
@@ -282,9 +277,11 @@ class _Run:
         np.negative(dRS[:, 1], out=dRS[:, 1])
         return dRS
 
-    def _walk(self, t: np.ndarray, refine: np.ndarray):
+    def _walk(
+        self, t: np.ndarray, refine: np.ndarray
+    ) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
         """Length of the primal step, and where both steps lead."""
-        dRS, dx, _ = self._direction(t, refine)
+        dRS, dx = self._direction(t, refine)
         if dx.max() > 1.0 or dx.min() < -5.0:
             up = 1.0 + np.log(np.maximum(dx, 1.0))
             dx = np.where(dx > 1.0, up, np.maximum(dx, -5.0))

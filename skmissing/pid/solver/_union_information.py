@@ -84,7 +84,9 @@ def union_information(
         first, second, total = A.T, B.T * (total_a / total_b), total_a
     else:
         # Sums depend on the order of the numbers in memory: as in a stack of tables.
-        first, second = (np.ascontiguousarray(t) for t in (A[np.ix_(y, i)], B[np.ix_(y, j)]))
+        first, second = (
+            np.ascontiguousarray(t) for t in (A[np.ix_(y, i)], B[np.ix_(y, j)])
+        )
         total = first.sum(axis=1)
         first, second = first.T, second.T * (total / second.sum(axis=1))
     tol = tol * math.log(2.0)
