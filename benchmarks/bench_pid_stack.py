@@ -128,8 +128,9 @@ def bootstrap(shape, repeats):
         times.append(1e3 * seconds)
         gap = max(gap, float(result.duality_gap.max()))
     print(
-        f"1,000 bootstrap tables of {shape}, 1,000 rows: {statistics.median(times):.0f} "
-        f"ms ({min(times):.0f} to {max(times):.0f}), largest gap {gap:.0e} bit",
+        f"1,000 bootstrap tables of {shape}, 1,000 rows: "
+        f"{statistics.median(times):.0f} ms ({min(times):.0f} to "
+        f"{max(times):.0f}), largest gap {gap:.0e} bit",
         flush=True,
     )
 
@@ -146,7 +147,7 @@ def main():
     except ImportError:
         with_ecos = False
     rows = [compare(shape, args.repeats, with_ecos) for shape in SHAPES]
-    header = ["Table (K, n1, n2)", "ECOS (ms)", "``broja`` (ms)", "in a stack (ms each)",
+    header = ["Table (K, n1, n2)", "ECOS (ms)", "``broja`` (ms)", "in a stack (ms)",
               "Ratio", "Ratio in a stack", "Largest gap (bit)"]  # fmt: skip
     write_table(args.tables, "pid_stack", header, rows)
     bootstrap((2, 5, 5), 5)

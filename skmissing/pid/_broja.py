@@ -239,10 +239,8 @@ def _decompose_tables(tables: np.ndarray, options: dict[str, Any]) -> BrojaResul
     stack = tables.reshape(math.prod(lead), *shape)
     first, second = stack.sum(axis=3), stack.sum(axis=2)
     least = union_informations(first, second, **options)
-    one, two, joint = map(
-        table_informations,
-        (first, second, stack.reshape(len(stack), shape[0], shape[1] * shape[2])),
-    )
+    whole = stack.reshape(len(stack), shape[0], shape[1] * shape[2])
+    one, two, joint = map(table_informations, (first, second, whole))
     value = np.minimum(np.minimum(least.value, one + two), joint)
     floor = np.maximum(one, two)
     gap = least.duality_gap
@@ -270,11 +268,9 @@ def _warn_uncertified(result: BrojaResult, tol: float) -> None:
     if not len(wide):
         return
     worst = wide[gap[wide].argmax()]
-    some = (
-        f" in {len(wide)} of {len(gap)} tables, the largest"
-        if result.coupling.ndim > 3
-        else ""
-    )
+    some = ""
+    if result.coupling.ndim > 3:
+        some = f" in {len(wide)} of {len(gap)} tables, the largest"
     warnings.warn(
         f"Got a duality gap of {gap[worst]:.2g} bit after {n_iter[worst]} "
         f"iterations{some}, expected at most tol={tol:g}: the parts are certain to "

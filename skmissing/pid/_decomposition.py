@@ -140,8 +140,7 @@ def plain_terms(draws: Sequence[Sequence[Job]]) -> np.ndarray:
             alike[job.first.shape, job.second.shape].append(k)
     for members in alike.values():
         first, second = (
-            np.stack([jobs[k][side] for k in members])  # type: ignore[arg-type]
-            for side in (0, 1)
+            np.stack([np.asarray(jobs[k][side]) for k in members]) for side in (0, 1)
         )
         joint = np.array([jobs[k].joint for k in members])
         least = union_informations(first, second).value

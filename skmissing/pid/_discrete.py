@@ -125,9 +125,8 @@ class DiscreteTables:
             source: count_table(codes, states, weight, self.n_classes)
             for source, states in self.states.items()
         }
-        joint = {
-            union(pair): table_information(tables[union(pair)]) for pair in self.pairs
-        }
+        wholes = [union(pair) for pair in self.pairs]
+        joint = {source: table_information(tables[source]) for source in wholes}
         return tables, joint
 
 

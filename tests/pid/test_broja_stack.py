@@ -166,7 +166,7 @@ def test_agrees_with_the_method_for_one_table(shape, seed):
 
 @pytest.mark.parametrize("shape", [(3, 3, 2), (4, 2, 5)])
 def test_bounds_are_those_of_one_table_for_any_potentials(shape):
-    K, n1, n2 = shape
+    K, n1, _ = shape
     rng = np.random.default_rng(0)
     tables = draw(shape, 12, seed=7)
     A, B = tables.sum(axis=3), tables.sum(axis=2)

@@ -58,8 +58,8 @@ class _Hull:
         n2 = two.shape[2]
         end = one[:, :, -1:]
         # Rounding must not carry the second curve beyond the end of the first.
-        points = [one[:, :, :-1], np.minimum(two[:, :, :-1], end), end]
-        points = np.concatenate(points, axis=2)
+        inner = np.minimum(two[:, :, :-1], end)
+        points = np.concatenate([one[:, :, :-1], inner, end], axis=2)
         number = np.full((2, n1 + n2 - 1), -1)
         number[0, : n1 - 1] = np.arange(1, n1)
         number[1, n1 - 1 : -1] = np.arange(1, n2)

@@ -4,7 +4,8 @@ Arrays of a stack of T tables have the class in front of the states: ``AB`` (T, 
 holds the marginals ``P(y, x1)`` and ``P(y, x2)`` side by side, m = n1 + n2, ``x`` of
 the same shape the potentials L and M. The N = n1 n2 cells are one axis, and ``cells``
 (m, N) says which states make which cell, so that sums of potentials are ``x @ cells``
-and marginals ``Q @ cells.T``. No table depends on its companions, not in the last place.
+and marginals ``Q @ cells.T``. No table depends on its companions, not in the last
+place.
 """
 
 from __future__ import annotations

@@ -84,9 +84,8 @@ def union_information(
         first, second, total = A.T, B.T * (total_a / total_b), total_a
     else:
         # Sums depend on the order of the numbers in memory: as in a stack of tables.
-        first, second = (
-            np.ascontiguousarray(t) for t in (A[np.ix_(y, i)], B[np.ix_(y, j)])
-        )
+        first = np.ascontiguousarray(A[np.ix_(y, i)])
+        second = np.ascontiguousarray(B[np.ix_(y, j)])
         total = first.sum(axis=1)
         first, second = first.T, second.T * (total / second.sum(axis=1))
     tol = tol * math.log(2.0)
@@ -116,8 +115,8 @@ def _iterate(
     tried, n_tried = None, 0
     if stack_suits(K, n1, n2):
         A, B = first.T[None], second.T[None]
-        stack, n_iter = solve_stack(A, B, min(tol, goal), max_iter)
-        n_tried = int(n_iter[0])
+        stack, tries = solve_stack(A, B, min(tol, goal), max_iter)
+        n_tried = int(tries[0])
         tried = Bounds(
             float(stack.lower[0]),
             float(stack.upper[0]),

@@ -126,7 +126,7 @@ def solve_chunk(first: np.ndarray, second: np.ndarray, options: Options):
     if first.shape[1] > 2:
         with single_thread():
             return solve_stack(first, second, options.goal, options.max_iter)
-    dense = (first > 0).all(axis=(1, 2)) & (second > 0).all(axis=(1, 2))
+    dense = np.asarray((first > 0).all(axis=(1, 2)) & (second > 0).all(axis=(1, 2)))
     bounds = StackedBounds.unknown(len(first), 2, first.shape[2] * second.shape[2])
     if dense.any():
         bounds.put(dense, solve_binary_stack(first[dense], second[dense]))
