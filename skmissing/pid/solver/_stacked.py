@@ -21,7 +21,7 @@ from ._stacked_bounds import StackedBounds, cell_matrix, certify_stack, gauge, s
 PATIENCE = 30
 # Potentials of a table up to which calls are most of its time, and states of both
 # sources up to which they are for two classes.
-MOST_VARIABLES = 130
+MOST_VARIABLES = 64
 MOST_STATES = 60
 # As in the method for a single table.
 STAY = 0.99
