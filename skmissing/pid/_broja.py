@@ -291,7 +291,8 @@ def table_informations(tables: np.ndarray) -> np.ndarray:
     p = tables.sum(axis=2)
     terms = rel_entr(tables, tables.sum(axis=1, keepdims=True))
     entropy = -xlogy(p, p).sum(axis=1)
-    return np.maximum((entropy + terms.sum(axis=(1, 2))) / LN2, 0.0)
+    terms = terms.reshape(len(p), tables.shape[1] * tables.shape[2]).sum(axis=1)
+    return np.maximum((entropy + terms) / LN2, 0.0)
 
 
 def _conditional_terms(table: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import Parallel, delayed
 
 from .._estimation._resampling import draw_counts
 from .._estimation._rows import LabelledRows
@@ -29,10 +29,10 @@ from ._sources import CompleteCases, Source, union
 # of the correction's own.
 N_HALVINGS = 4
 # Draws that are evaluated together: at most so many, with so many rows in all, and so
-# few that each process gets several parts.
+# few that several processes get some. Whatever their number is, the parts are the same.
 MOST_DRAWS = 100
 MOST_ROWS = 2_000_000
-PARTS_PER_JOB = 4
+LEAST_PARTS = 16
 
 
 class Tables(Protocol):
@@ -77,8 +77,7 @@ class Repeats(NamedTuple):
         """
         from tqdm.auto import tqdm
 
-        n_parts = PARTS_PER_JOB * effective_n_jobs(self.n_jobs)
-        size = min(MOST_DRAWS, MOST_ROWS // terms.n_rows, -(-self.n // n_parts))
+        size = min(MOST_DRAWS, MOST_ROWS // terms.n_rows, -(-self.n // LEAST_PARTS))
         size = max(1, size)
         parts = iter(lambda: list(islice(draws, size)), [])
         results = Parallel(n_jobs=self.n_jobs, return_as="generator")(
