@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._broja import table_information
+from ._broja import table_information, table_informations
 from ._sources import Pair, Source
-from .solver import union_information
+from .solver import union_information, union_informations
 
 # Gap (nats) at which the minimum is good enough for a correction of its bias.
 ROUGH_GOAL = 1e-10
+
+
+# Labels and weights of rows.
+Draw = tuple[np.ndarray, np.ndarray]
 
 
 class Terms(NamedTuple):
@@ -28,7 +33,7 @@ class Terms(NamedTuple):
     joint: float
 
     @classmethod
-    def split(cls, first: float, second: float, union: float, joint: float) -> Terms:
+    def split(cls, first: Any, second: Any, union: Any, joint: Any) -> Terms:
         """Parts that follow from three informations and the union information."""
         unique = union - second, union - first
         return cls(*unique, first + second - union, joint - union, first, second, joint)
@@ -100,6 +105,49 @@ def decompose_single(information: float) -> Decomposition:
     """All of the information is unique to a source without a second one."""
     plain = Terms(information, 0.0, 0.0, 0.0, information, 0.0, information)
     return Decomposition(plain, 0.0, 0.0)
+
+
+class Job(NamedTuple):
+    """A pair to decompose: tables (K, n) of both sources, and the joint information.
+
+    Of a source without a second one there is only the joint information.
+    """
+
+    first: np.ndarray | None
+    second: np.ndarray | None
+    joint: float
+
+
+def make_job(pair: Pair, tables: Mapping[Source, np.ndarray], joint: float) -> Job:
+    """What there is to decompose of a pair, given tables of its sources."""
+    if not pair[1]:
+        return Job(None, None, joint)
+    return Job(tables[pair[0]], tables[pair[1]], joint)
+
+
+def plain_terms(draws: Sequence[Sequence[Job]]) -> np.ndarray:
+    """Plain terms (n_draws, 7 n_pairs) of the jobs of all pairs for each draw.
+
+    As ``decompose`` finds them, but tables of one shape are solved together.
+    """
+    jobs = [job for draw in draws for job in draw]
+    out = np.empty((len(jobs), 7))
+    alike: dict[Any, list[int]] = defaultdict(list)
+    for k, job in enumerate(jobs):
+        if job.first is None or job.second is None:
+            out[k] = decompose_single(job.joint).plain
+        else:
+            alike[job.first.shape, job.second.shape].append(k)
+    for members in alike.values():
+        first, second = (
+            np.stack([np.asarray(jobs[k][side]) for k in members]) for side in (0, 1)
+        )
+        joint = np.array([jobs[k].joint for k in members])
+        least = union_informations(first, second).value
+        one, two = table_informations(first), table_informations(second)
+        least = np.maximum(np.minimum(least, one + two), np.maximum(one, two))
+        out[members] = np.stack(Terms.split(one, two, least, joint), axis=1)
+    return out.reshape(len(draws), -1)
 
 
 def clip_union(union: float, first: float, second: float) -> float:

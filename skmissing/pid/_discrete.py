@@ -10,7 +10,14 @@ from .._utils._warn import warn_user
 from ..exceptions import SparseStatesWarning
 from ..modalities._multimodal_data import MultimodalData
 from ._broja import table_information
-from ._decomposition import Evaluation, count_table, decompose
+from ._decomposition import (
+    Draw,
+    Evaluation,
+    count_table,
+    decompose,
+    make_job,
+    plain_terms,
+)
 from ._sources import Pair, Source, source_name, union
 
 # Effective rows per degree of freedom of the joint table above which "auto" counts
@@ -98,15 +105,29 @@ class DiscreteTables:
 
     def evaluate(self, codes: np.ndarray, weight: np.ndarray) -> Evaluation:
         """Decompose every pair; rows that are not drawn have weight 0."""
+        tables, joint = self._count(codes, weight)
+        found = [decompose(pair, tables, joint[union(pair)]) for pair in self.pairs]
+        return Evaluation(found, {}, self.n_states, self.states)
+
+    def plain_terms(self, draws: list[Draw]) -> np.ndarray:
+        """Plain terms of all pairs for several labels and weights."""
+        jobs = []
+        for codes, weight in draws:
+            tables, joint = self._count(codes, weight)
+            jobs.append(
+                [make_job(pair, tables, joint[union(pair)]) for pair in self.pairs]
+            )
+        return plain_terms(jobs)
+
+    def _count(self, codes: np.ndarray, weight: np.ndarray):
+        """Tables of all sources, and the joint information of each pair."""
         tables = {
             source: count_table(codes, states, weight, self.n_classes)
             for source, states in self.states.items()
         }
-        found = []
-        for pair in self.pairs:
-            joint = table_information(tables[union(pair)])
-            found.append(decompose(pair, tables, joint))
-        return Evaluation(found, {}, self.n_states, self.states)
+        wholes = [union(pair) for pair in self.pairs]
+        joint = {source: table_information(tables[source]) for source in wholes}
+        return tables, joint
 
 
 class StatePosterior:

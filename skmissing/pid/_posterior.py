@@ -8,7 +8,14 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.cluster import KMeans
 
-from ._decomposition import Evaluation, count_table, decompose
+from ._decomposition import (
+    Draw,
+    Evaluation,
+    count_table,
+    decompose,
+    make_job,
+    plain_terms,
+)
 from ._sources import Pair, Source, union
 from ._stacking import calibrate, mean_error, tilt
 
@@ -76,6 +83,26 @@ class PosteriorTables(HeldOutTables):
 
     def evaluate(self, codes: np.ndarray, weight: np.ndarray) -> Evaluation:
         """Decompose every pair; rows that are not drawn have weight 0."""
+        found, states, tables = self._count(codes, weight)
+        held_out = found.bits
+        out = [decompose(pair, tables, held_out[union(pair)]) for pair in self.pairs]
+        n_states = {s: int(v.max()) + 1 for s, v in states.items()}
+        error = found.errors[union(self.pairs[0])] / np.log(2.0)
+        return Evaluation(out, held_out, n_states, states, error)
+
+    def plain_terms(self, draws: list[Draw]) -> np.ndarray:
+        """Plain terms of all pairs for several labels and weights."""
+        jobs = []
+        for codes, weight in draws:
+            found, _, tables = self._count(codes, weight)
+            held_out = found.bits
+            jobs.append(
+                [make_job(pair, tables, held_out[union(pair)]) for pair in self.pairs]
+            )
+        return plain_terms(jobs)
+
+    def _count(self, codes: np.ndarray, weight: np.ndarray):
+        """Held-out posteriors, and states and table of each source."""
         found = self.calibrate(codes, weight)
         states, tables = {}, {}
         for source in dict.fromkeys(s for pair in self.pairs if pair[1] for s in pair):
@@ -84,11 +111,7 @@ class PosteriorTables(HeldOutTables):
             tables[source] = count_table(
                 codes, states[source], found.weight, self.n_classes
             )
-        held_out = found.bits
-        out = [decompose(pair, tables, held_out[union(pair)]) for pair in self.pairs]
-        n_states = {s: int(v.max()) + 1 for s, v in states.items()}
-        error = found.errors[union(self.pairs[0])] / np.log(2.0)
-        return Evaluation(out, held_out, n_states, states, error)
+        return found, states, tables
 
     def _count_bins(self, nats: float, weight: np.ndarray) -> int:
         """Bins that balance what quantising loses against the bias of a table.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -14,12 +15,24 @@ from .._estimation._resampling import draw_counts
 from .._estimation._rows import LabelledRows
 from .._utils._threads import single_thread
 from ..ipw._propensity_model import FrozenPropensity
-from ._decomposition import Bias, Evaluation, count_table, first_order_bias, rough_union
+from ._decomposition import (
+    Bias,
+    Draw,
+    Evaluation,
+    count_table,
+    first_order_bias,
+    rough_union,
+)
 from ._sources import CompleteCases, Source, union
 
 # Times that the rows are halved. The noise that this adds to a correction is a fraction
 # of the correction's own.
 N_HALVINGS = 4
+# Draws that are evaluated together: at most so many, with so many rows in all, and so
+# few that several processes get some. Whatever their number is, the parts are the same.
+MOST_DRAWS = 100
+MOST_ROWS = 2_000_000
+LEAST_PARTS = 16
 
 
 class Tables(Protocol):
@@ -27,6 +40,9 @@ class Tables(Protocol):
 
     def evaluate(self, codes: np.ndarray, weight: np.ndarray) -> Evaluation:
         """Decompose every pair."""
+
+    def plain_terms(self, draws: list[Draw]) -> np.ndarray:
+        """Plain terms of all pairs for several labels and weights."""
 
 
 @dataclass(frozen=True)
@@ -56,17 +72,25 @@ class Repeats(NamedTuple):
     def run(self, terms: PlainTerms, draws: Iterator, label: str) -> np.ndarray:
         """Stack the terms of all draws of labels and weights.
 
-        The draws are made here, one after the other, whatever ``n_jobs`` is.
+        The draws are made here, one after the other, whatever ``n_jobs`` is. Several
+        at a time are evaluated together, which is faster and changes nothing.
         """
         from tqdm.auto import tqdm
 
+        size = min(MOST_DRAWS, MOST_ROWS // terms.n_rows, -(-self.n // LEAST_PARTS))
+        size = max(1, size)
+        parts = iter(lambda: list(islice(draws, size)), [])
         results = Parallel(n_jobs=self.n_jobs, return_as="generator")(
-            delayed(terms)(*draw) for draw in draws
+            delayed(terms)(part) for part in parts
         )
-        bar = tqdm(
-            results, total=self.n, desc=label, disable=not self.verbose, leave=False
-        )
-        return np.array(list(bar))
+        out = []
+        with tqdm(
+            total=self.n, desc=label, disable=not self.verbose, leave=False
+        ) as bar:
+            for part in results:
+                out.append(part)
+                bar.update(len(part))
+        return np.concatenate(out)
 
 
 @dataclass(frozen=True)
@@ -79,14 +103,22 @@ class PlainTerms:
     tables: Tables
     index: np.ndarray | slice
     frozen: FrozenPropensity | None
+    n_rows: int
 
-    def __call__(self, codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    def __call__(self, draws: list[Draw]) -> np.ndarray:
         # The result must not depend on the number of threads of a process.
         with single_thread(user_api=None):
-            if self.frozen is not None:
-                base, weight = weight, np.zeros(len(weight))
-                weight[self.frozen.rows] = self.frozen.weights(base, refit=True)
-            return self.tables.evaluate(codes, weight[self.index]).plain
+            return self.tables.plain_terms(
+                [(codes, self._weigh(weight)[self.index]) for codes, weight in draws]
+            )
+
+    def _weigh(self, base: np.ndarray) -> np.ndarray:
+        """Weights with propensities fitted to the resample."""
+        if self.frozen is None:
+            return base
+        weight = np.zeros(len(base))
+        weight[self.frozen.rows] = self.frozen.weights(base, refit=True)
+        return weight
 
 
 def permute(fit: MethodFit, rows: LabelledRows, repeats: Repeats) -> np.ndarray:
@@ -104,7 +136,8 @@ def permute(fit: MethodFit, rows: LabelledRows, repeats: Repeats) -> np.ndarray:
                 codes[inside] = codes[repeats.rng.permutation(inside)]
             yield codes, rows.weight
 
-    return repeats.run(PlainTerms(fit.tables, slice(None), None), draws(), "shuffles")
+    terms = PlainTerms(fit.tables, slice(None), None, len(rows))
+    return repeats.run(terms, draws(), "shuffles")
 
 
 def bootstrap(
@@ -128,9 +161,8 @@ def bootstrap(
                 made += 1
                 yield cases.rows.y, base
 
-    return repeats.run(
-        PlainTerms(fit.tables, cases.index, frozen), draws(), "resamples"
-    )
+    terms = PlainTerms(fit.tables, cases.index, frozen, len(weight))
+    return repeats.run(terms, draws(), "resamples")
 
 
 def p_values(observed: np.ndarray, null: np.ndarray) -> np.ndarray:

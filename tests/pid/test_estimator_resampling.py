@@ -139,13 +139,13 @@ def test_labels_are_shuffled_within_folds(monkeypatch):
     from skmissing.pid._posterior import PosteriorTables
 
     seen = []
-    evaluate = PosteriorTables.evaluate
+    calibrate = PosteriorTables.calibrate
 
     def spy(self, codes, weight):
         seen.append((self.folds, codes.copy()))
-        return evaluate(self, codes, weight)
+        return calibrate(self, codes, weight)
 
-    monkeypatch.setattr(PosteriorTables, "evaluate", spy)
+    monkeypatch.setattr(PosteriorTables, "calibrate", spy)
     PIDEstimator(
         method="posterior", estimator=LINEAR, n_permutations=3, random_state=0
     ).fit(X, y)

@@ -10,7 +10,7 @@ import numpy as np
 from ..._estimation._inner_estimators import FlatTable
 from ..._estimation._rows import LabelledRows
 from .._broja import table_information
-from .._decomposition import Decomposition, Evaluation, Terms, decompose_single
+from .._decomposition import Decomposition, Draw, Evaluation, Terms, decompose_single
 from .._posterior import HeldOutTables
 from .._sources import Pair, Source, union
 from ._sinkhorn import enclose, sinkhorn
@@ -60,6 +60,10 @@ class CouplingTables(HeldOutTables):
                 out.append(decompose_single(joint))
         n_states = {s: len(points.mass) for s, points in sides.points.items()}
         return Evaluation(out, sides.held_out, n_states, {}, sides.joint_error)
+
+    def plain_terms(self, draws: list[Draw]) -> np.ndarray:
+        """Plain terms of all pairs for several labels and weights."""
+        return np.array([self.evaluate(*draw).plain for draw in draws])
 
     def _merge(self, codes: np.ndarray, weight: np.ndarray) -> _Sides:
         found = self.calibrate(codes, weight)

@@ -127,7 +127,7 @@ class PosteriorCurve:
                 continue
             states = range(own[start], own[stop])
             values += [steps[start]] * len(states)
-            kernel += _split(edges, range(start, stop), self.atoms, states)
+            kernel += split_segment(edges, range(start, stop), self.atoms, states)
             start = stop
         return Assignment(self, values, kernel)
 
@@ -240,7 +240,9 @@ def _log(part: float, whole: float) -> float:
     return math.log(part / whole) if part > 0 else -math.inf
 
 
-def _split(edges: list[Edge], which: range, atoms: list[Edge], states: range) -> Kernel:
+def split_segment(
+    edges: list[Edge], which: range, atoms: list[Edge], states: range
+) -> Kernel:
     """Parts of some edges that go to the states that they are made into."""
     if len(states) == 1:
         return [(z, states.start, 1.0) for z in which]

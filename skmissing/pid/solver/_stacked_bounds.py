@@ -1,0 +1,176 @@
+"""Bounds of the minimum information for a stack of tables of one shape."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import rel_entr
+
+from ._certificate import LAST_PLACES, NEGLIGIBLE
+
+TINY = np.finfo(np.float64).tiny
+
+
+class StackedBounds(NamedTuple):
+    """Enclosures in nats and couplings (T, K, N), as in ``Bounds`` for one table."""
+
+    lower: np.ndarray
+    upper: np.ndarray
+    coupling: np.ndarray
+    size: np.ndarray
+
+    @property
+    def gap(self) -> np.ndarray:
+        """Certified gaps in nats."""
+        return self.upper - self.lower
+
+    @classmethod
+    def unknown(cls, n_tables: int, n_classes: int, n_cells: int) -> StackedBounds:
+        """Infinite bounds, to be filled in."""
+        lower = np.full(n_tables, -np.inf)
+        coupling = np.zeros((n_tables, n_classes, n_cells))
+        return cls(lower, -lower, coupling, np.zeros(n_tables))
+
+    def put(self, where: np.ndarray, found: StackedBounds) -> None:
+        """Fill in what was found for some tables."""
+        for mine, new in zip(self, found, strict=True):
+            mine[where] = new
+
+
+@lru_cache(maxsize=32)
+def cell_matrix(n1: int, n2: int) -> np.ndarray:
+    """Which of the n1 + n2 states make which of the n1 n2 cells, 0 and 1."""
+    i, j = np.divmod(np.arange(n1 * n2), n2)
+    states = np.arange(n1 + n2)[:, None]
+    cells = ((states == i) | (states == n1 + j)).astype(np.float64)
+    cells.flags.writeable = False
+    return cells
+
+
+def softmax(
+    x: np.ndarray, cells: np.ndarray, zeros: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """``logsumexp_y`` (T, N) and softmax (T, K, N) of the potentials of each cell.
+
+    Potentials are near feasible here, so that no maximum need be taken out. Cells that
+    no class can reach get the logarithm of the smallest number, and shares of 0.
+    """
+    if zeros:
+        # The product with a zero of ``cells`` would be NaN.
+        x = np.maximum(x, -1e4)
+    p = np.exp(x @ cells)
+    total = p.sum(axis=1)
+    if zeros:
+        np.maximum(total, TINY, out=total)
+    p /= total[:, None]
+    return np.log(total, out=total), p
+
+
+def gauge(AB: np.ndarray, n1: int) -> np.ndarray:
+    """What makes the matrices of the marginals of a class regular, (T, K, m, m).
+
+    To add a number to all potentials of one source in a class and to subtract it from
+    those of the other changes nothing. An outer product of the masses fills that in;
+    entries that are no variables get a unit diagonal.
+    """
+    total = AB[:, :, :n1].sum(axis=2, keepdims=True)
+    null = AB / np.sqrt(total)
+    null[:, :, n1:] *= -1.0
+    out = null[:, :, :, None] * null[:, :, None]
+    diagonal = np.einsum("tkmm->tkm", out)
+    diagonal += AB == 0.0
+    return out
+
+
+def certify_stack(
+    AB: np.ndarray, x: np.ndarray, Q: np.ndarray, g: np.ndarray, null: np.ndarray
+) -> StackedBounds:
+    """Bound the minimum of ``-H_Q(Y | X1, X2)`` of each table, as ``certify`` does.
+
+    ``g`` (T, n1, n2) is the logarithm that ``softmax`` finds for the potentials ``x``,
+    ``Q`` (T, K, N) a coupling, ``null`` what ``gauge`` returns.
+    """
+    n1 = g.shape[1]
+    mass = AB.sum(axis=1)
+    mass_a, mass_b = mass[:, :n1], mass[:, n1:]
+    # Every d gives a valid c.
+    cost = (g.max(axis=2) * mass_a).sum(axis=1)
+    dear = cost > NEGLIGIBLE
+    if dear.any():
+        # A violation is cheap on the side of the rarer state.
+        rarer = np.where(mass_b[:, None] < mass_a[:, :, None], np.maximum(g, 0.0), 0.0)
+        for d in (g.max(axis=1), rarer.max(axis=1)):
+            c = (g - d[:, None]).max(axis=2)
+            other = (c * mass_a).sum(axis=1) + (d * mass_b).sum(axis=1)
+            np.copyto(cost, other, where=dear & (other < cost))
+    terms = AB * x
+    if not AB.all():
+        # Zero times infinity is zero.
+        terms[AB == 0.0] = 0.0
+    terms = terms.reshape(len(AB), -1)
+    lower = terms.sum(axis=1) - cost
+    size = np.abs(terms).sum(axis=1)
+    coupling = repair_stack(AB, Q, n1, null)
+    whole = coupling.sum(axis=1)
+    upper = rel_entr(coupling, whole[:, None]).reshape(len(AB), -1).sum(axis=1)
+    return StackedBounds(lower, upper, coupling, size)
+
+
+def repair_stack(
+    AB: np.ndarray, Q: np.ndarray, n1: int, null: np.ndarray
+) -> np.ndarray:
+    """Give nearly feasible couplings their exact marginals, as ``repair`` does."""
+    cells = cell_matrix(n1, AB.shape[2] - n1)
+    states = cells.T
+    found = Q @ states
+    off = (np.abs(found - AB) > LAST_PLACES * AB).any(axis=(1, 2))
+    if not off.all():
+        if off.any():
+            Q = Q.copy()
+            Q[off] = repair_stack(AB[off], Q[off], n1, null[off])
+        return Q
+    for _ in range(2):
+        # Factors 1 + alpha + beta, from the linear equations of the marginals.
+        matrix = (Q[:, :, None] * cells) @ states
+        matrix += null
+        diagonal = np.einsum("tkmm->tkm", matrix)
+        diagonal *= 1.0 + 1e-14
+        step = solve(matrix, (AB - found)[:, :, :, None])[:, :, :, 0]
+        np.nan_to_num(step, copy=False)
+        Q = Q * np.clip(1.0 + step @ cells, 0.1, 10.0)
+        found = Q @ states
+    return settle(AB, Q, found, n1)
+
+
+def settle(AB: np.ndarray, Q: np.ndarray, found: np.ndarray, n1: int) -> np.ndarray:
+    """Scale down what is too much and distribute what is short, class by class."""
+    T, K, m = AB.shape
+    Q = Q.reshape(T, K, n1, m - n1)
+    A, B = AB[:, :, :n1], AB[:, :, n1:]
+    rows = found[:, :, :n1]
+    Q = Q * np.minimum(1.0, A / np.where(rows > 0, rows, 1.0))[:, :, :, None]
+    columns = Q.sum(axis=2)
+    Q *= np.minimum(1.0, B / np.where(columns > 0, columns, 1.0))[:, :, None]
+    short_a = np.maximum(A - Q.sum(axis=3), 0.0)
+    short_b = np.maximum(B - Q.sum(axis=2), 0.0)
+    total = short_b.sum(axis=2, keepdims=True)
+    short_b /= np.where(total > 0, total, 1.0)
+    Q += short_a[:, :, :, None] * short_b[:, :, None]
+    return Q.reshape(T, K, -1)
+
+
+def solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Solve each of a stack of systems; NaN where a matrix is singular."""
+    try:
+        return np.linalg.solve(matrix, right)
+    except np.linalg.LinAlgError:
+        pass
+    out = np.full_like(right, np.nan)
+    for index in np.ndindex(matrix.shape[:-2]):
+        try:
+            out[index] = np.linalg.solve(matrix[index], right[index])
+        except np.linalg.LinAlgError:
+            continue
+    return out
