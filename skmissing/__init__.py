@@ -20,6 +20,8 @@ _LAZY = {
     "PRIMOClassifier": "primo",
     "PropensityWeighter": "ipw",
     "UMEMMAEnsemble": "umemma",
+    "load": "persistence",
+    "save": "persistence",
 }
 _SUBMODULES = (
     "baselines",
@@ -32,6 +34,7 @@ _SUBMODULES = (
     "missingness",
     "modalities",
     "nn",
+    "persistence",
     "pid",
     "primo",
     "recovery",
