@@ -150,7 +150,7 @@ class Archive:
                 f"Got {len(content) - start} bytes for an array of shape {shape} and "
                 f"type {dtype}, expected as many as these take, and no objects."
             )
-        flat = np.frombuffer(content, dtype, count, start) if count else []
+        flat: Any = np.frombuffer(content, dtype, count, start) if count else []
         out = np.array(flat, dtype=dtype).reshape(shape, order="F" if fortran else "C")
         return out
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -143,7 +143,7 @@ class _Reader:
             )
         self._open.add(number)
         row = self.rows[number]
-        make: Callable[[int, dict[str, Any]], Any] = _MAKERS[row["kind"]]
+        make = _MAKERS[row["kind"]]
         self._made[number] = out = make(self, number, row)
         self._open.discard(number)
         return out
@@ -178,14 +178,14 @@ class _Reader:
         out.update(self.pairs(row["items"]))
         return out
 
-    def make_tuple(self, number, row) -> tuple:
+    def make_tuple(self, _, row) -> tuple:
         return tuple(self.values(row["items"]))
 
-    def make_set(self, number, row) -> set | frozenset:
+    def make_set(self, _, row) -> set | frozenset:
         found = self.pairs([item, None] for item in row["items"])
         return set(found) if row["kind"] == "set" else frozenset(found)
 
-    def make_array(self, number, row) -> np.ndarray:
+    def make_array(self, _, row) -> np.ndarray:
         return self.archive.array(row["file"])
 
     def make_objects(self, number, row) -> np.ndarray:
@@ -196,15 +196,15 @@ class _Reader:
             out[i] = self.value(item)
         return out.reshape(tuple(row["shape"]))
 
-    def make_name(self, number, row) -> Any:
+    def make_name(self, _, row) -> Any:
         return resolve(row["name"], self._allowed)
 
-    def make_method(self, number, row) -> Any:
+    def make_method(self, _, row) -> Any:
         if row["method"] not in _METHODS:
             raise ModelFileError("Got a method that is none of a model.")
         return getattr(self.value(row["of"]), row["method"])
 
-    def make_part(self, number, row) -> Any:
+    def make_part(self, _, row) -> Any:
         return get_part(row["part"]).make(self.value(row["state"]))
 
     def make_object(self, number, row) -> Any:
@@ -215,7 +215,7 @@ class _Reader:
         if issubclass(kind, tuple):
             return tuple.__new__(kind, self.values(row["items"]))
         builtin = next((c for c in (dict, list) if issubclass(kind, c)), object)
-        out = builtin.__new__(kind)
+        out: Any = builtin.__new__(kind)
         self._start(number, out)
         state = self.pairs(row["state"])
         if not all(isinstance(key, str) and key[:2] != "__" for key in state):

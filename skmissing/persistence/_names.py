@@ -18,14 +18,15 @@ _NAME = re.compile(r"(?:(?!__)[A-Za-z_]\w*\.)+(?!__)[A-Za-z_]\w*", re.ASCII)
 
 # Packages of scikit-learn whose estimators a file may hold: none of them reads a file,
 # opens a connection or runs what it is given.
-_SKLEARN = frozenset(
-    """calibration cluster compose covariance cross_decomposition decomposition
-    discriminant_analysis dummy ensemble feature_extraction feature_selection frozen
-    gaussian_process impute isotonic kernel_approximation kernel_ridge linear_model
-    manifold mixture model_selection multiclass multioutput naive_bayes neighbors
-    neural_network pipeline preprocessing random_projection semi_supervised svm
-    tree""".split()
-)
+_SKLEARN = frozenset({
+    "calibration", "cluster", "compose", "covariance", "cross_decomposition",
+    "decomposition", "discriminant_analysis", "dummy", "ensemble",
+    "feature_extraction", "feature_selection", "frozen", "gaussian_process", "impute",
+    "isotonic", "kernel_approximation", "kernel_ridge", "linear_model", "manifold",
+    "mixture", "model_selection", "multiclass", "multioutput", "naive_bayes",
+    "neighbors", "neural_network", "pipeline", "preprocessing", "random_projection",
+    "semi_supervised", "svm", "tree",
+})  # fmt: skip
 # What estimators of scikit-learn hold that is no estimator itself.
 _SKLEARN_PARTS = frozenset(
     {
@@ -86,13 +87,20 @@ _TYPES = frozenset(
         *(f"builtins.{kind}" for kind in ("bool", "float", "int", "object", "str")),
     }
 )
-_METRICS = """accuracy_score average_precision_score balanced_accuracy_score
-    brier_score_loss cohen_kappa_score d2_log_loss_score explained_variance_score
-    f1_score fbeta_score hamming_loss jaccard_score log_loss matthews_corrcoef
-    mean_absolute_error mean_squared_error precision_score r2_score recall_score
-    roc_auc_score root_mean_squared_error top_k_accuracy_score zero_one_loss""".split()
-_UFUNCS = """abs arcsinh arctan cbrt cos exp exp2 expm1 isfinite isnan log log10 log1p
-    log2 nan_to_num negative ravel reciprocal sign sin sqrt square tanh""".split()
+_METRICS = (
+    "accuracy_score", "average_precision_score", "balanced_accuracy_score",
+    "brier_score_loss", "cohen_kappa_score", "d2_log_loss_score",
+    "explained_variance_score", "f1_score", "fbeta_score", "hamming_loss",
+    "jaccard_score", "log_loss", "matthews_corrcoef", "mean_absolute_error",
+    "mean_squared_error", "precision_score", "r2_score", "recall_score",
+    "roc_auc_score", "root_mean_squared_error", "top_k_accuracy_score",
+    "zero_one_loss",
+)  # fmt: skip
+_UFUNCS = (
+    "abs", "arcsinh", "arctan", "cbrt", "cos", "exp", "exp2", "expm1", "isfinite",
+    "isnan", "log", "log10", "log1p", "log2", "nan_to_num", "negative", "ravel",
+    "reciprocal", "sign", "sin", "sqrt", "square", "tanh",
+)  # fmt: skip
 _FUNCTIONS = frozenset(
     {
         "builtins.print",

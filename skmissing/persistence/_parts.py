@@ -63,7 +63,7 @@ def get_part(name) -> Part:
     return PARTS[name]
 
 
-# -- numbers and tables -----------------------------------------------------------------
+# -- numbers and tables ----------------------------------------------------------------
 
 
 def _take_dtype(dtype: np.dtype) -> Any:
@@ -172,7 +172,7 @@ def _take_index(index: pd.Index) -> dict[str, Any]:
 
 def _make_index(state: dict[str, Any]) -> pd.Index:
     if "range" in state:
-        return pd.RangeIndex(*state["range"], name=state["name"])
+        return pd.RangeIndex(range(*state["range"]), name=state["name"])
     if "tuples" in state:
         return pd.MultiIndex.from_tuples(state["tuples"], names=state["names"])
     dtype: Any = _make_pandas_dtype(state["dtype"])
@@ -197,7 +197,7 @@ def _make_sparse(state: dict[str, Any]) -> Any:
     return matrix.asformat(state["format"])
 
 
-# -- random numbers ---------------------------------------------------------------------
+# -- random numbers --------------------------------------------------------------------
 
 
 def _take_random(generator) -> dict[str, Any]:
@@ -239,7 +239,7 @@ def _make_random(state: dict[str, Any]) -> Any:
     return out
 
 
-# -- splines, calls ---------------------------------------------------------------------
+# -- splines, calls --------------------------------------------------------------------
 
 
 def _take_spline(spline) -> list[Any]:

@@ -22,7 +22,12 @@ from ._versions import current_versions
 MAX_DEPTH = 100
 # What stands in an estimator while it is fitted, and belongs to that process.
 _PASSING = frozenset({"_skl_callbacks", "_callback_fit_ctx", "_parent_callback_ctx"})
-_CONTAINERS = {list: "list", tuple: "tuple", set: "set", frozenset: "frozenset"}
+_CONTAINERS: dict[Any, str] = {
+    list: "list",
+    tuple: "tuple",
+    set: "set",
+    frozenset: "frozenset",
+}
 
 
 def save(estimator: BaseEstimator, path: str | os.PathLike) -> None:
@@ -146,14 +151,12 @@ class Table:
         kind = type(value)
         state = state_of(value)
         builtin = _builtin_of(kind)
-        if state is None or (
-            builtin is None and kind.__reduce__ is not object.__reduce__
-        ):
+        if state is None or (builtin is None and _reduces_itself(kind)):
             raise ModelFileError(
                 f"Got a {kind.__module__}.{kind.__qualname__} in {place}, expected "
                 "values that are written as data; joblib.dump writes any."
             )
-        row = {"kind": "object", "name": self._name(kind, place)}
+        row: dict[str, Any] = {"kind": "object", "name": self._name(kind, place)}
         row["state"] = self._pairs(state, place)
         if builtin is dict:
             row["items"] = self._pairs(value, place)
@@ -225,6 +228,11 @@ def _is_function(value) -> bool:
     return isinstance(value, kinds) or type(value).__name__ in (
         "_ArrayFunctionDispatcher", "MultiUFunc",
     )  # fmt: skip
+
+
+def _reduces_itself(kind: Any) -> bool:
+    """Whether objects of a class are more than their attributes."""
+    return bool(kind.__reduce__ is not object.__reduce__)
 
 
 def _builtin_of(kind: type) -> type | None:

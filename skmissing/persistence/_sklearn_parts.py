@@ -80,7 +80,7 @@ def _check_paths(left: np.ndarray, right: np.ndarray, inner: np.ndarray) -> None
     for child in (left[inner].astype(np.int64), right[inner].astype(np.int64)):
         if (child <= own).any() or (child >= len(left)).any():
             raise ModelFileError(
-                "Got a tree whose nodes lead nowhere, expected paths that end in leaves."
+                "Got a tree whose nodes lead nowhere, expected paths to leaves."
             )
     if not len(left):
         raise ModelFileError("Got a tree without nodes, expected at least a leaf.")
@@ -154,7 +154,7 @@ def make_neighbor_tree(state: dict[str, Any]) -> Any:
     )
 
 
-# -- what compiled code takes for granted -----------------------------------------------
+# -- what compiled code takes for granted ----------------------------------------------
 
 
 def check_estimator_state(estimator) -> None:
