@@ -64,7 +64,7 @@ def attempt(tmp_path, content: bytes, **options):
     return skmissing.load(tmp_path / "hostile", **options)
 
 
-def refuse(tmp_path, content: bytes, match: str = "") -> None:
+def refuse(tmp_path, content: bytes, match: str = "^Got ") -> None:
     with pytest.raises(ModelFileError, match=match) as caught:
         attempt(tmp_path, content)
     text = str(caught.value)
@@ -137,9 +137,8 @@ def test_tables_that_were_changed_on_purpose(files, tmp_path, seed):
         content = pack({**parts, "model.json": json.dumps(model).encode()})
         try:
             attempt(tmp_path, content)
-        except ModelFileError as error:
+        except ModelFileError:
             refused += 1
-            assert "\n" not in str(error)
     assert refused > 60
 
 
