@@ -18,6 +18,7 @@ from .._utils._random import draw_seed, local_random_state
 from .._utils._sklearn_compat import Interval, StrOptions
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
+from ..nn._callbacks import reports_fit
 from ..nn._encoder_bank import EncoderBank
 from ..nn._fitted_net import PREDICT_BATCH, FittedNet
 from ..nn._net_parameters import NetParameters
@@ -137,6 +138,8 @@ class MultimodalVAE(NetParameters, BaseRecovery):
         "n_draws": [Interval(Integral, 1, None, closed="left"), None],
         "shared_noise": ["boolean"],
     }
+
+    fit = reports_fit(BaseRecovery.fit)
 
     def _embeds_tokens(self) -> bool:
         # What the decoder makes of a block are numbers.
