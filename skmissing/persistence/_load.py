@@ -65,7 +65,14 @@ def load(path: str | os.PathLike, *, trusted=None) -> BaseEstimator:
 
     Examples
     --------
-    See :func:`save`.
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import skmissing
+    >>> from skmissing.recovery import MeanRecovery
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     skmissing.save(MeanRecovery(), Path(folder) / "recovery.skm")
+    ...     skmissing.load(Path(folder) / "recovery.skm")
+    MeanRecovery()
     """
     known = trusted_names(trusted)
     with open(path, "rb") as file:

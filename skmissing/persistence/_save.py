@@ -62,12 +62,12 @@ def save(estimator: BaseEstimator, path: str | os.PathLike) -> None:
     >>> import skmissing
     >>> from skmissing.baselines import PatternClassifier
     >>> from skmissing.datasets import load_heart
-    >>> heart = load_heart()
-    >>> model = PatternClassifier(modalities=heart.modalities).fit(heart.data, heart.y)
+    >>> X, y = load_heart(return_X_y=True)
+    >>> model = PatternClassifier().fit(X, y)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     skmissing.save(model, Path(folder) / "heart.skm")
     ...     again = skmissing.load(Path(folder) / "heart.skm")
-    >>> bool((again.predict(heart.data) == model.predict(heart.data)).all())
+    >>> bool((again.predict(X) == model.predict(X)).all())
     True
     """
     if not isinstance(estimator, BaseEstimator) or isinstance(estimator, type):

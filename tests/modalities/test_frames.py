@@ -28,6 +28,7 @@ from ..conftest import LINEAR
 pytestmark = [
     pytest.mark.filterwarnings("ignore::skmissing.exceptions.NoCovariateWarning"),
     pytest.mark.filterwarnings("ignore::skmissing.exceptions.OverlapWarning"),
+    pytest.mark.filterwarnings("ignore::skmissing.exceptions.EmptyRowWarning"),
 ]
 CHEAP = {"PIDEstimator": {"estimator": LINEAR}}
 
@@ -209,9 +210,9 @@ def test_covariates_keep_their_meaning():
             )
             out.append(model.fit(X, y).predict_proba(X))
             utility = modality_utility(
-                PatternClassifier(modalities=modalities), X, y, modalities=modalities,
+                PatternClassifier(), X, y, modalities=modalities,
                 cv=2, n_bootstraps=3, random_state=0,
-            ).to_frame()  # fmt: skip
+            )  # fmt: skip
             out.append(utility.select_dtypes("number").to_numpy())
     for k in range(3):
         for again in out[k + 3 :: 3]:
