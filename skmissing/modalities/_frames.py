@@ -76,7 +76,7 @@ def _column(column) -> Any:
     values = column.to_numpy()
     if isinstance(kind, narwhals.Enum):
         # Levels have the order in which they were declared.
-        levels = pd.CategoricalDtype(kind.categories, ordered=True)
+        levels = pd.CategoricalDtype(list(kind.categories), ordered=True)
         return pd.Series(values, dtype=levels)
     if isinstance(kind, narwhals.Categorical):
         return pd.Series(pd.Categorical(values))

@@ -23,6 +23,10 @@ _METHODS = frozenset(
 )
 # Whose values can be chosen to be equal under hash, which is slow among many.
 _TUPLE_KEYS = 10_000
+# Objects may be parts of several others. How many there would be if each had parts of
+# its own, for each row of the table and at least: more is no model, but a way to make
+# whoever walks through it walk for ever.
+_SHARING, _SMALL = 50, 10**6
 _RESTORES = frozenset({"sklearn.isotonic.IsotonicRegression"})
 
 
@@ -100,6 +104,9 @@ class _Reader:
         self.trusted = trusted
         self._made: dict[int, Any] = {}
         self._open: set[int] = set()
+        self._walked = 0
+        self._size: dict[int, int] = {}
+        self._limit = _SHARING * len(self.rows) + _SMALL
         # Run when everything is there.
         self._checks: list[Any] = []
 
@@ -141,6 +148,7 @@ class _Reader:
             return {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}[item["float"]]
         number = item["row"]
         if number in self._made:
+            self._walk(self._size.get(number, 1))
             return self._made[number]
         if type(number) is not int or not 0 <= number < len(self.rows):
             raise ModelFileError("Got a row that is not there, expected one.")
@@ -149,11 +157,22 @@ class _Reader:
                 "Got an object that is part of itself, expected parts that end."
             )
         self._open.add(number)
-        row = self.rows[number]
+        row, before = self.rows[number], self._walked
+        self._walk(1 + len(row.get("items") or row.get("state") or ()))
         make = _MAKERS[row["kind"]]
         self._made[number] = out = make(self, number, row)
         self._open.discard(number)
+        self._size[number] = self._walked - before
         return out
+
+    def _walk(self, steps: int) -> None:
+        """Count what there would be if nothing were part of several objects."""
+        self._walked += steps
+        if self._walked > self._limit:
+            raise ModelFileError(
+                f"Got parts of parts that are more than {self._limit} together, "
+                "expected those of a model."
+            )
 
     def values(self, items) -> list[Any]:
         return [self.value(item) for item in items]

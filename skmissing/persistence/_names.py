@@ -17,12 +17,13 @@ from ..exceptions import ModelFileError
 _NAME = re.compile(r"(?:(?!__)[A-Za-z_]\w*\.)+(?!__)[A-Za-z_]\w*", re.ASCII)
 
 # Packages of scikit-learn whose estimators a file may hold: none of them reads a file,
-# opens a connection or runs what it is given.
+# opens a connection or runs what it is given, and the compiled code of those that are
+# not here (clusters, manifolds) relies on state that nothing checks.
 _SKLEARN = frozenset({
-    "calibration", "cluster", "compose", "covariance", "cross_decomposition",
+    "calibration", "compose", "covariance", "cross_decomposition",
     "decomposition", "discriminant_analysis", "dummy", "ensemble",
     "feature_extraction", "feature_selection", "frozen", "gaussian_process", "impute",
-    "isotonic", "kernel_approximation", "kernel_ridge", "linear_model", "manifold",
+    "isotonic", "kernel_approximation", "kernel_ridge", "linear_model",
     "mixture", "model_selection", "multiclass", "multioutput", "naive_bayes",
     "neighbors", "neural_network", "pipeline", "preprocessing", "random_projection",
     "semi_supervised", "svm", "tree",
@@ -104,6 +105,7 @@ _UFUNCS = (
 _FUNCTIONS = frozenset(
     {
         "builtins.print",
+        "sklearn.utils.validation.check_array",
         "scipy.special.expit",
         "scipy.special.logit",
         *(f"numpy.{name}" for name in _UFUNCS),

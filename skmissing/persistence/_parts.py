@@ -57,8 +57,7 @@ def get_part(name) -> Part:
     """The kind of a name in a file."""
     if not isinstance(name, str) or name not in PARTS:
         raise ModelFileError(
-            f"Got an unknown part {str(name)[:40]!r} in the file, expected one of this "
-            "version."
+            "Got an unknown part in the file, expected those of this version."
         )
     return PARTS[name]
 
@@ -73,7 +72,7 @@ def _take_dtype(dtype: np.dtype) -> Any:
 def make_dtype(text) -> np.dtype:
     """A simple type by its name."""
     if not isinstance(text, str) or not _DTYPE.fullmatch(text):
-        raise ModelFileError(f"Got the type {str(text)[:40]!r}, expected one of numpy.")
+        raise ModelFileError("Got an unknown type in the file, expected one of numpy.")
     return np.dtype(text)
 
 
@@ -91,9 +90,16 @@ def _make_scalar(state: dict[str, Any]) -> Any:
     return np.frombuffer(content, dtype, 1)[0]
 
 
+def _an_array(values) -> np.ndarray:
+    """Values that are as many as they take in the file."""
+    if not isinstance(values, np.ndarray):
+        raise ModelFileError("Got no array for the values of a table, expected one.")
+    return values
+
+
 def _make_masked(state: dict[str, Any]) -> np.ma.MaskedArray:
     return np.ma.MaskedArray(
-        state["data"], mask=state["mask"], fill_value=state["fill_value"]
+        _an_array(state["data"]), mask=state["mask"], fill_value=state["fill_value"]
     )
 
 
@@ -139,7 +145,7 @@ def _make_frame(state: dict[str, Any]) -> pd.DataFrame:
     columns, index = state["columns"], state["index"]
     pairs = list(zip(state["values"], state["dtypes"], strict=True))
     data = {
-        i: pd.Series(values, index=index, dtype=_make_pandas_dtype(dtype))
+        i: pd.Series(_an_array(values), index=index, dtype=_make_pandas_dtype(dtype))
         for i, (values, dtype) in enumerate(pairs)
     }
     out = pd.DataFrame(data, index=index)
@@ -182,7 +188,7 @@ def _make_index(state: dict[str, Any]) -> pd.Index:
 def _take_sparse(matrix) -> dict[str, Any]:
     csr = matrix.tocsr()
     return {
-        "format": matrix.format,
+        "format": matrix.format if matrix.format in ("coo", "csc") else "csr",
         "array": isinstance(matrix, scipy.sparse.sparray),
         "shape": list(csr.shape),
         "parts": [csr.data, csr.indices, csr.indptr],
@@ -194,6 +200,9 @@ def _make_sparse(state: dict[str, Any]) -> Any:
     matrix = kind(tuple(state["parts"]), shape=tuple(state["shape"]))
     # Indices beyond the shape would be read from elsewhere in memory.
     matrix.check_format(full_check=True)
+    if state["format"] not in ("coo", "csc", "csr"):
+        # Others may take far more than the values do.
+        raise ModelFileError("Got an unknown sparse format, expected coo, csc or csr.")
     return matrix.asformat(state["format"])
 
 
@@ -217,9 +226,7 @@ def _take_random(generator) -> dict[str, Any]:
 def _make_random(state: dict[str, Any]) -> Any:
     name = state["bits"]
     if name not in _BIT_GENERATORS:
-        raise ModelFileError(
-            f"Got random bits of {str(name)[:40]!r}, expected numpy's."
-        )
+        raise ModelFileError("Got unknown random bits, expected those of numpy.")
     position = state["state"].get("state", {})
     size = {"MT19937": ("pos", 624)}.get(name)
     spare = state["state"].get("buffer_pos", 0)

@@ -184,9 +184,12 @@ def _check_hist_boosting(estimator) -> None:
     for tree in (tree for trees in rounds for tree in trees):
         if not isinstance(tree, TreePredictor):
             raise ModelFileError("Got something else than trees, expected trees.")
-        inner = tree.nodes["is_leaf"] == 0
-        used = tree.nodes["feature_idx"][inner]
-        _check_below("features", used, estimator.n_features_in_)
+        nodes = tree.nodes[tree.nodes["is_leaf"] == 0]
+        _check_below("features", nodes["feature_idx"], estimator.n_features_in_)
+        levels = nodes["feature_idx"][nodes["is_categorical"] != 0]
+        known = np.flatnonzero(estimator.__dict__["_bin_mapper"].is_categorical_)
+        if not np.isin(levels, known).all():
+            raise ModelFileError("Got categories of a feature that has none.")
 
 
 def _check_predictor(tree) -> None:
@@ -225,8 +228,8 @@ def _check_support_vectors(estimator) -> None:
 def _check_vectorizer(vectorizer) -> None:
     if vectorizer.input != "content":
         raise ModelFileError(
-            f"Got a vectorizer with input={str(vectorizer.input)[:20]!r}, which reads "
-            "files, expected 'content'."
+            "Got a vectorizer whose input is not 'content', which reads files, "
+            "expected one of text."
         )
 
 

@@ -256,7 +256,13 @@ def test_tables_that_would_take_for_ever(tmp_path):
     rows = [{"kind": "list", "items": []}]
     for i in range(60):
         rows.append({"kind": "list", "items": [{"row": i}] * 10})
-    refuse(tmp_path, table(rows), match="a list in the file")
+    refuse(tmp_path, table(rows), match="parts of parts")
+    # As parts of keys, of names of columns and of nets, which all are walked through.
+    pair = [{"kind": "tuple", "items": ["a", "b"]}]
+    for i in range(60):
+        pair.append({"kind": "tuple", "items": [{"row": i}, {"row": i}]})
+    key = {"kind": "dict", "items": [[{"row": 60}, 1]]}
+    refuse(tmp_path, table([*pair, key]), match="parts of parts")
     deep = [{"kind": "list", "items": [{"row": i + 1}]} for i in range(5000)]
     refuse(tmp_path, table([*deep, {"kind": "list", "items": []}], {"row": 0}))
     refuse(
