@@ -45,9 +45,10 @@ from skmissing.nn import ModuleEncoder
 from .._instances import INIT_PARAMS, NET, VARIANTS
 from ..conftest import LINEAR, make_blocks
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::skmissing.exceptions.NoCovariateWarning"
-)
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::skmissing.exceptions.NoCovariateWarning"),
+    pytest.mark.filterwarnings("ignore::skmissing.exceptions.EmptyRowWarning"),
+]
 # Tuning and bootstraps are no concern of a file.
 CHEAP = {"PIDEstimator": {"estimator": LINEAR}}
 EVERYTHING = {**INIT_PARAMS, **VARIANTS}
