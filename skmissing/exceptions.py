@@ -28,6 +28,17 @@ class ModelFileError(ValueError):
     """A model cannot be written to a file of data, or a file holds none.
 
     See :func:`skmissing.save` and :func:`skmissing.load`.
+
+    Examples
+    --------
+    >>> import skmissing
+    >>> from sklearn.preprocessing import FunctionTransformer
+    >>> from skmissing.exceptions import ModelFileError
+    >>> try:
+    ...     skmissing.save(FunctionTransformer(lambda x: x), "model.skm")
+    ... except ModelFileError as error:
+    ...     print(str(error).rpartition(" in ")[2].partition(",")[0])
+    FunctionTransformer.func
     """
 
 
