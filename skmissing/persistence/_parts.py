@@ -188,7 +188,7 @@ def _make_index(state: dict[str, Any]) -> pd.Index:
 def _take_sparse(matrix) -> dict[str, Any]:
     csr = matrix.tocsr()
     return {
-        "format": matrix.format if matrix.format in ("coo", "csc") else "csr",
+        "format": matrix.format if matrix.format == "csc" else "csr",
         "array": isinstance(matrix, scipy.sparse.sparray),
         "shape": list(csr.shape),
         "parts": [csr.data, csr.indices, csr.indptr],
@@ -200,9 +200,9 @@ def _make_sparse(state: dict[str, Any]) -> Any:
     matrix = kind(tuple(state["parts"]), shape=tuple(state["shape"]))
     # Indices beyond the shape would be read from elsewhere in memory.
     matrix.check_format(full_check=True)
-    if state["format"] not in ("coo", "csc", "csr"):
+    if state["format"] not in ("csc", "csr"):
         # Others may take far more than the values do.
-        raise ModelFileError("Got an unknown sparse format, expected coo, csc or csr.")
+        raise ModelFileError("Got an unknown sparse format, expected csc or csr.")
     return matrix.asformat(state["format"])
 
 
