@@ -77,7 +77,8 @@ SECTIONS = {
         "Plots in the manner of scikit-learn's displays. They need matplotlib.",
     ),
     "datasets": ("Data sets", ""),
-    "exceptions": ("Warnings", ""),
+    "persistence": ("Files of models", ""),
+    "exceptions": ("Warnings and errors", ""),
 }
 
 
@@ -94,7 +95,7 @@ def write_reference():
             thing = getattr(module, name)
             kind = "function"
             if inspect.isclass(thing):
-                kind = "exception" if issubclass(thing, Warning) else "class"
+                kind = "exception" if issubclass(thing, Exception) else "class"
             short = name in skmissing.__all__
             path = f"skmissing.{name}" if short else f"skmissing.{package}.{name}"
             by_template[kind].append(path)

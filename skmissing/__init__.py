@@ -21,6 +21,8 @@ _LAZY = {
     "PatternStackingClassifier": "stacking",
     "PropensityWeighter": "ipw",
     "UMEMMAEnsemble": "umemma",
+    "load": "persistence",
+    "save": "persistence",
 }
 _SUBMODULES = (
     "baselines",
@@ -33,6 +35,7 @@ _SUBMODULES = (
     "missingness",
     "modalities",
     "nn",
+    "persistence",
     "pid",
     "primo",
     "recovery",

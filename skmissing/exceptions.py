@@ -1,4 +1,4 @@
-"""Warning classes of the package, so that each can be filtered on its own."""
+"""Warning classes of the package, each filtered on its own, and one error."""
 
 __all__ = [
     "AbsentModalityWarning",
@@ -8,6 +8,7 @@ __all__ = [
     "IdentifierWarning",
     "ManyClassesWarning",
     "MissingCovariateWarning",
+    "ModelFileError",
     "NamelessModalityWarning",
     "NoCovariateWarning",
     "OverlapWarning",
@@ -21,6 +22,24 @@ __all__ = [
 
 class SkmissingWarning(UserWarning):
     """Base class of every warning raised by skmissing."""
+
+
+class ModelFileError(ValueError):
+    """A model cannot be written to a file of data, or a file holds none.
+
+    See :func:`skmissing.save` and :func:`skmissing.load`.
+
+    Examples
+    --------
+    >>> import skmissing
+    >>> from sklearn.preprocessing import FunctionTransformer
+    >>> from skmissing.exceptions import ModelFileError
+    >>> try:
+    ...     skmissing.save(FunctionTransformer(lambda x: x), "model.skm")
+    ... except ModelFileError as error:
+    ...     print(str(error).rpartition(" in ")[2].partition(",")[0])
+    FunctionTransformer.func
+    """
 
 
 class AmbiguousIntegerWarning(SkmissingWarning):

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..modalities._frames import read_series
+
 
 def check_length(name: str, values: np.ndarray, n: int) -> np.ndarray:
     """The values, if there is one for each row."""
@@ -70,6 +72,7 @@ def count_missing(values: np.ndarray) -> int:
 
 def _as_array(values) -> np.ndarray:
     """An array in which text stays text, and missing values stay missing."""
+    values = read_series(values)
     if isinstance(values, pd.DataFrame):
         if values.shape[1] != 1:
             return np.empty(values.shape)

@@ -32,6 +32,7 @@ from .._utils._sklearn_compat import HasMethods, StrOptions, _fit_context
 from .._utils._warn import warn_user
 from ..exceptions import OverlapWarning
 from ..modalities._column_values import frame_block
+from ..modalities._frames import read_frame
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
 from ._propensity import PropensityWeighter, make_weighter
@@ -257,6 +258,7 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
         self
         """
         # Blocks that only the propensity sees may hold text.
+        X = read_frame(X)
         data = check_multimodal(
             self, X, self.modalities, reset=True, numeric=self.use is None
         )

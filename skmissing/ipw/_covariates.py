@@ -16,6 +16,7 @@ from .._estimation._scale import root_mean_square
 from .._utils._warn import warn_user
 from ..exceptions import IdentifierWarning, MissingCovariateWarning
 from ..modalities._column_values import column_label
+from ..modalities._frames import read_frame
 from ..modalities._layout import _select_columns, shorten
 from ..modalities._matching import match_columns
 from ..modalities._multimodal_data import MultimodalData
@@ -318,6 +319,7 @@ class CovariateSource:
             frame = covariate_frame(estimator, X, self.left_out)
             assert frame is not None
             return frame
+        X = read_frame(X)
         if isinstance(X, pd.DataFrame):
             return self._chosen_columns(estimator, X)
         array = np.asarray(X)[:, self.columns]

@@ -12,6 +12,7 @@ import pandas as pd
 from sklearn.utils.multiclass import type_of_target
 
 from ..modalities import MultimodalData
+from ..modalities._frames import read_series
 from ..modalities._instants import days_of
 from ..modalities._moments import block_moments
 from ..modalities._row_view import iter_chunks
@@ -73,7 +74,7 @@ def find_drivers(
                     "Got depends_on='y' without y, expected the labels as second "
                     "argument."
                 )
-            values = y
+            values = read_series(y)
         elif name in data.names:
             values = data.select(name)
         elif covariates is not None and (name in columns or f"column{name}" in columns):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..modalities import MultimodalData
+from ..modalities._frames import is_other_frame, like_frame, to_pandas
 from ..modalities._layout import resolve_layout
 
 
@@ -15,6 +16,8 @@ def hide_blocks(X, mask: np.ndarray, names: Sequence[str], modalities):
     """Make blocks missing, in a copy."""
     if isinstance(X, MultimodalData):
         return X.hide({name: mask[:, m] for m, name in enumerate(names)})
+    if is_other_frame(X):
+        return like_frame(hide_blocks(to_pandas(X), mask, names, modalities), X)
     if isinstance(X, pd.DataFrame):
         return _hide_in_frame(X, mask, names, modalities)
     array = np.asarray(X)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from .._utils._checks import choose_names
 from ..modalities import MultimodalData
+from ..modalities._frames import read_frame
 from ..modalities._layout import resolve_layout
 from ._hide import hide_blocks
 from ._solve import HidingModel
@@ -148,7 +149,8 @@ class SimulatedMissingness:
         if isinstance(X, MultimodalData):
             names = X.names
         else:
-            table = X if isinstance(X, pd.DataFrame) else np.asarray(X)
+            table = read_frame(X)
+            table = table if isinstance(table, pd.DataFrame) else np.asarray(table)
             names = resolve_layout(table, self._modalities).names
         if not set(self.names) <= set(names):
             raise ValueError(

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ._column_values import frame_block, missing_value, numbers_of_objects
+from ._frames import read_frame, read_series
 from ._row_view import RowView, iter_chunks
 
 Block = np.ndarray | RowView
@@ -105,7 +106,7 @@ def from_tensor(values):
 
 def _to_numpy(name: str, block) -> np.ndarray:
     """An array in native byte order, from all that users have blocks in."""
-    block = from_tensor(block)
+    block = read_series(from_tensor(block))
     if isinstance(block, pd.DataFrame | pd.Series):
         # The way of every frame: None and pd.NA become NaN, numbers become an array.
         block = frame_block(pd.DataFrame(block), name, numeric=False)
@@ -139,6 +140,7 @@ def check_mask(what: str, mask, shape: tuple[int, ...]) -> np.ndarray:
 
 def sort_mask(present, names: list[str]):
     """A mask with its columns in the order of the blocks, where it has their names."""
+    present = read_frame(present)
     if not isinstance(present, pd.DataFrame):
         return present
     if set(present.columns) == set(names):

@@ -1,9 +1,10 @@
-"""Data frames of other libraries than pandas."""
+"""Data frames of other libraries than pandas, which narwhals reads and makes."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 
@@ -18,39 +19,109 @@ def is_other_frame(X) -> bool:
     )
 
 
+def read_frame(X) -> Any:
+    """X, as a frame of pandas if it is one of another library."""
+    if not is_other_frame(X):
+        return X
+    try:
+        return to_pandas(X)
+    except TypeError as error:
+        raise TypeError(
+            f"Got X of type {_kind(X)}, expected a 2-D array, a pandas DataFrame, "
+            "another frame in memory that narwhals reads, or a MultimodalData."
+        ) from error
+
+
 def to_pandas(frame) -> pd.DataFrame:
     """A frame of another library as one of pandas, column by column."""
-    kind = f"{type(frame).__module__}.{type(frame).__name__}"
-    try:
-        import narwhals
-    except ImportError as error:
-        raise TypeError(
-            f"Got a {kind}, expected a pandas DataFrame or a 2-D array; other frames "
-            "are read by narwhals, which is not installed."
-        ) from error
+    import narwhals
+
     try:
         table: Any = narwhals.from_native(frame, eager_only=True)
     except TypeError as error:
         raise TypeError(
-            f"Got a {kind}, expected a pandas DataFrame, another one in memory that "
-            "narwhals knows, or a 2-D array."
+            f"Got a {_kind(frame)}, expected a pandas DataFrame, another one in memory "
+            "that narwhals knows, or a 2-D array."
         ) from error
     # Not its own to_pandas, which needs pyarrow.
-    return pd.DataFrame({name: table[name].to_numpy() for name in table.columns})
+    columns = {name: _column(table[name]) for name in table.columns}
+    return pd.DataFrame(columns, index=pd.RangeIndex(len(table)))
+
+
+def read_series(values) -> Any:
+    """Values, as a series of pandas if they are a column of another library."""
+    if isinstance(values, pd.Series | pd.Index | np.ndarray | list | tuple):
+        return values
+    if is_other_frame(values):
+        return to_pandas(values)
+    if not hasattr(values, "__arrow_c_stream__"):
+        return values
+    import narwhals
+
+    column: Any = narwhals.from_native(values, series_only=True, pass_through=True)
+    if column is values:
+        return values
+    read = _column(column)
+    # With a value for each row numbers and text have types of their own.
+    return read if isinstance(read, pd.Series) else pd.Series(read)
+
+
+def _column(column) -> Any:
+    """Values of a column, with what pandas has for its type."""
+    import narwhals
+
+    kind: Any = column.dtype
+    if isinstance(kind, narwhals.Decimal):
+        return column.cast(narwhals.Float64()).to_numpy()
+    values = column.to_numpy()
+    if isinstance(kind, narwhals.Enum):
+        # Levels have the order in which they were declared.
+        levels = pd.CategoricalDtype(list(kind.categories), ordered=True)
+        return pd.Series(values, dtype=levels)
+    if isinstance(kind, narwhals.Categorical):
+        return pd.Series(pd.Categorical(values))
+    if isinstance(kind, narwhals.Datetime) and kind.time_zone is not None:
+        # The same instants; narwhals has them in UTC and leaves the zone out.
+        instants = pd.Series(values).dt.tz_localize("UTC")
+        return instants.dt.tz_convert(kind.time_zone)
+    return values
+
+
+def like_frame(frame: pd.DataFrame, X) -> Any:
+    """A result as a frame of the library that X is of."""
+    if not is_other_frame(X):
+        return frame
+    import narwhals
+
+    given: Any = narwhals.from_native(X, eager_only=True)
+    return _to_library(frame, given.implementation)
 
 
 def to_polars(frame: pd.DataFrame) -> Any:
     """A frame of pandas as one of polars."""
     try:
-        import polars
-    except ImportError as error:
+        return _to_library(frame, "polars")
+    except ModuleNotFoundError as error:
         raise ImportError(
             "Got transform='polars' as the output, expected polars to be installed."
         ) from error
-    columns = {}
-    for label, column in frame.items():
-        values: Any = column.to_numpy()
-        if values.dtype == object:
-            values = [None if pd.isna(value) else value for value in values]
-        columns[str(label)] = values
-    return polars.DataFrame(columns)
+
+
+def _to_library(frame: pd.DataFrame, backend) -> Any:
+    import narwhals
+
+    columns = {str(label): _plain(column) for label, column in frame.items()}
+    return narwhals.from_dict(columns, backend=backend).to_native()
+
+
+def _plain(column: pd.Series) -> Any:
+    """Values of a column as every library takes them."""
+    aware = isinstance(column.dtype, pd.DatetimeTZDtype)
+    values = column.to_numpy(dtype=object if aware else None)
+    if values.dtype == object:
+        return [None if pd.isna(value) else value for value in values]
+    return values
+
+
+def _kind(thing) -> str:
+    return f"{type(thing).__module__}.{type(thing).__name__}"

@@ -18,15 +18,17 @@ from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import _check_feature_names_in, output_container
 from ._auto_transformer import needs_encoding, pass_numbers, table_encoder
 from ._column_values import column_label, dtype_with_nan, feature_labels, missing_value
-from ._frames import to_polars
+from ._frames import read_frame, read_series
 from ._inner_transformer import InnerTransformer
 from ._multimodal_data import MultimodalData
+from ._table_output import TableOutput
 from ._tags import tag_multimodal
 from ._validation import check_multimodal, covariate_frame
 
 
 @stores_parameters
 class ModalityTransformer(
+    TableOutput,
     TransformerMixin,
     NamedParts,
     BaseEstimator,
@@ -149,16 +151,16 @@ class ModalityTransformer(
             Missing rows are NaN (or not present) in the output.
         """
         data, parts = self._fit_blocks(X, y, transform=True)
-        return self._assemble(X, data, parts)
+        return self._in_container(self._assemble(read_frame(X), data, parts), X)
 
     @restore_on_error
     def _fit_blocks(self, X, y, transform: bool) -> tuple:
         """Fit; also the transformed rows of each modality, where asked for."""
-        given = self._check_parts()
+        given, X = self._check_parts(), read_frame(X)
         data = check_multimodal(self, X, self.modalities, reset=True, numeric=False)
         check_known("a transformer for", given, data.names)
         if y is not None:
-            y = np.asarray(y)
+            y = np.asarray(read_series(y))
             if y.ndim == 0 or len(y) != len(data):
                 raise ValueError(
                     f"Got y of shape {y.shape}, expected {len(data)} rows as in X."
@@ -248,7 +250,7 @@ class ModalityTransformer(
         """
         check_is_fitted(self)
         data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
-        return self._assemble(X, data, {})
+        return self._in_container(self._assemble(read_frame(X), data, {}), X)
 
     def _assemble(self, X, data: MultimodalData, parts: dict[str, np.ndarray]):
         """Put transformed and untouched blocks together, as the kind of X."""
@@ -304,25 +306,7 @@ class ModalityTransformer(
             frame = pd.concat([frame, rest.set_axis(frame.index)], axis=1)
         if not isinstance(X, pd.DataFrame):
             frame.columns = self.get_feature_names_out()
-        return to_polars(frame) if container == "polars" else frame
-
-    def set_output(self, *, transform=None) -> ModalityTransformer:
-        """Choose the kind of table that ``transform`` returns for a table.
-
-        Parameters
-        ----------
-        transform : {"default", "pandas", "polars"}, default=None
-            "default": the kind of X. None changes nothing. A
-            :class:`~skmissing.MultimodalData` stays one in any case, since its blocks
-            have shapes; its ``to_frame`` makes a table of it.
-
-        Returns
-        -------
-        self
-        """
-        if transform is not None:
-            self._sklearn_output_config = {"transform": transform}
-        return self
+        return frame
 
     def get_feature_names_out(self, input_features=None) -> np.ndarray:
         """Names of the output columns of a table.

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_array, validate_data
 from .._utils._checks import check_distinct, check_known
 from ._blocks import from_tensor
 from ._column_values import column_label
-from ._frames import is_other_frame
+from ._frames import read_frame
 from ._layout import prefix_groups, resolve_layout, shorten, warn_nameless
 from ._matching import (
     absent_covariates,
@@ -29,24 +29,23 @@ from ._row_view import iter_chunks
 def check_multimodal(
     estimator, X, modalities=None, *, reset: bool, numeric: bool = True
 ) -> MultimodalData:
-    """Validate X in any of its three forms and cut it into blocks.
+    """Validate X in any of its forms, frames of any library, and cut it into blocks.
 
     Sets ``n_features_in_``, ``feature_names_in_`` (frames with string names),
     ``modality_names_in_`` and ``modality_shapes_in_`` on ``estimator`` when ``reset``
     is True, and checks X against them otherwise.
     """
+    X = read_frame(X)
     if isinstance(X, MultimodalData):
         data = _from_container(estimator, X, modalities, reset)
     elif isinstance(X, pd.DataFrame):
         data = _from_frame(estimator, X, modalities, reset, numeric)
     else:
-        is_dict = isinstance(X, Mapping) and not hasattr(X, "shape")
-        if is_dict or is_other_frame(X):
-            maker = "MultimodalData" if is_dict else "MultimodalData.from_frame"
-            hint = f"; make one with {maker}(X)"
+        if isinstance(X, Mapping) and not hasattr(X, "shape"):
             raise TypeError(
                 f"Got X of type {type(X).__module__}.{type(X).__name__}, expected a "
-                f"2-D array, a pandas DataFrame or a MultimodalData{hint}."
+                "2-D array, a pandas DataFrame or a MultimodalData; make one with "
+                "MultimodalData(X)."
             )
         data = _from_array(estimator, X, modalities, reset, numeric)
     if numeric:
@@ -197,7 +196,7 @@ def covariate_frame(
     Call it after :func:`check_multimodal` with the same estimator and X. Optional ones
     (None: all of them) are NaN where X does not have them.
     """
-    layout = estimator.column_layout_
+    layout, X = estimator.column_layout_, read_frame(X)
     if layout is None or isinstance(X, MultimodalData) or not len(layout.covariates):
         return None
     if isinstance(X, pd.DataFrame):

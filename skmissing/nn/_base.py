@@ -19,6 +19,7 @@ from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import StrOptions, _fit_context
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
+from ._callbacks import reports_fit
 from ._criterion import CRITERIA
 from ._encoder_bank import EncoderBank
 from ._fitted_net import FittedNet
@@ -76,6 +77,7 @@ class BaseNetClassifier(MultimodalClassifierMixin, NetFeatures, NetParameters):
     # -- fit ---------------------------------------------------------------------------
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @reports_fit
     @restore_on_error
     def fit(self, X, y, sample_weight=None, groups=None):
         """Train on rows with any pattern of missing modalities.
@@ -142,7 +144,16 @@ class BaseNetClassifier(MultimodalClassifierMixin, NetFeatures, NetParameters):
             task.encoders,
             build,
             task.rng,
-            TrainingPlan(label=type(self).__name__, retune=self._retune, **plan),
+            TrainingPlan(
+                label=type(self).__name__,
+                retune=self._retune,
+                attributes=lambda fitted: {
+                    "_fitted": fitted,
+                    "classes_": task.rows.classes,
+                    "class_prior_": task.rows.prior,
+                },
+                **plan,
+            ),
             warm=self._fitted if task.warm else None,
         )
         warn_unobserved(task.rows.data.names, self._fitted.used)

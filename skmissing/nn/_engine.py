@@ -311,6 +311,20 @@ def make_net(
     )
 
 
+def restore_net(module: nn.Module, history, **settings) -> SkmissingNet:
+    """Put a trained module into a net that predicts.
+
+    ``settings`` are parameters of the net, its ``device`` among them.
+    """
+    net = SkmissingNet(
+        module, criterion=_WeightedMean, train_split=None, verbose=0, **settings
+    )
+    net.initialize()
+    net.history = history
+    module.eval()
+    return net
+
+
 def _check_callbacks(callbacks: Sequence[Any]) -> Sequence[Any]:
     """Callbacks of skorch, their classes, or pairs of a name and one of these."""
     for item in callbacks:

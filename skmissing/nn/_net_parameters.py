@@ -13,6 +13,7 @@ from .._utils._named_parts import NamedParts
 from .._utils._parameters import stores_parameters
 from .._utils._sklearn_compat import Interval, StrOptions
 from ..modalities._multimodal_data import MultimodalData
+from ._callbacks import ReportingMixin
 from ._engine import OPTIMIZERS
 from ._runtime import DTYPES
 from .encoders._default import choose_encoder, default_encoder
@@ -20,7 +21,7 @@ from .encoders._encoder import Encoder
 
 
 @stores_parameters
-class NetParameters(NamedParts, BaseEstimator):
+class NetParameters(ReportingMixin, NamedParts, BaseEstimator):
     """Common parameters, those of encoders among them, and their validation.
 
     Parameters
@@ -125,8 +126,9 @@ class NetParameters(NamedParts, BaseEstimator):
         return {**super()._shown_parts(), **getattr(self, "encoders_", {})}
 
     def _training_params(self) -> dict[str, Any]:
-        """The common parameters by name."""
-        return {f.name: getattr(self, f.name) for f in fields(NetParameters)}
+        """The common parameters by name, and who follows the fit, if anybody does."""
+        params = {f.name: getattr(self, f.name) for f in fields(NetParameters)}
+        return {**params, "reports": getattr(self, "_reports", None)}
 
     def _embeds_tokens(self) -> bool:
         """Whether integers without an encoder may be taken as tokens."""

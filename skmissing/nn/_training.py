@@ -13,6 +13,7 @@ import torch
 from .._estimation._folds import split_validation
 from .._estimation._rows import LabelledRows, check_some_modality
 from .._utils._random import draw_seed
+from ._callbacks import Attributes, EpochReports, drop_reports
 from ._criterion import make_criterion
 from ._encoder_bank import EncoderBank
 from ._engine import make_net
@@ -80,6 +81,8 @@ class TrainingPlan:
     frozen: Collection[str] = ()
     # Gives settings of the loss that may have changed to a net that goes on.
     retune: Callable[[Any], None] | None = None
+    # What the estimator would have learnt from the net so far, for its callbacks.
+    attributes: Attributes | None = None
 
 
 PLAIN = TrainingPlan()
@@ -148,7 +151,13 @@ def train_net(
         fitted = FittedNet(
             rows.data.names, feed.used, feed.scalers, feed.series, params["dtype"], net
         )
+        reports = params.get("reports")
+        if reports is not None:
+            follow = EpochReports(reports, fitted, plan.label, plan.attributes)
+            net.callbacks.append(("epoch_reports", follow))
         _run(fitted, training, held_out, encoders, plan, train_seed)
+        # They know the estimator, and would be written with it.
+        drop_reports(net)
     finite = all(torch.isfinite(p).all() for p in net.module_.parameters())
     if held_out is None and len(net.history):
         # With rows held out the best weights are back, whatever came after them.

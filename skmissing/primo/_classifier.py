@@ -197,9 +197,10 @@ class PRIMOClassifier(BaseImpactClassifier):
             )
 
         hide = hide_parts([name in core for name in names], hiding_seed)
-        self._train(task, build, expand=hide)
+        # Before training: callbacks may predict with what is learnt so far.
         self.core_ = core
         self._noise_seed = noise_seed
+        self._train(task, build, expand=hide)
 
     def _settings(self) -> PRIMOSettings:
         norm = self.posterior_norm

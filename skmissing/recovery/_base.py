@@ -22,11 +22,13 @@ from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import _check_feature_names_in, _fit_context
 from .._utils._warn import warn_user
 from ..exceptions import EmptyRowWarning
+from ..modalities._frames import read_frame
 from ..modalities._layout import prefix_groups
 from ..modalities._matching import match_columns
 from ..modalities._moments import block_moments
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._row_view import take_rows
+from ..modalities._table_output import TableOutput
 from ..modalities._validation import check_multimodal
 
 Recovered = dict[str, np.ndarray]
@@ -35,7 +37,7 @@ RECOVER_ROWS = 1024
 
 
 @stores_parameters
-class BaseRecovery(TransformerMixin, BaseEstimator):
+class BaseRecovery(TableOutput, TransformerMixin, BaseEstimator):
     """Base of the transformers that fill missing modalities.
 
     A subclass defines ``_recover(data)``, which returns for each modality the values of
@@ -191,7 +193,8 @@ class BaseRecovery(TransformerMixin, BaseEstimator):
 
     def _output(self, X, data: MultimodalData):
         """What is returned for X, in its own form."""
-        return self._like(X, data, self._recover_all(data))
+        filled = self._like(read_frame(X), data, self._recover_all(data))
+        return self._in_container(filled, X)
 
     def recover(self, X) -> Recovered:
         """Values of the missing blocks alone.

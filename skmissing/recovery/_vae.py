@@ -20,6 +20,7 @@ from .._utils._warn import warn_user
 from ..exceptions import EmptyRowWarning
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
+from ..nn._callbacks import reports_fit
 from ..nn._encoder_bank import EncoderBank
 from ..nn._fitted_net import PREDICT_BATCH, FittedNet
 from ..nn._net_parameters import NetParameters
@@ -146,6 +147,8 @@ class MultimodalVAE(NetParameters, BaseRecovery):
         "shared_noise": ["boolean"],
         "output": [StrOptions({"filled", "latent"})],
     }
+
+    fit = reports_fit(BaseRecovery.fit)
 
     def _embeds_tokens(self) -> bool:
         # What the decoder makes of a block are numbers.

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.utils.validation import check_is_fitted
 
 from ..._estimation._rows import LabelledRows
@@ -52,6 +52,9 @@ def train_unimodals(
     are rows that are not trained on but stop the training.
     """
     names = rows.data.names
+    if effective_n_jobs(n_jobs) > 1:
+        # Callbacks of scikit-learn follow one net after the other.
+        params = {**params, "reports": None}
     seeds = unimodal_seeds(rows.data, rng)
     trained = Parallel(n_jobs=n_jobs)(
         delayed(_train)(
