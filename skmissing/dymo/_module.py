@@ -83,15 +83,43 @@ class DyMoModule(TaskModule):
             out.append(token * present.to(token.dtype))
         return torch.stack(out, dim=1)
 
+    def read(self, tokens):
+        """Class token and tokens, each with what the first layer reads of it.
+
+        Shape (n, M + 1, 4 token_dim): the same for every set of modalities.
+        """
+        x = torch.cat([self.cls.expand(len(tokens), 1, -1), tokens], dim=1)
+        return torch.cat([x, self.blocks[0].read(x)], dim=2)
+
     def fuse(self, tokens, kept) -> tuple[Any, Any]:
         """Class scores (n, K) and features (n, D) given the tokens that are kept."""
-        n = len(tokens)
-        x = torch.cat([self.cls.expand(n, 1, -1), tokens], dim=1)
-        seen = torch.cat([kept.new_ones((n, 1)), kept], dim=1)[:, None, None, :]
+        rows = torch.arange(len(tokens), device=tokens.device)
+        return self.fuse_rows(self.read(tokens), rows, kept)
+
+    def fuse_rows(self, read, rows, kept) -> tuple[Any, Any]:
+        """The same of rows that may come more than once.
+
+        ``rows`` (n,) are numbers of rows of ``read``, ``kept`` is (n, M). Only tokens
+        that are kept are worked on, and what fills rows up to the longest.
+        """
+        n_tokens = kept.sum(dim=1)
+        # The class token first; after the last one kept, any others, which are unseen.
+        places = kept.to(torch.uint8).argsort(dim=1, descending=True, stable=True)
+        places = places[:, : int(n_tokens.max())] + 1
+        places = torch.cat([places.new_zeros((len(rows), 1)), places], dim=1)
+        seen = torch.arange(places.shape[1], device=kept.device) <= n_tokens[:, None]
+        index = (rows[:, None] * read.shape[1] + places).flatten()
+        width = len(self.cls)
+        x, given = (
+            read.flatten(0, 1)
+            .index_select(0, index)
+            .view(*places.shape, 4 * width)
+            .split([width, 3 * width], dim=2)
+        )
         last = len(self.blocks) - 1
         for i, block in enumerate(self.blocks):
-            # Of the last layer only the class token is read.
-            x = block(x, seen, only_first=i == last)
+            # Of the last layer only the class token is needed.
+            x = block(x, block.read(x) if i else given, seen, only_first=i == last)
         x = x[:, 0]
         return self.head(x), self.to_feature(x)
 
@@ -119,7 +147,7 @@ class DyMoModule(TaskModule):
 
     def row_losses(self, batch: Batch):
         present = batch.present
-        tokens = self.tokens(batch)
+        read = self.read(self.tokens(batch))
         n = len(batch)
         if self.training:
             # The same sets for all rows of a batch, each without what a row has not.
@@ -130,7 +158,8 @@ class DyMoModule(TaskModule):
             kept = torch.cat([first_part(present, s[None, None]) for s in subsets])
         copies = len(kept) // n
         y = batch.y.repeat(copies)
-        logits, z = self.fuse(tokens.repeat(copies, 1, 1), kept)
+        rows = torch.arange(n, device=present.device).repeat(copies)
+        logits, z = self.fuse_rows(read, rows, kept)
         loss = nn.functional.cross_entropy(logits, y, reduction="none")
         if self.training and self.contrastive_weight > 0:
             if self.distance == "cosine":
@@ -195,20 +224,35 @@ class _Block(nn.Module):
             nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim)
         )
 
-    def forward(self, x, seen, only_first: bool):
-        n, _, dim = x.shape
-        h = self.norm_1(x)
+    def read(self, x):
+        """Queries, keys and values of tokens, side by side."""
+        return self.qkv(self.norm_1(x))
+
+    def forward(self, x, given, seen, only_first: bool):
+        """Tokens (n, T, dim) after the layer, given what it reads; or the first one."""
+        q, k, v = given.chunk(3, dim=2)
         if only_first:
-            weight = self.qkv.weight
-            q = h[:, :1] @ weight[:dim].T
-            k, v = (h @ weight[dim:].T).chunk(2, dim=2)
-            x = x[:, :1]
+            x, mixed = x[:, :1], self._mix_first(q[:, :1], k, v, seen)
         else:
-            q, k, v = self.qkv(h).chunk(3, dim=2)
+            mixed = self._mix(q, k, v, seen)
+        x = x + self.out(mixed)
+        return x + self.mlp(self.norm_2(x))
+
+    def _mix(self, q, k, v, seen):
+        """Attention of all tokens."""
+        n, length, dim = q.shape
         q, k, v = (
-            part.reshape(n, -1, self.n_heads, dim // self.n_heads).transpose(1, 2)
+            part.reshape(n, length, self.n_heads, -1).transpose(1, 2)
             for part in (q, k, v)
         )
-        mixed = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=seen)
-        x = x + self.out(mixed.transpose(1, 2).reshape(n, -1, dim))
-        return x + self.mlp(self.norm_2(x))
+        mask = seen[:, None, None, :]
+        mixed = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        return mixed.transpose(1, 2).reshape(n, length, dim)
+
+    def _mix_first(self, q, k, v, seen):
+        """Attention of the first token; many small products of matrices are slow."""
+        n, length, dim = k.shape
+        by_head = (n, length, self.n_heads, dim // self.n_heads)
+        scores = (q * k).view(by_head).sum(dim=3) * by_head[3] ** -0.5
+        share = scores.masked_fill(~seen[:, :, None], -torch.inf).softmax(dim=1)
+        return (share[..., None] * v.reshape(by_head)).sum(dim=1).view(n, 1, dim)

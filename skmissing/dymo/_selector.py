@@ -426,7 +426,7 @@ class DyMoSelector(BaseNetClassifier):
         self.recoveries_ = list(recoverer.fitted)
         self.prototypes_ = self.fusion_.table.pooled.prototypes
         chosen = choose_policy(
-            self.fusion_.run,
+            self.fusion_.prepare,
             validation,
             self._policy(None, None, 0.0),
             CALIBRATIONS if self.calibration == "auto" else (self.calibration,),
@@ -669,5 +669,5 @@ class DyMoSelector(BaseNetClassifier):
         if len(rows):
             with self._while_predicting():
                 used = data[rows].select(self.fusion_.model.names)
-                outcome = self.fusion_.run(used, policy)[0]
+                outcome = self.fusion_.run(used, policy, reports=True)[0]
         return data, rows, outcome
