@@ -57,8 +57,9 @@ class NeighborRecovery(BaseRecovery):
     nor do those that are missing in a donor count in the mean of its values; what is
     missing in all neighbours is filled with its training mean. Rows that share no
     modality with any donor get the training mean. Weights of training rows only decide
-    which are absent. A training row transformed again may be its own neighbour; a score
-    needs other rows.
+    which are absent. From 4,096 rows on, rows of at most 16 features are found by
+    trees, unless features are missing; the donors are the same. A training row
+    transformed again may be its own neighbour; a score needs other rows.
 
     Examples
     --------
