@@ -47,7 +47,7 @@ class DyMoModule(TaskModule):
         # One row for each modality: they must not share any.
         self.kind = nn.Parameter(torch.empty(len(bank.names), token_dim))
         self.cls = nn.Parameter(torch.empty(token_dim))
-        self.blocks = nn.ModuleList(
+        self.blocks: Any = nn.ModuleList(
             _Block(token_dim, int(net.n_heads)) for _ in range(int(net.n_layers))
         )
         self.head = nn.Linear(token_dim, n_classes)

@@ -108,9 +108,12 @@ def select(
     open_rows, closed = np.flatnonzero(is_open), np.flatnonzero(~is_open)
     logits, loss, log_p = judge(open_rows, fused[open_rows])
     state = _State(
-        np.empty((len(every), logits.shape[1])), *np.full((2, len(every)), np.nan),
-        fused, candidates.copy(),
-    )  # fmt: skip
+        np.empty((len(every), logits.shape[1])),
+        np.full(len(every), np.nan),
+        np.full(len(every), np.nan),
+        fused,
+        candidates.copy(),
+    )
     state.logits[open_rows] = logits
     state.loss[open_rows], state.log_p[open_rows] = loss, log_p
     if len(closed):

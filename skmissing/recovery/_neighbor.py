@@ -151,11 +151,9 @@ class NeighborRecovery(BaseRecovery):
                 self._scaled(data, name, same) if h else np.zeros((0, self._size(name)))
                 for name, h in zip(names, has)
             ]
-            for m in np.flatnonzero(~has):
+            for m in np.flatnonzero(~has).tolist():
                 k = min(int(self.n_neighbors), int(self._donors[:, m].sum()))
-                values, found = self._average(
-                    names[m], *index.nearest(own, has, int(m), k)
-                )
+                values, found = self._average(names[m], *index.nearest(own, has, m, k))
                 at = slots[same, m]
                 out[names[m]][at[found]] = self._unscaled(names[m], values[found])
         return served
