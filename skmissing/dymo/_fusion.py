@@ -9,15 +9,19 @@ import numpy as np
 from .._estimation._rows import LabelledRows
 from ..modalities._multimodal_data import MultimodalData
 from ._held_out_rows import enough_held_out
+from ._judge import Judge, RememberingJudge, RowJudge
 from ._recoverer import Recoverer
 from ._selection import Outcome, Policy, join_outcomes, select
 from ._statistics_table import Sources, StatisticsTable
-from ._subset_model import SubsetModel
+from ._subset_model import Encoded, SubsetModel
 from ._subset_statistics import FeatureRows, Shrinkage
 from ._typicality import Typicality
 
 # Rows recovered and judged at once.
 SELECT_ROWS = 1024
+# Rows that statistics are taken from, at most: of more, they change by less than what
+# rows that are shrunk or held out do to them.
+MOST_ROWS, MOST_PER_CLASS = 8192, 50
 
 
 @dataclass(frozen=True)
@@ -40,9 +44,10 @@ class Fusion:
     ) -> Fusion:
         """Statistics of rows that have the modalities of the model."""
         n_classes = len(training.classes)
-        centers = rows = FeatureRows.of(model, training)
+        most = max(MOST_ROWS, MOST_PER_CLASS * n_classes)
+        centers = rows = FeatureRows.of(model, _draw(training, most, rng))
         if enough_held_out(typicality.statistics, len(held_out), n_classes):
-            rows = FeatureRows.of(model, held_out)
+            rows = FeatureRows.of(model, _draw(held_out, most, rng))
         shrinkage = Shrinkage(
             n_classes,
             model.distance,
@@ -52,37 +57,62 @@ class Fusion:
         table = StatisticsTable.fit(shrinkage, Sources(centers, rows), rng)
         return cls(model, recoverer, table)
 
-    def run(self, data: MultimodalData, *policies: Policy) -> list[Outcome]:
-        """Select for rows that have any of the modalities in use.
+    def run(
+        self, data: MultimodalData, *policies: Policy, reports: bool = False
+    ) -> list[Outcome]:
+        """Select for rows that have any of the modalities in use, some at a time.
 
         Rows are recovered and encoded once for all policies.
         """
-        parts = [
-            self._run_part(data[start : start + SELECT_ROWS], policies)
-            for start in range(0, len(data), SELECT_ROWS)
-        ]
+        fills = any(policy.selection != "none" for policy in policies)
+        parts = []
+        for start in range(0, len(data), SELECT_ROWS):
+            rows = self._prepare(data[start : start + SELECT_ROWS], fills)
+            parts.append([rows.select(policy, reports=reports) for policy in policies])
         return [join_outcomes(outcomes, SELECT_ROWS) for outcomes in zip(*parts)]
 
-    def _run_part(
-        self, data: MultimodalData, policies: tuple[Policy, ...]
-    ) -> list[Outcome]:
-        present = data.present
-        candidates = np.zeros_like(present)
-        if any(policy.selection != "none" for policy in policies):
+    def prepare(self, data: MultimodalData) -> PreparedRows:
+        """Rows that are recovered and encoded, for policies to be chosen between."""
+        return self._prepare(data, True)
+
+    def _prepare(self, data: MultimodalData, fills: bool) -> PreparedRows:
+        present, candidates = data.present, np.zeros_like(data.present)
+        if fills:
             data, candidates = self.recoverer.fill(data)
-        fuse = self.model.encode(data).fuse
-        out = []
-        for policy in policies:
+        return PreparedRows(self.model.encode(data), self.table, present, candidates)
 
-            def score(
-                logits: np.ndarray,
-                z: np.ndarray,
-                masks: np.ndarray,
-                policy: Policy = policy,
-            ) -> tuple[np.ndarray, np.ndarray]:
-                return self.table.score(
-                    logits, z, masks, policy.temperature, policy.ics
-                )
 
-            out.append(select(fuse, score, present, candidates, policy))
-        return out
+class PreparedRows:
+    """Rows that are recovered and encoded.
+
+    What is judged for one policy is remembered for others, which differ in what they
+    make of it.
+    """
+
+    def __init__(
+        self,
+        encoded: Encoded,
+        table: StatisticsTable,
+        present: np.ndarray,
+        candidates: np.ndarray,
+    ) -> None:
+        self._encoded, self._table = encoded, table
+        self._present, self._candidates = present, candidates
+        self._judges: dict[tuple[float, str], Judge] = {}
+
+    def select(
+        self, policy: Policy, reports: bool = False, remembers: bool = False
+    ) -> Outcome:
+        """Select by a policy; with a history, if it is to be reported."""
+        key = policy.temperature, policy.ics
+        judge: Judge = RowJudge(self._encoded, self._table, *key)
+        if remembers:
+            judge = self._judges.setdefault(key, RememberingJudge(judge))
+        return select(judge, self._present, self._candidates, policy, reports)
+
+
+def _draw(rows: LabelledRows, most: int, rng: np.random.RandomState) -> LabelledRows:
+    """At most so many rows, in their order."""
+    if len(rows) <= most:
+        return rows
+    return rows.take(np.sort(rng.permutation(len(rows))[:most]))

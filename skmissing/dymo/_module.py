@@ -48,7 +48,7 @@ class DyMoModule(TaskModule):
         # One row for each modality: they must not share any.
         self.kind = nn.Parameter(torch.empty(len(bank.names), token_dim))
         self.cls = nn.Parameter(torch.empty(token_dim))
-        self.blocks = nn.ModuleList(
+        self.blocks: Any = nn.ModuleList(
             AttentionBlock(token_dim, int(net.n_heads))
             for _ in range(int(net.n_layers))
         )
@@ -85,15 +85,43 @@ class DyMoModule(TaskModule):
             out.append(token * present.to(token.dtype))
         return torch.stack(out, dim=1)
 
+    def read(self, tokens):
+        """Class token and tokens, each with what the first layer reads of it.
+
+        Shape (n, M + 1, 4 token_dim): the same for every set of modalities.
+        """
+        x = torch.cat([self.cls.expand(len(tokens), 1, -1), tokens], dim=1)
+        return torch.cat([x, self.blocks[0].read(x)], dim=2)
+
     def fuse(self, tokens, kept) -> tuple[Any, Any]:
         """Class scores (n, K) and features (n, D) given the tokens that are kept."""
-        n = len(tokens)
-        x = torch.cat([self.cls.expand(n, 1, -1), tokens], dim=1)
-        seen = torch.cat([kept.new_ones((n, 1)), kept], dim=1)[:, None, None, :]
+        rows = torch.arange(len(tokens), device=tokens.device)
+        return self.fuse_rows(self.read(tokens), rows, kept)
+
+    def fuse_rows(self, read, rows, kept) -> tuple[Any, Any]:
+        """The same of rows that may come more than once.
+
+        ``rows`` (n,) are numbers of rows of ``read``, ``kept`` is (n, M). Only tokens
+        that are kept are worked on, and what fills rows up to the longest.
+        """
+        n_tokens = kept.sum(dim=1)
+        # The class token first; after the last one kept, any others, which are unseen.
+        places = kept.to(torch.uint8).argsort(dim=1, descending=True, stable=True)
+        places = places[:, : int(n_tokens.max())] + 1
+        places = torch.cat([places.new_zeros((len(rows), 1)), places], dim=1)
+        seen = torch.arange(places.shape[1], device=kept.device) <= n_tokens[:, None]
+        index = (rows[:, None] * read.shape[1] + places).flatten()
+        width = len(self.cls)
+        x, given = (
+            read.flatten(0, 1)
+            .index_select(0, index)
+            .view(*places.shape, 4 * width)
+            .split([width, 3 * width], dim=2)
+        )
         last = len(self.blocks) - 1
         for i, block in enumerate(self.blocks):
-            # Of the last layer only the class token is read.
-            x = block(x, seen, only_first=i == last)
+            # Of the last layer only the class token is needed.
+            x = block(x, block.read(x) if i else given, seen, only_first=i == last)
         x = x[:, 0]
         return self.head(x), self.to_feature(x)
 
@@ -127,7 +155,7 @@ class DyMoModule(TaskModule):
 
     def row_losses(self, batch: Batch):
         present = batch.present
-        tokens = self.tokens(batch)
+        read = self.read(self.tokens(batch))
         n = len(batch)
         if self.training:
             # The same sets for all rows of a batch, each without what a row has not.
@@ -138,7 +166,8 @@ class DyMoModule(TaskModule):
             kept = torch.cat([first_part(present, s[None, None]) for s in subsets])
         copies = len(kept) // n
         y = batch.y.repeat(copies)
-        logits, z = self.fuse(tokens.repeat(copies, 1, 1), kept)
+        rows = torch.arange(n, device=present.device).repeat(copies)
+        logits, z = self.fuse_rows(read, rows, kept)
         loss = self.criterion(logits, y)
         if self.training and self.contrastive_weight > 0:
             if self.distance == "cosine":

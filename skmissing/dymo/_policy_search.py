@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -26,7 +26,15 @@ MIN_REWARDS = (0.0, 0.1, 0.3, np.inf)
 # seems worse than none. Of many rows held out, so many are enough.
 MIN_HELD_OUT, MAX_HELD_OUT = 30, 1000
 
-Run = Callable[..., list[Outcome]]
+
+class PreparedRows(Protocol):
+    """Rows that are recovered and encoded once for all policies."""
+
+    def select(self, policy: Policy, *, remembers: bool) -> Outcome:
+        """Select by a policy, and remember what is the same for others."""
+
+
+Prepare = Callable[[MultimodalData], PreparedRows]
 
 
 class ChosenPolicy(NamedTuple):
@@ -39,7 +47,7 @@ class ChosenPolicy(NamedTuple):
 
 
 def choose_policy(
-    run: Run,
+    prepare: Prepare,
     rows: LabelledRows,
     policy: Policy,
     calibrations: Sequence[str | None],
@@ -48,7 +56,7 @@ def choose_policy(
 ) -> ChosenPolicy:
     """The best calibration and then the best minimum reward on rows held out.
 
-    ``run`` takes data and policies. The first option is kept where rows are few, and
+    The first option is kept where rows are few, and
     for the selections "all" and "none", which judge nothing.
     """
     calibration, min_reward = calibrations[0], min_rewards[0]
@@ -61,11 +69,13 @@ def choose_policy(
     if not len(masked.data):
         return unchosen
 
+    prepared = prepare(masked.data)
+
     def choose(options: Sequence[Any], policies: list[Policy]) -> tuple[Any, dict]:
         if len(options) == 1:
             return options[0], {}
-        outcomes = run(masked.data, *policies)
-        return masked.choose(options, [outcome.logits for outcome in outcomes])
+        logits = [prepared.select(p, remembers=True).logits for p in policies]
+        return masked.choose(options, logits)
 
     calibration, calibration_scores = choose(
         calibrations,

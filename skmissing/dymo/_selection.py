@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from ._judge import Judge
 from ._scores import alphas, rewards
 
 # Rewards closer to 0 than this decide nothing: probabilities near 1 that differ by less
 # are the same number.
 RESOLUTION = float(np.finfo(np.float64).eps)
-
-# Row numbers and masks of modalities to class scores and features.
-Fuse = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-# Class scores, features and masks to negative log-confidence and log-plausibility.
-Score = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -54,6 +50,15 @@ class Policy:
             return replace(self, selection="none")
         return self
 
+    def may_accept(self, loss: np.ndarray) -> np.ndarray:
+        """Whether any reward can be enough, given the loss of rows as they are.
+
+        No reward exceeds the doubt that is left (or the loss, of logarithms).
+        """
+        most = loss if self.reward == "logprob" else -np.expm1(-loss)
+        too_small = (most <= self.min_reward) | (most < RESOLUTION)
+        return ~(too_small & (self.min_reward >= 0))
+
 
 class Round(NamedTuple):
     """Candidates judged in one round, in the columns of a selection report.
@@ -80,38 +85,50 @@ class Outcome(NamedTuple):
 
 
 def select(
-    fuse: Fuse,
-    score: Score,
+    judge: Judge,
     present: np.ndarray,
     candidates: np.ndarray,
     policy: Policy,
+    reports: bool = False,
 ) -> Outcome:
     """Fuse recovered modalities that raise calibrated confidence.
 
-    ``fuse`` is called once for all rows as they are, then once for each round.
+    Rows are judged once as they are, then with their candidates, once for each round.
+    Those too sure for any reward to be enough are not, unless a history is asked for.
     """
     fused = present.copy()
     every = np.arange(len(present))
     candidates = candidates & ~present
     if policy.selection == "all":
         fused |= candidates
-    logits, z = fuse(every, fused)
     if policy.selection in ("all", "none") or not candidates.any():
-        return Outcome(logits, fused)
+        return Outcome(judge.logits(every, fused), fused)
     # Complete rows have nothing to choose.
-    open_rows = np.flatnonzero(candidates.any(axis=1))
-    loss, log_p = np.full((2, len(every)), np.nan)
-    loss[open_rows], log_p[open_rows] = score(
-        logits[open_rows], z[open_rows], fused[open_rows]
+    is_open = candidates.any(axis=1)
+    open_rows, closed = np.flatnonzero(is_open), np.flatnonzero(~is_open)
+    logits, loss, log_p = judge(open_rows, fused[open_rows])
+    state = _State(
+        np.empty((len(every), logits.shape[1])),
+        np.full(len(every), np.nan),
+        np.full(len(every), np.nan),
+        fused,
+        candidates.copy(),
     )
-    state = _State(logits.copy(), loss, log_p, fused, candidates.copy())
+    state.logits[open_rows] = logits
+    state.loss[open_rows], state.log_p[open_rows] = loss, log_p
+    if len(closed):
+        state.logits[closed] = judge.logits(closed, fused[closed])
     history: list[Round] = []
-    while len(open_rows):
-        history.append(_judge(fuse, score, state, open_rows, len(history), policy))
+    while True:
+        if not reports:
+            open_rows = open_rows[policy.may_accept(state.loss[open_rows])]
+        if not len(open_rows):
+            break
+        history.append(_judge(judge, state, open_rows, len(history), policy))
         if policy.selection == "simultaneous":
             several = np.flatnonzero(state.n_accepted > 1)
             if len(several):
-                state.logits[several] = fuse(several, fused[several])[0]
+                state.logits[several] = judge.logits(several, fused[several])
             break
         moved = history[-1].row[history[-1].accepted]
         open_rows = moved[state.alive[moved].any(axis=1)]
@@ -133,20 +150,14 @@ class _State:
 
 
 def _judge(
-    fuse: Fuse,
-    score: Score,
-    state: _State,
-    open_rows: np.ndarray,
-    step: int,
-    policy: Policy,
+    judge: Judge, state: _State, open_rows: np.ndarray, step: int, policy: Policy
 ) -> Round:
     """Judge all candidates of all rows that are not finished, as one batch."""
     which, modality = np.nonzero(state.alive[open_rows])
     rows = open_rows[which]
     masks = state.fused[rows]
     masks[np.arange(len(rows)), modality] = True
-    logits, z = fuse(rows, masks)
-    loss, log_p = score(logits, z, masks)
+    logits, loss, log_p = judge(rows, masks)
     alpha = alphas(state.log_p[rows], log_p, policy.calibration)
     reward = rewards(state.loss[rows], loss, alpha, policy.reward)
     # NaN is no reason to trust a recovery.

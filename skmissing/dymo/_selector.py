@@ -159,13 +159,18 @@ class DyMoSelector(BaseNetClassifier):
     that are present, or part of another set.
 
     All scores are float64 logarithms: p is 0 in float32 beyond 5.5 standard deviations,
-    where a recovery is most suspicious. With M modalities there are 2^M - 1 sets, whose
-    statistics are computed in ``fit`` for up to six modalities; for more, overall
-    prototypes are a mean over 64 parts of what rows have, drawn at random, and other
-    sets are computed when met, for which the model keeps the tokens of its training
-    rows (with ``estimator`` the rows). Blocks are encoded once for all rounds, and what
+    where a recovery is most suspicious. With M modalities there are 2^M - 1 sets. Up
+    to six modalities ``fit`` computes the statistics of all of them. For more, overall
+    prototypes are a mean over 64 parts of what rows have, drawn at random, and the
+    prototypes and standard deviations of any set are interpolated from these and up to
+    64 other sets: as functions of the set they are close to a sum over its members, and
+    similar for similar sets. Distances divided by the standard deviation then have one
+    distribution for all sets. Statistics are taken from at most 8,192 rows, or 50 for
+    each class if these are more. A fitted selector keeps no training rows for them.
+    Blocks are encoded once for all rounds, and what
     was learnt of the last round is not computed again: a row with k missing modalities
-    takes at most 1 + k (k + 1) / 2 passes through the transformer.
+    takes at most 1 + k (k + 1) / 2 passes through the transformer. Rows so sure that no
+    reward can exceed ``min_reward`` take one.
 
     *Differences from the published code, whatever the parameters.* Every modality is
     one token, with an embedding of its own and no other position; weights start as
@@ -426,7 +431,7 @@ class DyMoSelector(BaseNetClassifier):
         self.recoveries_ = list(recoverer.fitted)
         self.prototypes_ = self.fusion_.table.pooled.prototypes
         chosen = choose_policy(
-            self.fusion_.run,
+            self.fusion_.prepare,
             validation,
             self._policy(None, None, 0.0),
             CALIBRATIONS if self.calibration == "auto" else (self.calibration,),
@@ -669,5 +674,5 @@ class DyMoSelector(BaseNetClassifier):
         if len(rows):
             with self._while_predicting():
                 used = data[rows].select(self.fusion_.model.names)
-                outcome = self.fusion_.run(used, policy)[0]
+                outcome = self.fusion_.run(used, policy, reports=True)[0]
         return data, rows, outcome

@@ -9,6 +9,7 @@ import numpy as np
 
 from ._scores import confidence_loss, distances, log_halfnormal, similarities
 from ._subset_statistics import (
+    ClassMeans,
     FeatureRows,
     Measured,
     PooledVariance,
@@ -21,8 +22,13 @@ from ._subset_statistics import (
 # Sets of modalities that overall prototypes are averaged over. All of them up to six
 # modalities; beyond that a draw.
 MAX_OVERALL = 64
-# Statistics of sets that are kept; those of further ones are computed again.
-MAX_KEPT = 4096
+# As many more of other sizes: what the statistics of all other sets are found from.
+MAX_FURTHER = 64
+# Smoothness of statistics as functions of the set: the variance of their level, how
+# fast sets become unlike one another, and the noise of the statistics of a set.
+SET_LEVEL, SETS_ALIKE, SET_NOISE = 10.0, 4.0, 0.01
+# Different sets, and where each stands in a table of them.
+Kinds = list[tuple[np.ndarray, Any]]
 
 
 class Sources(NamedTuple):
@@ -46,29 +52,116 @@ class Pooled(NamedTuple):
 
     prototypes: np.ndarray
     variance: PooledVariance
-    survival: Survival
 
 
-@dataclass(eq=False)
-class StatisticsTable:
-    """Statistics by set of modalities: of some at once, of others when first met.
+class KnownSets:
+    """Statistics of all sets of few modalities."""
 
-    ``sources`` is None where all sets are known.
+    def __init__(self, subsets: np.ndarray, statistics: list[SubsetStatistics]) -> None:
+        self._known = {s.tobytes(): one for s, one in zip(subsets, statistics)}
+
+    def __getitem__(self, subset: np.ndarray) -> SubsetStatistics:
+        return self._known[np.ascontiguousarray(subset, dtype=bool).tobytes()]
+
+    def at(
+        self, kinds: Kinds, label: np.ndarray, n_features: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Prototypes (r, D) and standard deviations (r,) of sets and classes."""
+        centers, sigma = np.empty((len(label), n_features)), np.empty(len(label))
+        for kind, rows in kinds:
+            one = self[kind]
+            centers[rows] = one.prototypes[label[rows]]
+            sigma[rows] = one.sigma[label[rows]]
+        return centers, sigma
+
+    def share(self, kinds: Kinds, ratio: np.ndarray, label: np.ndarray) -> np.ndarray:
+        """Share of the class of each row that is farther."""
+        out = np.empty(len(ratio))
+        for kind, rows in kinds:
+            out[rows] = self[kind].survival(ratio[rows], label[rows])
+        return out
+
+
+class InterpolatedSets:
+    """Statistics of any set of many modalities, from those of some sets.
+
+    Prototypes and logarithms of standard deviations are smooth functions of the set:
+    a sum over its members, and what sets with nearly the same members have in common.
+    One distribution of distances, divided by standard deviations, serves for all sets.
     """
 
-    shrinkage: Shrinkage
-    pooled: Pooled
-    known: dict[bytes, SubsetStatistics]
-    sources: Sources | None
+    def __init__(
+        self,
+        subsets: np.ndarray,
+        statistics: list[SubsetStatistics],
+        trust: np.ndarray,
+        survival: Survival,
+    ) -> None:
+        self.subsets, self.survival = subsets, survival
+        prototypes = np.stack([one.prototypes for one in statistics])
+        self.center = prototypes.mean(axis=0)
+        log_sigma = np.log(np.stack([one.sigma for one in statistics]))
+        self.level = log_sigma.mean(axis=0)
+        noise = np.diag(SET_NOISE / np.maximum(trust, SET_NOISE) ** 2)
+        inverse = np.linalg.inv(set_kernel(subsets, subsets) + noise)
+        # By class: a batch needs the products of its own classes only.
+        gap = np.nan_to_num(prototypes - self.center).transpose(1, 0, 2)
+        self.pull = inverse @ gap
+        self.log_pull = inverse @ (log_sigma - self.level)
+
+    def __getitem__(self, subset: np.ndarray) -> SubsetStatistics:
+        close = set_kernel(np.asarray(subset)[None], self.subsets)
+        prototypes = self.center + (close @ self.pull)[:, 0]
+        sigma = np.exp(self.level + (close @ self.log_pull)[0])
+        return SubsetStatistics(prototypes, sigma, self.survival)
+
+    def at(
+        self, kinds: Kinds, label: np.ndarray, n_features: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Prototypes (r, D) and standard deviations (r,) of sets and classes."""
+        close = set_kernel(np.stack([kind for kind, _ in kinds]), self.subsets)
+        log_sigma = self.level + close @ self.log_pull
+        place = np.empty(len(label), dtype=int)
+        for i, (_, rows) in enumerate(kinds):
+            place[rows] = i
+        centers = np.empty((len(label), n_features))
+        for k in np.unique(label):
+            rows = np.flatnonzero(label == k)
+            centers[rows] = self.center[k] + (close @ self.pull[k])[place[rows]]
+        return centers, np.exp(log_sigma[place, label])
+
+    def share(
+        self,
+        kinds: Kinds,  # noqa: ARG002
+        ratio: np.ndarray,
+        label: np.ndarray,
+    ) -> np.ndarray:
+        """Share of the class of each row that is farther."""
+        return self.survival(ratio, label)
+
+
+def set_kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Covariance of a smooth function at sets of modalities (u, M) and (v, M)."""
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    m, common = x.shape[1], x @ y.T
+    differing = x.sum(axis=1)[:, None] + y.sum(axis=1) - 2.0 * common
+    return SET_LEVEL + common / m + np.exp(-differing * SETS_ALIKE / m)
+
+
+class Measurements(NamedTuple):
+    """What a fit takes of each set: class means, prototypes and distances."""
+
+    means: list[ClassMeans]
+    overall: np.ndarray
+    prototypes: list[np.ndarray]
+    measured: list[Measured]
 
     @classmethod
-    def fit(
-        cls, shrinkage: Shrinkage, sources: Sources, rng: np.random.RandomState
-    ) -> StatisticsTable:
-        """All sets of few modalities, or sets that are drawn."""
+    def of(
+        cls, shrinkage: Shrinkage, sources: Sources, subsets: np.ndarray, n_overall: int
+    ) -> Measurements:
+        """Of some sets; overall prototypes are the mean over the first ones."""
         centers = sources.prototypes
-        n_modalities = centers.present.shape[1]
-        subsets = overall_subsets(n_modalities, rng, centers.present, centers.y)
         means, at_once = [], []
         for subset in subsets:
             features = centers.features(subset)
@@ -76,50 +169,71 @@ class StatisticsTable:
             # Most sets have prototypes of their own, and features are dear.
             own = sources.distances is centers and bool((means[-1].trust == 1).all())
             at_once.append(shrinkage.measure(features, means[-1].mean) if own else None)
-        share = np.stack([m.trust for m in means])[:, :, None]
-        total = (share * np.nan_to_num(np.stack([m.mean for m in means]))).sum(axis=0)
+        first = means[:n_overall]
+        share = np.stack([m.trust for m in first])[:, :, None]
+        total = (share * np.nan_to_num(np.stack([m.mean for m in first]))).sum(axis=0)
         count = share.sum(axis=0)
         overall = np.where(count > 0, total / np.where(count > 0, count, 1), np.nan)
         prototypes = [shrinkage.prototypes(m, overall) for m in means]
         measured = [
-            sources.of_distances(shrinkage, subset, centers) if own is None else own
-            for subset, centers, own in zip(subsets, prototypes, at_once)
+            sources.of_distances(shrinkage, subset, center) if own is None else own
+            for subset, center, own in zip(subsets, prototypes, at_once)
         ]
+        return cls(means, overall, prototypes, measured)
+
+
+@dataclass(eq=False)
+class StatisticsTable:
+    """Overall prototypes, and statistics by set of modalities."""
+
+    shrinkage: Shrinkage
+    pooled: Pooled
+    sets: KnownSets | InterpolatedSets
+
+    @classmethod
+    def fit(
+        cls, shrinkage: Shrinkage, sources: Sources, rng: np.random.RandomState
+    ) -> StatisticsTable:
+        """All sets of few modalities, or sets that are drawn."""
+        present, y = sources.prototypes.present, sources.prototypes.y
+        n_modalities = present.shape[1]
+        subsets = overall_subsets(n_modalities, rng, present, y)
+        n_overall, complete = len(subsets), len(subsets) == 2**n_modalities - 1
+        if not complete:
+            subsets = np.concatenate([subsets, further_subsets(subsets, rng, present)])
+        means, overall, prototypes, measured = Measurements.of(
+            shrinkage, sources, subsets, n_overall
+        )
         sizes = [int(subset.sum()) for subset in subsets]
         variance = shrinkage.pool(sizes, measured, n_modalities)
         sigmas = [
             shrinkage.sigma(parts, size, variance)
             for parts, size in zip(measured, sizes)
         ]
-        ratio = np.concatenate([p.d / s[p.y] for p, s in zip(measured, sigmas)])
-        weight = np.concatenate([parts.weight for parts in measured])
-        common = Survival.of(ratio, np.zeros(len(ratio), dtype=int), weight, 1)
-        known = {
-            subset.tobytes(): SubsetStatistics(
-                centers, sigma, shrinkage.survival(parts, sigma, common)
+        whole = Measured(
+            np.concatenate([p.d / s[p.y] for p, s in zip(measured, sigmas)]),
+            np.concatenate([parts.y for parts in measured]),
+            np.concatenate([parts.weight for parts in measured]),
+        )
+        common = Survival.of(whole.d, np.zeros_like(whole.y), whole.weight, 1)
+        # Of each set, or of all together where others are interpolated.
+        one_sigma = np.ones(shrinkage.n_classes)
+        pooled = None if complete else shrinkage.survival(whole, one_sigma, common)
+        statistics = [
+            SubsetStatistics(
+                center, sigma, pooled or shrinkage.survival(parts, sigma, common)
             )
-            for subset, centers, sigma, parts in zip(
-                subsets, prototypes, sigmas, measured
-            )
-        }
-        all_known = len(subsets) == 2**n_modalities - 1
-        pooled = Pooled(overall, variance, common)
-        return cls(shrinkage, pooled, known, None if all_known else sources)
+            for center, sigma, parts in zip(prototypes, sigmas, measured)
+        ]
+        if pooled is None:
+            known: Any = KnownSets(subsets, statistics)
+        else:
+            trust = np.array([m.trust.mean() for m in means])
+            known = InterpolatedSets(subsets, statistics, trust, pooled)
+        return cls(shrinkage, Pooled(overall, variance), known)
 
     def __getitem__(self, subset: np.ndarray) -> SubsetStatistics:
-        key = np.ascontiguousarray(subset, dtype=bool).tobytes()
-        if key in self.known:
-            return self.known[key]
-        assert self.sources is not None
-        means = self.shrinkage.means(self.sources.prototypes.features(subset))
-        prototypes = self.shrinkage.prototypes(means, self.pooled.prototypes)
-        parts = self.sources.of_distances(self.shrinkage, subset, prototypes)
-        sigma = self.shrinkage.sigma(parts, int(np.sum(subset)), self.pooled.variance)
-        survival = self.shrinkage.survival(parts, sigma, self.pooled.survival)
-        out = SubsetStatistics(prototypes, sigma, survival)
-        if len(self.known) < MAX_KEPT:
-            self.known[key] = out
-        return out
+        return self.sets[subset]
 
     def score(
         self,
@@ -136,21 +250,15 @@ class StatisticsTable:
         label = logits.argmax(axis=1)
         # What depends on the set is looked up set by set, and the rest done at once: a
         # single row meets as many sets as it has candidates.
-        sets = [(self[kind], rows) for kind, rows in _by_kind(masks)]
-        centers, sigma = np.empty_like(z), np.empty(len(z))
-        for one, rows in sets:
-            centers[rows] = one.prototypes[label[rows]]
-            sigma[rows] = one.sigma[label[rows]]
+        kinds = _by_kind(masks)
+        centers, sigma = self.sets.at(kinds, label, z.shape[1])
         ratio = distances(z, centers, distance) / sigma
         if ics == "halfnormal":
             return loss, log_halfnormal(ratio)
-        share = np.empty(len(z))
-        for one, rows in sets:
-            share[rows] = one.survival(ratio[rows], label[rows])
-        return loss, log_empirical(ratio, share)
+        return loss, log_empirical(ratio, self.sets.share(kinds, ratio, label))
 
 
-def _by_kind(masks: np.ndarray) -> list[tuple[np.ndarray, Any]]:
+def _by_kind(masks: np.ndarray) -> Kinds:
     """Different rows of a table of bools, and where each stands."""
     if len(masks) == 1:
         return [(masks[0], slice(None))]
@@ -158,7 +266,9 @@ def _by_kind(masks: np.ndarray) -> list[tuple[np.ndarray, Any]]:
     # One number, or one string of bytes, for each row.
     key = packed.view(f"V{packed.shape[1]}") if packed.shape[1] > 1 else packed
     _, first, kind = np.unique(key[:, 0], return_index=True, return_inverse=True)
-    return [(masks[i], kind == k) for k, i in enumerate(first)]
+    order = np.argsort(kind, kind="stable")
+    parts = np.split(order, np.cumsum(np.bincount(kind))[:-1])
+    return [(masks[i], rows) for i, rows in zip(first, parts)]
 
 
 def overall_subsets(
@@ -193,6 +303,32 @@ def overall_subsets(
                 part = row
             found[part.tobytes()] = part
         bits = np.stack(list(found.values()))
+    return _in_order(bits)
+
+
+def further_subsets(
+    subsets: np.ndarray, rng: np.random.RandomState, present: np.ndarray
+) -> np.ndarray:
+    """Sets beside those given: parts of what rows have, every size as likely.
+
+    As many as asked for, or as there are among a number of draws.
+    """
+    known = {subset.tobytes() for subset in subsets}
+    found: dict[bytes, np.ndarray] = {}
+    for _ in range(8 * MAX_FURTHER):
+        if len(found) == MAX_FURTHER:
+            break
+        members = np.flatnonzero(present[rng.randint(len(present))])
+        chosen = rng.permutation(members)[: rng.randint(1, len(members) + 1)]
+        part = np.isin(np.arange(present.shape[1]), chosen)
+        if part.tobytes() not in known:
+            found[part.tobytes()] = part
+    bits = np.stack(list(found.values())) if found else subsets[:0]
+    return _in_order(bits)
+
+
+def _in_order(bits: np.ndarray) -> np.ndarray:
+    """Sets by size, and then in lexicographic order."""
     places = [tuple(np.flatnonzero(b)) for b in bits]
     order = sorted(range(len(bits)), key=lambda i: (len(places[i]), places[i]))
     return np.ascontiguousarray(bits[order])

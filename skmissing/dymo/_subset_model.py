@@ -15,13 +15,15 @@ from .._estimation._inner_estimators import fit_weighted, takes_multimodal
 from .._estimation._rows import LabelledRows
 from .._utils._random import draw_seed
 from ..modalities._multimodal_data import MultimodalData
-from ..nn._fitted_net import PREDICT_BATCH, FittedNet
+from ..nn._fitted_net import FittedNet
 from ..nn._runtime import inference
 from ._scores import unit_length
 
 # Log-probabilities are cut off here, the rounding error of a probability: the features
 # of a model that predicts 0 would be infinite.
 LOG_FLOOR = float(np.log(np.finfo(np.float64).eps))
+# Rows that are fused at once.
+FUSE_BATCH = 512
 
 
 class Fused(NamedTuple):
@@ -73,9 +75,9 @@ class NetModel:
         else:
             places = [list(self.shapes).index(name) for name in data.names]
             data = data.reindex(self.shapes)
-        tokens = self.fitted.apply(data, _tokens)
+        read = self.fitted.apply(data, _read)
         module: Any = self.fitted.module
-        on_device = torch.from_numpy(tokens).to(module.cls.device)
+        on_device = torch.from_numpy(read).to(module.cls.device)
         return TokenRows(module, on_device, places, self.columns)
 
 
@@ -90,38 +92,41 @@ def kept_integers(fitted: FittedNet, data: MultimodalData) -> frozenset[str]:
     )
 
 
-def _tokens(module, batch):
-    return module.tokens(batch)
+def _read(module, batch):
+    return module.read(module.tokens(batch))
 
 
 @dataclass(eq=False)
 class TokenRows:
-    """Rows as tokens (n, M, token_dim): encoders have no part in fusing them.
+    """Rows as tokens, with what the first layer reads of them.
 
-    ``places`` are the modalities that masks are about, None for all.
+    Neither encoders nor this part of the layer have a part in fusing them. ``places``
+    are the modalities that masks are about, None for all.
     """
 
     module: Any
-    tokens: torch.Tensor
+    read: torch.Tensor
     places: list[int] | None
     columns: np.ndarray | None
 
     def fuse(self, rows: np.ndarray, masks: np.ndarray) -> Fused:
-        device = self.tokens.device
+        device = self.read.device
         if self.places is not None:
-            wide = np.zeros((len(masks), self.tokens.shape[1]), dtype=bool)
+            wide = np.zeros((len(masks), self.read.shape[1] - 1), dtype=bool)
             wide[:, self.places] = masks
             masks = wide
-        index = torch.from_numpy(np.asarray(rows)).to(device)
-        kept = torch.from_numpy(np.array(masks)).to(device)
+        # Rows with as many tokens side by side: a batch is as long as its longest.
+        order = np.argsort(masks.sum(axis=1), kind="stable")
+        index = torch.from_numpy(np.asarray(rows)[order]).to(device)
+        kept = torch.from_numpy(masks[order]).to(device)
         with inference():
             pairs = [
-                self.module.fuse(self.tokens.index_select(0, part), mask)
-                for part, mask in zip(
-                    index.split(PREDICT_BATCH), kept.split(PREDICT_BATCH)
-                )
+                self.module.fuse_rows(self.read, part, mask)
+                for part, mask in zip(index.split(FUSE_BATCH), kept.split(FUSE_BATCH))
             ]
-            logits, z = (torch.cat(p).double().cpu().numpy() for p in zip(*pairs))
+            parts = [torch.cat(p).double().cpu().numpy() for p in zip(*pairs)]
+        logits, z = (np.empty_like(part) for part in parts)
+        logits[order], z[order] = parts
         if self.module.distance == "cosine":
             z = unit_length(z)
         return Fused(logits if self.columns is None else logits[:, self.columns], z)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 
 
@@ -19,20 +20,38 @@ class AttentionBlock(nn.Module):
             nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim)
         )
 
-    def forward(self, x, seen, only_first: bool):
-        n, _, dim = x.shape
-        h = self.norm_1(x)
+    def read(self, x):
+        """Queries, keys and values of tokens, side by side."""
+        return self.qkv(self.norm_1(x))
+
+    def forward(self, x, given, seen, only_first: bool):
+        """Tokens (n, T, dim) after the layer, given what it reads; or the first one.
+
+        ``seen`` (n, T) are the tokens that take part.
+        """
+        q, k, v = given.chunk(3, dim=2)
         if only_first:
-            weight = self.qkv.weight
-            q = h[:, :1] @ weight[:dim].T
-            k, v = (h @ weight[dim:].T).chunk(2, dim=2)
-            x = x[:, :1]
+            x, mixed = x[:, :1], self._mix_first(q[:, :1], k, v, seen)
         else:
-            q, k, v = self.qkv(h).chunk(3, dim=2)
+            mixed = self._mix(q, k, v, seen)
+        x = x + self.out(mixed)
+        return x + self.mlp(self.norm_2(x))
+
+    def _mix(self, q, k, v, seen):
+        """Attention of all tokens."""
+        n, length, dim = q.shape
         q, k, v = (
-            part.reshape(n, -1, self.n_heads, dim // self.n_heads).transpose(1, 2)
+            part.reshape(n, length, self.n_heads, -1).transpose(1, 2)
             for part in (q, k, v)
         )
-        mixed = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=seen)
-        x = x + self.out(mixed.transpose(1, 2).reshape(n, -1, dim))
-        return x + self.mlp(self.norm_2(x))
+        mask = seen[:, None, None, :]
+        mixed = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        return mixed.transpose(1, 2).reshape(n, length, dim)
+
+    def _mix_first(self, q, k, v, seen):
+        """Attention of the first token; many small products of matrices are slow."""
+        n, length, dim = k.shape
+        by_head = (n, length, self.n_heads, dim // self.n_heads)
+        scores = (q * k).view(by_head).sum(dim=3) * by_head[3] ** -0.5
+        share = scores.masked_fill(~seen[:, :, None], -torch.inf).softmax(dim=1)
+        return (share[..., None] * v.reshape(by_head)).sum(dim=1).view(n, 1, dim)

@@ -20,8 +20,8 @@ from ..nn._task import TaskModule
 LOG_VARIANCE = (-8.0, 4.0)
 # Samples of the prior in the loss that stops training, and what callbacks see.
 N_VALIDATION = 64
-# Hidden values of samples that are worked on at once, 32 MB in float32.
-CHUNK = 2**23
+# Hidden values of samples that are worked on at once: what fits into a cache.
+CHUNK = 2**20
 
 
 @dataclass(frozen=True)
@@ -193,6 +193,11 @@ class PRIMOModule(TaskModule):
 
     def samples(self, batch: Batch, noise):
         """Iterate over log-probabilities of samples, some rows at a time."""
+        for scores in self._scores(batch, noise):
+            yield torch.log_softmax(scores, dim=2)
+
+    def _scores(self, batch: Batch, noise):
+        """Iterate over class scores of samples, float64, some rows at a time."""
         present = batch.present[:, self.columns]
         codes = self.codes(batch)
         mean, log_var = self.prior_of(codes, present)
@@ -207,7 +212,7 @@ class PRIMOModule(TaskModule):
             deviation = torch.exp(0.5 * log_var[rows])
             scaled = noise[None] * deviation[:, None]
             first = shift[rows][:, None] + scaled @ weight.T
-            yield torch.log_softmax(self.rest(first).double(), dim=2)
+            yield self.rest(first).double()
 
     def features(self, batch: Batch):
         # The first layer of the classifier, at the mean of the latent vector.
@@ -222,9 +227,7 @@ class PRIMOModule(TaskModule):
 
     def mean_log_proba(self, batch: Batch, noise):
         """Log of the probabilities averaged over samples, float64."""
-        k = math.log(len(noise))
-        parts = [torch.logsumexp(p, dim=1) - k for p in self.samples(batch, noise)]
-        return torch.cat(parts)
+        return torch.cat([_mean_log(part) for part in self._scores(batch, noise)])
 
     def logits(self, batch: Batch):
         return self.mean_log_proba(batch, self.validation)
@@ -281,6 +284,17 @@ def summarise(logs) -> Summary:
     entropy = -torch.xlogy(mean, mean).sum(dim=1)
     conditional = -torch.where(p > 0, p * logs, 0.0).sum(dim=2).mean(dim=1)
     return Summary(v, error, entropy - conditional, mean)
+
+
+def _mean_log(scores):
+    """Log of the mean over samples (n, n_draws, K) of the softmax of scores.
+
+    One exponential for each score: of many samples and classes they are what costs.
+    """
+    terms = torch.exp(scores - scores.amax(dim=2, keepdim=True))
+    share = 1.0 / (terms.sum(dim=2, keepdim=True) * scores.shape[1])
+    mean = (share.transpose(1, 2) @ terms).squeeze(1)
+    return mean.clamp(min=torch.finfo(mean.dtype).tiny).log()
 
 
 def make_noise(seed: int, n_draws: int, latent_dim: int):

@@ -49,11 +49,10 @@ class BlockPart:
         return z if self.vectors is None else z @ self.vectors.T
 
     def variances(self, covariance: np.ndarray) -> np.ndarray:
-        """Variances of the standardised features, given the covariance of all."""
-        own = covariance[self.place, self.place]
+        """Variances of standardised features, given the covariance of coordinates."""
         if self.vectors is None:
-            return np.diag(own).copy()
-        explained = np.einsum("ij,jk,ik->i", self.vectors, own, self.vectors)
+            return np.diag(covariance)
+        explained = ((self.vectors @ covariance) * self.vectors).sum(axis=1)
         return explained + self.noise
 
 
@@ -229,17 +228,26 @@ class GaussianRecovery(BaseRecovery):
     def _recover(self, data: MultimodalData) -> Recovered:
         out = self._means(data)
         slots = np.cumsum(~data.present, axis=0) - 1
+        # Margins are applied to whole blocks: rows may have as many patterns of gaps.
+        found: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
         for part, z, lost in self._missing(data):
-            covariance = np.zeros_like(self._gaussian.covariance)
-            index = np.flatnonzero(part.missing)
-            covariance[np.ix_(index, index)] = part.covariance
+            place = np.cumsum(part.missing) - 1
             for name in lost:
                 block = self._parts[name]
-                features = block.features(z[:, block.place])
-                variance = np.broadcast_to(block.variances(covariance), features.shape)
-                values = block.margins.mean(features, variance)
-                place = slots[part.rows, data.names.index(name)]
-                out[name][place] = values.reshape(len(z), *self.means_[name].shape)
+                own = place[block.place]
+                variance = np.zeros(len(block.margins.center))
+                if block.margins.other:
+                    variance = block.variances(part.covariance[np.ix_(own, own)])
+                spread = np.broadcast_to(variance, (len(z), len(variance)))
+                found.setdefault(name, []).append(
+                    (part.rows, z[:, block.place], spread)
+                )
+        for name, parts in found.items():
+            block = self._parts[name]
+            rows, z, variance = map(np.concatenate, zip(*parts))
+            values = block.margins.mean(block.features(z), variance)
+            place = slots[rows, data.names.index(name)]
+            out[name][place] = values.reshape(len(z), *self.means_[name].shape)
         return out
 
     def sample(self, X, n_draws: int = 5) -> list:

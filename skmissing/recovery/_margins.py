@@ -14,7 +14,8 @@ MOST_LEVELS = 12
 # Rows for each value, on average, from which on values are levels.
 LEAST_REPEATS = 5
 # Gauss-Hermite nodes for means of a function of a Gaussian.
-N_NODES = 32
+NODES, SHARES = roots_hermitenorm(32)
+SHARES = SHARES / SHARES.sum()
 # Share of values on either side that means take for the quantile there: one outlier
 # would move all of them. What the mean square error loses is at most this share of the
 # variance.
@@ -77,9 +78,8 @@ class Ranks:
 
     def mean(self, z: np.ndarray, deviation: np.ndarray) -> np.ndarray:
         """Mean over a Gaussian, of values within the limits."""
-        nodes, weight = roots_hermitenorm(N_NODES)
-        values = self.value(z[:, None] + deviation[:, None] * nodes)
-        return np.clip(values, *self.limits) @ (weight / weight.sum())
+        values = self.value(z[:, None] + deviation[:, None] * NODES)
+        return np.clip(values, *self.limits) @ SHARES
 
 
 @dataclass

@@ -12,12 +12,10 @@ from .._utils._parameters import stores_parameters
 from .._utils._sklearn_compat import Interval, StrOptions
 from ..modalities._multimodal_data import MultimodalData
 from ._base import BaseRecovery, Recovered
+from ._donor_index import TIE_DECIMALS, DonorIndex, first_nearest
 
 # Distances at once, 64 MB in float64.
 CHUNK = 2**23
-# Squared distances that differ by less are ties: sums of products come out slightly
-# different in batches of another size. Standardised features are of size 1.
-TIE_DECIMALS = 9
 
 
 @stores_parameters
@@ -59,8 +57,9 @@ class NeighborRecovery(BaseRecovery):
     nor do those that are missing in a donor count in the mean of its values; what is
     missing in all neighbours is filled with its training mean. Rows that share no
     modality with any donor get the training mean. Weights of training rows only decide
-    which are absent. A training row transformed again may be its own neighbour; a score
-    needs other rows.
+    which are absent. From 4,096 rows on, rows of at most 16 features are found by
+    trees, unless features are missing; the donors are the same. A training row
+    transformed again may be its own neighbour; a score needs other rows.
 
     Examples
     --------
@@ -96,6 +95,12 @@ class NeighborRecovery(BaseRecovery):
                 self._features_of[name] = np.zeros(table.shape)
                 self._features_of[name][present] = known
 
+        # Trees know no missing features.
+        tables = list(self._tables.values())
+        self._index: DonorIndex | None = None
+        if not self._features_of and DonorIndex.serves(tables, self._donors):
+            self._index = DonorIndex(tables, self._donors)
+
     def _recover(self, data: MultimodalData) -> Recovered:
         names = list(self.means_)
         present = data.select(names).present
@@ -103,6 +108,9 @@ class NeighborRecovery(BaseRecovery):
         # Where the values of row i of a modality stand in the output.
         slots = np.cumsum(~present, axis=0) - 1
         incomplete = np.flatnonzero(~present.all(axis=1) & present.any(axis=1))
+        if self._index is not None:
+            in_trees = self._recover_by_trees(data, incomplete, present, slots, out)
+            incomplete = incomplete[~in_trees]
         step = max(CHUNK // len(self._donors), 1)
         for start in range(0, len(incomplete), step):
             rows = incomplete[start : start + step]
@@ -110,10 +118,45 @@ class NeighborRecovery(BaseRecovery):
             for m, name in enumerate(names):
                 missing = ~present[rows, m]
                 if missing.any():
-                    values, found = self._average(name, m, distance[missing])
+                    donors = np.flatnonzero(self._donors[:, m])
+                    k = min(int(self.n_neighbors), len(donors))
+                    nearest, near = first_nearest(distance[missing][:, donors], k)
+                    values, found = self._average(name, donors[nearest], near)
                     at = slots[rows[missing], m]
                     out[name][at[found]] = self._unscaled(name, values[found])
         return out
+
+    def _recover_by_trees(
+        self,
+        data: MultimodalData,
+        rows: np.ndarray,
+        present: np.ndarray,
+        slots: np.ndarray,
+        out: Recovered,
+    ) -> np.ndarray:
+        """Fill rows without missing features; which of the rows these are."""
+        index, names = self._index, list(self.means_)
+        assert index is not None
+        whole = np.ones(len(data), dtype=bool)
+        for m, name in enumerate(names):
+            having = np.flatnonzero(present[:, m])
+            known = self._features(data, name, having)
+            if known is not None:
+                whole[having] = known.all(axis=1)
+        served = whole[rows]
+        patterns, member = np.unique(present[rows[served]], axis=0, return_inverse=True)
+        for g, has in enumerate(patterns):
+            same = rows[served][member.reshape(-1) == g]
+            own = [
+                self._scaled(data, name, same) if h else np.zeros((0, self._size(name)))
+                for name, h in zip(names, has)
+            ]
+            for m in np.flatnonzero(~has).tolist():
+                k = min(int(self.n_neighbors), int(self._donors[:, m].sum()))
+                values, found = self._average(names[m], *index.nearest(own, has, m, k))
+                at = slots[same, m]
+                out[names[m]][at[found]] = self._unscaled(names[m], values[found])
+        return served
 
     def _distances(
         self, data: MultimodalData, rows: np.ndarray, present: np.ndarray
@@ -151,15 +194,10 @@ class NeighborRecovery(BaseRecovery):
         return np.round(np.maximum(out, 0.0), TIE_DECIMALS)
 
     def _average(
-        self, name: str, m: int, distance: np.ndarray
+        self, name: str, nearest: np.ndarray, near: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Mean of the nearest donors, and which rows have one."""
-        donors = np.flatnonzero(self._donors[:, m])
-        distance = distance[:, donors]
-        k = min(int(self.n_neighbors), len(donors))
-        # The first of ties, whatever the batch.
-        nearest = np.argsort(distance, axis=1, kind="stable")[:, :k]
-        near = np.take_along_axis(distance, nearest, axis=1)
+        """Mean of the nearest donors (n, k), and which rows have one."""
+        k = nearest.shape[1]
         share = np.isfinite(near).astype(np.float64)
         if self.weights == "distance":
             exact = near == 0
@@ -169,12 +207,12 @@ class NeighborRecovery(BaseRecovery):
                 )
         found = share.sum(axis=1) > 0
         share = share / np.where(found, share.sum(axis=1), 1.0)[:, None]
-        table = self._tables[name][donors]
-        values = np.zeros((len(distance), table.shape[1]))
+        table = self._tables[name]
+        values = np.zeros((len(near), table.shape[1]))
         for j in range(k):
             values += share[:, j : j + 1] * table[nearest[:, j]]
         if name in self._features_of:
-            known = self._features_of[name][donors]
+            known = self._features_of[name]
             mass = np.zeros_like(values)
             for j in range(k):
                 mass += share[:, j : j + 1] * known[nearest[:, j]]

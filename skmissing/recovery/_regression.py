@@ -73,24 +73,35 @@ class Ridge:
         return (x - self.center) @ self.coef + self.intercept
 
 
-def fit_ridge(x: np.ndarray, y: np.ndarray, weight: np.ndarray, alpha: float) -> Ridge:
-    """Ridge regression with a penalty relative to the variance of x."""
-    share = weight / weight.sum()
-    center, intercept = share @ x, share @ y
-    x, y = x - center, y - intercept
-    moments = x.T @ (share[:, None] * x)
-    mean = np.trace(moments) / len(moments)
-    # A constant x predicts nothing: any positive penalty gives the coefficient 0.
-    penalty = alpha * (mean if mean > 0 else 1.0)
-    factor = cho_factor(moments + penalty * np.eye(len(moments)))
-    return Ridge(center, cho_solve(factor, x.T @ (share[:, None] * y)), intercept)
+class RidgeInputs:
+    """Inputs of a ridge regression, whose factor serves for any targets.
+
+    The penalty is relative to the variance of x.
+    """
+
+    def __init__(self, x: np.ndarray, weight: np.ndarray, alpha: float) -> None:
+        self._share = weight / weight.sum()
+        self._center = self._share @ x
+        centred = x - self._center
+        self._weighted = self._share[:, None] * centred
+        moments = centred.T @ self._weighted
+        mean = np.trace(moments) / len(moments)
+        # A constant x predicts nothing: any positive penalty gives the coefficient 0.
+        penalty = alpha * (mean if mean > 0 else 1.0)
+        self._factor = cho_factor(moments + penalty * np.eye(len(moments)))
+
+    def fit(self, y: np.ndarray) -> Ridge:
+        """The regression of targets (n, q)."""
+        intercept = self._share @ y
+        coef = cho_solve(self._factor, self._weighted.T @ (y - intercept))
+        return Ridge(self._center, coef, intercept)
 
 
 Pattern = tuple[str, ...]
 # NaN features of targets are predicted until they move by less than this, in standard
 # deviations, but not more often than this.
 TOLERANCE = 1e-4
-MOST_REFITS = 200
+MOST_REFITS = 50
 
 
 @stores_parameters
@@ -258,10 +269,9 @@ class RegressionRecovery(BaseRecovery):
         columns = [names.index(name) for name in (*inputs, target)]
         chosen = np.asarray(self._present[:, columns].all(axis=1))
         x = np.concatenate([self._tables[name][chosen] for name in inputs], axis=1)
-        y, weight = self._tables[target][chosen], self._weight[chosen]
         if self.estimator is None:
-            model: Any = fit_ridge(x, y, weight, float(self.alpha))
-            model = self._refine(model, x, target, chosen)
+            given = RidgeInputs(x, self._weight[chosen], float(self.alpha))
+            model: Any = self._refine(given, x, target, chosen)
         else:
             model = clone(self.estimator)
             # Seeds do not depend on which regressions were needed before.
@@ -279,16 +289,17 @@ class RegressionRecovery(BaseRecovery):
         return place >= 0, place[place >= 0]
 
     def _refine(
-        self, model: Ridge, x: np.ndarray, target: str, chosen: np.ndarray
+        self, given: RidgeInputs, x: np.ndarray, target: str, chosen: np.ndarray
     ) -> Ridge:
-        """Fit again, with NaN features of the target as the model predicts them.
+        """Fit, and fit again with NaN features of the target as they are predicted.
 
         As means they would pull every coefficient towards 0.
         """
         gaps, place = self._gaps(target, chosen)
+        model = given.fit(self._tables[target][chosen])
         if not gaps.any():
             return model
-        part, weight = self._components[target], self._weight[chosen]
+        part = self._components[target]
         values = self._partial[target].values[place]
         known = self._partial[target].known[place]
         y = self._tables[target][chosen]
@@ -298,7 +309,7 @@ class RegressionRecovery(BaseRecovery):
             guess = part.table(model.predict(x[gaps]))
             filled = np.where(known, values, guess)
             y[gaps] = part.scores(filled)
-            model = fit_ridge(x, y, weight, float(self.alpha))
+            model = given.fit(y)
             if np.abs(filled - before).max() < TOLERANCE:
                 break
         return model

@@ -9,8 +9,8 @@ from sklearn.metrics import brier_score_loss
 
 from skmissing import DyMoSelector
 from skmissing._estimation._rows import LabelledRows
-from skmissing.dymo import Typicality, _policy_search
-from skmissing.dymo._fusion import Fusion
+from skmissing.dymo import Typicality, _policy_search, _selector
+from skmissing.dymo._fusion import PreparedRows
 from skmissing.dymo._policy_search import (
     CALIBRATIONS,
     MIN_REWARDS,
@@ -18,6 +18,7 @@ from skmissing.dymo._policy_search import (
     brier_losses,
     hide_some,
 )
+from skmissing.dymo._recoverer import Recoverer
 from skmissing.recovery import BaseRecovery, MeanRecovery
 
 from ..conftest import make_blocks
@@ -215,14 +216,22 @@ def policies_of(clf, X, y, monkeypatch, take=0):
     monkeypatch.setattr(
         MaskedRows, "choose", lambda self, options, logits: (options[take], {"seen": 1})
     )
-    run = Fusion.run
+    select, filled = PreparedRows.select, []
 
-    def spy(self, data, *policies):
-        asked.append([(p.selection, p.calibration, p.min_reward) for p in policies])
-        return run(self, data, *policies)
+    def spy(self, policy, **how):
+        asked.append((policy.selection, policy.calibration, policy.min_reward))
+        return select(self, policy, **how)
 
-    monkeypatch.setattr(Fusion, "run", spy)
+    class Counted(Recoverer):
+        def fill(self, data):
+            filled.append(len(data))
+            return super().fill(data)
+
+    monkeypatch.setattr(PreparedRows, "select", spy)
+    monkeypatch.setattr(_selector, "Recoverer", Counted)
     clf.fit(X, y)
+    # Rows are recovered once, however many policies there are.
+    assert len(filled) == 1
     return asked
 
 
@@ -233,7 +242,7 @@ def test_the_minimum_reward_is_chosen_for_the_calibration_in_use(monkeypatch):
     how = "simultaneous"
     first = [(how, c, 0.0) for c in ("ratio", "log", None)]
     second = [(how, "log", r) for r in (0.0, 0.1, 0.3)]
-    assert asked == [first, [*second, ("none", "log", np.inf)]]
+    assert asked == [*first, *second, ("none", "log", np.inf)]
     assert clf.calibration_ == "log"
     assert clf.min_reward_ == 0.1
 
@@ -242,7 +251,7 @@ def test_the_calibration_is_chosen_for_the_minimum_reward_that_is_given(monkeypa
     X, y = make_blocks(n=320)
     clf = DyMoSelector(**SMALL, typicality=HELD_OUT, min_reward=0.2)
     asked = policies_of(clf, X, y, monkeypatch)
-    assert asked == [[("iterative", c, 0.2) for c in ("ratio", "log", None)]]
+    assert asked == [("iterative", c, 0.2) for c in ("ratio", "log", None)]
     assert clf.min_reward_ == 0.2
     assert clf.min_reward_scores_ == {}
 

@@ -14,7 +14,6 @@ from skmissing import DyMoSelector, MultimodalData
 from skmissing.baselines import PatternClassifier
 from skmissing.dymo import Typicality, _fusion, _policy_search
 from skmissing.dymo._policy_search import MaskedRows
-from skmissing.dymo._scores import distances
 from skmissing.dymo._statistics_table import overall_subsets
 from skmissing.dymo._subset_statistics import N_STEPS, FeatureRows, Survival
 from skmissing.recovery import BaseRecovery, MeanRecovery
@@ -88,24 +87,6 @@ def test_a_set_with_few_rows_finds_others_possible(n_both):
     if n_both == 40:
         exact = [z[:40][y[:40] == k].mean(axis=0) for k in (0, 1)]
         np.testing.assert_allclose(both.prototypes, exact)
-
-
-def test_statistics_met_later_are_those_of_rows_that_have_the_set():
-    centers, others = (random_rows(seed, n=90, m=8) for seed in (0, 1))
-    table = table_of(centers, 3, "euclidean", 0.0, distances_of=others)
-    new = next(
-        s
-        for s in np.random.default_rng(0).random((99, 8)) < 0.5
-        if s.any() and s.tobytes() not in table.known
-    )
-    z = centers.features(new).z
-    c = np.stack([z[centers.y == k].mean(axis=0) for k in range(3)])
-    found = table[new]
-    np.testing.assert_allclose(found.prototypes, c)
-    z = others.features(new).z
-    d = distances(z, c[others.y], "euclidean")
-    sigma = [np.sqrt(np.mean(d[others.y == k] ** 2)) for k in range(3)]
-    np.testing.assert_allclose(found.sigma, sigma)
 
 
 # -- ranks ----------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import pytest
 from scipy.special import log_ndtr
 from scipy.stats import norm
 
+from skmissing.dymo._judge import Judged, RememberingJudge
 from skmissing.dymo._scores import (
     alphas,
     confidence_loss,
@@ -19,7 +20,8 @@ from skmissing.dymo._scores import (
     similarities,
     unit_length,
 )
-from skmissing.dymo._selection import Policy, best_of_each, select
+from skmissing.dymo._selection import Policy, best_of_each
+from skmissing.dymo._selection import select as select_by
 from skmissing.dymo._statistics_table import (
     Sources,
     StatisticsTable,
@@ -37,6 +39,25 @@ from skmissing.dymo._subset_statistics import (
 )
 
 from ._literal import Literal, alpha_of, confidence, plausibility
+
+
+class Judging:
+    """A judge of two functions."""
+
+    def __init__(self, fuse, score):
+        self.fuse, self.score = fuse, score
+
+    def logits(self, rows, masks):
+        return self.fuse(rows, masks)[0]
+
+    def __call__(self, rows, masks):
+        logits, z = self.fuse(rows, masks)
+        return Judged(logits, *self.score(logits, z, masks))
+
+
+def select(fuse, score, present, candidates, policy):
+    return select_by(Judging(fuse, score), present, candidates, policy, reports=True)
+
 
 SEEDS = range(4)
 DISTANCES = ("cosine", "euclidean")
@@ -236,28 +257,79 @@ def test_sets_that_no_row_has_fall_back():
     assert np.isfinite(log_p).all()
 
 
-def test_many_modalities_are_summarised_when_they_are_met():
-    rows = random_rows(1, n=40, m=8)
+def smooth_rows(seed, n=240, m=9, k=3, width=4, present=None):
+    """Features that follow the set, as those of a net do."""
+    rng = np.random.default_rng(seed)
+    y, base = np.arange(n) % k, rng.normal(size=(n, width))
+    centers = rng.normal(size=(k, width))
+    push = rng.normal(size=(m, k, width))
+
+    def features(index, subset):
+        share = subset.sum() / m
+        center = centers + push[subset].sum(axis=0) / m
+        return center[y[index]] + (0.5 - 0.3 * share) * base[index]
+
+    if present is None:
+        present = np.ones((n, m), dtype=bool)
+    return table_rows(features, y, present=present)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_statistics_of_many_sets_follow_those_of_some(seed):
+    rows = smooth_rows(seed)
+    table = table_of(rows, 3, "euclidean", 0.0)
+    rng = np.random.default_rng(seed)
+    sets = [s for s in rng.random((60, 9)) < rng.random((60, 1)) if s.any()]
+    off, spread, off_sigma = [], [], []
+    for subset in sets:
+        z = rows.features(subset).z
+        c = np.stack([z[rows.y == k].mean(axis=0) for k in range(3)])
+        d = distances(z, c[rows.y], "euclidean")
+        sigma = [np.sqrt(np.mean(d[rows.y == k] ** 2)) for k in range(3)]
+        found = table[subset]
+        off.append(found.prototypes - c)
+        spread.append(table.pooled.prototypes - c)
+        off_sigma.append(np.log(found.sigma / sigma))
+    assert np.square(off).sum() < 0.01 * np.square(spread).sum()
+    assert np.abs(off_sigma).max() < 0.1
+    # Row by row the same as set by set, whatever the other rows.
+    masks, label = np.stack(sets), rng.integers(3, size=len(sets))
+    z = rng.normal(size=(len(sets), 4))
+    logits = 9.0 * np.eye(3)[label]
+    for ics in ("halfnormal", "empirical"):
+        loss, log_p = table.score(logits, z, masks, 0.1, ics)
+        for i, subset in enumerate(sets):
+            one = table[subset].log_plausibility(
+                z[i : i + 1], label[i : i + 1], "euclidean", ics
+            )
+            assert log_p[i] == pytest.approx(one[0], abs=1e-9)
+            own = table.score(logits[[i]], z[[i]], masks[[i]], 0.1, ics)
+            np.testing.assert_allclose([loss[i], log_p[i]], np.ravel(own), atol=1e-9)
+
+
+@pytest.mark.parametrize("m", [7, 20, 60])
+def test_the_number_of_sets_is_bounded(m):
+    rng = np.random.default_rng(m)
+    present = rng.random((90, m)) < 0.7
+    rows = smooth_rows(0, n=90, m=m, present=present)
     calls = []
+    fuse = rows.encoded.fuse
 
-    def counted(index, subset):
-        calls.append(subset.copy())
-        return rows.encoded.features(index, subset)
+    def counted(index, masks):
+        calls.append(masks[0].copy())
+        return fuse(index, masks)
 
-    table = table_of(
-        table_rows(counted, rows.y, present=rows.present), 3, "euclidean", 0.1
-    )
-    new = np.ones(8, dtype=bool)
-    known = {tuple(s) for s in calls}
-    while tuple(new) in known:
-        new = np.roll(new, 1)
-        new[0] ^= True
+    rows.encoded.fuse = counted
+    table = table_of(rows, 3, "euclidean", 0.1, 10)
+    assert len({c.tobytes() for c in calls}) <= 128
     before = len(calls)
-    first = table[new]
-    assert len(calls) > before
-    before = len(calls)
-    assert table[new] is first
+    for subset in rng.random((50, m)) < 0.5:
+        one = table[subset]
+        assert np.isfinite(one.prototypes).all()
+        assert (one.sigma > 0).all()
+    # What is met later takes no rows, which a fitted model does not keep.
     assert len(calls) == before
+    assert not hasattr(table, "sources")
 
 
 def test_empirical_chances_are_ranks_with_a_tail():
@@ -505,9 +577,57 @@ def test_masks_are_grouped(n_modalities):
     assert len(groups) == len(np.unique(masks, axis=0))
     number = np.zeros(60, dtype=int)
     for kind, rows in groups:
-        np.testing.assert_array_equal(masks[rows], np.tile(kind, (rows.sum(), 1)))
-        number += rows
+        np.testing.assert_array_equal(masks[rows], np.tile(kind, (len(rows), 1)))
+        number[rows] += 1
     assert (number == 1).all()
     ((kind, rows),) = _by_kind(masks[:1])
     assert rows == slice(None)
     assert (kind == masks[0]).all()
+
+
+# -- what is judged once ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("how", ["iterative", "simultaneous"])
+@pytest.mark.parametrize("reward", ["prob", "logprob"])
+def test_policies_share_what_is_judged(seed, how, reward):
+    rng = np.random.default_rng(seed)
+    n, m, k = 60, 5, 3
+    logs = rng.normal(size=(2**m, n, k)) * 3
+    loss, log_p = rng.exponential(size=(2, 2**m, n)) * [[[0.3]], [[-1.0]]]
+    calls = []
+
+    class Table:
+        def __call__(self, rows, masks):
+            code = masks @ 2 ** np.arange(m)
+            calls.extend(zip(rows.tolist(), code.tolist()))
+            return Judged(logs[code, rows], loss[code, rows], log_p[code, rows])
+
+        def logits(self, rows, masks):
+            return self(rows, masks).logits
+
+    present = rng.random((n, m)) < 0.5
+    candidates = ~present & (rng.random((n, m)) < 0.9)
+    shared = RememberingJudge(Table())
+    policies = [
+        Policy(how, c, reward, r)
+        for c in ("ratio", "log", None)
+        for r in (0.0, 0.1, 0.3, -0.1)
+    ]
+    found = [select_by(shared, present, candidates, p) for p in policies]
+    # Nothing is judged twice.
+    assert len(calls) == len(set(calls))
+    n_shared = len(calls)
+    calls.clear()
+    for outcome, policy in zip(found, policies):
+        # Rows that are sure enough are left out, and it makes no difference.
+        full = select_by(Table(), present, candidates, policy, reports=True)
+        np.testing.assert_array_equal(outcome.fused, full.fused)
+        np.testing.assert_array_equal(outcome.logits, full.logits)
+        if policy.min_reward == 0.3:
+            n_full, n_judged = (
+                sum(len(part.row) for part in o.history) for o in (full, outcome)
+            )
+            assert n_judged < n_full
+    assert n_shared < len(calls) / 3

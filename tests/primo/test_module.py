@@ -12,6 +12,7 @@ from skmissing.primo._classifier import N_HIDINGS, hide_parts
 from skmissing.primo._module import (
     LOG_VARIANCE,
     Summary,
+    _mean_log,
     divergence,
     make_noise,
     summarise,
@@ -235,3 +236,28 @@ def test_what_the_classifier_sees(classifier_input):
                       for c in (codes, changed))  # fmt: skip
     same = torch.isclose(one, other).all(dim=1)
     assert same.all() if classifier_input == "core" else not same[present[:, 1]].any()
+
+
+def test_the_mean_over_draws_of_many_classes(monkeypatch):
+    rng = np.random.default_rng(0)
+    scores = torch.from_numpy(rng.normal(size=(7, 40, 300)) * 30)
+    expected = torch.logsumexp(torch.log_softmax(scores, dim=2), dim=1) - np.log(40)
+    # Closer to 0 than a number can be is the smallest number.
+    expected = expected.clamp(min=float(np.log(np.finfo(np.float64).tiny)))
+    torch.testing.assert_close(_mean_log(scores), expected, rtol=1e-12, atol=1e-12)
+    assert (expected < -50).any()
+
+    y = np.array([f"class {k}" for k in np.arange(240) % 120])
+    X = MultimodalData({"a": rng.normal(size=(240, 3)), "b": rng.normal(size=(240, 2))})
+    clf = PRIMOClassifier(**{**SMALL, "max_epochs": 1}, n_draws=50).fit(X, y)
+    rows = []
+
+    def counted(scores):
+        rows.append(scores.numel())
+        return _mean_log(scores)
+
+    monkeypatch.setattr("skmissing.primo._module.CHUNK", 2**15)
+    monkeypatch.setattr("skmissing.primo._module._mean_log", counted)
+    proba = clf.predict_proba(X)
+    assert max(rows) <= 2**15
+    np.testing.assert_allclose(proba, clf.sample_proba(X).mean(axis=1), atol=1e-6)

@@ -23,7 +23,9 @@ from skmissing.recovery import (
     MeanRecovery,
     NeighborRecovery,
     RegressionRecovery,
+    _donor_index,
 )
+from skmissing.recovery._donor_index import first_nearest
 
 from ..conftest import make_blocks
 
@@ -315,6 +317,48 @@ def test_neighbors_by_hand():
     assert by_distance.recover(X[1])["b"][0, 0] == pytest.approx(expected)
     # An exact match counts alone.
     assert by_distance.recover(X[0].hide("b"))["b"][0, 0] == pytest.approx(10.0)
+
+
+@pytest.mark.parametrize("weights", ["uniform", "distance"])
+@pytest.mark.parametrize(("seed", "digits"), [(0, 9), (1, 1), (2, 0)])
+def test_trees_find_the_donors_that_all_distances_do(
+    weights, seed, digits, monkeypatch
+):
+    rng = np.random.default_rng(seed)
+    hidden = rng.normal(size=(400, 2))
+    blocks = {
+        # Of rounded values many distances are the same.
+        name: np.round(
+            hidden @ rng.normal(size=(2, p)) + 0.3 * rng.normal(size=(400, p)), digits
+        )
+        for name, p in zip("abc", (1, 2, 3))
+    }
+    X = MultimodalData(blocks).hide(rng.random((400, 3)) < 0.4)
+    new = X[300:][X[300:].present.any(axis=1)]
+    found = {}
+    for least in (10**9, 1):
+        monkeypatch.setattr(_donor_index, "LEAST_DONORS", least)
+        recovery = NeighborRecovery(weights=weights).fit(X[:300])
+        found[least] = recovery.recover(new)
+        again = pickle.loads(pickle.dumps(recovery)).recover(new[::-1])
+        for name, values in found[least].items():
+            np.testing.assert_array_equal(values, again[name][::-1])
+    for name in "abc":
+        np.testing.assert_array_equal(found[1][name], found[10**9][name])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_first_of_the_nearest(seed):
+    rng = np.random.default_rng(seed)
+    distance = np.round(rng.random((50, 30)), 1)
+    distance[rng.random(distance.shape) < 0.3] = np.inf
+    for k in (1, 4, 30):
+        index, near = first_nearest(distance, k)
+        expected = np.argsort(distance, axis=1, kind="stable")[:, :k]
+        np.testing.assert_array_equal(index, expected)
+        np.testing.assert_array_equal(
+            near, np.take_along_axis(distance, expected, axis=1)
+        )
 
 
 def test_modalities_count_the_same_whatever_their_width():
