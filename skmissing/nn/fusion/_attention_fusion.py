@@ -93,7 +93,7 @@ class TokenNet(nn.Module):
         )
         self.kind = nn.Parameter(torch.empty(len(widths), dim))
         self.class_tokens = nn.Parameter(torch.empty(n_class_tokens, dim))
-        self.blocks = nn.ModuleList(
+        self.blocks: Any = nn.ModuleList(
             AttentionBlock(dim, int(fusion.n_heads))
             for _ in range(int(fusion.n_layers))
         )
