@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
@@ -38,7 +39,7 @@ class _Rare(Enum):
 
 
 @dataclass
-class _Column:
+class Column:
     """What fit has learnt about one covariate."""
 
     label: str
@@ -58,6 +59,16 @@ class _Column:
         if self.levels is not None:
             out = [f"{self.label}={level}" for level in self.levels]
         return [*out, f"{self.label} is missing"] if self.had_missing else out
+
+    def place(self, level) -> int:
+        """Number of a level among those with a column, -1 for one unknown in fit."""
+        if level in self.rare:
+            level = _Rare.OTHER
+        return self._places.get(level, -1)
+
+    @cached_property
+    def _places(self) -> dict[Any, int]:
+        return {level: j for j, level in enumerate(self.levels or [])}
 
 
 class CovariateTable:
@@ -133,7 +144,7 @@ def iter_covariates(data: MultimodalData, name: str) -> Iterator[tuple[str, Any]
         yield label, values
 
 
-def _learn(label: str, values, weight: np.ndarray) -> _Column:
+def _learn(label: str, values, weight: np.ndarray) -> Column:
     used = weight > 0
     numbers = as_numbers(label, values)
     if numbers is not None:
@@ -142,21 +153,32 @@ def _learn(label: str, values, weight: np.ndarray) -> _Column:
         fill = float(weight[seen] @ numbers[seen] / mass) if mass > 0 else 0.0
         scores = _scores_of(numbers[seen & used], weight[seen & used], fill)
         had_missing = bool((~seen & used).any())
-        return _Column(label, None, fill, had_missing, scores=scores)
-    levels = as_levels(label, values)
-    mass_of: dict[Any, float] = {}
-    for level, w in zip(levels[used], weight[used]):
-        if level is not None:
-            mass_of[level] = mass_of.get(level, 0.0) + w
+        return Column(label, None, fill, had_missing, scores=scores)
+    codes, found = as_levels(label, values)
+    mass = level_masses(codes, weight, len(found))
+    missing = bool((used & (codes < 0)).any())
+    return column_of_levels(label, dict(zip(found, mass)), missing)
+
+
+def level_masses(codes: np.ndarray, weight: np.ndarray, n_levels: int) -> list[float]:
+    """Sum of the weights of each level."""
+    known = codes >= 0
+    return np.bincount(codes[known], weight[known], minlength=n_levels).tolist()
+
+
+def column_of_levels(label: str, mass_of: dict[Any, float], missing: bool) -> Column:
+    """A categorical covariate, from the weight of each of its levels."""
     # By text, so that levels of mixed types have an order too.
-    found = sorted(mass_of, key=lambda level: (str(level), str(type(level))))
-    missing = any(level is None for level in levels[used])
+    found = sorted(
+        (level for level, mass in mass_of.items() if mass > 0),
+        key=lambda level: (str(level), str(type(level))),
+    )
     if not found:
-        return _Column(label, [], None, missing)
+        return Column(label, [], None, missing)
     common = sorted(found, key=lambda level: -mass_of[level])
     rare = set(common[MAX_LEVELS:])
     kept = [level for level in found if level not in rare]
-    return _Column(
+    return Column(
         label, [*kept, _Rare.OTHER] if rare else kept, common[0], missing, rare
     )
 
@@ -169,7 +191,7 @@ def _scores_of(x: np.ndarray, weight: np.ndarray, mean: float) -> NormalScores |
     return NormalScores.fit(x, weight) if far and len(np.unique(x)) > 2 else None
 
 
-def _code(column: _Column, values) -> tuple[Iterator[np.ndarray], int]:
+def _code(column: Column, values) -> tuple[Iterator[np.ndarray], int]:
     """Columns of one covariate, and in how many rows it was filled for lack of more.
 
     Rows whose value is missing are marked by the indicator where fit has made one; only
@@ -187,13 +209,14 @@ def _code(column: _Column, values) -> tuple[Iterator[np.ndarray], int]:
         filled = np.where(missing, column.fill, numbers)
         parts = iter([filled if column.scores is None else column.scores(filled)])
     else:
-        given = as_levels(column.label, values)
-        missing = np.array([level is None for level in given], dtype=bool)
-        index: dict[Any, Any] = {v: v for v in column.levels if v != _Rare.OTHER}
-        index |= dict.fromkeys(column.rare, _Rare.OTHER)
-        n_unknown = sum(level not in index for level in given[~missing])
-        coded = np.array([index.get(v, column.fill) for v in given], dtype=object)
-        parts = ((coded == level).astype(np.float64) for level in column.levels)
+        codes, found = as_levels(column.label, values)
+        missing = codes < 0
+        places = np.array([column.place(level) for level in found], dtype=np.intp)
+        # The last one is that of missing values, whose code is -1.
+        at = np.append(places, -1)[codes]
+        n_unknown = int((at[~missing] < 0).sum())
+        at[at < 0] = column.place(column.fill)
+        parts = ((at == j).astype(np.float64) for j in range(len(column.levels)))
     if column.had_missing:
         return chain(parts, [missing.astype(np.float64)]), n_unknown
     return parts, n_unknown + int(missing.sum())
