@@ -88,7 +88,8 @@ def main():
         seconds, accuracy, highest, before = json.loads(done.stdout)
         print(
             f"{gigabytes:g} GB, {n:,} images of {SHAPE} {args.dtype}: {seconds:.0f} s, "
-            f"accuracy {accuracy:.2f}, peak {highest:.2f} GiB ({before:.2f} GiB before)",
+            f"accuracy {accuracy:.2f}, peak {highest:.2f} GiB, before the data "
+            f"{before:.2f} GiB",
             flush=True,
         )
         rows.append([f"{gigabytes:g}", f"{n:,}", f"{seconds:.0f}", f"{highest:.2f}",

@@ -71,6 +71,21 @@ def as_levels(label: str, values) -> tuple[np.ndarray, list[Any]]:
     return codes, pd.Series(found).astype(object).tolist()
 
 
+def holds_objects(values) -> bool:
+    """Whether the type of values does not say what they are."""
+    return isinstance(values.dtype, np.dtype) and values.dtype.kind == "O"
+
+
+def may_identify(
+    label: str, values, kept: np.ndarray, groups: np.ndarray | None
+) -> bool:
+    """Whether a covariate may identify rows, by the first of its values."""
+    numbers = as_numbers(label, values)
+    if numbers is None or holds_objects(values):
+        return True
+    return find_identifier(label, values, kept, groups) is not None
+
+
 def find_identifier(
     label: str, values, kept: np.ndarray, groups: np.ndarray | None
 ) -> str | None:

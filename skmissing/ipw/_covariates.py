@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 from itertools import chain
-from typing import Any
+from math import prod
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -22,11 +23,13 @@ from ..modalities._matching import match_columns
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._normal_scores import FAR, NormalScores
 from ..modalities._validation import covariate_frame
-from ._covariate_values import as_levels, as_numbers, find_identifier
+from ._covariate_values import as_levels, as_numbers, find_identifier, may_identify
 
 # Levels of a text covariate that get a column of their own. Free text and record
 # numbers would otherwise add a column per row; the rarer levels share one column.
 MAX_LEVELS = 100
+# Rows by which numbers are told from the groups.
+HEAD_ROWS = 1000
 
 
 class _Rare(Enum):
@@ -93,47 +96,78 @@ class CovariateTable:
         for j in range(len(names)):
             table[:, j] -= mean[j]
             scale[j] = root_mean_square(table[:, j], weight)
-        # What is constant up to rounding explains nothing, in whatever unit.
-        self._varies = scale > 1e-12 * np.abs(mean)
-        self.names_ = [name for name, v in zip(names, self._varies) if v]
-        self.mean_, self.scale_ = mean[self._varies], scale[self._varies]
+        self._keep_varying(names, mean, scale)
         if not self._varies.all():
             table = np.ascontiguousarray(table[:, self._varies])
         table /= self.scale_
         return table
 
+    @classmethod
+    def of(cls, columns: list[Column], mean: np.ndarray, scale: np.ndarray) -> Self:
+        """From covariates whose coded columns have known means and deviations."""
+        out = cls()
+        out._columns = columns
+        out._keep_varying([name for c in columns for name in c.names], mean, scale)
+        return out
+
+    def _keep_varying(self, names: list[str], mean, scale) -> None:
+        # What is constant up to rounding explains nothing, in whatever unit.
+        self._varies = scale > 1e-12 * np.abs(mean)
+        self.names_ = [name for name, v in zip(names, self._varies) if v]
+        self.mean_, self.scale_ = mean[self._varies], scale[self._varies]
+
     def transform(self, covariates: list[tuple[str, Any]], n: int) -> np.ndarray:
         """Code other rows as in fit."""
-        table = np.empty((n, len(self.names_)))
+        table, trouble = self.code(covariates, n)
+        self.warn(trouble)
+        return table
+
+    def code(
+        self, covariates: list[tuple[str, Any]], n: int
+    ) -> tuple[np.ndarray, dict[str, int]]:
+        """Coded rows, and in how many of them covariates had to be filled."""
+        # Columns lie side by side in memory, where they are written one by one.
+        table = np.empty((len(self.names_), n)).T
         at, k, trouble = 0, 0, {}
         for column, (_, values) in zip(self._columns, covariates):
             parts, n_new = _code(column, values)
             for part in parts:
                 if self._varies[k]:
-                    table[:, at] = (part - self.mean_[at]) / self.scale_[at]
+                    out = table[:, at]
+                    np.divide(part - self.mean_[at], self.scale_[at], out=out)
                     at += 1
                 k += 1
             if n_new:
                 trouble[column.label] = n_new
-        if trouble:
-            counts = ", ".join(f"{label!r} ({k})" for label, k in trouble.items())
-            warn_user(
-                f"Got covariates that are missing, or have levels unknown in fit, in "
-                f"{counts} rows; the mean or the most frequent level of the training "
-                "rows takes their place.",
-                MissingCovariateWarning,
-            )
-        return table
+        return table, trouble
+
+    def warn(self, trouble: dict[str, int]) -> None:
+        """Warn of covariates that had to be filled."""
+        if not trouble:
+            return
+        counts = ", ".join(f"{label!r} ({k})" for label, k in trouble.items())
+        warn_user(
+            f"Got covariates that are missing, or have levels unknown in fit, in "
+            f"{counts} rows; the mean or the most frequent level of the training "
+            "rows takes their place.",
+            MissingCovariateWarning,
+        )
 
 
-def iter_covariates(data: MultimodalData, name: str) -> Iterator[tuple[str, Any]]:
+def iter_covariates(
+    data: MultimodalData, name: str, only: set[str] | None = None
+) -> Iterator[tuple[str, Any]]:
     """The features of one block as covariates, NaN where the block is missing."""
-    block = np.asarray(data[name]).reshape(len(data), -1)
-    here = data.present[:, data.names.index(name)]
     labels = data.feature_names.get(name)
     if labels is None:
-        labels = [f"{name}__{i}" for i in range(block.shape[1])]
-    for j, label in enumerate(labels):
+        labels = [f"{name}__{i}" for i in range(prod(data.block_shapes[name]))]
+    chosen = [j for j, a in enumerate(labels) if only is None or a in only]
+    if not chosen:
+        return
+    block = np.asarray(data[name]).reshape(len(data), -1)
+    here = data.present[:, data.names.index(name)]
+    for j in chosen:
+        label = labels[j]
         values = block[:, j]
         if not here.all() and values.dtype.kind in "mM":
             values = np.where(here, values, np.array("NaT", values.dtype))
@@ -222,6 +256,13 @@ def _code(column: Column, values) -> tuple[Iterator[np.ndarray], int]:
     return parts, n_unknown + int(missing.sum())
 
 
+def rows_of(X, rows: slice | np.ndarray):
+    """Some rows of a table; a MultimodalData, which is none, as it is."""
+    if isinstance(X, MultimodalData):
+        return X
+    return X.iloc[rows] if isinstance(X, pd.DataFrame) else np.asarray(X)[rows]
+
+
 class CovariateSource:
     """Finds the same covariates in every X.
 
@@ -278,7 +319,17 @@ class CovariateSource:
         if estimator.covariates is not None:
             return
         found: dict[str, str] = {}
-        for label, values in self.take(estimator, data, X, None):
+        # Numbers that differ from the groups in the first rows need not be read.
+        head = slice(0, HEAD_ROWS)
+        some = None if groups is None else groups[head]
+        wanted = {
+            label
+            for label, values in self.take(
+                estimator, data[head], rows_of(X, head), None
+            )
+            if may_identify(label, values, kept[head], some)
+        }
+        for label, values in self.take(estimator, data, X, None, wanted):
             reason = find_identifier(label, values, kept, groups)
             if reason is not None:
                 found[label] = reason
@@ -291,15 +342,21 @@ class CovariateSource:
                 IdentifierWarning,
             )
 
-    def take(self, estimator, data: MultimodalData, X, y) -> list[tuple[str, Any]]:
+    def take(
+        self, estimator, data: MultimodalData, X, y, only: set[str] | None = None
+    ) -> list[tuple[str, Any]]:
         """Label and values of every covariate; ``y`` is one of them, or None."""
         out: list[tuple[str, Any]] = []
-        if self.from_table:
+        if self.from_table and only != set():
             columns = self._columns_of(estimator, X).items()
             out += [(column_label(label), values) for label, values in columns]
         for name in self.blocks:
-            out += iter_covariates(data, name)
-        out = [pair for pair in out if pair[0] not in self.left_out]
+            out += iter_covariates(data, name, only)
+        out = [
+            (label, values)
+            for label, values in out
+            if label not in self.left_out and (only is None or label in only)
+        ]
         if y is not None:
             known = known_labels(y, len(data))
             if not known.all():
@@ -310,10 +367,13 @@ class CovariateSource:
             out.append(("target", self._names_of(labels_of(y, known))))
         return out
 
+    def learn_classes(self, y) -> None:
+        """Classes of the labels of the training rows, where they are a covariate."""
+        known = known_labels(y, len(y))
+        self.classes = np.unique(labels_of(y, known))
+
     def _names_of(self, labels: np.ndarray) -> np.ndarray:
         """Labels as text, by value: 1, 1.0 and True are one label."""
-        if not hasattr(self, "classes"):
-            self.classes = np.unique(labels)
         out = np.full(len(labels), None, dtype=object)
         for label in self.classes:
             out[labels == label] = str(label)

@@ -13,6 +13,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import check_cv
 
+from .._estimation._chunked_logistic import fit_by_chunks
 from .._estimation._folds import assign_folds, run_splitter
 from .._estimation._inner_estimators import (
     clone_seeded,
@@ -20,6 +21,7 @@ from .._estimation._inner_estimators import (
     takes_sample_weight,
 )
 from .._estimation._tuned_logistic import TunedLogistic, WeightedTable
+from ._chunked_table import ChunkedTable
 
 
 @dataclass(eq=False, repr=False)
@@ -43,6 +45,8 @@ class PropensityModel:
         if observed.all() or table.X.shape[1] == 0:
             self.propensity_ = np.full(n, self.rate_)
             return self
+        if isinstance(table.X, ChunkedTable):
+            return self._fit_by_chunks(table.X, table, kept)
         used = table if len(kept) == n else table.take(kept)
         self.model_ = self._fit_one(used)
         self.propensity_ = self._read(self.model_, table.X)
@@ -56,6 +60,43 @@ class PropensityModel:
             # by whether they are observed; equal ones share the mean.
             known = pd.Series(self.propensity_[kept])
             self._out_of_fold = known.groupby(_row_keys(used.X, observed)).mean()
+        return self
+
+    def _fit_by_chunks(
+        self, X: ChunkedTable, table: WeightedTable, kept: np.ndarray
+    ) -> PropensityModel:
+        """Fit the default model on a table that is read chunk by chunk."""
+        rest = table._replace(X=np.empty((len(table.y), 0)))
+        trains, fold = [table.weight > 0], np.full(len(table.y), -1)
+        if self.cv is not None:
+            splits = self._split(rest.take(kept))
+            self.folds_ = [(kept[train], kept[test]) for train, test in splits]
+            for k, (train, test) in enumerate(self.folds_):
+                fold[test] = k
+                trains.append(np.zeros(len(fold), dtype=bool))
+                trains[-1][train] = True
+        mixed = [0 < table.y[t].sum() < t.sum() for t in trains]
+        found = iter(
+            fit_by_chunks(X, rest, [t for t, m in zip(trains, mixed) if m], self.seed_)
+        )
+        self.model_, *others = [next(found) if m else None for m in mixed]
+        self.propensity_ = np.empty(len(fold))
+        keys = []
+        for part, values in X.chunks():
+            out, own = self._read(self.model_, values), fold[part]
+            for k in np.unique(own[own >= 0]):
+                here = own == k
+                model = others[k]
+                # Too few rows of one kind to be in every fold.
+                out[here] = (
+                    self.rate_ if model is None else self._read(model, values[here])
+                )
+            self.propensity_[part] = out
+            if self.cv is not None:
+                keys.append(_row_keys(values, table.y[part]))
+        if self.cv is not None:
+            known = pd.Series(self.propensity_[kept])
+            self._out_of_fold = known.groupby(np.concatenate(keys)[kept]).mean()
         return self
 
     def _predict_fold(

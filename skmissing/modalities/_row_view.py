@@ -13,8 +13,8 @@ import numpy as np
 # made of the same partial sums for every form of the data.
 CHUNK_ROWS = 4096
 CHUNK_VALUES = 10_000_000
-# What a row brings into memory at least: the system reads the pages around it, too.
-MIN_READ = 2**16
+# What reading in one place brings into memory besides: the system maps what is around.
+READ_AROUND = 2**20
 # Bytes that may have been read before the pages of a file are let go.
 MAX_READ = 2**27
 
@@ -35,9 +35,9 @@ class _MappedPages:
         shared = getattr(base, "mode", "c") != "c" and hasattr(mmap, "MADV_DONTNEED")
         self._map = owner if shared else None
 
-    def count(self, n_rows: int, n_bytes: int) -> None:
-        """Take account of rows that were read, each of so many bytes."""
-        self._read += n_rows * max(n_bytes, MIN_READ)
+    def count(self, n_places: int, n_bytes: int) -> None:
+        """Take account of bytes that were read in so many places."""
+        self._read += n_places * READ_AROUND + n_bytes
         if self._read > MAX_READ and self._map is not None:
             self._map.madvise(mmap.MADV_DONTNEED)
             self._read = 0
@@ -92,7 +92,8 @@ class RowView:
         shape, dtype = self.base.shape[1:], self.base.dtype
         values = np.asarray(self.base)
         step = np.diff(wanted)
-        if len(wanted) and (step == 1).all():
+        in_one = len(wanted) > 0 and bool((step == 1).all())
+        if in_one:
             out = np.array(values[wanted[0] : wanted[0] + len(wanted)], order="C")
         elif (step >= 0).all():
             out = values[wanted]
@@ -101,7 +102,7 @@ class RowView:
             order = np.argsort(wanted, kind="stable")
             out = np.empty((len(wanted), *shape), dtype=dtype)
             out[order] = values[wanted[order]]
-        self._pages.count(len(wanted), prod(shape) * dtype.itemsize)
+        self._pages.count(1 if in_one else len(wanted), out.nbytes)
         return out
 
     def reshape(self, shape: tuple[int, ...]) -> RowView:
