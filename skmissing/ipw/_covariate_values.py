@@ -22,9 +22,12 @@ ROWS_PER_NAME, MANY_LEVELS, ROWS_PER_NAME_OF_MANY = 2, 100, 5
 
 def as_numbers(label: str, values) -> np.ndarray | None:
     """float64 with NaN; None for categories and text. Dates count days, in UTC."""
-    series = pd.Series(values, copy=False)
     numbers = None
-    if not isinstance(series.dtype, pd.CategoricalDtype):
+    if isinstance(values, np.ndarray) and values.dtype.kind in "fiub":
+        numbers, series = values.astype(np.float64), None
+    else:
+        series = pd.Series(values, copy=False)
+    if series is not None and not isinstance(series.dtype, pd.CategoricalDtype):
         numbers = days_of(series)
         numbers = _real_numbers(label, series) if numbers is None else numbers
     if numbers is not None and np.isinf(numbers).any():

@@ -240,7 +240,7 @@ def _code(column: Column, values) -> tuple[Iterator[np.ndarray], int]:
                 "fit."
             )
         missing, n_unknown = np.isnan(numbers), 0
-        filled = np.where(missing, column.fill, numbers)
+        filled = np.where(missing, column.fill, numbers) if missing.any() else numbers
         parts = iter([filled if column.scores is None else column.scores(filled)])
     else:
         codes, found = as_levels(column.label, values)

@@ -91,7 +91,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         so do the diagnostics and scores of rows of ``fit``. An int asks for that many
         shuffled folds. Other methods, and other rows, use one model of all rows.
     n_jobs : int, default=None
-        Required sets whose models are fitted at once.
+        Required sets whose models are fitted at once, or folds of a single one.
     random_state : int, RandomState instance or None, default=None
         Draws folds, and the rows on which the penalty is chosen.
 
@@ -257,8 +257,10 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         design = self._fit_table(reader, weight)
         self.covariate_names_ = list(self._table.names_)
         rng = local_random_state(self.random_state)
-        self._models: list[PropensityModel] = Parallel(n_jobs=self.n_jobs)(
-            delayed(PropensityModel(self.estimator, self.cv, names).fit)(
+        # One set has its folds to share out.
+        sets, folds = (1, self.n_jobs) if len(self.required_) == 1 else (self.n_jobs, 1)
+        self._models: list[PropensityModel] = Parallel(n_jobs=sets)(
+            delayed(PropensityModel(self.estimator, self.cv, names, folds).fit)(
                 WeightedTable(design, here, weight, groups), draw_seed(rng)
             )
             for names, here in self._by_set(observed)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import check_cv
 
@@ -34,6 +35,8 @@ class PropensityModel:
     estimator: Any
     cv: Any
     required: list[str]
+    # Folds whose models are fitted at once.
+    n_jobs: int | None = 1
 
     def fit(self, table: WeightedTable, seed: int) -> PropensityModel:
         """Fit on the rows with positive weight."""
@@ -53,8 +56,12 @@ class PropensityModel:
         if self.cv is not None:
             splits = self._split(used)
             self.folds_ = [(kept[train], kept[test]) for train, test in splits]
-            for train, test in self.folds_:
-                self.propensity_[test] = self._predict_fold(table, train, test)
+            found = Parallel(n_jobs=self.n_jobs)(
+                delayed(self._predict_fold)(table, train, test)
+                for train, test in self.folds_
+            )
+            for (_, test), values in zip(self.folds_, found):
+                self.propensity_[test] = values
             # A scorer or a diagnostic gets some of the training rows, which a flexible
             # model of all rows overfits. They are found again by their covariates and
             # by whether they are observed; equal ones share the mean.

@@ -309,7 +309,11 @@ class UtilityStudy:
         rows = self.rows
         folds = split_tested(self.plan.folds, self.rng, rows.groups)
         model = OutcomeModel(
-            self.settings.outcome_model, folds, rows.weight, draw_seed(self.rng)
+            self.settings.outcome_model,
+            folds,
+            rows.weight,
+            draw_seed(self.rng),
+            self.settings.n_jobs,
         )
         return model.predict_scores(
             {s: fits.each.predictions[s, self.chosen] for s in self.sets},
