@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -74,7 +73,9 @@ def read_map(path, n, n_covariates):
 
 
 def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    """GiB; not ``ru_maxrss``, which starts at that of the process that starts this."""
+    text = Path("/proc/self/status").read_text()
+    return int(text.split("VmHWM:")[1].split()[0]) / 2**20
 
 
 def run_one(n, n_covariates, path):

@@ -53,26 +53,23 @@ NET = {"max_epochs": 2, "random_state": 0, "n_threads": 1}
 
 
 def propensities(X, y, n_jobs):
-    forest = LogisticRegression(C=0.3)
     weighter = PropensityWeighter(
-        forest, required=["b"], cv=3, n_jobs=n_jobs, random_state=0
+        LogisticRegression(), required=["b"], cv=3, n_jobs=n_jobs, random_state=0
     )
     return weighter.fit(X).propensity_
 
 
 def required_sets(X, y, n_jobs):
     weighter = PropensityWeighter(
-        required=[["b"], ["a", "b"]], covariates=["a"], n_jobs=n_jobs, random_state=0
+        required=[["b"], ["a", "b"]], n_jobs=n_jobs, random_state=0
     )
-    weighter.set_params(required=[["b"], ["b"]])
     return weighter.fit(X).propensity_
 
 
 def utility(X, y, n_jobs):
     table = modality_utility(
-        X, y, estimator=LogisticRegression(), cv=2, n_bootstraps=4, n_jobs=n_jobs,
-        random_state=0,
-    )  # fmt: skip
+        LogisticRegression(), X, y, cv=2, n_bootstraps=4, n_jobs=n_jobs, random_state=0
+    )
     return table.select_dtypes(float).to_numpy()
 
 
