@@ -61,7 +61,7 @@ class Repeats(NamedTuple):
         from tqdm.auto import tqdm
 
         results = Parallel(n_jobs=self.n_jobs, return_as="generator")(
-            delayed(terms)(*draw) for draw in draws
+            delayed(terms.evaluate)(*draw) for draw in draws
         )
         bar = tqdm(
             results, total=self.n, desc=label, disable=not self.verbose, leave=False
@@ -69,7 +69,7 @@ class Repeats(NamedTuple):
         return np.array(list(bar))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PlainTerms:
     """Plain terms for labels of the rows ``index``, and for weights of all rows.
 
@@ -80,7 +80,8 @@ class PlainTerms:
     index: np.ndarray | slice
     frozen: FrozenPropensity | None
 
-    def __call__(self, codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    def evaluate(self, codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Stack the plain terms of all pairs."""
         # The result must not depend on the number of threads of a process.
         with single_thread(user_api=None):
             if self.frozen is not None:

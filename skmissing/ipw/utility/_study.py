@@ -54,7 +54,7 @@ class CrossFitted(NamedTuple):
     models: dict[Job, list[IPWMultimodalClassifier]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FitPlan:
     """What the models of a study are fitted on.
 
