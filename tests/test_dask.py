@@ -100,14 +100,15 @@ def search(X, y, n_jobs):
     return found.cv_results_["mean_test_score"]
 
 
-@pytest.mark.parametrize("n_jobs", [None, 2])
+RUNS = [
+    propensities, required_sets, utility, decomposition, patterns, unimodals, umemma,
+    search,
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    "run",
-    [
-        propensities, required_sets, utility, decomposition, patterns, unimodals,
-        umemma, search,
-    ],
-)  # fmt: skip
+    ("run", "n_jobs"), [(propensities, 2), *((r, None) for r in RUNS)]
+)
 def test_same_result_on_a_cluster(tasks, data, run, n_jobs):
     X, y = data
     expected = run(X, y, None)

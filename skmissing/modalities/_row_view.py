@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterator
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -28,12 +29,13 @@ class _MappedPages:
 
     def __init__(self, base: np.ndarray) -> None:
         self._read = 0
-        owner = base
+        owner: Any = base
         while owner is not None and not isinstance(owner, mmap.mmap):
             owner = getattr(owner, "base", None)
         # Changes to a copy-on-write map are in its pages alone.
-        shared = getattr(base, "mode", "c") != "c" and hasattr(mmap, "MADV_DONTNEED")
-        self._map = owner if shared else None
+        mode: str = getattr(base, "mode", "c")
+        shared = mode != "c" and hasattr(mmap, "MADV_DONTNEED")
+        self._map: Any = owner if shared else None
 
     def count(self, n_places: int, n_bytes: int) -> None:
         """Take account of bytes that were read in so many places."""

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from skmissing import MultimodalData, PropensityWeighter
-from skmissing._estimation import _chunked_logistic
+from skmissing._estimation import _chunked_logistic, _tuned_logistic
 from skmissing.exceptions import MissingCovariateWarning
 from skmissing.ipw import _chunked_table
 
@@ -151,7 +151,7 @@ def test_the_label_as_a_covariate(chunked):
 
 @pytest.mark.parametrize("container", [True, False])
 def test_a_memory_map_is_not_copied(chunked, monkeypatch, tmp_path, container):
-    n, shape = 20_000, (20_000, 200)
+    n, shape = 10_000, (10_000, 200)
     rng = np.random.default_rng(0)
     table = np.memmap(tmp_path / "table", np.float32, mode="w+", shape=shape)
     table[:] = rng.standard_normal(shape)
@@ -165,6 +165,7 @@ def test_a_memory_map_is_not_copied(chunked, monkeypatch, tmp_path, container):
     chunked()
     monkeypatch.setattr(_chunked_table, "MAX_ROWS", 500)
     monkeypatch.setattr(_chunked_logistic, "START_ROWS", 800)
+    monkeypatch.setattr(_tuned_logistic, "PROPENSITY_ALPHAS", (1e-2,))
     tracemalloc.start()
     weighter = PropensityWeighter(random_state=0, **options).fit(X)
     weighter.predict_propensity(X)
