@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from scipy.linalg import LinAlgWarning
@@ -57,7 +57,8 @@ FINE = Precision(400, 1e-5, 500)
 class WeightedTable(NamedTuple):
     """Columns and classes of some rows, their weights and groups."""
 
-    X: np.ndarray
+    # An array, or a table that is read chunk by chunk.
+    X: Any
     y: np.ndarray
     weight: np.ndarray
     groups: np.ndarray | None = None

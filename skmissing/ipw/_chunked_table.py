@@ -192,7 +192,8 @@ def learn_by_chunks(reader: CovariateReader, weight: np.ndarray) -> CovariateTab
             if isinstance(learner, _Levels):
                 learner.add(values, w)
             else:
-                learner.add(as_numbers(label, values), w, sampled)
+                numbers: Any = as_numbers(label, values)
+                learner.add(numbers, w, sampled)
     total, sample = float(weight.sum()), weight[::step]
     coded = [
         c.finish(total) if isinstance(c, _Levels) else c.finish(total, sample)

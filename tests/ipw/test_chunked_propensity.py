@@ -171,4 +171,5 @@ def test_a_memory_map_is_not_copied(chunked, monkeypatch, tmp_path, container):
     weighter.predict_propensity(X)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 0.8 * table.nbytes
+    # One copy alone would be as large.
+    assert peak < table.nbytes
