@@ -278,7 +278,8 @@ class CovariateSource:
         self.left_out: set[str] = set()
         if estimator.covariates is None:
             self.blocks = [name for name, a in zip(data.names, always) if a]
-            self.from_table = covariate_frame(estimator, X) is not None
+            some = rows_of(X, slice(0, 1))
+            self.from_table = covariate_frame(estimator, some) is not None
         else:
             self._resolve(estimator, data, X)
         taken = set(self.blocks)
