@@ -126,8 +126,8 @@ class CovariateTable:
         self, covariates: list[tuple[str, Any]], n: int
     ) -> tuple[np.ndarray, dict[str, int]]:
         """Coded rows, and in how many of them covariates had to be filled."""
-        # Columns lie side by side in memory, where they are written one by one.
-        table = np.empty((len(self.names_), n)).T
+        # Row by row in memory, as in fit: products are the same to the last bit.
+        table = np.empty((n, len(self.names_)))
         at, k, trouble = 0, 0, {}
         for column, (_, values) in zip(self._columns, covariates):
             parts, n_new = _code(column, values)
