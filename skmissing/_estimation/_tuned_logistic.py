@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from scipy.linalg import LinAlgWarning
@@ -57,7 +57,8 @@ FINE = Precision(400, 1e-5, 500)
 class WeightedTable(NamedTuple):
     """Columns and classes of some rows, their weights and groups."""
 
-    X: np.ndarray
+    # An array, or a table that is read chunk by chunk.
+    X: Any
     y: np.ndarray
     weight: np.ndarray
     groups: np.ndarray | None = None
@@ -109,6 +110,16 @@ class RidgeLogistic:
             self.model_.fit(self._columns(X), y, sample_weight=weight)
         self.classes_ = self.model_.classes_
         return self
+
+    @property
+    def coefficients(self) -> tuple[np.ndarray, np.ndarray]:
+        """Slopes and intercept of a model of two classes."""
+        return self.model_.coef_[0], self.model_.intercept_
+
+    @coefficients.setter
+    def coefficients(self, values: tuple[np.ndarray, np.ndarray]) -> None:
+        slopes, self.model_.intercept_ = values
+        self.model_.coef_ = slopes[None]
 
     def _columns(self, X: np.ndarray) -> np.ndarray:
         return (X - self._mean) / self._scale if self.standardize else X
@@ -167,7 +178,8 @@ class TunedLogistic(ClassifierMixin, BaseEstimator):
     def _tune(self, table: WeightedTable) -> float:
         rng = local_random_state(self.random_state)
         if len(table.y) > TUNING_ROWS:
-            drawn = table.take(_draw_rows(table.groups, len(table.y), rng))
+            rows = draw_rows(table.groups, len(table.y), rng, TUNING_ROWS)
+            drawn = table.take(rows)
             if len(np.unique(drawn.y)) > 1:
                 table = drawn
         groups, n_folds = table.groups, _count_inner_folds(table.groups)
@@ -198,16 +210,16 @@ def _count_inner_folds(groups: np.ndarray | None) -> int:
     return min(INNER_FOLDS, INNER_FOLDS if groups is None else len(np.unique(groups)))
 
 
-def _draw_rows(
-    groups: np.ndarray | None, n: int, rng: np.random.RandomState
+def draw_rows(
+    groups: np.ndarray | None, n: int, rng: np.random.RandomState, n_drawn: int
 ) -> np.ndarray:
-    """Numbers of about TUNING_ROWS rows; groups are drawn whole."""
+    """Numbers of about ``n_drawn`` of n rows; groups are drawn whole."""
     if groups is None:
-        return rng.choice(n, TUNING_ROWS, replace=False)
+        return rng.choice(n, n_drawn, replace=False)
     names, code = np.unique(groups, return_inverse=True)
     order = rng.permutation(len(names))
     size = np.bincount(code)[order]
-    taken = order[np.cumsum(size) - size < TUNING_ROWS]
+    taken = order[np.cumsum(size) - size < n_drawn]
     return np.flatnonzero(np.isin(code, taken))
 
 

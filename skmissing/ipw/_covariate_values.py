@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,9 +22,12 @@ ROWS_PER_NAME, MANY_LEVELS, ROWS_PER_NAME_OF_MANY = 2, 100, 5
 
 def as_numbers(label: str, values) -> np.ndarray | None:
     """float64 with NaN; None for categories and text. Dates count days, in UTC."""
-    series = pd.Series(values, copy=False)
     numbers = None
-    if not isinstance(series.dtype, pd.CategoricalDtype):
+    if isinstance(values, np.ndarray) and values.dtype.kind in "fiub":
+        numbers, series = values.astype(np.float64), None
+    else:
+        series = pd.Series(values, copy=False)
+    if series is not None and not isinstance(series.dtype, pd.CategoricalDtype):
         numbers = days_of(series)
         numbers = _real_numbers(label, series) if numbers is None else numbers
     if numbers is not None and np.isinf(numbers).any():
@@ -53,18 +57,36 @@ def _real_numbers(label: str, series: pd.Series) -> np.ndarray | None:
     return out
 
 
-def as_levels(label: str, values) -> np.ndarray:
-    """Objects, with None for every kind of missing."""
+def as_levels(label: str, values) -> tuple[np.ndarray, list[Any]]:
+    """Number of each row's level, -1 where it is missing, and the levels as objects."""
     series = pd.Series(values, copy=False)
-    out = series.astype(object).to_numpy(copy=True)
-    out[series.isna().to_numpy()] = None
-    for value in out:
-        if isinstance(value, list | dict | set | np.ndarray):
-            raise ValueError(
-                f"Got a {type(value).__name__} in the covariate {label!r}, expected a "
-                "number, a date or text in each row; leave it out of covariates."
-            )
-    return out
+    try:
+        codes, found = pd.factorize(series)
+    except TypeError as error:
+        for value in series:
+            if isinstance(value, list | dict | set | np.ndarray):
+                raise ValueError(
+                    f"Got a {type(value).__name__} in the covariate {label!r}, "
+                    "expected a number, a date or text in each row; leave it out of "
+                    "covariates."
+                ) from error
+        raise
+    return codes, pd.Series(found).astype(object).tolist()
+
+
+def holds_objects(values) -> bool:
+    """Whether the type of values does not say what they are."""
+    return isinstance(values.dtype, np.dtype) and values.dtype.kind == "O"
+
+
+def may_identify(
+    label: str, values, kept: np.ndarray, groups: np.ndarray | None
+) -> bool:
+    """Whether a covariate may identify rows, by the first of its values."""
+    numbers = as_numbers(label, values)
+    if numbers is None or holds_objects(values):
+        return True
+    return find_identifier(label, values, kept, groups) is not None
 
 
 def find_identifier(
@@ -81,16 +103,15 @@ def find_identifier(
         if own is None or own.dtype.kind not in "iuf":
             return None
         return "groups" if np.array_equal(numbers[kept], own) else None
-    levels = as_levels(label, values)[kept]
-    known = levels[[level is not None for level in levels]]
-    codes, found = pd.factorize(known)
+    codes, levels = as_levels(label, values)
+    known, found = pd.factorize(codes[kept & (codes >= 0)])
     if own is not None and len(known) == len(own):
-        pairs = np.unique(np.column_stack([codes, pd.factorize(own)[0]]), axis=0)
+        pairs = np.unique(np.column_stack([known, pd.factorize(own)[0]]), axis=0)
         if len(pairs) == len(found) == len(np.unique(own)) > 1:
             return "groups"
     if len(found) <= FEW_LEVELS:
         return None
-    words = np.mean([len(str(level).split()) for level in found])
+    words = np.mean([len(str(levels[i]).split()) for i in found])
     if words >= MANY_WORDS and len(known) < ROWS_PER_TEXT * len(found):
         return "free text"
     many = len(found) > MANY_LEVELS

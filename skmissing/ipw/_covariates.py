@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from itertools import chain
-from typing import Any
+from math import prod
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -22,11 +24,13 @@ from ..modalities._matching import match_columns
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._normal_scores import FAR, NormalScores
 from ..modalities._validation import covariate_frame
-from ._covariate_values import as_levels, as_numbers, find_identifier
+from ._covariate_values import as_levels, as_numbers, find_identifier, may_identify
 
 # Levels of a text covariate that get a column of their own. Free text and record
 # numbers would otherwise add a column per row; the rarer levels share one column.
 MAX_LEVELS = 100
+# Rows by which numbers are told from the groups.
+HEAD_ROWS = 1000
 
 
 class _Rare(Enum):
@@ -39,7 +43,7 @@ class _Rare(Enum):
 
 
 @dataclass
-class _Column:
+class Column:
     """What fit has learnt about one covariate."""
 
     label: str
@@ -59,6 +63,16 @@ class _Column:
         if self.levels is not None:
             out = [f"{self.label}={level}" for level in self.levels]
         return [*out, f"{self.label} is missing"] if self.had_missing else out
+
+    def place(self, level) -> int:
+        """Number of a level among those with a column, -1 for one unknown in fit."""
+        if level in self.rare:
+            level = _Rare.OTHER
+        return self._places.get(level, -1)
+
+    @cached_property
+    def _places(self) -> dict[Any, int]:
+        return {level: j for j, level in enumerate(self.levels or [])}
 
 
 class CovariateTable:
@@ -83,47 +97,78 @@ class CovariateTable:
         for j in range(len(names)):
             table[:, j] -= mean[j]
             scale[j] = root_mean_square(table[:, j], weight)
-        # What is constant up to rounding explains nothing, in whatever unit.
-        self._varies = scale > 1e-12 * np.abs(mean)
-        self.names_ = [name for name, v in zip(names, self._varies) if v]
-        self.mean_, self.scale_ = mean[self._varies], scale[self._varies]
+        self._keep_varying(names, mean, scale)
         if not self._varies.all():
             table = np.ascontiguousarray(table[:, self._varies])
         table /= self.scale_
         return table
 
+    @classmethod
+    def of(cls, columns: list[Column], mean: np.ndarray, scale: np.ndarray) -> Self:
+        """From covariates whose coded columns have known means and deviations."""
+        out = cls()
+        out._columns = columns
+        out._keep_varying([name for c in columns for name in c.names], mean, scale)
+        return out
+
+    def _keep_varying(self, names: list[str], mean, scale) -> None:
+        # What is constant up to rounding explains nothing, in whatever unit.
+        self._varies = scale > 1e-12 * np.abs(mean)
+        self.names_ = [name for name, v in zip(names, self._varies) if v]
+        self.mean_, self.scale_ = mean[self._varies], scale[self._varies]
+
     def transform(self, covariates: list[tuple[str, Any]], n: int) -> np.ndarray:
         """Code other rows as in fit."""
+        table, trouble = self.code(covariates, n)
+        self.warn(trouble)
+        return table
+
+    def code(
+        self, covariates: list[tuple[str, Any]], n: int
+    ) -> tuple[np.ndarray, dict[str, int]]:
+        """Coded rows, and in how many of them covariates had to be filled."""
+        # Row by row in memory, as in fit: products are the same to the last bit.
         table = np.empty((n, len(self.names_)))
         at, k, trouble = 0, 0, {}
         for column, (_, values) in zip(self._columns, covariates):
             parts, n_new = _code(column, values)
             for part in parts:
                 if self._varies[k]:
-                    table[:, at] = (part - self.mean_[at]) / self.scale_[at]
+                    out = table[:, at]
+                    np.divide(part - self.mean_[at], self.scale_[at], out=out)
                     at += 1
                 k += 1
             if n_new:
                 trouble[column.label] = n_new
-        if trouble:
-            counts = ", ".join(f"{label!r} ({k})" for label, k in trouble.items())
-            warn_user(
-                f"Got covariates that are missing, or have levels unknown in fit, in "
-                f"{counts} rows; the mean or the most frequent level of the training "
-                "rows takes their place.",
-                MissingCovariateWarning,
-            )
-        return table
+        return table, trouble
+
+    def warn(self, trouble: dict[str, int]) -> None:
+        """Warn of covariates that had to be filled."""
+        if not trouble:
+            return
+        counts = ", ".join(f"{label!r} ({k})" for label, k in trouble.items())
+        warn_user(
+            f"Got covariates that are missing, or have levels unknown in fit, in "
+            f"{counts} rows; the mean or the most frequent level of the training "
+            "rows takes their place.",
+            MissingCovariateWarning,
+        )
 
 
-def iter_covariates(data: MultimodalData, name: str) -> Iterator[tuple[str, Any]]:
+def iter_covariates(
+    data: MultimodalData, name: str, only: set[str] | None = None
+) -> Iterator[tuple[str, Any]]:
     """The features of one block as covariates, NaN where the block is missing."""
-    block = np.asarray(data[name]).reshape(len(data), -1)
-    here = data.present[:, data.names.index(name)]
     labels = data.feature_names.get(name)
     if labels is None:
-        labels = [f"{name}__{i}" for i in range(block.shape[1])]
-    for j, label in enumerate(labels):
+        labels = [f"{name}__{i}" for i in range(prod(data.block_shapes[name]))]
+    chosen = [j for j, a in enumerate(labels) if only is None or a in only]
+    if not chosen:
+        return
+    block = np.asarray(data[name]).reshape(len(data), -1)
+    here = data.present[:, data.names.index(name)]
+    for j in chosen:
+        label = labels[j]
         values = block[:, j]
         if not here.all() and values.dtype.kind in "mM":
             values = np.where(here, values, np.array("NaT", values.dtype))
@@ -134,7 +179,7 @@ def iter_covariates(data: MultimodalData, name: str) -> Iterator[tuple[str, Any]
         yield label, values
 
 
-def _learn(label: str, values, weight: np.ndarray) -> _Column:
+def _learn(label: str, values, weight: np.ndarray) -> Column:
     used = weight > 0
     numbers = as_numbers(label, values)
     if numbers is not None:
@@ -143,21 +188,32 @@ def _learn(label: str, values, weight: np.ndarray) -> _Column:
         fill = float(weight[seen] @ numbers[seen] / mass) if mass > 0 else 0.0
         scores = _scores_of(numbers[seen & used], weight[seen & used], fill)
         had_missing = bool((~seen & used).any())
-        return _Column(label, None, fill, had_missing, scores=scores)
-    levels = as_levels(label, values)
-    mass_of: dict[Any, float] = {}
-    for level, w in zip(levels[used], weight[used]):
-        if level is not None:
-            mass_of[level] = mass_of.get(level, 0.0) + w
+        return Column(label, None, fill, had_missing, scores=scores)
+    codes, found = as_levels(label, values)
+    mass = level_masses(codes, weight, len(found))
+    missing = bool((used & (codes < 0)).any())
+    return column_of_levels(label, dict(zip(found, mass)), missing)
+
+
+def level_masses(codes: np.ndarray, weight: np.ndarray, n_levels: int) -> list[float]:
+    """Sum of the weights of each level."""
+    known = codes >= 0
+    return np.bincount(codes[known], weight[known], minlength=n_levels).tolist()
+
+
+def column_of_levels(label: str, mass_of: dict[Any, float], missing: bool) -> Column:
+    """A categorical covariate, from the weight of each of its levels."""
     # By text, so that levels of mixed types have an order too.
-    found = sorted(mass_of, key=lambda level: (str(level), str(type(level))))
-    missing = any(level is None for level in levels[used])
+    found = sorted(
+        (level for level, mass in mass_of.items() if mass > 0),
+        key=lambda level: (str(level), str(type(level))),
+    )
     if not found:
-        return _Column(label, [], None, missing)
+        return Column(label, [], None, missing)
     common = sorted(found, key=lambda level: -mass_of[level])
     rare = set(common[MAX_LEVELS:])
     kept = [level for level in found if level not in rare]
-    return _Column(
+    return Column(
         label, [*kept, _Rare.OTHER] if rare else kept, common[0], missing, rare
     )
 
@@ -170,7 +226,7 @@ def _scores_of(x: np.ndarray, weight: np.ndarray, mean: float) -> NormalScores |
     return NormalScores.fit(x, weight) if far and len(np.unique(x)) > 2 else None
 
 
-def _code(column: _Column, values) -> tuple[Iterator[np.ndarray], int]:
+def _code(column: Column, values) -> tuple[Iterator[np.ndarray], int]:
     """Columns of one covariate, and in how many rows it was filled for lack of more.
 
     Rows whose value is missing are marked by the indicator where fit has made one; only
@@ -185,19 +241,27 @@ def _code(column: _Column, values) -> tuple[Iterator[np.ndarray], int]:
                 "fit."
             )
         missing, n_unknown = np.isnan(numbers), 0
-        filled = np.where(missing, column.fill, numbers)
+        filled = np.where(missing, column.fill, numbers) if missing.any() else numbers
         parts = iter([filled if column.scores is None else column.scores(filled)])
     else:
-        given = as_levels(column.label, values)
-        missing = np.array([level is None for level in given], dtype=bool)
-        index: dict[Any, Any] = {v: v for v in column.levels if v != _Rare.OTHER}
-        index |= dict.fromkeys(column.rare, _Rare.OTHER)
-        n_unknown = sum(level not in index for level in given[~missing])
-        coded = np.array([index.get(v, column.fill) for v in given], dtype=object)
-        parts = ((coded == level).astype(np.float64) for level in column.levels)
+        codes, found = as_levels(column.label, values)
+        missing = codes < 0
+        places = np.array([column.place(level) for level in found], dtype=np.intp)
+        # The last one is that of missing values, whose code is -1.
+        at = np.append(places, -1)[codes]
+        n_unknown = int((at[~missing] < 0).sum())
+        at[at < 0] = column.place(column.fill)
+        parts = ((at == j).astype(np.float64) for j in range(len(column.levels)))
     if column.had_missing:
         return chain(parts, [missing.astype(np.float64)]), n_unknown
     return parts, n_unknown + int(missing.sum())
+
+
+def rows_of(X, rows: slice | np.ndarray):
+    """Some rows of a table; a MultimodalData, which is none, as it is."""
+    if isinstance(X, MultimodalData):
+        return X
+    return X.iloc[rows] if isinstance(X, pd.DataFrame) else np.asarray(X)[rows]
 
 
 class CovariateSource:
@@ -215,7 +279,8 @@ class CovariateSource:
         self.left_out: set[str] = set()
         if estimator.covariates is None:
             self.blocks = [name for name, a in zip(data.names, always) if a]
-            self.from_table = covariate_frame(estimator, X) is not None
+            some = rows_of(X, slice(0, 1))
+            self.from_table = covariate_frame(estimator, some) is not None
         else:
             self._resolve(estimator, data, X)
         taken = set(self.blocks)
@@ -256,7 +321,17 @@ class CovariateSource:
         if estimator.covariates is not None:
             return
         found: dict[str, str] = {}
-        for label, values in self.take(estimator, data, X, None):
+        # Numbers that differ from the groups in the first rows need not be read.
+        head = slice(0, HEAD_ROWS)
+        some = None if groups is None else groups[head]
+        wanted = {
+            label
+            for label, values in self.take(
+                estimator, data[head], rows_of(X, head), None
+            )
+            if may_identify(label, values, kept[head], some)
+        }
+        for label, values in self.take(estimator, data, X, None, wanted):
             reason = find_identifier(label, values, kept, groups)
             if reason is not None:
                 found[label] = reason
@@ -269,15 +344,21 @@ class CovariateSource:
                 IdentifierWarning,
             )
 
-    def take(self, estimator, data: MultimodalData, X, y) -> list[tuple[str, Any]]:
+    def take(
+        self, estimator, data: MultimodalData, X, y, only: set[str] | None = None
+    ) -> list[tuple[str, Any]]:
         """Label and values of every covariate; ``y`` is one of them, or None."""
         out: list[tuple[str, Any]] = []
-        if self.from_table:
+        if self.from_table and only != set():
             columns = self._columns_of(estimator, X).items()
             out += [(column_label(label), values) for label, values in columns]
         for name in self.blocks:
-            out += iter_covariates(data, name)
-        out = [pair for pair in out if pair[0] not in self.left_out]
+            out += iter_covariates(data, name, only)
+        out = [
+            (label, values)
+            for label, values in out
+            if label not in self.left_out and (only is None or label in only)
+        ]
         if y is not None:
             known = known_labels(y, len(data))
             if not known.all():
@@ -288,10 +369,13 @@ class CovariateSource:
             out.append(("target", self._names_of(labels_of(y, known))))
         return out
 
+    def learn_classes(self, y) -> None:
+        """Classes of the labels of the training rows, where they are a covariate."""
+        known = known_labels(y, len(y))
+        self.classes = np.unique(labels_of(y, known))
+
     def _names_of(self, labels: np.ndarray) -> np.ndarray:
         """Labels as text, by value: 1, 1.0 and True are one label."""
-        if not hasattr(self, "classes"):
-            self.classes = np.unique(labels)
         out = np.full(len(labels), None, dtype=object)
         for label in self.classes:
             out[labels == label] = str(label)

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimation._folds import observed_rows
-from .._estimation._partial_labels import known_labels
+from .._estimation._partial_labels import known_labels, read_labels
 from .._estimation._resampling import effective_sample_size
 from .._estimation._rows import check_groups, check_weights
 from .._estimation._tuned_logistic import WeightedTable
@@ -28,6 +28,12 @@ from ..exceptions import NoCovariateWarning, OverlapWarning
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._validation import check_multimodal
 from . import _diagnostics
+from ._chunked_table import (
+    ChunkedTable,
+    CovariateReader,
+    iter_transformed,
+    learn_by_chunks,
+)
 from ._covariates import CovariateSource, CovariateTable
 from ._propensity_model import (
     FrozenPropensity,
@@ -85,7 +91,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         so do the diagnostics and scores of rows of ``fit``. An int asks for that many
         shuffled folds. Other methods, and other rows, use one model of all rows.
     n_jobs : int, default=None
-        Required sets whose models are fitted at once.
+        Required sets whose models are fitted at once, or folds of a single one.
     random_state : int, RandomState instance or None, default=None
         Draws folds, and the rows on which the penalty is chosen.
 
@@ -244,14 +250,17 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
                 )
         target = self._target(y)
         self._source = CovariateSource(self, data, X, kept)
+        if target is not None:
+            self._source.learn_classes(target)
         self._source.leave_out(self, data, X, kept, groups)
-        self._table = CovariateTable()
-        covariates = self._source.take(self, data, X, target)
-        design = self._table.fit_transform(covariates, weight)
+        reader = CovariateReader(self, self._source, data, X, target)
+        design = self._fit_table(reader, weight)
         self.covariate_names_ = list(self._table.names_)
         rng = local_random_state(self.random_state)
-        self._models: list[PropensityModel] = Parallel(n_jobs=self.n_jobs)(
-            delayed(PropensityModel(self.estimator, self.cv, names).fit)(
+        # One set has its folds to share out.
+        sets, folds = (1, self.n_jobs) if len(self.required_) == 1 else (self.n_jobs, 1)
+        self._models: list[PropensityModel] = Parallel(n_jobs=sets)(
+            delayed(PropensityModel(self.estimator, self.cv, names, folds).fit)(
                 WeightedTable(design, here, weight, groups), draw_seed(rng)
             )
             for names, here in self._by_set(observed)
@@ -277,6 +286,16 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
                     OverlapWarning,
                 )
         return self
+
+    def _fit_table(
+        self, reader: CovariateReader, weight: np.ndarray
+    ) -> np.ndarray | ChunkedTable:
+        """Learn the coding of the covariates, and code them."""
+        if self.estimator is None and reader.is_large:
+            self._table = learn_by_chunks(reader, weight)
+            return ChunkedTable(self._table, reader)
+        self._table = CovariateTable()
+        return self._table.fit_transform(reader.read(slice(None)), weight)
 
     def _settle(self, observed: np.ndarray, weight: np.ndarray) -> None:
         """Bounds, weights and sizes of the training rows."""
@@ -308,19 +327,22 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         """One vector where ``required`` is not a list of lists."""
         return values if self._several else values[:, 0]
 
+    def _reader(self, data: MultimodalData, X, y) -> CovariateReader:
+        return CovariateReader(self, self._source, data, X, self._target(y))
+
     def _design(self, data: MultimodalData, X, y) -> np.ndarray:
         """Standardised covariates of any rows, shape (n, n_columns)."""
-        covariates = self._source.take(self, data, X, self._target(y))
+        covariates = self._reader(data, X, y).read(slice(None))
         return self._table.transform(covariates, len(data))
 
-    def _target(self, y):
+    def _target(self, y) -> np.ndarray | None:
         """Labels that are a covariate, None where they are not."""
         if self.use_target and y is None:
             raise ValueError(
                 "Got y=None with use_target=True, expected the labels of all rows: the "
                 "propensity depends on them."
             )
-        return y if self.use_target else None
+        return read_labels(y) if self.use_target else None
 
     def _read(
         self, X, y, out_of_fold: bool = False, with_design: bool = False
@@ -329,17 +351,30 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         self._target(y)
         data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
-        if with_design or any(m.model_ is not None for m in self._models):
-            design = self._design(data, X, y)
-        else:
-            # No model needs covariates, so none have to be there.
-            design = np.empty((len(data), 0))
         observed = self._find_observed(data, y)
-        propensity = [
+        # No model needs covariates, so none have to be there.
+        design = np.empty((len(data), 0))
+        reader = self._reader(data, X, y)
+        modelled = any(m.model_ is not None for m in self._models)
+        if modelled and not with_design and reader.is_large:
+            propensity = np.empty(observed.shape)
+            for part, table in iter_transformed(self._table, reader):
+                propensity[part] = self._predict(table, observed[part], out_of_fold)
+            return _Read(propensity, observed, design)
+        if with_design or modelled:
+            design = self._design(data, X, y)
+        propensity = self._predict(design, observed, out_of_fold)
+        return _Read(propensity, observed, design)
+
+    def _predict(
+        self, design: np.ndarray, observed: np.ndarray, out_of_fold: bool
+    ) -> np.ndarray:
+        """Propensities of rows whose covariates are coded, shape (n, n_sets)."""
+        found = [
             model.predict(design, here if out_of_fold else None)
             for model, here in zip(self._models, observed.T)
         ]
-        return _Read(np.column_stack(propensity), observed, design)
+        return np.column_stack(found)
 
     def _weigh(self, propensity: np.ndarray, observed: np.ndarray) -> np.ndarray:
         """Weights of rows whose propensities are known, shape (n, n_sets)."""

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import check_cv
 
+from .._estimation._chunked_logistic import fit_by_chunks
 from .._estimation._folds import assign_folds, run_splitter
 from .._estimation._inner_estimators import (
     clone_seeded,
@@ -20,6 +22,7 @@ from .._estimation._inner_estimators import (
     takes_sample_weight,
 )
 from .._estimation._tuned_logistic import TunedLogistic, WeightedTable
+from ._chunked_table import ChunkedTable
 
 
 @dataclass(eq=False, repr=False)
@@ -32,6 +35,8 @@ class PropensityModel:
     estimator: Any
     cv: Any
     required: list[str]
+    # Folds whose models are fitted at once.
+    n_jobs: int | None = 1
 
     def fit(self, table: WeightedTable, seed: int) -> PropensityModel:
         """Fit on the rows with positive weight."""
@@ -43,19 +48,62 @@ class PropensityModel:
         if observed.all() or table.X.shape[1] == 0:
             self.propensity_ = np.full(n, self.rate_)
             return self
+        if isinstance(table.X, ChunkedTable):
+            return self._fit_by_chunks(table.X, table, kept)
         used = table if len(kept) == n else table.take(kept)
         self.model_ = self._fit_one(used)
         self.propensity_ = self._read(self.model_, table.X)
         if self.cv is not None:
             splits = self._split(used)
             self.folds_ = [(kept[train], kept[test]) for train, test in splits]
-            for train, test in self.folds_:
-                self.propensity_[test] = self._predict_fold(table, train, test)
+            found = Parallel(n_jobs=self.n_jobs)(
+                delayed(self._predict_fold)(table, train, test)
+                for train, test in self.folds_
+            )
+            for (_, test), values in zip(self.folds_, found):
+                self.propensity_[test] = values
             # A scorer or a diagnostic gets some of the training rows, which a flexible
             # model of all rows overfits. They are found again by their covariates and
             # by whether they are observed; equal ones share the mean.
             known = pd.Series(self.propensity_[kept])
             self._out_of_fold = known.groupby(_row_keys(used.X, observed)).mean()
+        return self
+
+    def _fit_by_chunks(
+        self, X: ChunkedTable, table: WeightedTable, kept: np.ndarray
+    ) -> PropensityModel:
+        """Fit the default model on a table that is read chunk by chunk."""
+        rest = table._replace(X=np.empty((len(table.y), 0)))
+        trains, fold = [table.weight > 0], np.full(len(table.y), -1)
+        if self.cv is not None:
+            splits = self._split(rest.take(kept))
+            self.folds_ = [(kept[train], kept[test]) for train, test in splits]
+            for k, (train, test) in enumerate(self.folds_):
+                fold[test] = k
+                trains.append(np.zeros(len(fold), dtype=bool))
+                trains[-1][train] = True
+        mixed = [0 < table.y[t].sum() < t.sum() for t in trains]
+        found = iter(
+            fit_by_chunks(X, rest, [t for t, m in zip(trains, mixed) if m], self.seed_)
+        )
+        self.model_, *others = [next(found) if m else None for m in mixed]
+        self.propensity_ = np.empty(len(fold))
+        keys = []
+        for part, values in X.chunks():
+            out, own = self._read(self.model_, values), fold[part]
+            for k in np.unique(own[own >= 0]):
+                here = own == k
+                model = others[k]
+                # Too few rows of one kind to be in every fold.
+                out[here] = (
+                    self.rate_ if model is None else self._read(model, values[here])
+                )
+            self.propensity_[part] = out
+            if self.cv is not None:
+                keys.append(_row_keys(values, table.y[part]))
+        if self.cv is not None:
+            known = pd.Series(self.propensity_[kept])
+            self._out_of_fold = known.groupby(np.concatenate(keys)[kept]).mean()
         return self
 
     def _predict_fold(

@@ -23,7 +23,7 @@ from ._matching import (
     warn_absent,
 )
 from ._multimodal_data import MultimodalData, extract_blocks
-from ._row_view import iter_chunks
+from ._row_view import iter_chunks, reshape_rows
 
 
 def check_multimodal(
@@ -184,7 +184,7 @@ def _match_shapes(estimator, data: MultimodalData) -> MultimodalData:
                 f"Got shape {shape} per row for the modality {name!r}, expected "
                 f"{expected[name]} as in fit."
             )
-        blocks[name] = np.asarray(blocks[name]).reshape(len(data), *expected[name])
+        blocks[name] = reshape_rows(blocks[name], expected[name])
     return MultimodalData.unchecked(blocks, data.present, data.feature_names)
 
 

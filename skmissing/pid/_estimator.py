@@ -82,7 +82,7 @@ class PIDEstimator(PIDResults, BaseEstimator):
     confidence_level : float, default=0.9
         Of the intervals.
     n_jobs : int, default=None
-        Resamples and shuffles at once; results do not depend on it.
+        Folds, resamples and shuffles at once; results do not depend on it.
     verbose : int, default=0
         1 shows a progress bar of resamples and shuffles.
     random_state : int, RandomState instance or None, default=None
@@ -488,7 +488,9 @@ def fit_posterior(
     for source in sorted(dict.fromkeys([*wanted, joint]), key=len):
         parts = sorted(s for s in models if set(s) < set(source))
         inside = [models[s] for s in parts] if template is None else None
-        models[source] = SourceModel(template, source, rows, folds, seed, inside)
+        models[source] = SourceModel(
+            template, source, rows, folds, seed, inside, n_jobs=estimator.n_jobs
+        )
     log_ratio = {source: model.log_ratio for source, model in models.items()}
     joint_model = models[joint].fit_all()
     tables: Tables

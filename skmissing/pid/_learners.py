@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
+from joblib import Parallel, delayed
 from scipy.special import log_softmax
 from sklearn.ensemble import HistGradientBoostingClassifier
 
@@ -108,28 +109,29 @@ class Learner(ABC):
     def fit_one(self, setting: int) -> Predict:
         """Fit one setting on all rows; log probabilities of shape (n, n_classes)."""
 
-    def cross_fit(self) -> np.ndarray:
+    def cross_fit(self, n_jobs: int | None = None) -> np.ndarray:
         """Logarithm of posterior over prior by models that have not seen the row.
 
         Of shape (n, n_settings, K).
         """
         folds = self.folds
-        parts: list[np.ndarray | None] = []
-        n_settings = 1
-        for k, train in enumerate(folds.trains):
-            frame = self._frame(train)
-            if len(frame.classes) < 2:
-                parts.append(None)
-                continue
-            test = self.X[folds.fold == k]
-            ratio = frame.relate(self.fit_path(train, k)(test))
-            n_settings = len(ratio)
-            parts.append(ratio)
+        parts: list[np.ndarray | None] = Parallel(n_jobs=n_jobs)(
+            delayed(self._predict_fold)(k) for k in range(len(folds.trains))
+        )
+        n_settings = max((len(p) for p in parts if p is not None), default=1)
         out = np.zeros((len(self.rows), n_settings, len(self.rows.classes)))
         for k, part in enumerate(parts):
             if part is not None:
                 out[folds.fold == k] = part.transpose(1, 0, 2)
         return out
+
+    def _predict_fold(self, k: int) -> np.ndarray | None:
+        """Ratios of the rows of a fold; None where the others have one class only."""
+        train = self.folds.trains[k]
+        frame = self._frame(train)
+        if len(frame.classes) < 2:
+            return None
+        return frame.relate(self.fit_path(train, k)(self.X[self.folds.fold == k]))
 
     def fit_all(self, setting: int) -> FittedLearner:
         """Fit one setting on all rows; the model does not keep them."""

@@ -65,8 +65,10 @@ class SourceModel:
         folds: Folds,
         seed: int,
         inside: list[SourceModel] | None = None,
+        *,
+        n_jobs: int | None = None,
     ) -> None:
-        self.source = source
+        self.source, self._n_jobs = source, n_jobs
         self._rows, self._scores = rows, HeldOutScores(rows, folds)
         # A classifier of the user's is taken as it is.
         self._plain = template is not None
@@ -92,7 +94,7 @@ class SourceModel:
         return self._stacked.log_ratio
 
     def _hold_out(self, learner: Learner) -> Member:
-        ratios = learner.cross_fit()
+        ratios = learner.cross_fit(self._n_jobs)
         if self._plain:
             return Member(learner.name, Choice(ratios[:, 0], 0, 1.0), learner, None)
         return Member(learner.name, self._scores.choose(ratios), learner, None)

@@ -81,7 +81,7 @@ class Repeats(NamedTuple):
         size = max(1, size)
         parts = iter(lambda: list(islice(draws, size)), [])
         results = Parallel(n_jobs=self.n_jobs, return_as="generator")(
-            delayed(terms)(part) for part in parts
+            delayed(terms.evaluate)(part) for part in parts
         )
         out = []
         with tqdm(
@@ -93,7 +93,7 @@ class Repeats(NamedTuple):
         return np.concatenate(out)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PlainTerms:
     """Plain terms for labels of the rows ``index``, and for weights of all rows.
 
@@ -105,7 +105,8 @@ class PlainTerms:
     frozen: FrozenPropensity | None
     n_rows: int
 
-    def __call__(self, draws: list[Draw]) -> np.ndarray:
+    def evaluate(self, draws: list[Draw]) -> np.ndarray:
+        """Stack the plain terms of all pairs, draw by draw."""
         # The result must not depend on the number of threads of a process.
         with single_thread(user_api=None):
             return self.tables.plain_terms(

@@ -1,6 +1,8 @@
 """Blocks on disk are read row by row, and only the rows that are wanted."""
 
+import os
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -8,8 +10,10 @@ from joblib import Parallel, delayed
 from sklearn.model_selection import train_test_split
 
 from skmissing import MultimodalData
+from skmissing.baselines import FusionClassifier
 from skmissing.modalities import _row_view
 from skmissing.modalities._row_view import RowView
+from skmissing.nn import ConvEncoder
 
 N = 10_000
 
@@ -118,3 +122,98 @@ def test_workers_get_the_rows(on_disk):
     for (kind, found), a in zip(out, (1, 15)):
         assert kind == "RowView"
         np.testing.assert_array_equal(found, values[a : a + 3, 0, 0])
+
+
+# -- data larger than memory -----------------------------------------------------------
+
+IMAGES, SIDE = 1200, 64
+
+
+def big_map(tmp_path, dtype, side=SIDE):
+    """A container of images in a sparse file, and labels."""
+    shape = (IMAGES, 1, side, side)
+    images = np.memmap(tmp_path / "images", dtype=dtype, mode="w+", shape=shape)
+    rng = np.random.RandomState(0)
+    images[::4, 0, 5] = rng.randint(1, 9, size=(IMAGES // 4, side))
+    images.flush()
+    images = np.memmap(tmp_path / "images", dtype=dtype, mode="r", shape=shape)
+    y = np.arange(IMAGES) % 2
+    X = {"image": images, "labs": rng.randn(IMAGES, 2) + y[:, None]}
+    return X, y, images.nbytes
+
+
+def small_net(**other):
+    encoder = ConvEncoder(channels=(1,), out_features=2, dropout=0.0)
+    options = {"encoders": {"image": encoder}, "max_epochs": 1, "random_state": 0}
+    return FusionClassifier(**options, batch_size=32, n_threads=1, **other)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+def test_training_copies_no_block(tmp_path, monkeypatch, dtype):
+    monkeypatch.setattr(_row_view, "CHUNK_ROWS", 16)
+    blocks, y, size = big_map(tmp_path, dtype)
+    # What torch imports in its first training is no copy of the data.
+    small_net().fit(MultimodalData(blocks)[:64], y[:64])
+    tracemalloc.start()
+    X = MultimodalData(blocks)
+    train, test, y_train, _ = train_test_split(X, y, random_state=0, test_size=0.1)
+    clf = small_net().fit(train, y_train)
+    proba = clf.predict_proba(test)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.8 * size
+    # Early stopping has held rows of the map out.
+    assert "valid_loss" in clf.net_.history[-1]
+    in_memory = MultimodalData({name: np.array(b) for name, b in blocks.items()})
+    train, test, *_ = train_test_split(in_memory, random_state=0, test_size=0.1)
+    same = small_net().fit(train, y_train).predict_proba(test)
+    np.testing.assert_allclose(proba, same, atol=1e-6)
+
+
+def resident_bytes(path):
+    """Bytes of a mapped file that are in the memory of this process."""
+    found, inside = 0, False
+    with open("/proc/self/smaps") as file:
+        for line in file:
+            if "-" in line.split(" ", 1)[0]:
+                inside = line.rstrip().endswith(str(path))
+            elif inside and line.startswith("Rss:"):
+                found += 1024 * int(line.split()[1])
+    return found
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/smaps"), reason="reads /proc")
+def test_pages_that_were_read_are_let_go(tmp_path, monkeypatch):
+    monkeypatch.setattr(_row_view, "CHUNK_ROWS", 16)
+    monkeypatch.setattr(_row_view, "MAX_READ", 2**20)
+    blocks, y, size = big_map(tmp_path, np.float32)
+    path = tmp_path / "images"
+    X = MultimodalData(blocks)
+    assert resident_bytes(path) < size / 4
+    small_net().fit(X, y)
+    assert resident_bytes(path) < size / 4
+
+
+def test_a_changed_copy_of_a_map_keeps_its_changes(tmp_path, monkeypatch):
+    monkeypatch.setattr(_row_view, "MAX_READ", 0)
+    np.save(tmp_path / "v.npy", np.zeros((50, 4)))
+    for mode, there in [("c", 0.0), ("r+", 7.0)]:
+        changed = np.load(tmp_path / "v.npy", mmap_mode=mode)
+        changed[3] = 7.0
+        X = MultimodalData({"v": changed})
+        for _ in range(3):
+            assert X["v"].take([3, 1])[:, 0].tolist() == [7.0, 0.0]
+        assert np.load(tmp_path / "v.npy")[3, 0] == there
+
+
+def test_another_shape_of_a_map_reads_nothing(tmp_path, rows_read):
+    blocks, y, _ = big_map(tmp_path, np.uint8, side=8)
+    clf = small_net().fit(MultimodalData(blocks), y)
+    flat = {**blocks, "image": blocks["image"].reshape(IMAGES, -1)}
+    rows_read.clear()
+    few = MultimodalData(flat)[:5]
+    assert rows_read == []
+    np.testing.assert_array_equal(
+        clf.predict_proba(few), clf.predict_proba(MultimodalData(blocks)[:5])
+    )
+    assert sum(rows_read) == 10

@@ -126,7 +126,7 @@ class Progress:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class UtilityTerms:
     """All terms, the propensities that they share, and weights and groups of rows.
 

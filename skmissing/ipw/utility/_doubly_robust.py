@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from joblib import Parallel, delayed
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import RidgeCV
@@ -101,6 +102,7 @@ class OutcomeModel:
     folds: Folds
     weight: np.ndarray
     seed: int
+    n_jobs: int | None = None
 
     def predict_scores(
         self,
@@ -159,16 +161,25 @@ class OutcomeModel:
         out = np.tile(mean[:, None], (len(values), 1, len(fits)))
         if features.shape[1] == 0:
             return out
+        small = self.template is None and len(features) <= MOST_ROWS
+        jobs = []
         for k in self.folds.numbers:
             train, test = seen & self.folds.trains[k], self.folds.fold == k
-            if not train.any():
-                continue
-            sample = features[train], values[train], weight[train], self.seed
-            small = self.template is None and len(features) <= MOST_ROWS
-            with single_thread(None) if small else nullcontext():
-                for j, fit in enumerate(fits):
-                    out[test, :, j] = fit(*sample)(features[test])
+            if train.any():
+                sample = features[train], values[train], weight[train], self.seed
+                jobs.append((test, (fits, sample, features[test], small)))
+        found = Parallel(n_jobs=self.n_jobs)(delayed(_predict)(*job) for _, job in jobs)
+        for (test, _), scores in zip(jobs, found):
+            out[test] = scores
         return out
+
+
+def _predict(
+    fits: list[Callable[..., Model]], sample: tuple, rows: np.ndarray, small: bool
+) -> np.ndarray:
+    """What each model predicts for rows, of shape (n, n_values, n_models)."""
+    with single_thread(None) if small else nullcontext():
+        return np.stack([fit(*sample)(rows) for fit in fits], axis=2)
 
 
 def fit_each(

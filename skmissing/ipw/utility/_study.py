@@ -54,7 +54,7 @@ class CrossFitted(NamedTuple):
     models: dict[Job, list[IPWMultimodalClassifier]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FitPlan:
     """What the models of a study are fitted on.
 
@@ -309,7 +309,11 @@ class UtilityStudy:
         rows = self.rows
         folds = split_tested(self.plan.folds, self.rng, rows.groups)
         model = OutcomeModel(
-            self.settings.outcome_model, folds, rows.weight, draw_seed(self.rng)
+            self.settings.outcome_model,
+            folds,
+            rows.weight,
+            draw_seed(self.rng),
+            self.settings.n_jobs,
         )
         return model.predict_scores(
             {s: fits.each.predictions[s, self.chosen] for s in self.sets},
