@@ -59,6 +59,7 @@ copybutton_prompt_is_regexp = True
 SECTIONS = {
     "modalities": ("Data", ""),
     "missingness": ("Missingness", ""),
+    "stacking": ("Several classifiers as one", ""),
     "baselines": ("Classifiers to compare with", ""),
     "nn": (
         "Encoders",
@@ -74,7 +75,8 @@ SECTIONS = {
     "pid": ("Partial information decomposition", ""),
     "inspection": (
         "Inspection",
-        "Plots in the manner of scikit-learn's displays. They need matplotlib.",
+        "Importance of modalities, and plots in the manner of scikit-learn's displays, "
+        "which need matplotlib.",
     ),
     "datasets": ("Data sets", ""),
     "persistence": ("Files of models", ""),
@@ -90,12 +92,15 @@ def write_reference():
     folder.mkdir(exist_ok=True)
     for package, (title, intro) in SECTIONS.items():
         module = importlib.import_module(f"skmissing.{package}")
-        by_template = {"class": [], "exception": [], "function": []}
+        by_template = {"class": [], "module": [], "exception": [], "function": []}
         for name in module.__all__:
             thing = getattr(module, name)
             kind = "function"
             if inspect.isclass(thing):
                 kind = "exception" if issubclass(thing, Exception) else "class"
+                # The methods of a torch module are torch's.
+                if any(c.__module__.startswith("torch.") for c in thing.__mro__):
+                    kind = "module"
             short = name in skmissing.__all__
             path = f"skmissing.{name}" if short else f"skmissing.{package}.{name}"
             by_template[kind].append(path)

@@ -194,6 +194,9 @@ INIT_PARAMS = {
 # Fusions other than early and late, small.
 TOKENS = {"token_dim": 16, "n_heads": 2, "n_layers": 1}
 TOKENED = ("attention", "mtl")
+# A transformer takes more and smaller steps.
+STEADY = {"batch_size": 8, "lr": 5e-3, "max_epochs": 16}
+SMALL_BATCH = {"batch_size": 16}
 FUSIONS = {
     "attention": AttentionFusion(**TOKENS),
     "mtl": MTLFusion(**TOKENS),
@@ -213,8 +216,7 @@ VARIANTS = {
     **{
         f"FusionClassifier, {name}": Settings(
             FusionClassifier,
-            # A transformer takes more steps.
-            {**NET, "fusion": fusion, "batch_size": 8 if name in TOKENED else 16},
+            {**NET, "fusion": fusion, **(STEADY if name in TOKENED else SMALL_BATCH)},
             {**QUIET, "fusion": fusion, "modality_dropout": 0.0},
         )
         for name, fusion in FUSIONS.items()

@@ -11,7 +11,11 @@ from skmissing.baselines import PatternClassifier, UnimodalEnsemble
 from skmissing.ipw import modality_utility
 
 distributed = pytest.importorskip("distributed")
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:distributed")
+# A cluster beside the other workers of the tests: not in every run.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:distributed"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -76,7 +76,7 @@ def _has(method: str) -> Callable[[Any], bool]:
 
 
 class Answers(ClassifierMixin, BaseEstimator):
-    """What a fitted classifier says of rows whose numbers stand in X.
+    """Predictions of a fitted classifier for rows whose numbers stand in X.
 
     The classifier is asked once for each kind of answer, so that scorers can be run on
     many resamples.

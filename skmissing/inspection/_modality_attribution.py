@@ -16,6 +16,8 @@ from ..exceptions import EmptyRowWarning
 from ..metrics._scored_rows import check_scored_rows
 from ._coalitions import shapley_values
 
+TINY = np.finfo(np.float64).epsneg
+
 
 def modality_attribution(
     estimator,
@@ -119,7 +121,10 @@ def modality_attribution(
                 warnings.simplefilter("ignore", EmptyRowWarning)
                 hidden = rows.hide(np.tile(~kept, (n, 1)))
                 proba = estimator.predict_proba(hidden)[np.arange(n), of]
-            known[key] = logit(proba) if output == "log_odds" else proba
+            if output == "log_odds":
+                # As sure as a float64 can be; differences of infinities are none.
+                proba = logit(np.clip(proba, TINY, 1.0 - TINY))
+            known[key] = proba
         return known[key]
 
     m = len(rows.names)

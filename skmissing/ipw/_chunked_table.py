@@ -169,7 +169,7 @@ class CovariateReader:
         found = self.read(slice(0, CHUNK_ROWS))
         if len(self) * len(found) <= MANY_VALUES:
             return False
-        # Objects of several kinds in one column are told apart by all of its rows.
+        # Objects of several kinds in one column are distinguished by all of its rows.
         objects = {a for a, values in found if holds_objects(values)}
         whole = self.source.take(self.estimator, self.data, self.X, None, objects)
         return all(

@@ -29,7 +29,7 @@ from ._covariate_values import as_levels, as_numbers, find_identifier, may_ident
 # Levels of a text covariate that get a column of their own. Free text and record
 # numbers would otherwise add a column per row; the rarer levels share one column.
 MAX_LEVELS = 100
-# Rows by which numbers are told from the groups.
+# Rows by which numbers are distinguished from the groups.
 HEAD_ROWS = 1000
 
 
@@ -261,6 +261,7 @@ def rows_of(X, rows: slice | np.ndarray):
     """Some rows of a table; a MultimodalData, which is none, as it is."""
     if isinstance(X, MultimodalData):
         return X
+    X = read_frame(X)
     return X.iloc[rows] if isinstance(X, pd.DataFrame) else np.asarray(X)[rows]
 
 

@@ -20,7 +20,9 @@ def is_other_frame(X) -> bool:
 
 
 def read_frame(X) -> Any:
-    """X, as a frame of pandas if it is one of another library."""
+    """X, as a frame of pandas with types of its own if it is one of another kind."""
+    if isinstance(X, pd.DataFrame):
+        return _with_own_types(X)
     if not is_other_frame(X):
         return X
     try:
@@ -30,6 +32,20 @@ def read_frame(X) -> Any:
             f"Got X of type {_kind(X)}, expected a 2-D array, a pandas DataFrame, "
             "another frame in memory that narwhals reads, or a MultimodalData."
         ) from error
+
+
+def _with_own_types(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame whose columns of pyarrow are read as those of other libraries are."""
+    arrow = [i for i, d in enumerate(frame.dtypes) if isinstance(d, pd.ArrowDtype)]
+    if not arrow:
+        return frame
+    import narwhals
+
+    out = frame.copy(deep=False)
+    for i in arrow:
+        series: Any = narwhals.from_native(frame.iloc[:, i], series_only=True)
+        out.isetitem(i, pd.Series(_column(series)).set_axis(frame.index))
+    return out
 
 
 def to_pandas(frame) -> pd.DataFrame:

@@ -351,7 +351,7 @@ class MultimodalData:
                 f"Got like={type(like).__name__}, expected a MultimodalData or a "
                 "mapping from names to shapes."
             )
-        own = self.block_shapes
+        own = self.block_shapes if isinstance(like, MultimodalData) else {}
         for name, shape in shapes.items():
             if own.get(name, tuple(shape)) != tuple(shape):
                 raise ValueError(

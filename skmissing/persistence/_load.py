@@ -31,7 +31,7 @@ _RESTORES = frozenset({"sklearn.isotonic.IsotonicRegression"})
 
 
 def load(path: str | os.PathLike, *, trusted=None) -> BaseEstimator:
-    """Read an estimator from a file that :func:`save` wrote.
+    """Read an estimator from a file that ``skmissing.save`` has written.
 
     Nothing in the file is run. It can name classes of this package, estimators of
     scikit-learn, layers and optimizers of torch, numpy's types, and a short list of

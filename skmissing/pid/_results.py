@@ -186,7 +186,9 @@ class PIDResults:
             of the number of classes. ``attrs["unit"]`` is the unit.
         """
         check_is_fitted(self)
-        return ResultTable(self._frame)
+        table = ResultTable(self._frame.copy())
+        table.attrs = dict(self._frame.attrs)
+        return table
 
 
 def _label_terms(pair: Pair) -> list[tuple[str, str, str, str]]:

@@ -156,7 +156,7 @@ class PatternStackingClassifier(MultimodalClassifierMixin, NamedParts, BaseEstim
     ...     random_state=0,
     ... ).fit(X, y)
     >>> stack.weights_["n_rows"].to_dict()
-    {'a': 152, 'a, b': 148}
+    {'a': 146, 'a, b': 154}
     >>> stack.predict_proba(X[:2]).shape
     (2, 2)
     """

@@ -28,6 +28,7 @@ from skmissing.baselines import (
     UnimodalEnsemble,
 )
 from skmissing.datasets import make_bitwise, make_xor
+from skmissing.dymo._judge import Judged
 from skmissing.dymo._selection import Policy, select
 from skmissing.ipw import modality_utility
 from skmissing.modalities import ModalityTransformer
@@ -41,17 +42,17 @@ from ..conftest import make_blocks
 def judged(loss_before, loss_after, kind="prob", min_reward=0.0):
     """Whether a second modality is fused that changes the loss of the confidence."""
 
-    def fuse(rows, masks):
-        logits = np.tile([1.0, 0.0], (len(rows), 1))
-        return logits, masks.sum(axis=1, keepdims=True).astype(float)
+    class Fixed:
+        def logits(self, rows, masks):
+            return np.tile([1.0, 0.0], (len(rows), 1))
 
-    def score(logits, z, masks):
-        loss = np.where(z[:, 0] == 1, loss_before, loss_after)
-        return loss, np.zeros(len(z))
+        def __call__(self, rows, masks):
+            loss = np.where(masks.sum(axis=1) == 1, loss_before, loss_after)
+            return Judged(self.logits(rows, masks), loss, np.zeros(len(rows)))
 
     present, candidates = np.array([[True, False]]), np.array([[False, True]])
     policy = Policy("iterative", None, kind, min_reward)
-    outcome = select(fuse, score, present, candidates, policy)
+    outcome = select(Fixed(), present, candidates, policy, reports=True)
     return bool(outcome.fused[0, 1]), float(outcome.history[0].reward[0])
 
 
