@@ -201,12 +201,13 @@ def test_covariates_keep_their_meaning():
         for change in (lambda frame, make: frame, zoned):
             X = change(make(columns), make)
             modalities = {"lab": ["lab__0"], "ecg": ["ecg__0"]}
-            weighter = PropensityWeighter(modalities=modalities).fit(X, y)
+            weighter = PropensityWeighter(modalities=modalities, random_state=0)
+            weighter.fit(X, y)
             seen = {name.partition("=")[0] for name in weighter.covariate_names_}
             assert seen >= {"site", "seen", "born"}
             out.append(weighter.predict_propensity(X))
             model = IPWMultimodalClassifier(
-                PatternClassifier(), use=["lab"], modalities=modalities
+                PatternClassifier(), use=["lab"], modalities=modalities, random_state=0
             )
             out.append(model.fit(X, y).predict_proba(X))
             utility = modality_utility(
