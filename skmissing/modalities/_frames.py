@@ -44,7 +44,7 @@ def _with_own_types(frame: pd.DataFrame) -> pd.DataFrame:
     out = frame.copy(deep=False)
     for i in arrow:
         series: Any = narwhals.from_native(frame.iloc[:, i], series_only=True)
-        out.isetitem(i, pd.Series(_column(series)).set_axis(frame.index))
+        out.isetitem(i, pd.Series(_column(series)).array)
     return out
 
 
