@@ -7,7 +7,7 @@ import pytest
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 # Pages that need more than the package needs.
-NEEDED = {"text.rst": "skrub", "scale.rst": "distributed"}
+NEEDED = {"text.rst": "skrub"}
 BUILT = {"_build", "generated", "auto_examples", "_templates"}
 PAGES = sorted(
     path
