@@ -87,13 +87,20 @@ def test_sklearn_checks_of_fusions(estimator, check):
     check(estimator)
 
 
-@pytest.fixture(params=[*CLASSIFIERS, *VARIANTS], scope="module")
+def mark(name):
+    """Fusions other than these few share most of what the laws are about."""
+    few = any(name.endswith(kind) for kind in ("attention", "i2m2", "latent"))
+    fusion = name in {f"FusionClassifier, {kind}" for kind in FUSIONS}
+    return pytest.param(name, marks=[pytest.mark.slow] if fusion and not few else [])
+
+
+@pytest.fixture(params=[mark(k) for k in (*CLASSIFIERS, *VARIANTS)], scope="module")
 def settings(request):
     return {**CLASSIFIERS, **VARIANTS}[request.param]
 
 
 @pytest.fixture(
-    params=[k for k, s in {**CLASSIFIERS, **VARIANTS}.items() if s.has_net],
+    params=[mark(k) for k, s in {**CLASSIFIERS, **VARIANTS}.items() if s.has_net],
     scope="module",
 )
 def net_settings(request):
