@@ -61,7 +61,8 @@ FAST = {**NET, "max_epochs": 2}
 
 @pytest.mark.parametrize("name", INIT_PARAMS)
 def test_routing_of_every_estimator_can_be_asked_for(name):
-    INIT_PARAMS[name].make().get_metadata_routing()
+    routing = INIT_PARAMS[name].make().get_metadata_routing()
+    assert hasattr(routing, "consumes")
 
 
 @pytest.fixture

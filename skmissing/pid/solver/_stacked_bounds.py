@@ -166,6 +166,7 @@ def solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
     try:
         return np.linalg.solve(matrix, right)
     except np.linalg.LinAlgError:
+        # One singular matrix stops all of them; the others are solved one by one.
         pass
     out = np.full_like(right, np.nan)
     for index in np.ndindex(matrix.shape[:-2]):
