@@ -19,6 +19,10 @@ MANY_WORDS, ROWS_PER_TEXT = 4, 10
 # them, as for patients who come back, so are those with fewer than five.
 ROWS_PER_NAME, MANY_LEVELS, ROWS_PER_NAME_OF_MANY = 2, 100, 5
 
+# Whole numbers that are all different in a range of so many times the rows are numbers
+# of rows: with this many rows chance would do that once in 20,000 times.
+NUMBERED_ROWS, NUMBERED_RANGE = 100, 5
+
 
 def as_numbers(label: str, values) -> np.ndarray | None:
     """float64 with NaN; None for categories and text. Dates count days, in UTC."""
@@ -84,9 +88,23 @@ def may_identify(
 ) -> bool:
     """Whether a covariate may identify rows, by the first of its values."""
     numbers = as_numbers(label, values)
-    if numbers is None or holds_objects(values):
+    if numbers is None or holds_objects(values) or _all_different(numbers[kept]):
         return True
     return find_identifier(label, values, kept, groups) is not None
+
+
+def _all_different(numbers: np.ndarray) -> bool:
+    """Whether numbers are whole and no two are the same."""
+    whole = bool((numbers == np.floor(numbers)).all())
+    return whole and len(np.unique(numbers)) == len(numbers)
+
+
+def _number_rows(numbers: np.ndarray) -> bool:
+    """Whether numbers are those of the rows: 1, 2, 3, or some of a longer list."""
+    n = len(numbers)
+    if n < NUMBERED_ROWS or not np.ptp(numbers) < NUMBERED_RANGE * n:
+        return False
+    return _all_different(numbers)
 
 
 def find_identifier(
@@ -95,14 +113,16 @@ def find_identifier(
     """Why a covariate is none that a statistician would choose; None if it may be one.
 
     A record number has a level of its own for most rows, and free text nearly so.
-    Numbers are left out if they are the groups; text also where it renames them.
+    Numbers are left out if they are the groups or count the rows; text also where it
+    renames the groups.
     """
     numbers = as_numbers(label, values)
     own = None if groups is None else groups[kept]
     if numbers is not None:
-        if own is None or own.dtype.kind not in "iuf":
-            return None
-        return "groups" if np.array_equal(numbers[kept], own) else None
+        same = own is not None and own.dtype.kind in "iuf"
+        if same and np.array_equal(numbers[kept], own):
+            return "groups"
+        return "numbers of rows" if _number_rows(numbers[kept]) else None
     codes, levels = as_levels(label, values)
     known, found = pd.factorize(codes[kept & (codes >= 0)])
     if own is not None and len(known) == len(own):

@@ -15,6 +15,9 @@ LOW_PROPENSITY = 0.05
 LOW_SHARE = 0.05
 # Weights that leave less than a quarter of the observed rows are decided by few.
 LOW_EFFICIENCY = 0.25
+# Other rows whose weight is so many times the largest in fit lie where the propensity
+# model extrapolates; rows like those of fit stay within a small multiple of it.
+FAR_WEIGHT = 10
 
 
 def calibration_bins(

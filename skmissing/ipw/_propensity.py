@@ -70,8 +70,8 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
     covariates : list of str, or column selector, default=None
         Names of modalities and labels of columns. None: the columns that are in no
         modality, and every modality that all rows have, but for what identifies rows:
-        text with a level of its own for most rows, free text, and the column that is
-        passed as ``groups``.
+        text with a level of its own for most rows, whole numbers that count the rows,
+        free text, and the column that is passed as ``groups``.
     required : list of str, or list of lists of str, default=None
         Modalities that make a row observed. None: all of them. A list of lists asks
         for one propensity per list, and the outputs have one column for each.
@@ -141,7 +141,8 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         If there is no covariate: missingness is then taken to be completely at random.
     OverlapWarning
         If many propensities are nearly 0, some are exactly 0 or 1, or a few weights
-        decide everything; with the numbers.
+        decide everything; with the numbers. On other rows, if a weight is over ten
+        times the largest in ``fit``.
     IdentifierWarning
         If columns are left out of ``covariates=None`` since they identify rows; with
         their names.
@@ -392,6 +393,19 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
             out[here, i] = scale / p[here]
         return out
 
+    def _warn_of_far_rows(self, weights: np.ndarray) -> None:
+        """Warn of weights far above those in fit: the model extrapolates."""
+        for names, new, seen in self._by_set(weights, self.sample_weight_):
+            far = new > _diagnostics.FAR_WEIGHT * seen.max()
+            if far.any():
+                warn_user(
+                    f"Got weights of up to {new.max():.2g} for {names} in "
+                    f"{int(far.sum())} rows, where the largest in fit is "
+                    f"{seen.max():.2g}: these rows are far from those of fit. "
+                    "Choose clip.",
+                    OverlapWarning,
+                )
+
     def find_observed(self, X, y=None) -> np.ndarray:
         """Which rows have everything that is required.
 
@@ -450,7 +464,9 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
             One column for each required set if ``required`` is a list of lists.
         """
         read = self._read(X, y, out_of_fold)
-        return self._squeeze(self._weigh(read.propensity, read.observed))
+        weights = self._weigh(read.propensity, read.observed)
+        self._warn_of_far_rows(weights)
+        return self._squeeze(weights)
 
     def transform(self, X) -> np.ndarray:
         """Weight of each row as a column, labels taken as known.
@@ -465,7 +481,9 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         ndarray of float64 of shape (n_samples, n_sets)
         """
         read = self._read(X, None)
-        return self._weigh(read.propensity, read.observed)
+        weights = self._weigh(read.propensity, read.observed)
+        self._warn_of_far_rows(weights)
+        return weights
 
     def fit_transform(self, X, y=None, sample_weight=None, groups=None) -> np.ndarray:
         """Fit, and weight the same rows; out of fold with ``cv``.

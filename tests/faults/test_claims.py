@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 from sklearn.calibration import CalibratedClassifierCV
@@ -35,6 +37,24 @@ from skmissing.modalities import ModalityTransformer
 
 from .._instances import NET
 from ..conftest import make_blocks
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+# -- what the three data sets of UME-MMA share
+
+
+def test_published_data_sets_share_the_first_three_methods_only():
+    table = pd.read_csv(DOCS / "benchmarks/umemma_published.csv", index_col="Method")
+    assert table.shape == (6, 3)
+    ranks = table.rank(ascending=False)
+    assert (ranks.loc["UME-MMA"] == 1).all()
+    following = table.loc[["only augmentation", "missing detection"]]
+    others = table.drop(index=["UME-MMA", *following.index])
+    assert (following.min() >= others.max()).all()
+    assert (following.diff().iloc[1].abs() < 1).all()
+    assert ranks["Kinetics-Sound"].equals(ranks["AV-MNIST"])
+    assert not ranks["AVE"].equals(ranks["AV-MNIST"])
+
 
 # -- rewards that are no difference of probabilities
 

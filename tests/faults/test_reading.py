@@ -33,7 +33,7 @@ from skmissing import (
 from skmissing._estimation._folds import assign_folds
 from skmissing.baselines import FusionClassifier, PatternClassifier, UnimodalEnsemble
 from skmissing.datasets import make_bitwise
-from skmissing.exceptions import IdentifierWarning, ManyClassesWarning
+from skmissing.exceptions import IdentifierWarning, ManyClassesWarning, OverlapWarning
 from skmissing.ipw import (
     ObservedStratifiedKFold,
     make_ipw_scorer,
@@ -380,6 +380,44 @@ def test_covariates_that_identify_rows_are_left_out():
         warnings.simplefilter("error", IdentifierWarning)
         fitted = fit_weighter(table, covariates=["patient_id", "c"])
     assert len(fitted.covariate_names_) > 100
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_covariates_that_number_the_rows_are_left_out(seed):
+    rng = np.random.default_rng(seed)
+    numbers = 10_000 + rng.permutation(3 * N)[:N]
+    table = make_table(
+        record=numbers,
+        exact=numbers.astype(float),
+        # Repeated, in halves, or far apart: these may be measurements.
+        age=rng.integers(18, 90, N),
+        dose=np.arange(N) / 2,
+        seconds=np.sort(rng.integers(10**9, size=N)),
+    )
+    message = r"'record' \(numbers of rows\), 'exact' \(numbers of rows\); they"
+    with pytest.warns(IdentifierWarning, match=message):
+        fitted = fit_weighter(table)
+    assert fitted.covariate_names_ == ["c", "age", "dose", "seconds"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", IdentifierWarning)
+        fitted = fit_weighter(table, covariates=["record", "c"])
+    assert fitted.covariate_names_ == ["record", "c"]
+
+
+@pytest.mark.parametrize("method", ["sample_weight", "transform"])
+def test_weights_far_from_the_rows_of_fit_warn(method):
+    table = make_table()
+    fitted = fit_weighter(table)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", OverlapWarning)
+        getattr(fitted, method)(table)
+    # The rarer the more of c, so that a row far out has a weight without bounds.
+    slope = np.sign(np.corrcoef(table["c"], table["lab__0"].isna())[0, 1])
+    far = table.assign(c=np.where(np.arange(N) < 3, slope * 60, table["c"]))
+    far["lab__0"] = far["lab__0"].fillna(0.5)
+    with pytest.warns(OverlapWarning, match=r"in 3 rows, where the largest in fit is"):
+        weights = getattr(fitted, method)(far)
+    assert np.ravel(weights)[:3].min() > 10 * fitted.sample_weight_.max()
 
 
 def test_covariates_that_rename_the_groups_are_left_out():

@@ -171,7 +171,8 @@ def test_missing_labels_count_as_not_observed():
         w = weighter.sample_weight(frame, labels)
         np.testing.assert_array_equal(w > 0, seen)
         # Without labels all count as known, also where they were not.
-        assert (weighter.transform(frame)[:, 0] > 0).sum() > seen.sum()
+        with pytest.warns(OverlapWarning, match="far from those of fit"):
+            assert (weighter.transform(frame)[:, 0] > 0).sum() > seen.sum()
     old = weighter.predict_propensity(frame)[frame.age.to_numpy() > 75]
     assert old.mean() < 0.1
 
