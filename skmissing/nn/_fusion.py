@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ._encoder_bank import EncoderBank
-from ._store import Batch
+from ._store import Batch, TensorStore
 from ._task import TaskModule
 from .fusion._fusion import Fusion
 
@@ -92,6 +92,21 @@ class FusionModule(TaskModule):
         if own is None:
             return super().row_losses(batch)
         return own(*self.codes(batch), batch.y, batch.weight, self.criterion)
+
+    def remember(self, store: TensorStore) -> None:
+        if not hasattr(self.fuser, "remember"):
+            return
+        rows = torch.arange(len(store))
+        if len(rows) > self.fuser.memory_rows:
+            # The same rows after every epoch.
+            generator = torch.Generator().manual_seed(0)
+            drawn = torch.randperm(len(rows), generator=generator)
+            rows = drawn[: self.fuser.memory_rows].sort().values
+        self.eval()
+        # No inference mode: what is kept takes part in training later.
+        with torch.no_grad():
+            batch = store.batch(rows.to(store.present.device))
+            self.fuser.remember(*self.codes(batch), batch.y, batch.weight)
 
     def features(self, batch: Batch):
         return self._features(*self.codes(batch))
