@@ -2,9 +2,9 @@
 
 On *mfeat*, every block of a training row is hidden with a probability of one half; test
 rows keep six, three or one of their views, drawn at random. All fusions have their
-default settings, one after the other for each seed of gaps, splits and nets. "attention,
-ModDrop" is the attention fusion with ``modality_dropout=0.5``. Accuracies in per cent,
-mean and standard deviation over seeds. Run with
+default settings, one after the other for each seed of gaps, splits and nets. "ModDrop"
+is the attention fusion with ``modality_dropout=0.5``. Accuracies in per cent, mean and
+standard deviation over seeds. Run with
 
     python benchmarks/bench_fusions.py
 
@@ -27,7 +27,7 @@ from skmissing.nn.fusion._default import FUSIONS
 LEFT = (6, 3, 1)
 SETTINGS = {
     **{name: {"fusion": name} for name in FUSIONS},
-    "attention, ModDrop": {"fusion": "attention", "modality_dropout": 0.5},
+    "ModDrop": {"fusion": "attention", "modality_dropout": 0.5},
 }
 
 

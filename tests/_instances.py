@@ -52,6 +52,7 @@ from skmissing.nn import (
 from skmissing.pid import PIDEstimator
 from skmissing.recovery import (
     BaseRecovery,
+    CRARecovery,
     GaussianRecovery,
     MeanRecovery,
     MultimodalVAE,
@@ -170,6 +171,9 @@ INIT_PARAMS = {
     "NeighborRecovery": Settings(NeighborRecovery),
     "RegressionRecovery": Settings(
         RegressionRecovery, {"random_state": 0}, {"random_state": 0}
+    ),
+    "CRARecovery": Settings(
+        CRARecovery, {**NET, "hidden": 16}, {**QUIET, "max_epochs": 5, "hidden": 16}
     ),
     "MultimodalVAE": Settings(
         MultimodalVAE, NET, {**QUIET, "max_epochs": 5, "shared_noise": True}

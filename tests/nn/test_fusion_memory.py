@@ -151,7 +151,8 @@ def test_similar_rows_impute_nearer_than_the_mean(seed):
     hidden = np.random.default_rng(seed).random((300, 2)) < 0.3
     hidden[hidden.all(axis=1)] = False
     clf = FusionClassifier(
-        fusion=M3CareFusion(), **{**NET, "lr": 1e-3, "random_state": seed}
+        fusion=M3CareFusion(),
+        **{**NET, "lr": 1e-3, "batch_size": 30, "random_state": seed},
     ).fit(X[:300].hide(hidden), y[:300])
     fuser, codes, present = net_codes(clf, X[300:])
     with torch.no_grad():
@@ -200,7 +201,8 @@ def test_imputed_tokens_by_hand():
                     alike[j] = torch.relu(mean - torch.sigmoid(module.threshold))
             for m in range(3):
                 weight = alike * w * present[:, m]
-                expected = weight @ projected[:, m] / weight.sum()
+                # Zero where no row that has it is similar.
+                expected = weight @ projected[:, m] / weight.sum().clamp(min=1e-9)
                 torch.testing.assert_close(got[i, m], expected, rtol=1e-3, atol=1e-3)
 
 
@@ -212,7 +214,7 @@ def test_rows_that_are_not_similar_impute_nothing():
         module.remember(codes, present, None, torch.ones(9, dtype=torch.float64))
         projected = module.projected(codes)
         found = module.imputed(projected, present, module.memory, module.memory_share)
-    assert (found == 0).all()
+    assert found.abs().max() < 1e-6
 
 
 # -- MUSE ------------------------------------------------------------------------------
@@ -261,25 +263,25 @@ def test_contrasts_count_weights_as_rows():
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_contrast_makes_rows_like_their_parts(seed):
-    X, y = make_blocks(n=150, missing=0.0, seed=seed)
-    gaps = []
+def test_contrast_tells_a_row_by_a_part_of_it(seed):
+    X, y = alike(seed, n=300)
+    ranks = []
     for weight in (0.0, 0.5):
         clf = FusionClassifier(
             fusion=MUSEFusion(width=16, contrastive_weight=weight),
-            **{**NET, "max_epochs": 25, "batch_size": 30, "random_state": seed},
+            **{**NET, "max_epochs": 20, "batch_size": 50, "random_state": seed},
         ).fit(X, y)
-        fuser = clf.net_.module_.fuser
         codes = []
-        for part in (X, X.hide("m1")):
-            _, *given = net_codes(clf, part)
+        for part in (X, X.hide("b")):
+            fuser, *given = net_codes(clf, part)
             with torch.no_grad():
-                codes.append(nn.functional.normalize(fuser._rows(*given), dim=1))
-        within = (codes[0] - codes[1]).square().sum(dim=1).mean()
-        between = (codes[0] - codes[1].roll(1, 0)).square().sum(dim=1).mean()
-        gaps.append(float(within / between))
-        assert clf.score(X, y) > 0.8
-    assert gaps[1] < 0.8 * gaps[0]
+                code = fuser.contrast(fuser._rows(*given))
+            codes.append(nn.functional.normalize(code, dim=1))
+        near = codes[0] @ codes[1].T
+        # Share of other rows' parts that are nearer than a row's own.
+        ranks.append(float((near > near.diagonal()[:, None]).double().mean()))
+    assert ranks[1] < 0.75 * ranks[0]
+    assert clf.score(X.hide("b"), y) > 0.9
 
 
 # -- CMMD ------------------------------------------------------------------------------
@@ -324,14 +326,14 @@ def test_discrepancy_is_that_of_weighted_sets():
     torch.testing.assert_close(discrepancy(a, b, w.double()), repeated)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_bound_falls_and_what_is_missing_only_in_tests_is_no_harm(seed):
     X, y = alike(seed)
     bounds = []
-    for epochs in (1, 30):
+    for epochs in (1, 25):
         clf = FusionClassifier(
             fusion=CMMDFusion(generative_weight=1.0, omega=1.0), modality_dropout=0.0,
-            **{**NET, "max_epochs": epochs, "random_state": seed},
+            **{**NET, "max_epochs": epochs, "batch_size": 30, "random_state": seed},
         ).fit(X[:300], y[:300])  # fmt: skip
         fuser, codes, present = net_codes(clf, X[300:])
         given = present.clone()
@@ -405,12 +407,12 @@ def test_confidence_predicts_the_probability_of_the_true_class(seed):
 # -- OnlineMAE -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_hidden_tokens_are_reconstructed_better_than_by_their_mean(seed):
     X, y = alike(seed)
     clf = FusionClassifier(
         fusion=OnlineMAEFusion(token_dim=16, n_heads=2), modality_dropout=0.0,
-        **{**NET, "max_epochs": 30, "random_state": seed},
+        **{**NET, "max_epochs": 20, "batch_size": 50, "random_state": seed},
     ).fit(X[:300], y[:300])  # fmt: skip
     fuser, codes, present = net_codes(clf, X[300:])
     left = present.clone()
@@ -419,7 +421,8 @@ def test_hidden_tokens_are_reconstructed_better_than_by_their_mean(seed):
         projected = fuser.projected(codes)
         truth = nn.functional.layer_norm(projected, (16,))[:, 1]
         guess = fuser.recovered(projected * left[:, :, None], left)[:, 1]
-    assert (guess - truth).square().mean() < 0.5 * (truth - truth.mean(0)).square().mean()
+    from_mean = (truth - truth.mean(dim=0)).square().mean()
+    assert (guess - truth).square().mean() < 0.5 * from_mean
 
 
 def test_tokens_are_reconstructed_from_present_ones_alone():

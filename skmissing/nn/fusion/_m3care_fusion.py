@@ -102,7 +102,8 @@ class _SimilarRows(TokenNet):
 
     def similarity(self, projected, present, others, share):
         """Of rows and others, 0 for those that are not similar enough, (n, N)."""
-        total = count = 0.0
+        total: Any = 0.0
+        count: Any = 0.0
         for m, net in enumerate(self.compared):
             mine, theirs = projected[:, m], others[:, m]
             plain = torch.sigmoid(self.plain_share[m])

@@ -38,13 +38,13 @@ class OnlineMAEFusion(AttentionFusion):
 
     Notes
     -----
-    The method of :cite:t:`onlinemae`, in the version for codes of modalities that
-    :cite:t:`dymo` compare with. A batch is trained on a random part of what its rows
-    have, and on all of it. There, rows are complete in training; the tokens that the
-    classifier reads are all reconstructed ones, of an encoder and a decoder with tokens
-    of memory. Here, one transformer with mask tokens does both, present tokens are kept
-    as they are, and the tokens to be reconstructed, normalised, have no gradient, so
-    that encoders cannot make the task easy.
+    The method of :cite:t:`actionmae`, with which :cite:t:`dymo` compare by this name. A
+    batch is trained on a random part of what its rows have, and on all of it. There,
+    rows are complete in training, an encoder and a decoder with tokens of memory
+    reconstruct, and as many modalities are dropped in each row of a batch. Here, one
+    transformer with a mask token for each modality reconstructs, and the tokens to be
+    reconstructed, normalised, have no gradient, so that encoders cannot make the task
+    easy.
 
     Examples
     --------
