@@ -14,6 +14,9 @@ from ._store import Batch, TensorStore
 from ._task import TaskModule
 from .fusion._fusion import Fusion
 
+# Rows that are encoded at once to be remembered.
+REMEMBERED = 256
+
 
 @dataclass(frozen=True)
 class Head:
@@ -102,11 +105,16 @@ class FusionModule(TaskModule):
             generator = torch.Generator().manual_seed(0)
             drawn = torch.randperm(len(rows), generator=generator)
             rows = drawn[: self.fuser.memory_rows].sort().values
+        rows = rows.to(store.present.device)
         self.eval()
         # No inference mode: what is kept takes part in training later.
         with torch.no_grad():
-            batch = store.batch(rows.to(store.present.device))
-            self.fuser.remember(*self.codes(batch), batch.y, batch.weight)
+            parts = [self.codes(store.batch(part)) for part in rows.split(REMEMBERED)]
+            codes = [torch.cat(part) for part in zip(*(codes for codes, _ in parts))]
+            present = torch.cat([present for _, present in parts])
+            y: Any = store.y
+            weight: Any = store.weight
+            self.fuser.remember(codes, present, y[rows], weight[rows])
 
     def features(self, batch: Batch):
         return self._features(*self.codes(batch))

@@ -102,7 +102,8 @@ class CRARecovery(NetParameters, BaseRecovery):
 
     def _flat(self, data: MultimodalData) -> MultimodalData:
         """Standardised vectors of the modalities that training rows had."""
-        blocks, columns = {}, []
+        blocks: dict[str, Any] = {}
+        columns = []
         for name in self.means_:
             columns.append(data.names.index(name))
             present = data.present[:, columns[-1]]

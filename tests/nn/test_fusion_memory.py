@@ -106,6 +106,14 @@ def test_rows_are_remembered_after_each_epoch(batch_hook):
             np.testing.assert_array_equal(present, X.present)
 
 
+def test_many_rows_are_remembered_in_their_order():
+    X, y = make_blocks(n=600)
+    clf = FusionClassifier(fusion=RememberFusion(1000), **{**NET, "max_epochs": 1})
+    labels, _, present = clf.fit(X, y).net_.module_.fuser.shown[0]
+    np.testing.assert_array_equal(labels, y)
+    np.testing.assert_array_equal(present, X.present)
+
+
 def test_a_memory_is_that_of_the_best_epoch():
     X, y = make_blocks(n=60)
     clf = FusionClassifier(
