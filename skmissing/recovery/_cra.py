@@ -108,7 +108,8 @@ class CRARecovery(NetParameters, BaseRecovery):
             columns.append(data.names.index(name))
             present = data.present[:, columns[-1]]
             block = np.zeros((len(data), self._size(name)))
-            block[present] = self._scaled(data, name, np.flatnonzero(present))
+            if present.any():
+                block[present] = self._scaled(data, name, np.flatnonzero(present))
             blocks[name] = block
         return MultimodalData.unchecked(blocks, data.present[:, columns].copy(), {})
 
