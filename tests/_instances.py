@@ -33,12 +33,18 @@ from skmissing.dymo import TokenTransformer, Typicality
 from skmissing.modalities import ModalityTransformer
 from skmissing.nn import (
     AttentionFusion,
+    CMMDFusion,
     DynMMFusion,
     GatedFusion,
     I2M2Fusion,
     LatentFusion,
+    M3CareFusion,
     MTLFusion,
+    MUSEFusion,
+    OnlineMAEFusion,
+    PDFFusion,
     ProductOfExperts,
+    PromptFusion,
     QMFFusion,
     ShaSpecFusion,
     TMCFusion,
@@ -46,6 +52,7 @@ from skmissing.nn import (
 from skmissing.pid import PIDEstimator
 from skmissing.recovery import (
     BaseRecovery,
+    CRARecovery,
     GaussianRecovery,
     MeanRecovery,
     MultimodalVAE,
@@ -165,6 +172,9 @@ INIT_PARAMS = {
     "RegressionRecovery": Settings(
         RegressionRecovery, {"random_state": 0}, {"random_state": 0}
     ),
+    "CRARecovery": Settings(
+        CRARecovery, {**NET, "hidden": 16}, {**QUIET, "max_epochs": 5, "hidden": 16}
+    ),
     "MultimodalVAE": Settings(
         MultimodalVAE, NET, {**QUIET, "max_epochs": 5, "shared_noise": True}
     ),
@@ -193,13 +203,19 @@ INIT_PARAMS = {
 }
 # Fusions other than early and late, small.
 TOKENS = {"token_dim": 16, "n_heads": 2, "n_layers": 1}
-TOKENED = ("attention", "mtl")
+TOKENED = ("attention", "mtl", "m3care", "online_mae", "prompts", "muse")
 # A transformer takes more and smaller steps.
 STEADY = {"batch_size": 8, "lr": 5e-3, "max_epochs": 16}
 SMALL_BATCH = {"batch_size": 16}
 FUSIONS = {
     "attention": AttentionFusion(**TOKENS),
     "mtl": MTLFusion(**TOKENS),
+    "m3care": M3CareFusion(memory_rows=128, **TOKENS),
+    "online_mae": OnlineMAEFusion(**TOKENS),
+    "prompts": PromptFusion(n_prompts=2, **TOKENS),
+    "muse": MUSEFusion(width=16),
+    "cmmd": CMMDFusion(latent_dim=8, hidden=16, shared_noise=True),
+    "pdf": PDFFusion(),
     "i2m2": I2M2Fusion(),
     "shaspec": ShaSpecFusion(width=16),
     "qmf": QMFFusion(),

@@ -40,7 +40,8 @@ class FusionClassifier(BaseNetClassifier):
         side, zeros for missing ones, in front of one head; "late", the mean of the
         scores of one head per modality, which learns no interaction, such as an XOR;
         "attention", "gated", "product", "mtl", "i2m2", "shaspec", "qmf", "tmc",
-        "latent", "dynmm". :ref:`fusion` describes them, and how to write one.
+        "latent", "dynmm", "m3care", "muse", "online_mae", "cmmd", "pdf", "prompts".
+        :ref:`fusion` describes them, and how to write one.
     modality_dropout : float in [0, 1), default=0.2
         Probability that a modality of a training row is hidden, so that the net learns
         to predict without it. 0 leaves the rows unchanged.

@@ -180,7 +180,13 @@ class SkmissingNet(NeuralNet):
             return
         if self._batch_hooks_wanted():
             self._run_with_hooks(iterator, training, prefix, step_fn)
-            return
+        else:
+            self._run_plain(iterator, training, prefix)
+        if training:
+            # Before rows that are held out are looked at, as prediction will.
+            self.module_.remember(iterator.store)
+
+    def _run_plain(self, iterator, training: bool, prefix: str) -> None:
         module, optimizer = self.module_, self.optimizer_
         module.train(training)
         total, mass, count = 0.0, 0.0, 0

@@ -10,9 +10,12 @@ import torch
 from torch import nn
 
 from ._encoder_bank import EncoderBank
-from ._store import Batch
+from ._store import Batch, TensorStore
 from ._task import TaskModule
 from .fusion._fusion import Fusion
+
+# Rows that are encoded at once to be remembered.
+REMEMBERED = 256
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,26 @@ class FusionModule(TaskModule):
         if own is None:
             return super().row_losses(batch)
         return own(*self.codes(batch), batch.y, batch.weight, self.criterion)
+
+    def remember(self, store: TensorStore) -> None:
+        if not hasattr(self.fuser, "remember"):
+            return
+        rows = torch.arange(len(store))
+        if len(rows) > self.fuser.memory_rows:
+            # The same rows after every epoch.
+            generator = torch.Generator().manual_seed(0)
+            drawn = torch.randperm(len(rows), generator=generator)
+            rows = drawn[: self.fuser.memory_rows].sort().values
+        rows = rows.to(store.present.device)
+        self.eval()
+        # No inference mode: what is kept takes part in training later.
+        with torch.no_grad():
+            parts = [self.codes(store.batch(part)) for part in rows.split(REMEMBERED)]
+            codes = [torch.cat(part) for part in zip(*(codes for codes, _ in parts))]
+            present = torch.cat([present for _, present in parts])
+            y: Any = store.y
+            weight: Any = store.weight
+            self.fuser.remember(codes, present, y[rows], weight[rows])
 
     def features(self, batch: Batch):
         return self._features(*self.codes(batch))

@@ -12,7 +12,7 @@ from torch import nn
 from ..modalities._scaling import BlockScaler
 from ._criterion import make_criterion
 from ._encoder_bank import EncoderBank
-from ._store import Batch
+from ._store import Batch, TensorStore
 
 
 class TaskModule(nn.Module):
@@ -41,6 +41,9 @@ class TaskModule(nn.Module):
     def row_losses(self, batch: Batch):
         """Loss of every row of a batch, before weighting."""
         return self.criterion(self.logits(batch), batch.y)
+
+    def remember(self, store: TensorStore) -> None:
+        """Keep of the training rows what prediction needs, after each epoch."""
 
     def features(self, batch: Batch):
         """What the class scores are made of, shape (n, n_features)."""

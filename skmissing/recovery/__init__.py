@@ -1,9 +1,11 @@
 """Fill missing modalities from those that a row has.
 
-Torch is imported with :class:`MultimodalVAE` only.
+Torch is imported with :class:`CRARecovery` and :class:`MultimodalVAE` only.
 """
 
 from __future__ import annotations
+
+from importlib import import_module
 
 from ._base import BaseRecovery
 from ._gaussian import GaussianRecovery
@@ -13,6 +15,7 @@ from ._regression import RegressionRecovery
 
 __all__ = [
     "BaseRecovery",
+    "CRARecovery",
     "GaussianRecovery",
     "MeanRecovery",
     "MultimodalVAE",
@@ -21,14 +24,17 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str):
-    if name == "MultimodalVAE":
-        from ._vae import MultimodalVAE
+# With nets; their modules are imported when they are asked for.
+_NETS = {"CRARecovery": "._cra", "MultimodalVAE": "._vae"}
 
-        globals()[name] = MultimodalVAE
-        return MultimodalVAE
+
+def __getattr__(name: str):
+    if name in _NETS:
+        found = getattr(import_module(_NETS[name], __name__), name)
+        globals()[name] = found
+        return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), "MultimodalVAE"])
+    return sorted([*globals(), *_NETS])

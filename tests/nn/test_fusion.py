@@ -21,6 +21,7 @@ from skmissing.baselines import (
 from skmissing.exceptions import EmptyRowWarning
 from skmissing.nn import (
     AttentionFusion,
+    CMMDFusion,
     DynMMFusion,
     EarlyFusion,
     FocalLoss,
@@ -29,9 +30,14 @@ from skmissing.nn import (
     I2M2Fusion,
     LateFusion,
     LatentFusion,
+    M3CareFusion,
     MLPEncoder,
     MTLFusion,
+    MUSEFusion,
+    OnlineMAEFusion,
+    PDFFusion,
     ProductOfExperts,
+    PromptFusion,
     QMFFusion,
     ShaSpecFusion,
     TMCFusion,
@@ -45,7 +51,9 @@ SHORT = {
     "early": EarlyFusion, "late": LateFusion, "attention": AttentionFusion,
     "gated": GatedFusion, "product": ProductOfExperts, "mtl": MTLFusion,
     "i2m2": I2M2Fusion, "shaspec": ShaSpecFusion, "qmf": QMFFusion, "tmc": TMCFusion,
-    "latent": LatentFusion, "dynmm": DynMMFusion,
+    "latent": LatentFusion, "dynmm": DynMMFusion, "m3care": M3CareFusion,
+    "muse": MUSEFusion, "cmmd": CMMDFusion, "pdf": PDFFusion,
+    "online_mae": OnlineMAEFusion, "prompts": PromptFusion,
 }  # fmt: skip
 
 
@@ -335,7 +343,7 @@ def test_empty_rows_have_zeros_for_features_and_no_codes():
 
 def test_weights_exist_where_a_fusion_weights():
     X, y = make_blocks(n=40, n_modalities=3)
-    for name in ("late", "gated", "qmf", "dynmm"):
+    for name in ("late", "gated", "qmf", "dynmm", "pdf"):
         weights = FusionClassifier(fusion=name, **QUICK).fit(X, y).modality_weights(X)
         np.testing.assert_allclose(weights.sum(axis=1), 1.0, atol=1e-6)
         assert (weights[~X.present] == 0).all()
@@ -405,17 +413,25 @@ def xor_blocks(n=400):
     return MultimodalData({"a": a + noise[0], "b": b + noise[1]}), (a * b > 0)[:, 0]
 
 
-@pytest.mark.parametrize("name", ["early", "attention", "gated", "i2m2", "latent"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("early", "attention", "gated", "i2m2", "latent"),
+        *("m3care", "muse", "cmmd", "online_mae", "prompts"),
+    ],
+)
 def test_interactions_are_learned(name):
     X, y = xor_blocks()
+    # Where tokens are mixed before the transformer, it wants smaller steps.
+    lr = 2e-3 if name in ("m3care", "online_mae") else 5e-3
     clf = FusionClassifier(
-        fusion=name, max_epochs=30, lr=5e-3, batch_size=30, modality_dropout=0.0,
+        fusion=name, max_epochs=30, lr=lr, batch_size=30, modality_dropout=0.0,
         n_threads=1, random_state=0,
     )  # fmt: skip
     assert clf.fit(X[:300], y[:300]).score(X[300:], y[300:]) > 0.9
 
 
-@pytest.mark.parametrize("name", ["late", "product", "qmf", "tmc"])
+@pytest.mark.parametrize("name", ["late", "product", "qmf", "tmc", "pdf"])
 def test_sums_over_modalities_learn_no_interaction(name):
     X, y = xor_blocks()
     # Three of the four quadrants are the most that a sum can have.
@@ -560,7 +576,7 @@ def noisy_blocks(seed, n=600):
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("name", ["qmf", "tmc", "gated"])
+@pytest.mark.parametrize("name", ["qmf", "tmc", "gated", "pdf"])
 def test_weights_fall_with_noise(name, seed):
     X, y, noisy = noisy_blocks(seed)
     clf = FusionClassifier(

@@ -101,10 +101,14 @@ class TokenNet(nn.Module):
         nn.init.normal_(self.kind, std=INITIAL)
         nn.init.normal_(self.class_tokens, std=INITIAL)
 
+    def projected(self, codes):
+        """Codes of one width, (n, M, token_dim)."""
+        parts = [layer(code) for layer, code in zip(self.projections, codes)]
+        return torch.stack(parts, dim=1)
+
     def tokens(self, codes):
         """One token for each modality, (n, M, token_dim)."""
-        parts = [layer(code) for layer, code in zip(self.projections, codes)]
-        return torch.stack(parts, dim=1) + self.kind
+        return self.projected(codes) + self.kind
 
     def attend(self, first, tokens, kept):
         """The class token (n, token_dim) after it has read the tokens that are kept."""

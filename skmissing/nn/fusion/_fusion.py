@@ -104,6 +104,10 @@ class Fusion(BaseEstimator):
               in place of that of the class scores; only without ``out_features``;
             * ``features(codes, present)``: what ``transform`` returns;
             * ``modality_weights(codes, present)``: the share of each modality, of shape
-              (n, n_modalities).
+              (n, n_modalities);
+            * ``remember(codes, present, y, weight)``, and the attribute
+              ``memory_rows``: called after each epoch, and before rows that are held
+              out are looked at, with at most so many training rows, always the same
+              ones, without gradients. What prediction needs of them is kept in buffers.
         """
         raise TypeError(f"{type(self).__name__} does not build a module.")
