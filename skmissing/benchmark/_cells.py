@@ -102,7 +102,9 @@ class Cell:
                 meta["error"] = f"{type(error).__name__}: {error}"
                 meta.setdefault("fit_seconds", time.perf_counter() - start)
                 blank = np.full(task.n_classes, np.nan)
-                proba = {k: np.tile(blank, (len(t.y), 1)) for k, t in task.tests.items()}
+                proba = {
+                    k: np.tile(blank, (len(t.y), 1)) for k, t in task.tests.items()
+                }
         meta["seconds"] = time.perf_counter() - start
         for condition, test in task.tests.items():
             arrays[f"{condition}/proba"] = proba[condition].astype(np.float32)

@@ -26,7 +26,7 @@ Raw = tuple[Any, np.ndarray, np.ndarray | None]
 N_ROWS = 2000
 # Groups of images: all views of a row are from one group, which is not divided.
 N_POOLS = 10
-WORDS = "zero one two three four five six seven eight nine".split()
+WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 LETTERS = " abcdefghijklmnopqrstuvwxyz"
 TEXT_LENGTH = 8
 

@@ -7,6 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 from scipy.special import logit
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from ..datasets import load_support
@@ -100,7 +102,8 @@ def source_propensities() -> tuple[np.ndarray, np.ndarray]:
     """Main direction and propensities of the tests that patients have or not."""
     data = load_support().data[:SOURCE_ROWS]
     tests = [n for n, full in zip(data.names, data.present.all(axis=0)) if not full]
-    weighter = PropensityWeighter(required=[[name] for name in tests], random_state=0)
+    model = LogisticRegression(C=0.1, max_iter=200)
+    weighter = PropensityWeighter(model, required=[[name] for name in tests])
     propensity = weighter.fit(data).propensity_
     propensity = np.clip(propensity, 1e-3, 1 - 1e-3)
     return main_direction(logit(propensity)), propensity
@@ -117,8 +120,8 @@ def choose_driver(data: MultimodalData, seed: int) -> str:
 def main_direction(table: np.ndarray) -> np.ndarray:
     """First principal component of standardised columns, of standard deviation 1."""
     z = np.nan_to_num(StandardScaler().fit_transform(np.asarray(table, dtype=float)))
-    u, s, vt = np.linalg.svd(z, full_matrices=False)
-    out = u[:, 0] * np.sign(vt[0].sum() or 1.0)
+    pca = PCA(1, svd_solver="randomized", random_state=0).fit(z)
+    out = pca.transform(z)[:, 0] * np.sign(pca.components_[0].sum() or 1.0)
     return out / out.std()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from importlib import resources
 from numbers import Integral
@@ -147,7 +147,7 @@ def load_scores() -> pd.DataFrame:
     Examples
     --------
     >>> from skmissing.benchmark import load_scores
-    >>> bool((load_scores()["estimator"] == "stacking").any())
+    >>> bool((load_scores()["estimator"] == "pattern models").any())
     True
     """
     file = resources.files("skmissing.benchmark") / SCORES

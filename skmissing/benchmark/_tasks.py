@@ -66,9 +66,7 @@ def make_task(raw: Raw, mechanism, seed: int, label: str) -> Task:
         has_unseen = (np.asarray(thin.present) == unseen).all(axis=1)
     some = np.asarray(thin.present).any(axis=1) & ~has_unseen
     used = is_train & some
-    tests = _conditions(
-        data[~is_train], thin[~is_train], some[~is_train], unseen, own
-    )
+    tests = _conditions(data[~is_train], thin[~is_train], some[~is_train], unseen, own)
     names = np.array(data.names)[unseen].tolist()
     return Task(
         X=thin[used],
@@ -97,10 +95,7 @@ def split(y: np.ndarray, groups, seed: int) -> tuple[np.ndarray, np.ndarray]:
         cut = GroupShuffleSplit(1, test_size=TEST_SHARE, random_state=seed)
         train, test = next(cut.split(every, y, groups))
     rng = np.random.default_rng(seed)
-    return (
-        rng.permutation(train)[:MAX_TRAIN],
-        rng.permutation(test)[:MAX_TEST],
-    )
+    return (rng.permutation(train)[:MAX_TRAIN], rng.permutation(test)[:MAX_TEST])
 
 
 def choose_unseen(data: MultimodalData, seed: int) -> np.ndarray:
