@@ -10,11 +10,16 @@ from types import ModuleType
 from typing import Any
 
 import pandas as pd
-from joblib.externals.cloudpickle import register_pickle_by_value
 
 from ._leaderboard import leaderboard
 from ._run import CACHE, DEFAULT_MECHANISMS, DEFAULT_SEEDS, SCORES, load_scores, run
 from ._scores import METRICS
+
+try:
+    from cloudpickle import register_pickle_by_value
+except ImportError:
+    # joblib below 1.6 brings its own.
+    from joblib.externals.cloudpickle import register_pickle_by_value
 
 SHOWN = 4
 
@@ -88,7 +93,10 @@ def _extend(what: str, names: list[str] | None, brought: ModuleType) -> Any:
     """The names asked for; those that the file brings by their objects."""
     from . import _datasets, _mechanisms
 
-    known = {"datasets": _datasets.DATASETS, "mechanisms": _mechanisms.MECHANISMS}
+    known: dict[str, dict[str, Any]] = {
+        "datasets": _datasets.DATASETS,
+        "mechanisms": _mechanisms.MECHANISMS,
+    }
     own = getattr(brought, what.upper(), {})
     if not own:
         return names

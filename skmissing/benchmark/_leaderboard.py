@@ -65,10 +65,10 @@ def leaderboard(
     Notes
     -----
     Two estimators differ at level alpha if their mean ranks over N data sets do by
-    :math:`q_\\alpha \\sqrt{k (k + 1) / 6 N}`, k the number of estimators (Nemenyi's test,
-    :cite:t:`demsar2006`). Standard errors of a data set are those of paired differences
-    over its mechanisms and seeds; those of the mean difference are over data sets. A
-    failure ranks last on its data set, and counts as a loss.
+    :math:`q_\\alpha \\sqrt{k (k + 1) / 6 N}`, k the number of estimators (Nemenyi's
+    test, :cite:t:`demsar2006`). Standard errors of a data set are those of paired
+    differences over its mechanisms and seeds; those of the mean difference are over
+    data sets. A failure ranks last on its data set, and counts as a loss.
 
     Examples
     --------

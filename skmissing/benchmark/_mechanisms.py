@@ -20,8 +20,8 @@ RATE = 0.4
 # Lowest and highest rate of a modality where rates differ.
 UNBALANCED = (0.1, 0.7)
 STRENGTH = 1.5
-# Rows of the source that the transplanted propensities are fitted on.
-SOURCE_ROWS = 4000
+# Every how many rows of the source the transplanted propensities are fitted on.
+SOURCE_STEP = 2
 
 Mechanism = Callable[[MultimodalData, np.ndarray, int], np.ndarray]
 
@@ -100,8 +100,8 @@ def transplanted(data: MultimodalData, y: np.ndarray, seed: int) -> np.ndarray:
 @lru_cache(maxsize=1)
 def source_propensities() -> tuple[np.ndarray, np.ndarray]:
     """Main direction and propensities of the tests that patients have or not."""
-    data = load_support().data[:SOURCE_ROWS]
-    tests = [n for n, full in zip(data.names, data.present.all(axis=0)) if not full]
+    data = load_support().data[::SOURCE_STEP]
+    tests = np.array(data.names)[~np.asarray(data.present).all(axis=0)].tolist()
     model = LogisticRegression(C=0.1, max_iter=200)
     weighter = PropensityWeighter(model, required=[[name] for name in tests])
     propensity = weighter.fit(data).propensity_
@@ -111,7 +111,7 @@ def source_propensities() -> tuple[np.ndarray, np.ndarray]:
 
 def choose_driver(data: MultimodalData, seed: int) -> str:
     """A modality that every row has."""
-    full = [n for n, all_ in zip(data.names, data.present.all(axis=0)) if all_]
+    full = np.array(data.names)[np.asarray(data.present).all(axis=0)].tolist()
     if not full:
         raise ValueError("Got no modality that all rows have, expected at least one.")
     return full[np.random.default_rng(seed).integers(len(full))]

@@ -1,4 +1,4 @@
-"""A row of one's own: nearest class means, which know nothing of modalities."""
+"""A row of one's own: naive Bayes, which knows nothing of modalities."""
 
 from sklearn.impute import SimpleImputer
 from sklearn.naive_bayes import GaussianNB

@@ -60,11 +60,7 @@ def run_toy(cache, estimators=None, seeds=1, **options):
 @pytest.mark.parametrize("name", list(DATASETS))
 def test_every_data_set_makes_a_task(name):
     task = make_task(DATASETS[name](0), MECHANISMS["mcar"], 0, f"{name}/mcar")
-    assert set(task.tests) - {"unseen pattern"} == {
-        "as trained",
-        "complete",
-        "one left",
-    }
+    assert {"as trained", "complete", "one left"} <= set(task.tests)
     assert len(set(task.y)) == task.n_classes
     assert len(task.X) <= 1200
     assert all(len(t.y) <= 800 for t in task.tests.values())
@@ -179,7 +175,7 @@ def test_transplanted_missingness_depends_on_data_as_that_of_its_source(seed):
     assert not hidden[:, data.names.index(driver)].any()
     # The rates of the source, which its propensities match.
     np.testing.assert_allclose(
-        1 - propensity.mean(axis=0), [0.225, 0.251, 0.474, 0.227, 0.179], atol=0.04
+        1 - propensity.mean(axis=0), [0.225, 0.251, 0.474, 0.227, 0.179], atol=0.02
     )
 
 
@@ -366,6 +362,7 @@ def test_critical_difference_of_the_example():
 
 
 def test_groups_of_the_picture():
+    pytest.importorskip("matplotlib")
     ranks = np.array([1.0, 1.5, 2.4, 3.9])
     assert find_groups(ranks, 1.0) == [(0, 1), (1, 2)]
     assert find_groups(ranks, 10.0) == [(0, 3)]
