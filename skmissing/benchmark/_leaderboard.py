@@ -68,7 +68,8 @@ def leaderboard(
     :math:`q_\\alpha \\sqrt{k (k + 1) / 6 N}`, k the number of estimators (Nemenyi's
     test, :cite:t:`demsar2006`). Standard errors of a data set are those of paired
     differences over its mechanisms and seeds; those of the mean difference are over
-    data sets. A failure ranks last on its data set, and counts as a loss.
+    data sets. With a single mechanism and seed there is none, and the data set is a
+    tie. A failure ranks last on its data set, and counts as a loss.
 
     Examples
     --------
@@ -107,6 +108,9 @@ def leaderboard(
     for label in mean_rank.index:
         rows = shared[shared["estimator"] == label]
         pair = paired_differences(by_cell[label], by_cell[reference])
+        wins = int((pair["difference"] > pair["std_error"]).sum())
+        worse = pair["difference"] < -pair["std_error"]
+        losses = int((worse | by_data[label].isna()).sum())
         records.append(
             {
                 "estimator": label,
@@ -114,16 +118,13 @@ def leaderboard(
                 "value": float(by_data[label].mean()) * (1 if METRICS[metric] else -1),
                 "difference": float(pair["difference"].mean()),
                 "std_error": standard_error(pair["difference"]),
-                "wins": int((pair["difference"] > pair["std_error"]).sum()),
-                "ties": int((pair["difference"].abs() <= pair["std_error"]).sum()),
-                "losses": int(
-                    ((pair["difference"] < -pair["std_error"]) | by_data[label].isna())
-                    .sum()
-                ),
+                "wins": wins,
+                "ties": len(by_data) - wins - losses,
+                "losses": losses,
                 "worst_pattern": float(rows["worst_accuracy"].mean()),
                 "seconds": float(rows["seconds"].median()),
             }
-        )  # fmt: skip
+        )
     table = ResultTable(records)
     n, k = ranks.shape
     table.attrs = {

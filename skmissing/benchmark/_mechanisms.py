@@ -22,6 +22,8 @@ UNBALANCED = (0.1, 0.7)
 STRENGTH = 1.5
 # Every how many rows of the source the transplanted propensities are fitted on.
 SOURCE_STEP = 2
+# Largest share of rows that have a test whose missingness is worth a model.
+COMMON = 0.95
 
 Mechanism = Callable[[MultimodalData, np.ndarray, int], np.ndarray]
 
@@ -101,7 +103,8 @@ def transplanted(data: MultimodalData, y: np.ndarray, seed: int) -> np.ndarray:
 def source_propensities() -> tuple[np.ndarray, np.ndarray]:
     """Main direction and propensities of the tests that patients have or not."""
     data = load_support().data[::SOURCE_STEP]
-    tests = np.array(data.names)[~np.asarray(data.present).all(axis=0)].tolist()
+    rare = np.asarray(data.present).mean(axis=0) < COMMON
+    tests = np.array(data.names)[rare].tolist()
     model = LogisticRegression(C=0.1, max_iter=200)
     weighter = PropensityWeighter(model, required=[[name] for name in tests])
     propensity = weighter.fit(data).propensity_
