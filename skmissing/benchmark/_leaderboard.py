@@ -80,15 +80,7 @@ def leaderboard(
     """
     if metric not in METRICS:
         raise ValueError(f"Got metric={metric!r}, expected one of {list(METRICS)}.")
-    if conditions is not None:
-        known = scores["condition"].unique().tolist()
-        chosen = [conditions] if isinstance(conditions, str) else list(conditions)
-        if not chosen or not set(chosen) <= set(known):
-            raise ValueError(
-                f"Got conditions={conditions!r}, expected some of {known}."
-            )
-        scores = scores[scores["condition"].isin(chosen)]
-    shared = _shared_cells(scores)
+    shared = _shared_cells(_choose_conditions(scores, conditions))
     wide = shared.pivot(index=CELL, columns="estimator", values=metric)
     # Higher is better from here on.
     wide = wide if METRICS[metric] else -wide
@@ -161,6 +153,17 @@ def standard_error(values: pd.Series) -> float:
 def _mean(values: pd.Series) -> float:
     """Mean that does not skip failures."""
     return float(values.mean(skipna=False))
+
+
+def _choose_conditions(scores: pd.DataFrame, conditions) -> pd.DataFrame:
+    """Rows of some test conditions."""
+    if conditions is None:
+        return scores
+    known = scores["condition"].unique().tolist()
+    chosen = [conditions] if isinstance(conditions, str) else list(conditions)
+    if not chosen or not set(chosen) <= set(known):
+        raise ValueError(f"Got conditions={conditions!r}, expected some of {known}.")
+    return scores[scores["condition"].isin(chosen)]
 
 
 def _shared_cells(scores: pd.DataFrame) -> pd.DataFrame:

@@ -85,8 +85,8 @@ default=("none", "mcar", "transplanted")
         One row for each cell and test condition, with ``estimator``, ``dataset``,
         ``mechanism``, ``seed``, ``condition``, ``n_rows``, the metrics ``accuracy``,
         ``log_loss``, ``auc`` and ``brier``, ``worst_pattern`` with the least
-        ``worst_accuracy`` of those with 30 rows, ``seconds`` of processor time, and ``error``
-        of an estimator that failed, whose scores are NaN.
+        ``worst_accuracy`` of those with 30 rows, ``seconds`` of processor time, and
+        ``error`` of an estimator that failed, whose scores are NaN.
 
     Raises
     ------
