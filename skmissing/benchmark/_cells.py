@@ -178,9 +178,10 @@ def slug(label: str) -> str:
 
 def source_of(thing) -> str:
     """Code of what users bring, so that a change of it is a change of the method."""
+    name = getattr(thing, "__qualname__", repr(thing))
     if (thing.__module__ or "").partition(".")[0] in ("skmissing", "sklearn"):
-        return thing.__qualname__
+        return name
     try:
         return inspect.getsource(thing)
     except (OSError, TypeError):
-        return thing.__qualname__
+        return name

@@ -13,7 +13,7 @@ from ..stacking._members import NumericBlocks
 from ._datasets import Raw
 
 TEST_SHARE = 0.4
-MAX_TRAIN, MAX_TEST = 800, 600
+MAX_TRAIN, MAX_TEST = 500, 600
 CONDITIONS = ("as trained", "complete", "one left", "unseen pattern")
 # A pattern that is never seen needs others that are.
 LEAST_MODALITIES = 3
