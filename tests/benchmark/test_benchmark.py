@@ -62,8 +62,8 @@ def test_every_data_set_makes_a_task(name):
     task = make_task(DATASETS[name](0), MECHANISMS["mcar"], 0, f"{name}/mcar")
     assert {"as trained", "complete", "one left"} <= set(task.tests)
     assert len(set(task.y)) == task.n_classes
-    assert len(task.X) <= 500
-    assert all(len(t.y) <= 600 for t in task.tests.values())
+    assert len(task.X) <= 1200
+    assert all(len(t.y) <= 800 for t in task.tests.values())
     assert all(b.dtype.kind in "fiub" for b in task.X.blocks.values())
 
 
