@@ -78,6 +78,7 @@ SECTIONS = {
         "Importance of modalities, and plots in the manner of scikit-learn's displays, "
         "which need matplotlib.",
     ),
+    "benchmark": ("Benchmark", ""),
     "datasets": ("Data sets", ""),
     "persistence": ("Files of models", ""),
     "exceptions": ("Warnings and errors", ""),

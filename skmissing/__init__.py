@@ -26,6 +26,7 @@ _LAZY = {
 }
 _SUBMODULES = (
     "baselines",
+    "benchmark",
     "datasets",
     "dymo",
     "exceptions",

@@ -4,6 +4,7 @@ __all__ = [
     "AbsentModalityWarning",
     "AmbiguousIntegerWarning",
     "EmptyRowWarning",
+    "FailedCellWarning",
     "FoldDependenceWarning",
     "IdentifierWarning",
     "ManyClassesWarning",
@@ -131,3 +132,7 @@ class UncertifiedWarning(SkmissingWarning):
 
 class UndefinedScoreWarning(SkmissingWarning):
     """A metric is not defined on the rows of one pattern; its score is NaN."""
+
+
+class FailedCellWarning(SkmissingWarning):
+    """An estimator fails on some cells of a benchmark; its scores there are NaN."""

@@ -7,7 +7,8 @@ import pandas as pd
 # What a row is about, and its result; shown whatever else has no room.
 SHOWN = [
     "quantity", "estimator", "pattern", "rate", "repeat", "subset", "baseline",
-    "metric", "modality", "term", "source", "value", "low", "high",
+    "metric", "modality", "term", "source", "dataset", "mechanism", "condition",
+    "mean_rank", "wins", "losses", "value", "low", "high",
 ]  # fmt: skip
 
 
