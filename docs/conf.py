@@ -79,7 +79,9 @@ SECTIONS = {
         "which need matplotlib.",
     ),
     "datasets": ("Data sets", ""),
+    "reporting": ("Reports", ""),
     "persistence": ("Files of models", ""),
+    "testing": ("Checks for estimators of your own", ""),
     "exceptions": ("Warnings and errors", ""),
 }
 
