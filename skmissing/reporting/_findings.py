@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ..inspection._drawing import name_metric
+
 # Beyond this a standardised difference of means is worth a word.
 SMD = 0.1
 
@@ -72,16 +74,18 @@ def _on_scores(tables, facts) -> Iterator[str]:
     if len(whole):
         row = whole.iloc[0]
         yield (
-            f"On {row['n_rows']:,} held-out rows with everything the model scores "
-            f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f}; {metric})."
+            f"On the {row['n_rows']:,} held-out rows that have everything, the "
+            f"{name_metric(metric)} is {row['value']:.3f} ({row['low']:.3f} to "
+            f"{row['high']:.3f})."
         )
     without = table[table["n_missing"] == 1]
     if len(without) > 1:
         row = without.sort_values("value", kind="stable").iloc[0]
         (hidden,) = set(facts["modalities"]) - set(row["pattern"].split(" + "))
         yield (
-            f"It depends most on {hidden}: with this hidden it scores "
-            f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})."
+            f"The model depends most on {hidden}: without it, the "
+            f"{name_metric(metric)} is {row['value']:.3f} ({row['low']:.3f} to "
+            f"{row['high']:.3f})."
         )
 
 
@@ -114,9 +118,9 @@ def _on_utility(tables, facts) -> Iterator[str]:
     sure = table[table["low"] > 0].sort_values("value", ascending=False, kind="stable")
     for row in sure.head(3).itertuples():
         yield (
-            f"{row.modality} adds {row.value:.3f} ({row.low:.3f} to {row.high:.3f}; "
-            f"{row.metric}) to {row.baseline.replace('+', ', ')}, corrected for who "
-            "has it."
+            f"{row.modality} adds {row.value:.3f} ({row.low:.3f} to {row.high:.3f}) to "
+            f"the {name_metric(row.metric)} of {row.baseline.replace('+', ', ')}, "
+            "corrected for who has it."
         )
     unsure = table[~(table["low"] > 0)]["modality"]
     if len(unsure):
@@ -174,8 +178,8 @@ def _on_information(tables, _) -> Iterator[str]:
     if best["low"] > 0:
         yield (
             f"{best['modality']} has most information of its own: {best['value']:.3f} "
-            f"bit ({best['low']:.3f} to {best['high']:.3f}) that "
-            f"{best['second'].replace('+', ', ')} do not have."
+            f"bit ({best['low']:.3f} to {best['high']:.3f}) that is not in "
+            f"{best['second'].replace('+', ', ')}."
         )
 
 

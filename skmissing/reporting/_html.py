@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from ..inspection._drawing import name_metric
+
 WIDTH, HEIGHT = 150, 18
 MINUS = "\N{MINUS SIGN}"
 
@@ -35,12 +37,14 @@ class Strip(NamedTuple):
 
 def write_value(value: Any, form: str) -> str:
     """A value as people read it."""
+    if form == "metric":
+        return name_metric(str(value))
     if form == "text":
         return str(value).replace("+", " + ").replace("  ", " ")
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return "n/a"
     if form == "int":
-        return f"{int(value):,}"
+        return f"{round(value):,}"
     if form == "percent":
         return f"{100 * value:.1f}%"
     if form == "check":
@@ -105,20 +109,21 @@ def write_table(
     """A table whose cells hold the value as it is in ``data-value``."""
     scale, pictures = draw_strips(table, strip) if strip else ("", [])
     titles = [
-        f'<th scope="col" class="{"text" if c.form == "text" else "number"}">'
-        f"{escape(c.title)}</th>"
-        for c in columns
+        f'<th scope="col" class="{_kind(c)}">{escape(c.title)}</th>' for c in columns
     ]
+    # Beside what a row is about, so that narrow screens show it.
+    after = sum(_kind(c) == "text" for c in columns) if strip else 0
     if strip:
-        titles.append(
+        titles.insert(
+            after,
             f'<th scope="col" class="strip">{escape(strip.title)}'
-            f"<small>{escape(scale)}</small></th>"
+            f"<small>{escape(scale)}</small></th>",
         )
     body = []
     for i, (_, row) in enumerate(table.iterrows()):
         cells = [_write_cell(row[c.name], c) for c in columns]
         if strip:
-            cells.append(f'<td class="strip">{pictures[i]}</td>')
+            cells.insert(after, f'<td class="strip">{pictures[i]}</td>')
         body.append(f"<tr>{''.join(cells)}</tr>")
     return (
         f'<div class="scroll"><table data-source="{escape(source)}"><thead><tr>'
@@ -126,10 +131,14 @@ def write_table(
     )
 
 
+def _kind(column: Column) -> str:
+    return "text" if column.form in ("text", "metric") else "number"
+
+
 def _write_cell(value: Any, column: Column) -> str:
     words = escape(write_value(value, column.form))
-    exact = escape(str(value) if column.form == "text" else repr(float(value)))
-    kind = "text" if column.form == "text" else "number"
+    kind = _kind(column)
+    exact = escape(str(value) if kind == "text" else repr(float(value)))
     return (
         f'<td class="{kind}" data-column="{escape(column.name)}" '
         f'data-value="{exact}">{words}</td>'

@@ -95,12 +95,12 @@ def _of_presence(facts: dict[str, Any]) -> list[Column]:
 INTERVAL = (Column("value", "value", "3"), Column("low", "low", "3"),
             Column("high", "high", "3"))  # fmt: skip
 SCORES = _fixed(
-    Column("pattern", "what the model sees"), Column("n_rows", "rows", "int"),
-    Column("metric", "metric"), *INTERVAL,
+    Column("pattern", "what the model sees"), Column("metric", "metric", "metric"),
+    Column("n_rows", "rows", "int"), *INTERVAL,
 )  # fmt: skip
 GAINS = _fixed(
     Column("modality", "modality"), Column("baseline", "added to"),
-    Column("n_observed", "rows", "int"),
+    Column("metric", "metric", "metric"), Column("n_observed", "rows", "int"),
     Column("biased_value", "rows as they are", "3"),
     Column("value", "corrected", "3"), Column("low", "low", "3"),
     Column("high", "high", "3"),
@@ -175,7 +175,7 @@ SECTIONS: dict[str, tuple[str, str, list[Shown]]] = {
                 _fixed(
                     Column("required", "modality"),
                     Column("n_observed", "rows with it", "int"),
-                    Column("min", "least propensity", "3"),
+                    Column("min", "lowest propensity", "3"),
                     Column("median", "median", "3"),
                     Column("share_below_0.05", "below 0.05", "percent"),
                     Column("largest_weight", "largest weight", "2"),
@@ -207,14 +207,15 @@ SECTIONS: dict[str, tuple[str, str, list[Shown]]] = {
             Shown(
                 "sensitivity", "skmissing.ipw.sensitivity_bounds",
                 _fixed(
-                    Column("modality", "modality"), Column("metric", "metric"),
+                    Column("modality", "modality"),
+                    Column("metric", "metric", "metric"),
                     Column("value", "gain", "3"),
-                    Column("lower_bound_1.5", "from, 1.5", "3"),
-                    Column("upper_bound_1.5", "to, 1.5", "3"),
-                    Column("lower_bound_2", "from, 2", "3"),
-                    Column("upper_bound_2", "to, 2", "3"),
-                    Column("lower_bound_3", "from, 3", "3"),
-                    Column("upper_bound_3", "to, 3", "3"),
+                    Column("lower_bound_1.5", "1.5: from", "3"),
+                    Column("upper_bound_1.5", "to", "3"),
+                    Column("lower_bound_2", "2: from", "3"),
+                    Column("upper_bound_2", "to", "3"),
+                    Column("lower_bound_3", "3: from", "3"),
+                    Column("upper_bound_3", "to", "3"),
                     Column("tipping_odds_ratio", "tips at", "2"),
                 ),
                 _bounds, Strip("gain, and bounds at 2", ["value"], "lower_bound_2",

@@ -38,8 +38,8 @@ def read_spec(path, columns: pd.Index, label: str) -> Spec:
     given = content.get("modalities")
     if not isinstance(given, dict) or len(given) < 2:
         raise ValueError(
-            f"Got no two modalities in {path}, expected a table [modalities] with lines "
-            'such as labs = ["sodium", "blood_*"].'
+            f"Got no two modalities in {path}, expected a table [modalities] with "
+            'lines such as labs = ["sodium", "blood_*"].'
         )
     single = {key: content.get(key) for key in ("groups", "weights", "index")}
     for key, name in single.items():
