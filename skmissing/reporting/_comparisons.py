@@ -11,6 +11,8 @@ from ..ipw import PropensityWeighter, modality_utility, sensitivity_bounds
 from ..pid import PIDEstimator
 from ._inputs import Rows, Settings
 
+# From here on a fold hardly depends on single rows of the others.
+MANY_ROWS = 5000
 ODDS_RATIOS = (1.0, 1.25, 1.5, 2.0, 3.0)
 
 
@@ -76,6 +78,7 @@ def value_modalities(
             scoring=settings.scoring,
             cv=settings.cv,
             n_bootstraps=settings.n_bootstraps,
+            fold_dependence=len(rows) < MANY_ROWS,
             confidence_level=settings.confidence_level,
             sample_weight=rows.weight,
             groups=rows.groups,

@@ -112,7 +112,7 @@ def write_table(
         f'<th scope="col" class="{_kind(c)}">{escape(c.title)}</th>' for c in columns
     ]
     # Beside what a row is about, so that narrow screens show it.
-    after = sum(_kind(c) == "text" for c in columns) if strip else 0
+    after = sum(c.form == "text" for c in columns)
     if strip:
         titles.insert(
             after,

@@ -95,13 +95,13 @@ def _of_presence(facts: dict[str, Any]) -> list[Column]:
 INTERVAL = (Column("value", "value", "3"), Column("low", "low", "3"),
             Column("high", "high", "3"))  # fmt: skip
 SCORES = _fixed(
-    Column("pattern", "what the model sees"), Column("metric", "metric", "metric"),
+    Column("pattern", "model sees"), Column("metric", "metric", "metric"),
     Column("n_rows", "rows", "int"), *INTERVAL,
 )  # fmt: skip
 GAINS = _fixed(
     Column("modality", "modality"), Column("baseline", "added to"),
     Column("metric", "metric", "metric"), Column("n_observed", "rows", "int"),
-    Column("biased_value", "rows as they are", "3"),
+    Column("biased_value", "as they are", "3"),
     Column("value", "corrected", "3"), Column("low", "low", "3"),
     Column("high", "high", "3"),
 )  # fmt: skip
@@ -139,7 +139,7 @@ SECTIONS: dict[str, tuple[str, str, list[Shown]]] = {
             Shown(
                 "calibration", "skmissing.metrics.calibration_by_pattern",
                 _fixed(
-                    Column("pattern", "rows that have exactly"),
+                    Column("pattern", "rows with just"),
                     Column("n_rows", "rows", "int"),
                     Column("predicted", "predicted", "percent"),
                     Column("observed", "observed", "percent"),
