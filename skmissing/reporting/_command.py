@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 
 import pandas as pd
 
@@ -47,8 +46,8 @@ def _write(options: argparse.Namespace):
             f"Got label {options.label!r}, expected one of {list(table.columns)}."
         )
     spec = read_spec(options.modalities, table.columns, options.label)
-    if spec.index is not None:
-        table = table.set_index(spec.index)
+    if spec.row_names is not None:
+        table = table.set_index(spec.row_names)
     left_out = [options.label, *spec.ignore, spec.groups, spec.weights]
     X = table.drop(columns=[c for c in left_out if c is not None and c in table])
     page = report(
@@ -67,7 +66,7 @@ def _write(options: argparse.Namespace):
     return page
 
 
-def _read(path: Sequence[str] | str) -> pd.DataFrame:
-    if str(path).endswith((".parquet", ".pq")):
+def _read(path: str) -> pd.DataFrame:
+    if path.endswith((".parquet", ".pq")):
         return pd.read_parquet(path)
     return pd.read_csv(path)

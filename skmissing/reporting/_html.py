@@ -81,13 +81,14 @@ def _draw_strip(row: pd.Series, strip: Strip, at) -> str:
         for m in strip.marks
     ]
     words = []
-    if strip.low is not None and np.isfinite([row[strip.low], row[strip.high]]).all():
-        a, b = at(row[strip.low]), at(row[strip.high])
+    ends = [row[c] for c in (strip.low, strip.high) if c is not None]
+    if ends and np.isfinite(ends).all():
+        a, b = map(at, ends)
         parts.append(
             f'<line class="range" x1="{a:.1f}" x2="{b:.1f}" y1="{middle}" '
             f'y2="{middle}"/>'
         )
-        words.append(f"{row[strip.low]:.3g} to {row[strip.high]:.3g}")
+        words.append(f"{ends[0]:.3g} to {ends[1]:.3g}")
     for i, point in enumerate(strip.points):
         if np.isfinite(row[point]):
             kind = "point" if i == 0 else "other"

@@ -127,9 +127,10 @@ def report(
     A modality is compared with those that at least 99% of the rows have (with all
     others, if there are none such), on rows that have it. Intervals of scores are
     normal ones: the errors of folds, of the bootstrap of their test rows, add up like
-    those of independent values. A classifier without ``predictive_impact`` does not
-    know what a missing modality could change: a :class:`~skmissing.PRIMOClassifier` is
-    then trained on the same folds.
+    those of independent values. Those of gains count up to 5,000 rows that folds train
+    each other (``fold_dependence`` of :func:`~skmissing.ipw.modality_utility`). A
+    classifier without ``predictive_impact`` does not know what a missing modality could
+    change: a :class:`~skmissing.PRIMOClassifier` is then trained on the same folds.
 
     Examples
     --------

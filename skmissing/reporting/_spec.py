@@ -18,7 +18,7 @@ class Spec(NamedTuple):
     groups: str | None
     weights: str | None
     ignore: list[str]
-    index: str | None
+    row_names: str | None
 
 
 def read_spec(path, columns: pd.Index, label: str) -> Spec:
@@ -58,7 +58,9 @@ def read_spec(path, columns: pd.Index, label: str) -> Spec:
                     f"{taken[column]!r}, expected it once."
                 )
             taken[column] = modality
-    return Spec(modalities, ignore=ignore, **single)
+    return Spec(
+        modalities, single["groups"], single["weights"], ignore, single["index"]
+    )
 
 
 def _check_column(where: str, name: Any, columns: pd.Index) -> None:

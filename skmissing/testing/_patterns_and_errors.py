@@ -6,6 +6,7 @@ import io
 import pickle
 import warnings
 from collections.abc import Callable
+from functools import partial
 from math import prod
 from typing import Any, NamedTuple
 from unittest import SkipTest
@@ -196,11 +197,13 @@ def expect_error(call: Callable[[], Any], what: str) -> Exception:
 def check_bad_weights(subject: Subject) -> dict[str, Exception]:
     """Weights that are all 0, negative, missing or too few are an error."""
     X, y = make_blocks(n=30)
+
+    def fit_with(weight: np.ndarray) -> Any:
+        return subject.make().fit(X, y, sample_weight=weight)
+
     return {
-        name: expect_error(
-            lambda w=w: subject.make().fit(X, y, sample_weight=w), f"{name} weights"
-        )
-        for name, w in BAD_WEIGHTS.items()
+        name: expect_error(partial(fit_with, weight), f"{name} weights")
+        for name, weight in BAD_WEIGHTS.items()
     }
 
 
@@ -233,7 +236,10 @@ def check_forms_of_X(subject: Subject) -> None:
         start += size
     mixed = frame.astype({c: "float32" for c in frame.columns if c.startswith("m2")})
     container = MultimodalData(
-        {k: v.astype(np.float32) if k == "m2" else v for k, v in X.blocks.items()},
+        {
+            k: np.asarray(v, np.float32 if k == "m2" else None)
+            for k, v in X.blocks.items()
+        },
         X.present,
     )
     array = mixed.to_numpy(dtype=np.float64)
@@ -257,7 +263,7 @@ def check_labels_and_covariates(subject: Subject) -> None:
         assert set(estimator.predict(X)) <= {"zero", "one", "two"}
         return
     frame = X.to_frame().assign(hospital="north", when=pd.Timestamp("2020-01-01"))
-    mapping = {m: [c for c in frame if c.startswith(f"{m}__")] for m in X.names}
+    mapping = {m: [c for c in frame if str(c).startswith(f"{m}__")] for m in X.names}
     estimator = subject.make_brief(modalities=mapping).fit(frame, labels)
     assert set(estimator.predict(frame)) <= {"zero", "one", "two"}
     other = frame.assign(hospital="south")

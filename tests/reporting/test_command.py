@@ -42,7 +42,7 @@ def test_spec(tmp_path):
     assert spec.modalities == {
         "basic": ["age"], "labs": ["na", "lab_k"], "scan": ["size"]
     }  # fmt: skip
-    assert (spec.groups, spec.weights, spec.index) == ("ward", "weight", "id")
+    assert (spec.groups, spec.weights, spec.row_names) == ("ward", "weight", "id")
     assert spec.ignore == ["later_1"]
 
 
