@@ -80,7 +80,7 @@ def calibration_by_pattern(
     >>> X = MultimodalData({"a": np.ones(4), "b": [1, np.nan, 1, np.nan]})
     >>> proba = np.array([[0.2, 0.8], [0.6, 0.4], [0.3, 0.7], [0.5, 0.5]])
     >>> table = calibration_by_pattern([1, 0, 1, 0], proba, X)
-    >>> table[["pattern", "n_rows", "predicted", "observed"]].values.tolist()
+    >>> table[["pattern", "n_rows", "predicted", "observed"]].round(2).values.tolist()
     [['all rows', 4, 0.6, 0.5], ['a + b', 2, 0.75, 1.0], ['a', 2, 0.45, 0.0]]
     """
     for name, value in (("level", level), ("confidence_level", confidence_level)):
@@ -107,7 +107,8 @@ def calibration_by_pattern(
     records = _rows_of_interest(proba, codes, level)
     found, which = np.unique(data.present, axis=0, return_inverse=True)
     which = which.reshape(-1)
-    order = np.argsort(-np.bincount(which), kind="stable")
+    # Ties: more modalities first.
+    order = np.lexsort((-found.sum(axis=1), -np.bincount(which)))
     z = float(ndtri(0.5 + confidence_level / 2.0))
     out = [_summarise("all rows", records, weight, z)]
     for k in order:

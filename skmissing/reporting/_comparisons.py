@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 from sklearn.base import clone
+from sklearn.linear_model import Ridge
 
 from ..ipw import PropensityWeighter, modality_utility, sensitivity_bounds
 from ..pid import PIDEstimator
@@ -78,6 +79,7 @@ def value_modalities(
             scoring=settings.scoring,
             cv=settings.cv,
             n_bootstraps=settings.n_bootstraps,
+            outcome_model=Ridge(),
             fold_dependence=len(rows) < MANY_ROWS,
             confidence_level=settings.confidence_level,
             sample_weight=rows.weight,
@@ -86,7 +88,9 @@ def value_modalities(
             return_scores=True,
             random_state=settings.random_state,
         )  # fmt: skip
-        gain = table[table["quantity"] == "gain"]
+        # Doubly robust values take models that are worth their time: not here.
+        kept = [c for c in table if not c.startswith("doubly_robust")]
+        gain = table.loc[table["quantity"] == "gain", kept]
         gains.append(gain.assign(modality=pair.modality))
         metric = next(
             (m for m in gain["metric"] if m in ("neg_log_loss", "accuracy")), None

@@ -135,12 +135,16 @@ def report(
     Examples
     --------
     >>> import skmissing
+    >>> from sklearn.naive_bayes import GaussianNB
     >>> from skmissing.baselines import PatternClassifier
     >>> from skmissing.datasets import load_heart
     >>> X, y = load_heart(return_X_y=True)
-    >>> report = skmissing.report(PatternClassifier(), X, y, n_bootstraps=10)
+    >>> report = skmissing.report(
+    ...     PatternClassifier(), X[::4], y[::4], learner=GaussianNB(), cv=2,
+    ...     n_bootstraps=2,
+    ... )
     >>> print(report.findings[0])
-    31% of the 920 rows have all 4 modalities. There are 8 patterns.
+    49% of the 230 rows have all 4 modalities. There are 4 patterns.
     """
     modalities = find_modalities(estimator, modalities)
     rows = Rows.check(X, y, modalities, groups, sample_weight)

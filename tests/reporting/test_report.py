@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.linear_model import Ridge
 from sklearn.model_selection import StratifiedGroupKFold
 
 import skmissing
@@ -161,6 +162,7 @@ def test_value_sensitivity_and_information(page, table, modality):
         LEARNER, X, y, propensity=PropensityWeighter(random_state=3),
         modalities=MODALITIES, subsets=[["age <b>"], ["age <b>", modality]],
         scoring=["roc_auc", "neg_log_loss"], cv=2, n_bootstraps=5, groups=groups,
+        outcome_model=Ridge(),
         return_scores=True, random_state=3,
     )  # fmt: skip
     gain = utility[utility["quantity"] == "gain"].set_index("metric")
