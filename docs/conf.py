@@ -80,7 +80,9 @@ SECTIONS = {
     ),
     "benchmark": ("Benchmark", ""),
     "datasets": ("Data sets", ""),
+    "reporting": ("Reports", ""),
     "persistence": ("Files of models", ""),
+    "testing": ("Checks for estimators of your own", ""),
     "exceptions": ("Warnings and errors", ""),
 }
 

@@ -15,6 +15,7 @@ _LAZY = {
     "DyMoSelector": "dymo",
     "IPWMultimodalClassifier": "ipw",
     "Modality": "modalities",
+    "ModalityReport": "reporting",
     "MultimodalData": "modalities",
     "PIDEstimator": "pid",
     "PRIMOClassifier": "primo",
@@ -22,6 +23,7 @@ _LAZY = {
     "PropensityWeighter": "ipw",
     "UMEMMAEnsemble": "umemma",
     "load": "persistence",
+    "report": "reporting",
     "save": "persistence",
 }
 _SUBMODULES = (
@@ -40,7 +42,9 @@ _SUBMODULES = (
     "pid",
     "primo",
     "recovery",
+    "reporting",
     "stacking",
+    "testing",
     "umemma",
 )
 

@@ -14,53 +14,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skmissing import MultimodalData
+from skmissing.testing._subject import make_blocks
+
+__all__ = ["LINEAR", "draw_mixture", "legend_of", "make_blocks", "terms_of"]
 
 # A cheap classifier of sources, where a test is not about the default ones.
 LINEAR = make_pipeline(StandardScaler(), LogisticRegression(C=0.1))
-
-
-def make_blocks(
-    n: int = 60,
-    n_modalities: int = 2,
-    missing: float = 0.3,
-    seed: int = 0,
-    n_classes: int = 3,
-    shaped: bool = False,
-) -> tuple[MultimodalData, np.ndarray]:
-    """Small data with block-wise missingness and no empty row.
-
-    Parameters
-    ----------
-    n, n_modalities, n_classes : int
-        Sizes.
-    missing : float
-        Chance of a block to be missing.
-    seed : int
-        Seed.
-    shaped : bool
-        The first block is a small image, the second a series of different lengths.
-
-    Returns
-    -------
-    X : MultimodalData
-    y : ndarray of int of shape (n,)
-    """
-    rng = np.random.default_rng(seed)
-    y = rng.permutation(np.arange(n) % n_classes)
-    blocks: dict[str, np.ndarray] = {}
-    for m in range(n_modalities):
-        shape: tuple[int, ...] = (3 + m,)
-        if shaped:
-            shape = {0: (1, 6, 6), 1: (7, 2)}.get(m, shape)
-        block = rng.normal(size=(n, *shape)) + y.reshape(-1, *[1] * len(shape))
-        if shaped and m == 1:
-            for i, length in enumerate(rng.integers(2, 8, size=n)):
-                block[i, length:] = np.nan
-        blocks[f"m{m}"] = block
-    mask = rng.random((n, n_modalities)) < missing
-    keep = rng.integers(n_modalities, size=n)
-    mask[np.arange(n), keep] = False
-    return MultimodalData(blocks).hide(mask), y
 
 
 def draw_mixture(seed: int, n: int = 20000) -> tuple[MultimodalData, np.ndarray]:

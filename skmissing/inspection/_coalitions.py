@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from math import comb
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.metaestimators import available_if
 
 # Up to so many modalities every set is looked at.
 MOST_EXACT = 6
@@ -69,40 +67,3 @@ def _gains(value: Value, order: np.ndarray) -> np.ndarray:
     out = np.empty((len(order), *values[0].shape))
     out[order] = np.diff(values, axis=0)
     return out
-
-
-def _has(method: str) -> Callable[[Any], bool]:
-    return lambda self: hasattr(self.estimator, method)
-
-
-class Answers(ClassifierMixin, BaseEstimator):
-    """Predictions of a fitted classifier for rows whose numbers stand in X.
-
-    The classifier is asked once for each kind of answer, so that scorers can be run on
-    many resamples.
-    """
-
-    def __init__(self, estimator, rows) -> None:
-        self.estimator = estimator
-        self.rows = rows
-        self.classes_ = estimator.classes_
-        self._known: dict[str, np.ndarray] = {}
-
-    def _answer(self, method: str, index: np.ndarray) -> np.ndarray:
-        if method not in self._known:
-            self._known[method] = np.asarray(getattr(self.estimator, method)(self.rows))
-        return self._known[method][index]
-
-    def predict(self, index: np.ndarray) -> np.ndarray:
-        """Labels."""
-        return self._answer("predict", index)
-
-    @available_if(_has("predict_proba"))
-    def predict_proba(self, index: np.ndarray) -> np.ndarray:
-        """Probabilities."""
-        return self._answer("predict_proba", index)
-
-    @available_if(_has("decision_function"))
-    def decision_function(self, index: np.ndarray) -> np.ndarray:
-        """Decision values."""
-        return self._answer("decision_function", index)

@@ -18,9 +18,10 @@ from .._utils._checks import is_count
 from .._utils._random import local_random_state
 from .._utils._tables import ResultTable
 from ..exceptions import EmptyRowWarning
+from ..metrics._answers import Answers
 from ..metrics._scored_rows import ScoredRows, check_scored_rows
 from ..missingness._hide import permute_block
-from ._coalitions import Answers, Contributions, shapley_values
+from ._coalitions import Contributions, shapley_values
 
 METHODS = ("shapley", "permutation", "leave_one_out")
 

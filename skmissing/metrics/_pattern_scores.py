@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring, get_scorer
 
-from .._estimation._rows import check_weights
+from .._estimation._resampling import draw_counts
+from .._estimation._rows import check_groups, check_weights
 from .._estimation._scoring import try_scorer
 from .._estimation._vectors import plain
-from .._utils._checks import choose_names
-from .._utils._random import local_random_state
+from .._utils._checks import choose_names, is_count
+from .._utils._random import draw_seed, local_random_state
 from .._utils._sklearn_compat import _safe_indexing
 from .._utils._tables import ResultTable
 from .._utils._warn import warn_user
 from ..exceptions import EmptyRowWarning, UndefinedScoreWarning
 from ..missingness._hide import spare_one_block
+from ._answers import Answers
 from ._scored_rows import check_scored_rows
 
 Pattern = tuple[str, ...]
@@ -36,6 +39,10 @@ def score_by_pattern(
     scoring=None,
     modalities=None,
     sample_weight=None,
+    n_bootstraps: int = 0,
+    confidence_level: float = 0.9,
+    groups=None,
+    random_state=None,
 ) -> pd.DataFrame:
     """Score fitted estimators with some modalities hidden from the test rows.
 
@@ -59,6 +66,14 @@ def score_by_pattern(
     sample_weight : array of shape (n_samples,), default=None
         Weights of the rows, for example those of a
         :class:`~skmissing.PropensityWeighter`.
+    n_bootstraps : int, default=0
+        Resamples of the test rows for intervals, of classifiers, with ``scoring``.
+    confidence_level : float, default=0.9
+        Level of the intervals.
+    groups : array of shape (n_samples,), default=None
+        Rows of one group, such as a patient, are resampled together.
+    random_state : int, RandomState instance or None, default=None
+        Draws the resamples, the same for all estimators and metrics of a pattern.
 
     Returns
     -------
@@ -67,7 +82,8 @@ def score_by_pattern(
         ``pattern`` (the names that stay, joined by ``" + "``), ``n_missing``,
         ``n_rows``, ``metric`` and ``value``; the value is NaN where no row has the
         pattern, and, with a warning, where a metric is not defined on the rows that
-        have it because a class is missing. For a table: ``table.pivot(index="pattern",
+        have it because a class is missing. With ``n_bootstraps`` also ``std_error``,
+        ``low`` and ``high``. For a table: ``table.pivot(index="pattern",
         columns="estimator", values="value")``.
 
     Raises
@@ -106,12 +122,17 @@ def score_by_pattern(
         estimator, X, y, modalities, scoring, sample_weight, caller="score_by_pattern"
     )
     test = compared.test
+    resampling = None
+    if n_bootstraps:
+        given = (n_bootstraps, confidence_level, groups, random_state)
+        resampling = _Resampling.check(*given, scoring, compared)
     records: list[dict[str, Any]] = []
     for pattern in _resolve_patterns(patterns, test.names):
         kept = np.array([name in pattern for name in test.names])
         records += compared.score(
             test.hide(np.tile(~kept, (len(test.y), 1))),
             np.flatnonzero(test.present[:, kept].all(axis=1)),
+            resampling,
             pattern=" + ".join(pattern),
             n_missing=int((~kept).sum()),
         )
@@ -263,12 +284,16 @@ class _Compared:
                 scorer = self.scorers[name][str(key)]
                 try_scorer(metric, scorer, np.asarray(estimator.classes_))
 
-    def score(self, X, rows: np.ndarray, **labels) -> Iterable[dict[str, Any]]:
+    def score(
+        self, X, rows: np.ndarray, resampling: _Resampling | None = None, **labels
+    ) -> Iterable[dict[str, Any]]:
         """One record for every estimator and metric on some rows."""
         whole = len(rows) == len(self.test.y)
         part = X if whole else _safe_indexing(X, rows)
         options = {} if self.weight is None else {"sample_weight": self.weight[rows]}
+        draws = [] if resampling is None else resampling.draw(rows)
         for name, estimator in self.estimators.items():
+            answers = Answers(estimator, part) if draws else None
             for metric, scorer in self.scorers[name].items():
                 score = float("nan")
                 if len(rows) and (not options or options["sample_weight"].any()):
@@ -276,9 +301,10 @@ class _Compared:
                         with warnings.catch_warnings():
                             # Rows without any modality are scored on purpose.
                             warnings.simplefilter("ignore", EmptyRowWarning)
-                            score = scorer(
-                                estimator, part, self.test.y[rows], **options
-                            )
+                            asked = (estimator, part)
+                            if answers is not None:
+                                asked = (answers, np.arange(len(rows)))
+                            score = scorer(*asked, self.test.y[rows], **options)
                     except ValueError as error:
                         if whole:
                             raise
@@ -295,7 +321,77 @@ class _Compared:
                 yield {
                     "estimator": name, **labels, "n_rows": len(rows),
                     "metric": metric, "value": float(score),
+                    **self._interval(answers, rows, scorer, draws, resampling),
                 }  # fmt: skip
+
+    def _interval(
+        self, answers, rows: np.ndarray, scorer, draws: list[np.ndarray], resampling
+    ) -> dict[str, float]:
+        """Standard error and interval of a score, from predictions made once."""
+        if resampling is None:
+            return {}
+        found = np.full(max(len(draws), 2), np.nan)
+        for b, index in enumerate(draws):
+            options = {}
+            if self.weight is not None:
+                options = {"sample_weight": self.weight[rows[index]]}
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                # A resample may lose a class.
+                with contextlib.suppress(ValueError):
+                    found[b] = scorer(
+                        answers, index, self.test.y[rows[index]], **options
+                    )
+        defined = found[~np.isnan(found)]
+        if len(defined) < 2:
+            return dict.fromkeys(("std_error", "low", "high"), float("nan"))
+        tail = (1.0 - resampling.level) / 2.0
+        low, high = np.quantile(defined, [tail, 1.0 - tail])
+        return {
+            "std_error": float(defined.std(ddof=1)),
+            "low": float(low),
+            "high": float(high),
+        }
+
+
+class _Resampling(NamedTuple):
+    """How test rows are drawn for intervals."""
+
+    number: int
+    level: float
+    groups: np.ndarray | None
+    seed: int
+
+    @classmethod
+    def check(
+        cls, number, level, groups, random_state, scoring, compared: _Compared
+    ) -> _Resampling:
+        """Refuse settings that give no interval."""
+        if not is_count(number, 2):
+            raise ValueError(
+                f"Got n_bootstraps={number!r}, expected 0 or an integer from 2 on."
+            )
+        if not 0 < level < 1:
+            raise ValueError(
+                f"Got confidence_level={level!r}, expected a number between 0 and 1."
+            )
+        if scoring is None or not all(map(is_classifier, compared.estimators.values())):
+            raise ValueError(
+                f"Got n_bootstraps={number!r} with scoring={scoring!r}, expected "
+                "classifiers and a scoring such as 'roc_auc'."
+            )
+        groups = check_groups(groups, len(compared.test.y))
+        return cls(number, level, groups, draw_seed(local_random_state(random_state)))
+
+    def draw(self, rows: np.ndarray) -> list[np.ndarray]:
+        """Resamples of some rows, as positions among them."""
+        if not len(rows):
+            return []
+        rng = np.random.RandomState(self.seed)
+        groups = None if self.groups is None else self.groups[rows]
+        at = np.arange(len(rows))
+        counts = (draw_counts(len(rows), groups, rng) for _ in range(self.number))
+        return [np.repeat(at, count.astype(int)) for count in counts]
 
 
 def _resolve_scoring(estimator, scoring) -> dict[str, Any]:

@@ -1,0 +1,135 @@
+"""Propensities, the value of each modality, sensitivity and shared information."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pandas as pd
+from sklearn.base import clone
+from sklearn.linear_model import Ridge
+
+from ..ipw import PropensityWeighter, modality_utility, sensitivity_bounds
+from ..pid import PIDEstimator
+from ._inputs import Rows, Settings
+
+# From here on a fold hardly depends on single rows of the others.
+MANY_ROWS = 5000
+ODDS_RATIOS = (1.0, 1.25, 1.5, 2.0, 3.0)
+
+
+class Pair(NamedTuple):
+    """A modality, and those that it is held against."""
+
+    modality: str
+    others: list[str]
+
+    @property
+    def both(self) -> list[str]:
+        """All of them."""
+        return [*self.others, self.modality]
+
+
+def find_pairs(rows: Rows) -> list[Pair]:
+    """Each modality against what nearly every row has, or else against all others."""
+    core = rows.core
+    pairs = []
+    for name in rows.names:
+        others = [other for other in core or rows.names if other != name]
+        if others:
+            pairs.append(Pair(name, others))
+    return pairs
+
+
+def _weighter(settings: Settings, **params) -> PropensityWeighter:
+    template = settings.propensity
+    if template is None:
+        template = PropensityWeighter(random_state=settings.random_state)
+    return clone(template).set_params(**params)
+
+
+def model_missingness(rows: Rows, settings: Settings) -> dict[str, pd.DataFrame]:
+    """Overlap and balance of the propensity of each modality that some rows have."""
+    share = rows.present.mean(axis=0)
+    names = [name for name, s in zip(rows.names, share) if 0 < s < 0.99]
+    if not names:
+        raise ValueError("Each modality is there in at least 99% of the rows.")
+    weighter = _weighter(
+        settings, required=[[name] for name in names], cv=settings.cv,
+        modalities=rows.number_modalities, n_jobs=settings.n_jobs,
+    )  # fmt: skip
+    weighter.fit(rows.numbers, None, rows.weight, rows.groups)
+    given = (rows.numbers, None)
+    return {
+        "overlap": weighter.overlap(*given, sample_weight=rows.weight),
+        "balance": weighter.balance(*given, sample_weight=rows.weight),
+    }
+
+
+def value_modalities(
+    rows: Rows, pairs: list[Pair], settings: Settings
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What each modality adds to the others, and how sure that is."""
+    gains, bounds = [], []
+    for pair in pairs:
+        table, scores = modality_utility(
+            settings.learner, rows.numbers, rows.y,
+            propensity=_weighter(settings),
+            modalities=rows.number_modalities,
+            subsets=[pair.others, pair.both],
+            scoring=settings.scoring,
+            cv=settings.cv,
+            n_bootstraps=settings.n_bootstraps,
+            outcome_model=Ridge(),
+            fold_dependence=len(rows) < MANY_ROWS,
+            confidence_level=settings.confidence_level,
+            sample_weight=rows.weight,
+            groups=rows.groups,
+            n_jobs=settings.n_jobs,
+            return_scores=True,
+            random_state=settings.random_state,
+        )  # fmt: skip
+        # Doubly robust values take models that are worth their time: not here.
+        kept = [c for c in table if not c.startswith("doubly_robust")]
+        gain = table.loc[table["quantity"] == "gain", kept]
+        gains.append(gain.assign(modality=pair.modality))
+        metric = next(
+            (m for m in gain["metric"] if m in ("neg_log_loss", "accuracy")), None
+        )
+        if metric is None or pair.modality in rows.core:
+            continue
+        one = gain[gain["metric"] == metric].iloc[0]
+        used = scores.rows(metric, one["subset"], one["baseline"])
+        bound = sensitivity_bounds(
+            used["score"], used["propensity"], odds_ratios=ODDS_RATIOS,
+            sample_weight=used["sample_weight"],
+        )  # fmt: skip
+        bound = bound.reset_index().assign(
+            modality=pair.modality,
+            metric=metric,
+            tipping_odds_ratio=one["tipping_odds_ratio"],
+        )
+        bounds.append(bound)
+    adds = pd.concat(gains, ignore_index=True)
+    return adds, pd.concat(bounds, ignore_index=True) if bounds else pd.DataFrame()
+
+
+def share_information(
+    rows: Rows, pairs: list[Pair], settings: Settings
+) -> pd.DataFrame:
+    """Unique, redundant and synergistic information of each pair."""
+    tables: list[Any] = []
+    for pair in pairs:
+        pid = PIDEstimator(
+            modalities=rows.number_modalities,
+            sources=[pair.modality, tuple(pair.others)],
+            estimator=settings.learner,
+            cv=settings.cv,
+            propensity=_weighter(settings),
+            n_bootstraps=settings.n_bootstraps,
+            confidence_level=settings.confidence_level,
+            n_jobs=settings.n_jobs,
+            random_state=settings.random_state,
+        ).fit(rows.numbers, rows.y, rows.weight, rows.groups)
+        table = pd.DataFrame(pid.to_frame())
+        tables.append(table.assign(modality=pair.modality, n_rows=pid.n_used_))
+    return pd.concat(tables, ignore_index=True)

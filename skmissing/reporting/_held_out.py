@@ -1,0 +1,167 @@
+"""Models that have not seen the rows they are judged on."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+from sklearn.base import clone
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import has_fit_parameter
+
+from .._estimation._folds import run_splitter
+from .._utils._sklearn_compat import _safe_indexing
+from ..metrics import score_by_pattern
+from ._inputs import Rows, Settings
+
+# Rows shown for each modality that could be measured next.
+SHOWN = 5
+
+
+class Fold(NamedTuple):
+    """A model, and the rows that it has not seen."""
+
+    model: Any
+    test: np.ndarray
+
+
+def make_folds(rows: Rows, settings: Settings) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Training and test rows; groups stay together."""
+    cv, groups = settings.cv, rows.groups
+    if isinstance(cv, Integral):
+        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+        cv = kind(int(cv), shuffle=True, random_state=settings.random_state)
+    elif not hasattr(cv, "split"):
+        return list(cv)
+    return run_splitter(cv, rows.X, rows.y, groups)
+
+
+def fit_folds(estimator, X, rows: Rows, splits) -> list[Fold]:
+    """A clone for each fold, with weights and groups where ``fit`` takes them."""
+    folds = []
+    for train, test in splits:
+        model = clone(estimator)
+        last, prefix = model, ""
+        if isinstance(model, Pipeline):
+            name, last = model.steps[-1]
+            prefix = f"{name}__"
+        options = {"sample_weight": rows.weight, "groups": rows.groups}
+        given = {
+            f"{prefix}{key}": value[train]
+            for key, value in options.items()
+            if value is not None and has_fit_parameter(last, key)
+        }
+        model.fit(_safe_indexing(X, train), rows.y[train], **given)
+        folds.append(Fold(model, test))
+    return folds
+
+
+def predict_held_out(folds: list[Fold], X, n: int) -> np.ndarray:
+    """Probabilities by models that have not seen the row; NaN where there are none."""
+    classes = folds[0].model.classes_
+    out = np.full((n, len(classes)), np.nan)
+    for model, test in folds:
+        if not np.array_equal(model.classes_, classes):
+            raise ValueError(
+                f"Got folds with the classes {list(classes)} and "
+                f"{list(model.classes_)}, expected all classes in each; take fewer "
+                "folds."
+            )
+        out[test] = model.predict_proba(_safe_indexing(X, test))
+    return out
+
+
+def score_folds(
+    folds: list[Fold], X, modalities, rows: Rows, settings: Settings
+) -> pd.DataFrame:
+    """Tables of :func:`score_by_pattern` on the test rows of each fold."""
+    tables = []
+    for k, (model, test) in enumerate(folds):
+        table = score_by_pattern(
+            {"model": model},
+            _safe_indexing(X, test),
+            rows.y[test],
+            scoring=settings.scoring,
+            modalities=modalities,
+            sample_weight=None if rows.weight is None else rows.weight[test],
+            groups=None if rows.groups is None else rows.groups[test],
+            n_bootstraps=settings.n_bootstraps,
+            confidence_level=settings.confidence_level,
+            random_state=settings.random_state,
+        )
+        tables.append(table.assign(fold=k))
+    return pd.concat(tables, ignore_index=True)
+
+
+def combine_folds(scores: pd.DataFrame, confidence_level: float) -> pd.DataFrame:
+    """Means over folds, by their rows, with normal intervals.
+
+    Test rows of folds differ, so that errors of the evaluation add up like those of
+    independent values.
+    """
+    z = float(ndtri(0.5 + confidence_level / 2.0))
+    records = []
+    keys = ["pattern", "n_missing", "metric"]
+    for key, part in scores.groupby(keys, sort=False):
+        part = part[part["value"].notna()]
+        n = part["n_rows"].to_numpy(dtype=np.float64)
+        value = error = np.nan
+        if n.sum():
+            share = n / n.sum()
+            value = float(share @ part["value"])
+            error = float(np.sqrt(share**2 @ np.square(part["std_error"])))
+        records.append(
+            dict(zip(keys, key))
+            | {"n_rows": int(n.sum()), "value": value, "std_error": error}
+            | {"low": value - z * error, "high": value + z * error}
+        )
+    return pd.DataFrame(records)
+
+
+def find_impact(model):
+    """The steps before a classifier with ``predictive_impact``, and that classifier."""
+    if hasattr(model, "predictive_impact"):
+        return None, model
+    if isinstance(model, Pipeline) and hasattr(model.steps[-1][1], "predictive_impact"):
+        return (model[:-1] if len(model.steps) > 1 else None), model.steps[-1][1]
+    return None
+
+
+def whom_to_measure(
+    folds: list[Fold], X, rows: Rows, proba: np.ndarray
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What each missing modality could change: means, and the rows with most of it."""
+    tables = []
+    for model, test in folds:
+        before, last = find_impact(model)
+        part = _safe_indexing(X, test)
+        part = part if before is None else before.transform(part)
+        table = last.predictive_impact(part)
+        tables.append(table.assign(row=test[table["row"].to_numpy()]))
+    impact = pd.concat(tables, ignore_index=True)
+    at = {name: m for m, name in enumerate(rows.names)}
+    column = impact["modality"].map(at).to_numpy()
+    lost = impact[~rows.present[impact["row"].to_numpy(), column]]
+    means = lost.groupby("modality", sort=False)["v_missing"].agg(["size", "mean"])
+    means = means.reindex([n for n in rows.names if n in means.index]).reset_index()
+    means.columns = ["modality", "n_missing", "v_missing"]
+    best = lost.sort_values("v_missing", ascending=False, kind="stable")
+    best = best.groupby("modality", sort=False).head(SHOWN)
+    best = best.assign(order=best["modality"].map(at)).sort_values(
+        ["order", "v_missing"], ascending=[True, False], kind="stable"
+    )
+    number = best["row"].to_numpy()
+    first = pd.DataFrame(
+        {
+            "modality": best["modality"].to_numpy(),
+            "row": rows.labels[number],
+            "v_missing": best["v_missing"].to_numpy(),
+            "predicted": proba[number, 1] if proba.shape[1] == 2
+            else proba[number].max(axis=1),
+        }
+    )  # fmt: skip
+    return means, first

@@ -1,0 +1,339 @@
+"""Every number of a page comes from a public function of the package."""
+
+import dataclasses
+import warnings
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import StratifiedGroupKFold
+
+import skmissing
+from skmissing import MultimodalData, PIDEstimator, PropensityWeighter
+from skmissing.exceptions import OverlapWarning
+from skmissing.ipw import modality_utility, sensitivity_bounds
+from skmissing.metrics import calibration_by_pattern, score_by_pattern
+from skmissing.missingness import patterns
+from skmissing.reporting._inputs import Notes, Rows
+
+from .conftest import LEARNER, MODALITIES, NET, make_table
+
+
+class Tables(HTMLParser):
+    """Cells of the tables of a page, by source."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.found, self.tags, self.text = {}, [], []
+        self.cell = None
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        self.tags.append(tag)
+        if tag == "table":
+            self.rows = self.found.setdefault(given["data-source"], [])
+        elif tag == "tr":
+            self.rows.append({})
+        elif tag == "td" and "data-column" in given:
+            self.cell = [given["data-column"], given["data-value"], ""]
+
+    def handle_endtag(self, tag):
+        if tag == "td" and self.cell:
+            self.rows[-1][self.cell[0]] = tuple(self.cell[1:])
+            self.cell = None
+
+    def handle_data(self, data):
+        self.text.append(data)
+        if self.cell:
+            self.cell[2] += data
+
+
+def cells_of(page, source):
+    return [row for row in Tables(page.to_html()).found[source] if row]
+
+
+def check_cells(page, source, expected, columns):
+    """The rows of a page's table, to the last digit and as they are written."""
+    rows = cells_of(page, source)
+    expected = expected.reset_index(drop=True)
+    assert len(rows) == len(expected)
+    for row, (_, wanted) in zip(rows, expected.iterrows()):
+        for column in columns:
+            exact, shown = row[column]
+            if isinstance(wanted[column], str):
+                assert exact == wanted[column]
+                continue
+            value = float(wanted[column])
+            np.testing.assert_equal(float(exact), value)
+            check_words(shown, value)
+
+
+def check_words(shown, value):
+    """Words are the value, rounded to the digits shown."""
+    if np.isnan(value):
+        assert shown == "n/a"
+    elif shown in ("yes", "", "any"):
+        assert value == {"yes": 1, "": 0, "any": np.inf}[shown]
+    else:
+        scale = 100 if shown.endswith("%") else 1
+        digits = shown.strip("%").replace(",", "").replace("\N{MINUS SIGN}", "-")
+        places = len(digits.partition(".")[2])
+        assert abs(float(digits) - scale * value) <= 0.5 * 10.0**-places + 1e-9
+
+
+def test_patterns(page, table):
+    X, _, _ = table
+    expected = patterns(X, MODALITIES)
+    pd.testing.assert_frame_equal(page.tables["patterns"], expected)
+    check_cells(page, "patterns", expected, ["count", "share", *MODALITIES])
+
+
+def test_presence(page, table):
+    X, y, _ = table
+    rows = cells_of(page, "presence")
+    for row, (name, columns) in zip(rows, MODALITIES.items(), strict=True):
+        here = X[columns].notna().any(axis=1).to_numpy()
+        assert row["modality"][0] == name
+        died = y == "alive"
+        for column, value in {
+            "n_present": here.sum(),
+            "share_missing": 1 - here.mean(),
+            "outcome_present": died[here].mean(),
+            "outcome_missing": died[~here].mean() if not here.all() else np.nan,
+        }.items():
+            np.testing.assert_allclose(float(row[column][0]), value)
+            check_words(row[column][1], value)
+
+
+def splits_of(table):
+    X, y, groups = table
+    folds = StratifiedGroupKFold(2, shuffle=True, random_state=3)
+    return list(folds.split(X, y, groups))
+
+
+def test_scores_are_those_of_held_out_rows(page, table):
+    X, y, groups = table
+    parts, proba = [], np.empty((len(y), 2))
+    for k, (train, test) in enumerate(splits_of(table)):
+        assert not set(groups[train]) & set(groups[test])
+        model = clone(NET).fit(X.iloc[train], y[train], groups=groups[train])
+        proba[test] = model.predict_proba(X.iloc[test])
+        part = score_by_pattern(
+            {"model": model}, X.iloc[test], y[test],
+            scoring=["roc_auc", "neg_log_loss"], groups=groups[test], n_bootstraps=5,
+            random_state=3,
+        )  # fmt: skip
+        parts.append(part.assign(fold=k))
+    each = pd.concat(parts, ignore_index=True)
+    pd.testing.assert_frame_equal(
+        pd.DataFrame(page.tables["scores_by_fold"]), pd.DataFrame(each)
+    )
+    np.testing.assert_array_equal(page.y_proba, proba)
+    scores = page.tables["scores"]
+    for row in scores.itertuples():
+        same = each[(each["pattern"] == row.pattern) & (each["metric"] == row.metric)]
+        n = same["n_rows"] / same["n_rows"].sum()
+        np.testing.assert_allclose(row.value, (n * same["value"]).sum())
+        error = np.sqrt((n**2 * same["std_error"] ** 2).sum())
+        np.testing.assert_allclose(row.std_error, error)
+        np.testing.assert_allclose(row.high - row.value, 1.6448536 * error, rtol=1e-6)
+    columns = ["pattern", "metric", "n_rows", "value", "low", "high"]
+    by_metric = scores.sort_values("metric", ascending=False, kind="stable")
+    check_cells(page, "scores", by_metric, columns)
+
+
+def test_calibration(page, table):
+    X, y, _ = table
+    expected = calibration_by_pattern(y, page.y_proba, X, modalities=MODALITIES)
+    pd.testing.assert_frame_equal(page.tables["calibration"], expected)
+    columns = ["pattern", "n_rows", "predicted", "observed", "low", "high", "coverage",
+               "set_size"]  # fmt: skip
+    check_cells(page, "calibration", expected, columns)
+
+
+@pytest.mark.parametrize("modality", ["labs", "scan"])
+def test_value_sensitivity_and_information(page, table, modality):
+    X, y, groups = table
+    utility, scores = modality_utility(
+        LEARNER, X, y, propensity=PropensityWeighter(random_state=3),
+        modalities=MODALITIES, subsets=[["age <b>"], ["age <b>", modality]],
+        scoring=["roc_auc", "neg_log_loss"], cv=2, n_bootstraps=5, groups=groups,
+        outcome_model=Ridge(),
+        return_scores=True, random_state=3,
+    )  # fmt: skip
+    gain = utility[utility["quantity"] == "gain"].set_index("metric")
+    rows = [r for r in cells_of(page, "utility") if r["modality"][0] == modality]
+    assert len(rows) == 2
+    for row in rows:
+        wanted = gain.loc[row["metric"][0]]
+        assert row["baseline"][0] == wanted["baseline"]
+        for column in ("n_observed", "biased_value", "value", "low", "high"):
+            np.testing.assert_equal(float(row[column][0]), wanted[column])
+            check_words(row[column][1], wanted[column])
+    used = scores.rows("neg_log_loss", ["age <b>", modality], ["age <b>"])
+    bounds = sensitivity_bounds(
+        used["score"], used["propensity"], odds_ratios=[1, 1.5, 2, 3],
+        sample_weight=used["sample_weight"],
+    )  # fmt: skip
+    (row,) = (r for r in cells_of(page, "sensitivity") if r["modality"][0] == modality)
+    wanted = {
+        "value": bounds.loc[1, "lower_bound"],
+        "tipping_odds_ratio": gain.loc["neg_log_loss", "tipping_odds_ratio"],
+    }
+    for odds in (1.5, 2, 3):
+        for end in ("lower_bound", "upper_bound"):
+            wanted[f"{end}_{odds:g}"] = bounds.loc[odds, end]
+    for column, value in wanted.items():
+        np.testing.assert_equal(float(row[column][0]), value)
+        check_words(row[column][1], value)
+    pid = PIDEstimator(
+        modalities=MODALITIES, sources=[modality, ("age <b>",)], estimator=LEARNER,
+        cv=2, propensity=PropensityWeighter(random_state=3), n_bootstraps=5,
+        random_state=3,
+    ).fit(X, y, groups=groups)  # fmt: skip
+    parts = pid.to_frame()
+    parts = parts[parts["term"] != "mutual_information"]
+    rows = [r for r in cells_of(page, "information") if r["modality"][0] == modality]
+    for row, (_, wanted) in zip(rows, parts.iterrows(), strict=True):
+        assert row["part"][0].startswith(wanted["term"])
+        assert float(row["n_rows"][0]) == pid.n_used_
+        for column in ("value", "low", "high"):
+            np.testing.assert_equal(float(row[column][0]), wanted[column])
+            check_words(row[column][1], wanted[column])
+
+
+def test_overlap_and_balance(page, table):
+    X, _, groups = table
+    weighter = PropensityWeighter(
+        required=[["labs"], ["scan"]], modalities=MODALITIES, cv=2, random_state=3
+    ).fit(X, groups=groups)
+    overlap = weighter.overlap(X).reset_index()
+    columns = ["required", "n_observed", "min", "median", "share_below_0.05",
+               "largest_weight", "effective_sample_size", "efficiency"]  # fmt: skip
+    check_cells(page, "overlap", overlap, columns)
+    balance = weighter.balance(X)
+    balance.index = balance.index.set_names(["required", "covariate"])
+    columns = ["required", "covariate", "smd_before", "smd_after"]
+    check_cells(page, "balance", balance.reset_index(), columns)
+
+
+def test_whom_to_measure_next(page, table):
+    X, _, _ = table
+    v = {}
+    for model, (_, test) in zip(page.models, splits_of(table)):
+        found = model.predictive_impact(X.iloc[test])
+        for row in found.itertuples():
+            v[row.modality, test[row.row]] = row.v_missing
+    means = {row["modality"][0]: row for row in cells_of(page, "impact")}
+    assert set(means) == {"labs", "scan"}
+    for name in means:
+        lost = np.flatnonzero(X[MODALITIES[name]].isna().all(axis=1))
+        values = np.array([v[name, i] for i in lost])
+        assert float(means[name]["n_missing"][0]) == len(lost)
+        np.testing.assert_allclose(float(means[name]["v_missing"][0]), values.mean())
+        rows = [r for r in cells_of(page, "acquisition") if r["modality"][0] == name]
+        best = lost[np.argsort(-values, kind="stable")[:5]]
+        assert [row["row"][0] for row in rows] == [f"<i>{i}</i>" for i in best]
+        for row, i in zip(rows, best):
+            np.testing.assert_equal(float(row["v_missing"][0]), v[name, i])
+            np.testing.assert_equal(float(row["predicted"][0]), page.y_proba[i, 1])
+
+
+def test_no_other_table_has_numbers(page):
+    assert set(Tables(page.to_html()).found) == {
+        "presence", "patterns", "scores", "calibration", "utility", "overlap",
+        "balance", "sensitivity", "information", "impact", "acquisition", "facts",
+    }  # fmt: skip
+
+
+def test_names_from_the_data_are_escaped(page):
+    html = page.to_html()
+    read = Tables(html)
+    assert not {"script", "i", "b", "dead", "img", "link"} & set(read.tags)
+    text = " ".join(read.text)
+    assert "<b>Us & them" in text
+    assert "age <b>" in text
+    assert "= alive" in text
+    assert "http" not in html.replace("http-equiv", "")
+    frame = page._repr_html_()
+    assert frame.count("<") == 2
+    assert "&lt;iframe" not in frame
+
+
+def test_findings_have_the_numbers_of_the_tables(page):
+    scores = page.tables["scores"].iloc[0]
+    joined = " ".join(page.findings)
+    assert f"ROC AUC is {scores['value']:.3f}" in joined
+    unique = page.tables["information"].query("term == 'unique' and source == modality")
+    best = unique.loc[unique["value"].idxmax()]
+    if best["low"] > 0:
+        assert f"{best['value']:.3f} bit" in joined
+    complete = page.tables["patterns"].iloc[:, :3].all(axis=1)
+    share = page.tables["patterns"]["count"][complete].sum() / 240
+    assert page.findings[0].startswith(f"{100 * share:.0f}% of the 240 rows")
+
+
+def test_a_fitted_estimator_is_judged_as_it_is(fitted_page, table):
+    model, page = fitted_page
+    X, y, _ = table
+    assert page.models == [model]
+    np.testing.assert_array_equal(page.y_proba, model.predict_proba(X[120:]))
+    expected = score_by_pattern(model, X[120:], y[120:], scoring="accuracy")
+    np.testing.assert_array_equal(page.tables["scores"]["value"], expected["value"])
+    assert "was fitted before" in page.to_html()
+    # It does not know what a missing modality could change.
+    assert "comes from a PRIMOClassifier" in page.to_html()
+    assert len(page.tables["impact"]) == 2
+
+
+def test_warnings_are_collected_and_shown(page):
+    notes = Notes()
+    with notes.section("overlap"):
+        for _ in range(2):
+            warnings.warn("Poor <overlap>.", OverlapWarning, stacklevel=1)
+        raise ValueError("Got nothing, expected something.")
+    expected = [("overlap", "OverlapWarning", "Poor <overlap>.", 2)]
+    assert list(notes.to_frame().itertuples(index=False, name=None)) == expected
+    other = dataclasses.replace(
+        page, warnings=notes.to_frame(), missing=notes.missing
+    ).to_html()
+    assert "OverlapWarning (overlap, 2 times): Poor &lt;overlap&gt;." in other
+    assert "Not computed: Got nothing, expected something." in other
+    assert "There was no warning" in page.to_html()
+
+
+def test_complete_rows_need_no_correction(table):
+    _, y, _ = table
+    rng = np.random.default_rng(0)
+    X = MultimodalData({"a": rng.normal(size=240), "b": 1.0 * (y == "alive")})
+    net = clone(NET).set_params(modalities=None).fit(X, y)
+    page = skmissing.report(net, X, y, n_bootstraps=2, cv=2, learner=LEARNER)
+    assert page.missing["overlap"] == (
+        "Each modality is there in at least 99% of the rows."
+    )
+    assert "Not computed: Each modality" in page.to_html()
+    assert page.tables["utility"]["modality"].tolist() == ["a", "a", "b", "b"]
+    assert not len(page.tables["acquisition"])
+
+
+def test_rows_without_a_label_are_left_out(table):
+    X, y, groups = table
+    unlabelled = np.where(np.arange(240) < 120, None, y)
+    rows = Rows.check(X, unlabelled, MODALITIES, groups, np.arange(240.0))
+    assert len(rows) == 120
+    np.testing.assert_array_equal(rows.y, y[120:])
+    np.testing.assert_array_equal(rows.groups, groups[120:])
+    np.testing.assert_array_equal(rows.labels, X.index[120:])
+    np.testing.assert_array_equal(rows.X["age"], X["age"][120:])
+
+
+def test_bad_input():
+    X, y, _ = make_table(20)
+    with pytest.raises(ValueError, match="single modality 'x' in report"):
+        skmissing.report(clone(NET).set_params(modalities=None), X, y)
+    with pytest.raises(ValueError, match="'n_bootstraps' parameter"):
+        skmissing.report(NET, X, y, n_bootstraps=0)
