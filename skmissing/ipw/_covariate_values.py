@@ -120,7 +120,7 @@ def find_identifier(
     own = None if groups is None else groups[kept]
     if numbers is not None:
         same = own is not None and own.dtype.kind in "iuf"
-        if same and np.array_equal(numbers[kept], own):
+        if own is not None and same and np.array_equal(numbers[kept], own):
             return "groups"
         return "numbers of rows" if _number_rows(numbers[kept]) else None
     codes, levels = as_levels(label, values)
