@@ -137,7 +137,7 @@ default=("none", "mcar", "transplanted")
 
 
 def load_scores() -> pd.DataFrame:
-    """Scores of the package's rows on the default selection, as :func:`run` returns.
+    """Scores of the package's rows on the default selection, as ``run`` returns.
 
     Returns
     -------

@@ -72,7 +72,7 @@ CHECKS = {
 
 
 def missing_modality_checks() -> pd.DataFrame:
-    """List the checks of :func:`check_missing_modality_estimator`.
+    """List the checks of ``check_missing_modality_estimator``.
 
     Returns
     -------
