@@ -1,7 +1,7 @@
 """
-=======================================
-What is left when one of six views goes
-=======================================
+=====================================
+Information in six views of one digit
+=====================================
 
 Two thousand handwritten digits, each described by six sets of features: Fourier
 coefficients (``fou``), profile correlations (``fac``), Karhunen-Loeve coefficients

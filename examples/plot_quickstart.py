@@ -1,7 +1,7 @@
 """
-=====================================
-Quick start: training with lost parts
-=====================================
+=============================================
+Quick start: training with missing recordings
+=============================================
 
 Digits that are seen and heard; half of the recordings are lost, more often for odd
 digits and for one speaker. One net is trained on what is left, and predicts rows with

@@ -102,8 +102,8 @@ wide.mul(100).round(0).astype(int)
 # With 519 test rows the standard error of an accuracy is up to 2 points, less for
 # differences on the same rows.
 #
-# An encoder from elsewhere
-# -------------------------
+# A pre-trained encoder
+# ---------------------
 # Now 10% of our rows have a right half, and the other study has 500 of them. First, a
 # net in plain torch is trained there.
 
