@@ -122,7 +122,9 @@ def find_identifier(
         same = own is not None and own.dtype.kind in "iuf"
         if own is not None and same and np.array_equal(numbers[kept], own):
             return "groups"
-        return "numbers of rows" if _number_rows(numbers[kept]) else None
+        # A date for each row is a time, and no name of the row.
+        plain = pd.api.types.is_numeric_dtype(values.dtype)
+        return "numbers of rows" if plain and _number_rows(numbers[kept]) else None
     codes, levels = as_levels(label, values)
     known, found = pd.factorize(codes[kept & (codes >= 0)])
     if own is not None and len(known) == len(own):

@@ -393,11 +393,12 @@ def test_covariates_that_number_the_rows_are_left_out(seed):
         age=rng.integers(18, 90, N),
         dose=np.arange(N) / 2,
         seconds=np.sort(rng.integers(10**9, size=N)),
+        day=pd.date_range("2020-01-01", periods=N),
     )
     message = r"'record' \(numbers of rows\), 'exact' \(numbers of rows\); they"
     with pytest.warns(IdentifierWarning, match=message):
         fitted = fit_weighter(table)
-    assert fitted.covariate_names_ == ["c", "age", "dose", "seconds"]
+    assert fitted.covariate_names_ == ["c", "age", "dose", "seconds", "day"]
     with warnings.catch_warnings():
         warnings.simplefilter("error", IdentifierWarning)
         fitted = fit_weighter(table, covariates=["record", "c"])
