@@ -23,6 +23,11 @@ from tests.nn.test_fusion import NET, built, codes_of, cross_entropy
 
 TOKENS = {"token_dim": 8, "n_heads": 2}
 
+# One in every run, the others among the slow tests.
+SEEDS = pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(s, marks=pytest.mark.slow) for s in (1, 2))]
+)
+
 
 def alike(seed, n=400, n_kinds=6):
     """Two modalities that show which of some kinds a row is of; classes of kinds."""
@@ -153,7 +158,7 @@ def test_a_net_with_a_memory_goes_on():
 # -- M3Care ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(3))
+@SEEDS
 def test_similar_rows_impute_nearer_than_the_mean(seed):
     X, y = alike(seed)
     hidden = np.random.default_rng(seed).random((300, 2)) < 0.3
@@ -270,7 +275,7 @@ def test_contrasts_count_weights_as_rows():
     torch.testing.assert_close(got, (told[0] + told[1]) / 2 + pairs)
 
 
-@pytest.mark.parametrize("seed", range(2))
+@SEEDS
 def test_contrast_tells_a_row_by_a_part_of_it(seed):
     X, y = alike(seed, n=300)
     ranks = []
@@ -334,7 +339,7 @@ def test_discrepancy_is_that_of_weighted_sets():
     torch.testing.assert_close(discrepancy(a, b, w.double()), repeated)
 
 
-@pytest.mark.parametrize("seed", range(2))
+@SEEDS
 def test_the_bound_falls_and_what_is_missing_only_in_tests_is_no_harm(seed):
     X, y = alike(seed)
     bounds = []
@@ -390,7 +395,7 @@ def test_beliefs_and_calibration_by_hand():
         )
 
 
-@pytest.mark.parametrize("seed", range(2))
+@SEEDS
 def test_confidence_predicts_the_probability_of_the_true_class(seed):
     rng = np.random.default_rng(seed)
     y = rng.integers(2, size=600)
@@ -415,7 +420,7 @@ def test_confidence_predicts_the_probability_of_the_true_class(seed):
 # -- OnlineMAE -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(2))
+@SEEDS
 def test_hidden_tokens_are_reconstructed_better_than_by_their_mean(seed):
     X, y = alike(seed)
     clf = FusionClassifier(
