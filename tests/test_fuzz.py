@@ -304,8 +304,9 @@ def check_function(name, seed) -> bool:
 @pytest.mark.parametrize("name", INIT_PARAMS)
 def test_estimators(name, many):
     results = [check_estimator(name, seed) for seed in range(N_CASES[many])]
-    # Neither is everything refused, nor anything taken.
-    assert not many or 0.15 < np.mean(results) < 1.0
+    # Neither is everything refused, nor anything taken. A decomposition takes 15%: it
+    # refuses sources whose states are single rows.
+    assert not many or 0.1 < np.mean(results) < 1.0
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,13 @@ class NamedParts(_BaseComposition):
     def _checked_parts(self, kind: str) -> dict[str, Any]:
         """The parts by the modality that they are for."""
         attr = self._parts
-        pairs = named_pairs(getattr(self, attr))
+        given = getattr(self, attr)
+        if given is not None and not isinstance(given, Mapping | list | tuple):
+            raise TypeError(
+                f"Got {attr} of type {type(given).__name__}, expected a list of "
+                f"({self._part_of}, {kind}) pairs or a dict."
+            )
+        pairs = named_pairs(given)
         own = self._get_param_names()
         for pair in pairs:
             if not isinstance(pair, tuple) or len(pair) != 2:
@@ -118,5 +124,7 @@ class NamedParts(_BaseComposition):
 
 
 def named_pairs(parts) -> list[Any]:
-    """The pairs of a list or a dict; none for None."""
-    return list(parts.items()) if isinstance(parts, Mapping) else list(parts or [])
+    """The pairs of a list or a dict; none for None, and for what is refused in fit."""
+    if isinstance(parts, Mapping):
+        return list(parts.items())
+    return list(parts) if isinstance(parts, list | tuple) else []

@@ -41,7 +41,8 @@ def torch_threads(n_threads: int | None) -> Iterator[None]:
     # be about to restore a different one.
     with _GLOBALS:
         before = torch.get_num_threads()
-        torch.set_num_threads(n_threads)
+        # True is an integer for scikit-learn, and none for torch.
+        torch.set_num_threads(int(n_threads))
         try:
             yield
         finally:

@@ -333,3 +333,13 @@ def test_a_dict_of_transformers_is_as_good_as_a_list():
     out = [one.fit_transform(X, y) for one in (a, b)]
     assert out[0].names == out[1].names == ["m0"]
     np.testing.assert_array_equal(*[o["m0"] for o in out])
+
+
+@pytest.mark.parametrize("given", [object(), 3, "scale"])
+def test_transformers_that_are_no_list_are_named(given):
+    X = MultimodalData({"a": np.ones((4, 2)), "b": np.ones((4, 1))})
+    step = ModalityTransformer(given)
+    message = "Got transformers" if not isinstance(given, str) else "transformers"
+    with pytest.raises((TypeError, ValueError), match=message):
+        step.fit(X)
+    assert step.get_params(deep=True)["transformers"] is given
