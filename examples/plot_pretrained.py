@@ -66,7 +66,8 @@ net, head = copy.deepcopy(untrained), nn.Linear(32, 10)
 optimizer = torch.optim.Adam([*net.parameters(), *head.parameters()], lr=5e-3)
 for _ in range(8):
     for batch in torch.randperm(len(labels)).split(64):
-        loss = nn.functional.cross_entropy(head(net(pixels[batch])), labels[batch])
+        logits = head(net(pixels[batch]))
+        loss = nn.functional.cross_entropy(logits, labels[batch])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -91,7 +92,8 @@ X_test = bunch.data[test]
 def cache(X):
     with torch.inference_mode():
         features = net.eval()(torch.as_tensor(X["image"])).numpy()
-    return MultimodalData({"image": features, "speech": X["speech"]}, present=X.present)
+    blocks = {"image": features, "speech": X["speech"]}
+    return MultimodalData(blocks, present=X.present)
 
 
 encoders = {
@@ -102,9 +104,9 @@ encoders = {
 }
 rows, answers = [], {}
 for name, encoder in encoders.items():
-    X_fit, X_new = (
-        (cache(X_train), cache(X_test)) if name == "cached" else (X_train, X_test)
-    )
+    X_fit, X_new = X_train, X_test
+    if name == "cached":
+        X_fit, X_new = cache(X_train), cache(X_test)
     clf = FusionClassifier(
         encoders=[("image", encoder), ("speech", MLPEncoder())],
         max_epochs=20,
