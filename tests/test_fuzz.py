@@ -242,6 +242,15 @@ def check_estimator(name, seed) -> bool:
     return True
 
 
+def draw_probabilities(rng) -> np.ndarray:
+    """A table or a stack of tables of probabilities, some with a value that is none."""
+    stack = rng.dirichlet(np.ones(12), size=int(rng.integers(1, 4)))
+    P = np.round(stack, int(rng.integers(1, 12))).reshape(-1, 3, 2, 2)
+    if rng.random() < 0.2:
+        P[-1, 0, 0, 0] = rng.choice([-0.5, np.nan, np.inf])
+    return P[0] if rng.random() < 0.5 else P
+
+
 FUNCTIONS = {
     "patterns": lambda X, y, m, rng: patterns(X, modalities=m),
     "simulate_missing": lambda X, y, m, rng: simulate_missing(
@@ -277,9 +286,7 @@ FUNCTIONS = {
     "bayes_error_bounds": lambda X, y, m, rng: bayes_error_bounds(
         float(rng.normal()), int(rng.integers(0, 7))
     ),
-    "broja": lambda X, y, m, rng: broja(
-        np.round(rng.dirichlet(np.ones(12)), int(rng.integers(1, 12))).reshape(3, 2, 2)
-    ),
+    "broja": lambda X, y, m, rng: broja(draw_probabilities(rng)),
 }  # fmt: skip
 
 
