@@ -60,7 +60,7 @@ print(cross_val_score(model, X_train, y_train, cv=3, scoring="roc_auc").round(3)
 
 E = encode.transform(X_test)
 scores = score_by_pattern(net, E, y_test, scoring="roc_auc")
-PatternScoreDisplay.from_predictions(scores).plot()
+display = PatternScoreDisplay.from_predictions(scores)
 
 # %%
 # What does the blood gas add?
