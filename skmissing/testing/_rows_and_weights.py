@@ -114,11 +114,14 @@ def check_global_state(subject: Subject) -> None:
     X, y, first = subject.on_blocks
     torch = sys.modules.get("torch")
     state = np.random.get_state()
+    if torch is not None:
+        seed, threads = torch.get_rng_state(), torch.get_num_threads()
+        dtype = torch.get_default_dtype()
     try:
+        # Another state than before, as other code of the process may have left it.
         np.random.seed(1)
         before = _numpy_state()
         if torch is not None:
-            seed, threads = torch.get_rng_state(), torch.get_num_threads()
             other = torch.manual_seed(1).get_state()
         estimator = subject.make_brief().fit(X, y)
         assert_array_equal(proba(estimator, X), proba(first, X))
@@ -126,10 +129,12 @@ def check_global_state(subject: Subject) -> None:
         if torch is not None:
             assert torch.equal(torch.get_rng_state(), other), "torch's generator moved"
             assert torch.get_num_threads() == threads, "torch's threads changed"
-            assert torch.get_default_dtype() == torch.float32
-            torch.set_rng_state(seed)
+            assert torch.get_default_dtype() == dtype, "torch's type changed"
     finally:
+        # Also where the check fails: the process is the user's.
         np.random.set_state(state)
+        if torch is not None:
+            torch.set_rng_state(seed)
 
 
 def _fit_and_predict(estimator, X, y) -> np.ndarray:

@@ -255,3 +255,11 @@ def test_names_and_marks_of_the_tests():
 def test_pytest_is_imported_late():
     code = "import sys, skmissing.testing; assert 'pytest' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_seeds_of_torch_are_as_before_a_check_that_fails():
+    torch = pytest.importorskip("torch")
+    before = torch.get_rng_state()
+    with pytest.raises(AssertionError, match="MM301"):
+        check_missing_modality_estimator(MovesTheGlobalGenerator(), checks=["MM301"])
+    assert torch.equal(torch.get_rng_state(), before)

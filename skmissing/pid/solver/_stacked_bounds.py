@@ -167,11 +167,6 @@ def solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
         return np.linalg.solve(matrix, right)
     except np.linalg.LinAlgError:
         # One singular matrix stops all of them; the others are solved one by one.
-        pass
-    out = np.full_like(right, np.nan)
-    for index in np.ndindex(matrix.shape[:-2]):
-        try:
-            out[index] = np.linalg.solve(matrix[index], right[index])
-        except np.linalg.LinAlgError:
-            continue
-    return out
+        if matrix.ndim == 2:
+            return np.full_like(right, np.nan)
+        return np.stack([solve(m, r) for m, r in zip(matrix, right)])
