@@ -58,13 +58,31 @@ SHARED = ("MultitaskFusionClassifier", "MissingDetectionClassifier")
 ROUNDED = {"check_methods_subset_invariance": "float32 features are not equal to 1e-7"}
 
 
+def expect_rounding(estimator):
+    return {**STOCHASTIC, **ROUNDED}
+
+
 @pytest.mark.filterwarnings("ignore::skmissing.exceptions.NamelessModalityWarning")
 @parametrize_with_checks(
-    [s.make() for k, s in CLASSIFIERS.items() if s.has_net and k not in SHARED],
-    expected_failed_checks=lambda estimator: {**STOCHASTIC, **ROUNDED},
-    xfail_strict=False,
+    [CLASSIFIERS["FusionClassifier"].make()], expected_failed_checks=expect_rounding
 )
 def test_sklearn_checks_with_mini_batches(estimator, check):
+    check(estimator)
+
+
+# All that they share of mini-batches is that of FusionClassifier.
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::skmissing.exceptions.NamelessModalityWarning")
+@parametrize_with_checks(
+    [
+        s.make()
+        for k, s in CLASSIFIERS.items()
+        if s.has_net and k not in ("FusionClassifier", *SHARED)
+    ],
+    expected_failed_checks=expect_rounding,
+    xfail_strict=False,
+)
+def test_sklearn_checks_of_other_nets_with_mini_batches(estimator, check):
     check(estimator)
 
 
@@ -83,11 +101,17 @@ def test_sklearn_checks_of_fusions(estimator, check):
     check(estimator)
 
 
+# Other variants share most of what the laws are about with these, or with defaults.
+QUICK_VARIANTS = {
+    "FusionClassifier, i2m2",
+    "PatternClassifier, exact",
+    "IPWMultimodalClassifier, net",
+}
+
+
 def mark(name):
-    """Fusions other than these few share most of what the laws are about."""
-    few = any(name.endswith(kind) for kind in ("attention", "i2m2", "latent"))
-    fusion = name in {f"FusionClassifier, {kind}" for kind in FUSIONS}
-    return pytest.param(name, marks=[pytest.mark.slow] if fusion and not few else [])
+    slow = name in VARIANTS and name not in QUICK_VARIANTS
+    return pytest.param(name, marks=[pytest.mark.slow] if slow else [])
 
 
 @pytest.fixture(params=[mark(k) for k in (*CLASSIFIERS, *VARIANTS)], scope="module")
@@ -142,6 +166,7 @@ def test_law_on_patterns(settings, subject, code):
         CHECKS[code].run(subject)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", ["MM201", "MM202", "MM203"])
 def test_law_on_rows_in_the_other_precision(net_settings, code):
     dtype = "float32" if net_settings.make().dtype == "float64" else "float64"

@@ -84,14 +84,37 @@ def _tabicl():
     return TabICLClassifier()
 
 
+# Rows that are FusionClassifier with a fusion.
+FUSION_ROWS = {
+    "late fusion": "late",
+    "gated fusion": "gated",
+    "product of experts": "product",
+    "MTL": "mtl",
+    "I2M2": "i2m2",
+    "ShaSpec": "shaspec",
+    "QMF": "qmf",
+    "TMC": "tmc",
+    "PDF": "pdf",
+    "DynMM": "dynmm",
+    "M3Care": "m3care",
+    "MUSE": "muse",
+    "CMMD": "cmmd",
+    "OnlineMAE": "online_mae",
+    "prompts": "prompts",
+    "latent fusion": "latent",
+}
+
 ESTIMATORS: dict[str, Entry] = {
     "stacking": Entry(
         _method("PatternStackingClassifier"), {"hidden_weight": [0.0, 0.1, 0.2, 0.5]}
     ),
     "early fusion": Entry(_fusion(), DROPOUT),
     "attention fusion": Entry(_fusion(fusion="attention"), DROPOUT),
-    "MTL fusion": Entry(_fusion(fusion="mtl"), DROPOUT),
-    "I2M2": Entry(_fusion(fusion="i2m2"), DROPOUT),
+    "ModDrop": Entry(_fusion(fusion="attention", modality_dropout=0.5), DROPOUT),
+    **{
+        label: Entry(_fusion(fusion=fusion), DROPOUT)
+        for label, fusion in FUSION_ROWS.items()
+    },
     "uni-modal ensemble": Entry(
         _baseline("UnimodalEnsemble"), {**NET, "combination": ["product", "mean"]}
     ),

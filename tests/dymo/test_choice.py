@@ -300,6 +300,7 @@ def one_left(X, seed=0):
     return X.hide(rank.argsort(axis=1) > 0)
 
 
+@pytest.mark.slow
 def test_noise_is_left_alone_and_what_helps_is_fused():
     gains = []
     for seed in range(3):

@@ -181,7 +181,9 @@ def test_additive_nets_are_at_chance_where_modalities_interact(kind):
     assert "XOR" in kind.__doc__
 
 
-@pytest.mark.parametrize("kind", [FusionClassifier, PRIMOClassifier])
+@pytest.mark.parametrize(
+    "kind", [FusionClassifier, pytest.param(PRIMOClassifier, marks=pytest.mark.slow)]
+)
 def test_other_nets_are_not(kind):
     X, y = make_xor(1200, four_quadrants=True, return_X_y=True, random_state=0)
     clf = kind(n_threads=1, random_state=0).fit(X[:800], y[:800])

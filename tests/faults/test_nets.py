@@ -180,7 +180,16 @@ def test_state_of_torch_changes_no_result(kind, state, request):
     assert (torch.get_default_dtype(), torch.is_grad_enabled()) == before
 
 
-@pytest.mark.parametrize("state", ["no_grad", "inference_mode", "autocast"])
+@pytest.mark.parametrize(
+    "state",
+    [
+        "autocast",
+        *(
+            pytest.param(s, marks=pytest.mark.slow)
+            for s in ("no_grad", "inference_mode")
+        ),
+    ],
+)
 def test_state_of_torch_changes_no_coupling(state, request):
     first, second = np.random.default_rng(0).integers(2, size=(2, 300, 1))
     X, y = MultimodalData({"a": first, "b": second}), (first & second).ravel()

@@ -149,7 +149,9 @@ def test_the_label_as_a_covariate(chunked):
     )
 
 
-@pytest.mark.parametrize("container", [True, False])
+@pytest.mark.parametrize(
+    "container", [True, pytest.param(False, marks=pytest.mark.slow)]
+)
 def test_a_memory_map_is_not_copied(chunked, monkeypatch, tmp_path, container):
     n, shape = 10_000, (10_000, 200)
     rng = np.random.default_rng(0)

@@ -177,6 +177,7 @@ def test_several_nets_are_scored_when_all_are_trained():
         assert row["accuracy"] == model.score(X, y)
 
 
+@pytest.mark.slow
 def test_nets_side_by_side_are_not_followed_one_by_one():
     X, y = make_blocks()
     record = Record()

@@ -417,7 +417,10 @@ def xor_blocks(n=400):
     "name",
     [
         *("early", "attention", "gated", "i2m2", "latent"),
-        *("m3care", "muse", "cmmd", "online_mae", "prompts"),
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("m3care", "muse", "cmmd", "online_mae", "prompts")
+        ),
     ],
 )
 def test_interactions_are_learned(name):
@@ -575,7 +578,9 @@ def noisy_blocks(seed, n=600):
     return MultimodalData({"a": a, "b": b}), y, noisy
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(s, marks=pytest.mark.slow) for s in (1, 2))]
+)
 @pytest.mark.parametrize("name", ["qmf", "tmc", "gated", "pdf"])
 def test_weights_fall_with_noise(name, seed):
     X, y, noisy = noisy_blocks(seed)

@@ -77,6 +77,7 @@ def test_noise_has_no_information(n_classes, n_seeds):
     assert mean[-1] < 0.001
 
 
+@pytest.mark.slow
 def test_noise_in_larger_samples():
     rng = np.random.default_rng(0)
     for _ in range(3):
@@ -141,6 +142,7 @@ def test_continuous_sources_with_known_parts():
     np.testing.assert_allclose(np.mean(curved, axis=0), truth, atol=0.01)
 
 
+@pytest.mark.slow
 def test_weights_bring_back_the_population():
     """Rows kept by chance that depends on a covariate, under which parts differ."""
     rng = np.random.default_rng(0)
@@ -550,6 +552,7 @@ def test_missing_features_and_rare_classes():
     assert np.isfinite(terms_of(tiny)).all()
 
 
+@pytest.mark.slow
 def test_blocks_of_images_get_a_net():
     rng = np.random.default_rng(0)
     y = np.arange(60) % 2
@@ -565,6 +568,7 @@ def test_blocks_of_images_get_a_net():
     assert flat.unique_["image"] > 0.5
 
 
+@pytest.mark.slow
 def test_score_on_other_rows():
     X, y, _ = draw_signal(0, n=3000, slope=1.0)
     pid = PIDEstimator(**NOISE)
