@@ -435,11 +435,11 @@ def tell(found: dict) -> None:
     ]
     deaths = found["deaths"]
     sentences.append(
-        f"Fuse modalities where they act together: of patients, FusionClassifier has an "
-        f"AUC of {deaths['FusionClassifier']:.3f} and UnimodalEnsemble of "
+        f"Fuse modalities where they act together: of patients, FusionClassifier has "
+        f"an AUC of {deaths['FusionClassifier']:.3f} and UnimodalEnsemble of "
         f"{deaths['UnimodalEnsemble']:.3f}; of digits, whose image and recording err "
-        f"independently, it names {fusion[both]}% ({full[both]}% with nothing lost) and "
-        f"the ensemble {ensemble[both]}%."
+        f"independently, it names {fusion[both]}% ({full[both]}% with nothing lost), "
+        f"and the ensemble {ensemble[both]}%."
     )
     lost, fair = found["measured"].values()
     low, high = found["parts"].loc["recording alone", ["low", "high"]]
@@ -447,8 +447,8 @@ def tell(found: dict) -> None:
         f"Weight what is left: where {lost.truth.iloc[0]:.0f}% is true, complete rows "
         f"say {lost.estimate.iloc[0]:.0f}% and weighted ones "
         f"{lost.estimate.iloc[1]:.0f}%; lost at random, both are right "
-        f"({fair.estimate.iloc[0]:.0f}% and {fair.estimate.iloc[1]:.0f}%). Weighted, the "
-        f"recording alone holds {low:.1f} to {high:.1f} bits of the digit."
+        f"({fair.estimate.iloc[0]:.0f}% and {fair.estimate.iloc[1]:.0f}%). Weighted, "
+        f"the recording alone holds {low:.1f} to {high:.1f} bits of the digit."
     )
     silent = percent["silence"]
     told, untold = silent.loc["reported"], silent.loc["not reported"]
