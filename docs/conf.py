@@ -160,12 +160,20 @@ if os.environ.get("SKMISSING_INTERSPHINX") == "1":
 html_theme = "pydata_sphinx_theme"
 html_title = "skmissing"
 html_show_sourcelink = False
+html_static_path = ["_static"]
 html_theme_options = {
     "navigation_with_keys": False,
     "show_toc_level": 2,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
     "footer_end": [],
+    # The list of versions is that of the newest docs, whichever are shown.
+    "switcher": {
+        "json_url": "https://skmissing.readthedocs.io/en/latest/_static/versions.json",
+        "version_match": version,
+    },
+    "check_switcher": False,
+    "navbar_end": ["version-switcher", "theme-switcher", "navbar-icon-links"],
 }
 
 
