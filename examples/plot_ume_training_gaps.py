@@ -151,7 +151,7 @@ lines.loc[list(pretrained)].mul(100).round(1)
 
 # %%
 # All three ways help, and a whole net most. Note that the accuracy on the right half
-# alone is below that of the net from elsewhere. In phase 2 hardly any row
+# alone is below that of the pre-trained net. In phase 2 hardly any row
 # has the right half only (a third of 10%), and the joint net is tuned to the others.
 # :meth:`~skmissing.UMEMMAEnsemble.unimodal_proba` has the predictions before that.
 
@@ -159,7 +159,7 @@ plugged = pretrained["unimodal="]
 alone = plugged.unimodal_proba(X[test])["right"].argmax(axis=1)
 print(
     f"Right half alone: {100 * lines.loc['no help', 'right']:.0f}% without help, "
-    f"{100 * lines.loc['unimodal=', 'right']:.0f}% with the net from elsewhere,\n"
+    f"{100 * lines.loc['unimodal=', 'right']:.0f}% with the pre-trained net,\n"
     f"{100 * (alone == y[test]).mean():.0f}% by that net before phase 2. Both halves: "
     f"{100 * lines.loc['no help', 'left + right']:.0f}% and "
     f"{100 * lines.loc['unimodal=', 'left + right']:.0f}%."
