@@ -99,7 +99,7 @@ def report(
     title : str, default=None
         Title of the page.
     n_jobs : int, default=None
-        Fits at once.
+        Folds, and comparisons of modalities, at once. Results are the same.
     random_state : int, default=0
         Seed of everything that is drawn by the report.
 
