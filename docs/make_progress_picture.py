@@ -6,12 +6,14 @@ the frame of the terminal in which most of them are at work.
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
 import rich
-import rich.progress
 from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
 from sklearn.callback import ProgressBar
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -25,49 +27,50 @@ WIDTH = 104
 
 
 def make_search() -> GridSearchCV:
-    """Two learning rates, two folds, and the best one on all rows."""
+    """Two learning rates, two folds, and the better one on all rows."""
     net = FusionClassifier(max_epochs=12, n_threads=1, random_state=0)
     encode = ModalityTransformer("auto", modalities=load_support(as_frame=True).modalities)
     pipeline = make_pipeline(encode, net)
     return GridSearchCV(pipeline, {"fusionclassifier__lr": [1e-3, 3e-3]}, cv=2)
 
 
-def record(search: GridSearchCV) -> list[rich.progress.Table]:
-    """Fit, and keep what each refresh of the terminal showed."""
-    frames: list = []
-    refresh = rich.progress.Progress.refresh
+def record(search: GridSearchCV) -> Table:
+    """Fit in a terminal, and keep what it showed when most bars were at work."""
+    best, most = None, 0
+    refresh = Progress.refresh
 
-    def keep(progress) -> None:
+    def keep(progress: Progress) -> None:
+        nonlocal best, most
         refresh(progress)
-        frames.append(list(progress.get_renderables()))
+        at_work = sum(not task.finished for task in progress.tasks)
+        if at_work >= most:
+            best, most = progress.make_tasks_table(progress.tasks), at_work
 
+    bunch = load_support(as_frame=True)
+    rows = bunch.data.sample(1500, random_state=0)
     rich.reconfigure(force_terminal=True, width=WIDTH)
-    rich.progress.Progress.refresh = keep
+    Progress.refresh = keep
     try:
-        bunch = load_support(as_frame=True)
-        rows = bunch.data.sample(1500, random_state=0)
         search.set_callbacks(ProgressBar(max_propagation_depth=None))
         search.fit(rows, bunch.target[rows.index])
     finally:
-        rich.progress.Progress.refresh = refresh
-    return frames
+        Progress.refresh = refresh
+    return best
 
 
-def draw(frame) -> str:
-    """One frame as an SVG that loads nothing."""
-    console = Console(record=True, force_terminal=True, width=WIDTH, file=open("/dev/null", "w"))
-    console.print(*frame)
+def draw(table: Table) -> str:
+    """An SVG that loads nothing and has a background of its own."""
+    console = Console(
+        record=True, force_terminal=True, width=WIDTH, file=io.StringIO(),
+        color_system="truecolor",
+    )  # fmt: skip
+    console.print(table)
     picture = console.export_svg(title="search.fit(X, y)", unique_id="progress")
-    # Fonts from the network: the reader's own will do.
-    return re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)
+    # Its fonts would come from the network: those of the reader do.
+    picture = re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)
+    picture = picture.replace("Fira Code, monospace", "ui-monospace, monospace")
+    return "\n".join(line.rstrip() for line in picture.splitlines()) + "\n"
 
 
 if __name__ == "__main__":
-    frames = record(make_search())
-    texts = []
-    for frame in frames:
-        console = Console(width=WIDTH, record=True, file=open("/dev/null", "w"))
-        console.print(*frame)
-        texts.append(console.export_text())
-    print(len(frames)); print(texts[len(texts)//2]); print(texts[-1])
-    import pickle; pickle.dump(texts, open('/tmp/doors/frames.pkl','wb'))
+    OUT.write_text(draw(record(make_search())), encoding="utf-8")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..inspection._drawing import name_metric
+from ._layout import name_pattern
 
 # Beyond this a standardised difference of means is worth a word.
 SMD = 0.1
@@ -89,7 +90,7 @@ def _on_scores(tables, facts) -> Iterator[str]:
         )
 
 
-def _on_calibration(tables, _) -> Iterator[str]:
+def _on_calibration(tables, facts) -> Iterator[str]:
     table = tables.get("calibration")
     if table is None:
         return
@@ -103,9 +104,10 @@ def _on_calibration(tables, _) -> Iterator[str]:
     far = (off["predicted"] - off["observed"]).abs()
     row = off.loc[far.idxmax()]
     word = "high" if row["predicted"] > row["observed"] else "low"
+    pattern = name_pattern(row["pattern"], facts["modalities"])
     yield (
         f"Predicted risks are off in {len(off)} of {len(table)} common patterns; most "
-        f"in {row['pattern']}, where they are too {word}: {_percent(row['predicted'])} "
+        f"in rows with {pattern}, where they are too {word}: {_percent(row['predicted'])} "
         f"predicted, {_percent(row['observed'])} observed."
     )
 

@@ -26,7 +26,6 @@ class Judged:
 
     def __init__(self, estimator, rows: Rows, settings: Settings, notes: Notes) -> None:
         self.rows, self.settings, self.notes = rows, settings, notes
-        self.label = "label"
         self.X, self.modalities = rows.X, rows.modalities
         if estimator is None:
             estimator = self.make_default()
