@@ -29,7 +29,8 @@ WIDTH = 104
 def make_search() -> GridSearchCV:
     """Two learning rates, two folds, and the better one on all rows."""
     net = FusionClassifier(max_epochs=12, n_threads=1, random_state=0)
-    encode = ModalityTransformer("auto", modalities=load_support(as_frame=True).modalities)
+    bunch = load_support(as_frame=True)
+    encode = ModalityTransformer("auto", modalities=bunch.modalities)
     pipeline = make_pipeline(encode, net)
     return GridSearchCV(pipeline, {"fusionclassifier__lr": [1e-3, 3e-3]}, cv=2)
 
@@ -48,7 +49,7 @@ def record(search: GridSearchCV) -> Table:
 
     bunch = load_support(as_frame=True)
     rows = bunch.data.sample(1500, random_state=0)
-    rich.reconfigure(force_terminal=True, width=WIDTH)
+    rich.reconfigure(force_terminal=True, width=WIDTH, file=io.StringIO())
     Progress.refresh = keep
     try:
         search.set_callbacks(ProgressBar(max_propagation_depth=None))

@@ -39,7 +39,7 @@ train, test = train_test_split(
     np.arange(len(y)), test_size=0.5, stratify=y, random_state=0
 )
 net = FusionClassifier(
-    max_epochs=60, lr=3e-3, modality_dropout=0.3, n_threads=1, random_state=0
+    max_epochs=40, lr=3e-3, modality_dropout=0.3, n_threads=1, random_state=0
 )
 net.fit(X[train], y[train])
 pd.Series(X[test].present.mean(axis=0), X.names, name="share of patients").round(2)
@@ -55,7 +55,7 @@ pd.Series(X[test].present.mean(axis=0), X.names, name="share of patients").round
 
 tables = [
     modality_importance(
-        net, X[test], y[test], method=method, scoring="roc_auc", n_bootstraps=100,
+        net, X[test], y[test], method=method, scoring="roc_auc", n_bootstraps=50,
         random_state=0,
     )
     for method in ("shapley", "permutation", "leave_one_out")
@@ -82,8 +82,9 @@ difference.quantile([0.05, 0.5, 0.95]).round(3)
 # contributions disagree most; right: one without imaging.
 
 parts = modality_attribution(net, X[test])
-values = parts[X.names]
-conflict = np.minimum(values.clip(lower=0).sum(axis=1), -values.clip(upper=0).sum(axis=1))
+up = parts[X.names].clip(lower=0).sum(axis=1)
+down = -parts[X.names].clip(upper=0).sum(axis=1)
+conflict = np.minimum(up, down)
 complete = X[test].present.all(axis=1)
 imaged = X[test].present[:, X.names.index("imaging")]
 fig, axes = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
@@ -103,8 +104,8 @@ before = ["history", "resting", "exercise"]
 utility = modality_utility(
     make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression(C=0.1)), X, y,
     propensity=PropensityWeighter(covariates=["history", "resting"], random_state=0),
-    subsets=[before, [*before, "imaging"]], scoring="roc_auc", cv=5, n_bootstraps=50,
-    random_state=0,
+    subsets=[before, [*before, "imaging"]], scoring="roc_auc", cv=3, n_bootstraps=50,
+    doubly_robust=False, random_state=0,
 )  # fmt: skip
 gain = utility[utility["quantity"] == "gain"].iloc[0]
 of_net = importance[importance["modality"] == "imaging"].set_index("method")

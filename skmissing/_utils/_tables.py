@@ -41,6 +41,6 @@ class ResultTable(pd.DataFrame):
 def take_columns(frame: pd.DataFrame) -> dict[str, Any]:
     """Numbers as arrays, text as lists: what every kind of file holds."""
     return {
-        name: column.to_numpy() if column.dtype.kind in "iufb" else column.tolist()
+        str(name): column.to_numpy() if column.dtype.kind in "iufb" else column.tolist()
         for name, column in frame.items()
     }

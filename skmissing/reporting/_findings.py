@@ -107,8 +107,8 @@ def _on_calibration(tables, facts) -> Iterator[str]:
     pattern = name_pattern(row["pattern"], facts["modalities"])
     yield (
         f"Predicted risks are off in {len(off)} of {len(table)} common patterns; most "
-        f"in rows with {pattern}, where they are too {word}: {_percent(row['predicted'])} "
-        f"predicted, {_percent(row['observed'])} observed."
+        f"in rows with {pattern}, where they are too {word}: "
+        f"{_percent(row['predicted'])} predicted, {_percent(row['observed'])} observed."
     )
 
 

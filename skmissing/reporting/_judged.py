@@ -67,9 +67,7 @@ class Judged:
                 folds = [Fold(self.estimator, splits[0][1])]
             else:
                 splits = make_folds(rows, settings)
-                folds = fit_folds(
-                    self.estimator, self.X, rows, splits, settings.n_jobs
-                )
+                folds = fit_folds(self.estimator, self.X, rows, splits, settings.n_jobs)
             self.y_proba = predict_held_out(folds, self.X, len(rows))
         if "fit" in notes.missing:
             raise ValueError(notes.missing["fit"])
@@ -92,9 +90,7 @@ class Judged:
                 X = rows.numbers
                 if self.fitted:
                     splits = make_folds(rows, settings)
-                folds = fit_folds(
-                    self.make_default(), X, rows, splits, settings.n_jobs
-                )
+                folds = fit_folds(self.make_default(), X, rows, splits, settings.n_jobs)
                 self.limits.append(
                     "Whom to measure next comes from a PRIMOClassifier, since the "
                     "estimator does not know what a missing modality could change."

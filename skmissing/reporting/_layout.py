@@ -14,7 +14,7 @@ MOST_ROWS = 12
 
 
 def name_pattern(pattern: str, names: list[str]) -> str:
-    """A pattern by its modalities or, where these are fewer, by those that it lacks."""
+    """A pattern by its modalities or, where these are fewer, by the missing ones."""
     missing = [name for name in names if name not in pattern.split(" + ")]
     if pattern == "all rows" or 2 * len(missing) >= len(names):
         return pattern
@@ -205,7 +205,8 @@ SECTIONS: dict[str, tuple[str, str, list[Shown]]] = {
             Shown(
                 "balance", "skmissing.PropensityWeighter.balance",
                 _fixed(
-                    Column("required", "who has"), Column("covariate", "covariate", shown="words"),
+                    Column("required", "who has"),
+                    Column("covariate", "covariate", shown="words"),
                     Column("smd_before", "before", "2"),
                     Column("smd_after", "after", "2"),
                 ),
