@@ -32,6 +32,10 @@ def _join(names) -> str:
     )
 
 
+def _with_interval(row) -> str:
+    return f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
+
+
 def _on_patterns(tables, facts) -> Iterator[str]:
     table = tables["patterns"]
     names = facts["modalities"]
@@ -76,8 +80,7 @@ def _on_scores(tables, facts) -> Iterator[str]:
         row = whole.iloc[0]
         yield (
             f"On the {row['n_rows']:,} held-out rows that have everything, the "
-            f"{name_metric(metric)} is {row['value']:.3f} ({row['low']:.3f} to "
-            f"{row['high']:.3f})."
+            f"{name_metric(metric)} is {_with_interval(row)}."
         )
     without = table[table["n_missing"] == 1]
     if len(without) > 1:
@@ -85,8 +88,7 @@ def _on_scores(tables, facts) -> Iterator[str]:
         (hidden,) = set(facts["modalities"]) - set(row["pattern"].split(" + "))
         yield (
             f"The model depends most on {hidden}: without it, the "
-            f"{name_metric(metric)} is {row['value']:.3f} ({row['low']:.3f} to "
-            f"{row['high']:.3f})."
+            f"{name_metric(metric)} is {_with_interval(row)}."
         )
 
 
@@ -118,10 +120,10 @@ def _on_utility(tables, facts) -> Iterator[str]:
         return
     table = table[table["metric"] == facts["scoring"][0]]
     sure = table[table["low"] > 0].sort_values("value", ascending=False, kind="stable")
-    for row in sure.head(3).itertuples():
+    for _, row in sure.head(3).iterrows():
         yield (
-            f"{row.modality} adds {row.value:.3f} ({row.low:.3f} to {row.high:.3f}) to "
-            f"the {name_metric(row.metric)} of {row.baseline.replace('+', ', ')}, "
+            f"{row['modality']} adds {_with_interval(row)} to the "
+            f"{name_metric(row['metric'])} of {row['baseline'].replace('+', ', ')}, "
             "corrected for who has it."
         )
     unsure = table[~(table["low"] > 0)]["modality"]

@@ -84,16 +84,13 @@ class Shown(NamedTuple):
 
     table: str
     source: str
-    columns: Callable[[dict[str, Any]], Sequence[Column]]
+    # Of the facts, where they depend on these.
+    columns: Sequence[Column] | Callable[[dict[str, Any]], Sequence[Column]]
     view: Callable[[pd.DataFrame, dict[str, Any]], pd.DataFrame] = _all
     strip: Strip | None = None
     title: str = ""
     # Whether rows that are not shown are counted below.
     rest: bool = False
-
-
-def _fixed(*columns: Column) -> Callable[[dict[str, Any]], Sequence[Column]]:
-    return lambda _: columns
 
 
 def _of_patterns(facts: dict[str, Any]) -> list[Column]:
@@ -114,11 +111,11 @@ def _of_presence(facts: dict[str, Any]) -> list[Column]:
 
 INTERVAL = (Column("value", "value", "3"), Column("low", "low", "3"),
             Column("high", "high", "3"))  # fmt: skip
-SCORES = _fixed(
+SCORES = (
     Column("pattern", "model sees", shown="words"), Column("n_rows", "rows", "int"),
     *INTERVAL, Column("metric", "metric", "metric"),
 )  # fmt: skip
-GAINS = _fixed(
+GAINS = (
     Column("modality", "modality"), Column("baseline", "added to"),
     Column("n_observed", "rows", "int"), Column("biased_value", "as they are", "3"),
     Column("value", "corrected", "3"), Column("low", "low", "3"),
@@ -157,7 +154,7 @@ SECTIONS: dict[str, tuple[str, str, list[Shown]]] = {
         [
             Shown(
                 "calibration", "skmissing.metrics.calibration_by_pattern",
-                _fixed(
+                (
                     Column("pattern", "rows with just", shown="words"),
                     Column("n_rows", "rows", "int"),
                     Column("predicted", "predicted", "percent"),
@@ -191,7 +188,7 @@ SECTIONS: dict[str, tuple[str, str, list[Shown]]] = {
         [
             Shown(
                 "overlap", "skmissing.PropensityWeighter.overlap",
-                _fixed(
+                (
                     Column("required", "modality"),
                     Column("n_observed", "rows with it", "int"),
                     Column("min", "lowest propensity", "3"),
@@ -204,7 +201,7 @@ SECTIONS: dict[str, tuple[str, str, list[Shown]]] = {
             ),
             Shown(
                 "balance", "skmissing.PropensityWeighter.balance",
-                _fixed(
+                (
                     Column("required", "who has"),
                     Column("covariate", "covariate", shown="words"),
                     Column("smd_before", "before", "2"),
@@ -226,7 +223,7 @@ SECTIONS: dict[str, tuple[str, str, list[Shown]]] = {
         [
             Shown(
                 "sensitivity", "skmissing.ipw.sensitivity_bounds",
-                _fixed(
+                (
                     Column("modality", "modality"),
                     Column("value", "gain", "3"),
                     Column("lower_bound_1.5", "1.5: from", "3"),
@@ -251,7 +248,7 @@ SECTIONS: dict[str, tuple[str, str, list[Shown]]] = {
         [
             Shown(
                 "information", "skmissing.PIDEstimator.to_frame",
-                _fixed(
+                (
                     Column("modality", "modality"), Column("part", "part"),
                     Column("n_rows", "rows", "int"), *INTERVAL,
                 ),
@@ -266,7 +263,7 @@ SECTIONS: dict[str, tuple[str, str, list[Shown]]] = {
         [
             Shown(
                 "impact", "skmissing.PRIMOClassifier.predictive_impact",
-                _fixed(
+                (
                     Column("modality", "modality"),
                     Column("n_missing", "rows without", "int"),
                     Column("v_missing", "mean move", "3"),
@@ -275,7 +272,7 @@ SECTIONS: dict[str, tuple[str, str, list[Shown]]] = {
             ),
             Shown(
                 "acquisition", "skmissing.PRIMOClassifier.predictive_impact",
-                _fixed(
+                (
                     Column("modality", "measure"), Column("row", "in row"),
                     Column("v_missing", "could move by", "3"),
                     Column("predicted", "predicted now", "percent"),

@@ -450,8 +450,8 @@ def test_error_of_the_corrected_value_is_that_over_data_sets():
 def test_without_doubly_robust_values_the_others_are_the_same(mixed):
     X, y, modalities = mixed
     given = {
-        "modalities": modalities, "subsets": ["a", ["a", "b"]], "scoring": ["accuracy", "neg_log_loss"], "cv": 2,
-        "n_bootstraps": 3, "random_state": 0,
+        "modalities": modalities, "subsets": ["a", ["a", "b"]], "cv": 2,
+        "scoring": ["accuracy", "neg_log_loss"], "n_bootstraps": 3, "random_state": 0,
     }  # fmt: skip
     found = [
         modality_utility(LogisticRegression(), X, y, doubly_robust=d, **given)
