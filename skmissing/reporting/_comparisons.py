@@ -9,10 +9,8 @@ from sklearn.base import clone
 
 from ..ipw import PropensityWeighter, modality_utility, sensitivity_bounds
 from ..pid import PIDEstimator
-from ._inputs import Rows, Settings, run_all
+from ._inputs import MANY_ROWS, Rows, Settings, run_all
 
-# From here on a fold hardly depends on single rows of the others.
-MANY_ROWS = 5000
 ODDS_RATIOS = (1.0, 1.25, 1.5, 2.0, 3.0)
 
 

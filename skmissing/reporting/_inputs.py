@@ -22,6 +22,10 @@ from ..missingness._read import read_blocks
 from ..modalities import ModalityTransformer, MultimodalData
 from ..modalities._frames import read_frame
 
+# From here on a fold hardly depends on single rows of the others, and a net has seen
+# enough batches after half of the passes.
+MANY_ROWS = 5000
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -18,7 +18,7 @@ from ._held_out import (
     score_folds,
     whom_to_measure,
 )
-from ._inputs import Notes, Rows, Settings, is_fitted
+from ._inputs import MANY_ROWS, Notes, Rows, Settings, is_fitted
 
 
 class Judged:
@@ -41,11 +41,13 @@ class Judged:
         """A net for any pattern that knows what a missing modality could change."""
         from ..primo import PRIMOClassifier
 
-        modalities, seed = self.rows.number_modalities, self.settings.random_state
         return PRIMOClassifier(
-            modalities=modalities, max_epochs=20, n_draws=50, n_threads=1,
-            random_state=seed,
-        )  # fmt: skip
+            modalities=self.rows.number_modalities,
+            max_epochs=20 if len(self.rows) < MANY_ROWS else 10,
+            n_draws=50,
+            n_threads=1,
+            random_state=self.settings.random_state,
+        )
 
     @property
     def words(self) -> str:
