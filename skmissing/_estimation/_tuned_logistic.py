@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, NamedTuple, Self
 
@@ -20,6 +21,7 @@ from sklearn.linear_model import LogisticRegression
 
 from .._utils._random import local_random_state
 from ._folds import assign_folds
+from ._newton_search import MAX_PASSES, NewtonSearch
 from ._scale import root_mean_square
 
 # Ridge penalties, as a multiple of half the squared norm beside the *mean* loss: the
@@ -174,6 +176,25 @@ class TunedLogistic(ClassifierMixin, BaseEstimator):
         self.model_.fit(table)
         self.classes_ = self.model_.classes_
         return self
+
+    def refit(self, table: WeightedTable) -> TunedLogistic:
+        """The same penalty for other weights: a few steps from these coefficients."""
+        new, model = copy(self), copy(self.model_)
+        if 2 * table.X.shape[1] > FINE.newton_coefficients:
+            new.model_ = model.fit(table)
+            return new
+        columns = np.empty((table.X.shape[1] + 1, len(table.y)))
+        columns[:-1], columns[-1] = table.X.T, 1.0
+        y = table.y.astype(np.float64)
+        start = np.append(*model.coefficients)
+        search = NewtonSearch(start, self.alpha_, table.weight.sum())
+        for _ in range(MAX_PASSES):
+            search.add(columns, y, table.weight)
+            if search.step():
+                break
+        new.model_, model.model_ = model, copy(model.model_)
+        model.coefficients = search.point[:-1], search.point[-1:]
+        return new
 
     def _tune(self, table: WeightedTable) -> float:
         rng = local_random_state(self.random_state)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 # What a row is about, and its result; shown whatever else has no room.
@@ -34,3 +36,11 @@ class ResultTable(pd.DataFrame):
         body = shown.partition("\n\n[")[0]
         more = f"; also {', '.join(rest)}" if rest else ""
         return f"{body}\n\n[{len(self)} rows x {self.shape[1]} columns{more}]"
+
+
+def take_columns(frame: pd.DataFrame) -> dict[str, Any]:
+    """Numbers as arrays, text as lists: what every kind of file holds."""
+    return {
+        str(name): column.to_numpy() if column.dtype.kind in "iufb" else column.tolist()
+        for name, column in frame.items()
+    }

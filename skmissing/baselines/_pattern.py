@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -32,6 +32,15 @@ from ..modalities._validation import check_multimodal
 DEFAULT_MASS = 1000.0
 
 Pattern = tuple[str, ...]
+
+
+class PatternModel(NamedTuple):
+    """The model of a pattern: its columns, and the number of its training rows."""
+
+    pattern: Pattern
+    table: FlatTable
+    model: Any
+    n_rows: int
 
 
 @stores_parameters
@@ -186,22 +195,38 @@ class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
             delayed(_fit_pattern)(self.estimator, pattern, job)
             for pattern, job in zip(patterns, jobs)
         )
-        self._models = dict(zip(patterns, fitted))
-        self.estimators_ = {p: model for p, (_, model) in self._models.items()}
-        self.n_rows_ = {p: len(job) for p, job in zip(patterns, jobs)}
+        # No dict: keys of several names cannot be written to every kind of file.
+        self._models = [
+            PatternModel(p, *found, len(job))
+            for p, found, job in zip(patterns, fitted, jobs)
+        ]
         self.classes_ = rows.classes
         self.class_prior_ = rows.prior
         return self
 
-    def _best_pattern(self, have: set[str]) -> Pattern | None:
-        """The largest fitted pattern inside ``have``; with more rows if tied."""
-        inside = [p for p in self._models if have.issuperset(p)]
-        return max(inside, key=lambda p: (len(p), self.n_rows_[p], p), default=None)
+    @property
+    def estimators_(self) -> dict[Pattern, Any]:
+        """Fitted models by pattern."""
+        return {m.pattern: m.model for m in self._models}
 
-    def _split_by_model(self, data: MultimodalData) -> dict[Pattern | None, np.ndarray]:
+    @property
+    def n_rows_(self) -> dict[Pattern, int]:
+        """Rows that each was fitted on."""
+        return {m.pattern: m.n_rows for m in self._models}
+
+    def _best_pattern(self, have: set[str]) -> int | None:
+        """The largest fitted pattern inside ``have``; with more rows if tied."""
+        inside = [
+            (len(m.pattern), m.n_rows, m.pattern, i)
+            for i, m in enumerate(self._models)
+            if have.issuperset(m.pattern)
+        ]
+        return max(inside)[-1] if inside else None
+
+    def _split_by_model(self, data: MultimodalData) -> dict[int | None, np.ndarray]:
         """Rows that each model predicts; None: those that no model can."""
         kinds, member = np.unique(data.present, axis=0, return_inverse=True)
-        rows: dict[Pattern | None, np.ndarray] = {}
+        rows: dict[int | None, np.ndarray] = {}
         for k, kind in enumerate(kinds):
             best = self._best_pattern({n for n, p in zip(data.names, kind) if p})
             own = member.reshape(-1) == k
@@ -215,8 +240,8 @@ class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
     def _log_proba(self, data: MultimodalData) -> np.ndarray:
         # Some classes may be missing in the rows of a pattern.
         out = np.zeros((len(data), len(self.classes_)))
-        for pattern, rows in self._split_by_model(data).items():
-            table, model = self._models[cast(Pattern, pattern)]
+        for number, rows in self._split_by_model(data).items():
+            _, table, model, _ = self._models[cast(int, number)]
             columns = np.searchsorted(self.classes_, model.classes_)
             proba = model.predict_proba(table.transform(data[rows]))
             proba = a_row_for_each(model, proba, int(rows.sum()))

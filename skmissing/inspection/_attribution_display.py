@@ -135,6 +135,8 @@ class AttributionDisplay(drawing.Display):
         at = np.arange(len(labels))
         bars = ax.barh(at, self.contributions, left=starts, **look | kwargs)
         self.bars_ = bars
+        # Bars begin and end at the baseline, which the frame would hide.
+        ax.use_sticky_edges = False
         ax.vlines(ends[:-1], at[:-1], at[1:], color="black", linewidth=0.8)
         look = {"color": "black", "linewidth": 0.8}
         ax.axvline(self.baseline, linestyle=":", label="without any", **look)

@@ -538,7 +538,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
                 "of fit."
             )
         return FrozenPropensity(
-            model=self._models[0].frozen(),
+            model=self._models[0],
             design=self._design(data, X, y),
             observed=self.observed_[:, 0]
             & (check_weights(sample_weight, len(data)) > 0),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from copy import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Integral, Real
@@ -23,6 +23,8 @@ from .._estimation._inner_estimators import (
 )
 from .._estimation._tuned_logistic import TunedLogistic, WeightedTable
 from ._chunked_table import ChunkedTable
+
+Fit = Callable[[WeightedTable], Any]
 
 
 @dataclass(eq=False, repr=False)
@@ -57,7 +59,7 @@ class PropensityModel:
             splits = self._split(used)
             self.folds_ = [(kept[train], kept[test]) for train, test in splits]
             found = Parallel(n_jobs=self.n_jobs)(
-                delayed(self._predict_fold)(table, train, test)
+                delayed(self._predict_fold)(self._fit_one, table, train, test)
                 for train, test in self.folds_
             )
             for (_, test), values in zip(self.folds_, found):
@@ -107,14 +109,14 @@ class PropensityModel:
         return self
 
     def _predict_fold(
-        self, table: WeightedTable, train: np.ndarray, test: np.ndarray
+        self, fit: Fit, table: WeightedTable, train: np.ndarray, test: np.ndarray
     ) -> np.ndarray:
         """Propensities of the rows ``test`` by a model of the rows ``train``."""
         used = table.take(train)
         if used.y.all() or not used.y.any():
             # Too few rows of one kind to be in every fold.
             return np.full(len(test), self.rate_)
-        return self._read(self._fit_one(used), table.X[test])
+        return self._read(fit(used), table.X[test])
 
     def _split(self, table: WeightedTable) -> list[tuple[np.ndarray, np.ndarray]]:
         n = len(table.y)
@@ -181,24 +183,23 @@ class PropensityModel:
             out[same] = self._out_of_fold.to_numpy()[at[same]]
         return out
 
-    def frozen(self) -> PropensityModel:
-        """The same model with its tuned settings fixed, to be refitted often."""
-        new = copy(self)
-        if isinstance(self.model_, TunedLogistic):
-            new.estimator = TunedLogistic(alpha=self.model_.alpha_)
-        return new
-
     def refit(self, table: WeightedTable) -> np.ndarray:
-        """Propensities of the training rows under other weights, in the same folds."""
+        """Propensities of the training rows under other weights.
+
+        Folds and tuned settings stay as they are.
+        """
         out = np.full(len(table.y), _mean_observed(table))
         drawn = table.weight > 0
         observed = table.y[drawn]
         if self.model_ is None or observed.all() or not observed.any():
             return out
+        fit: Fit = self._fit_one
+        if isinstance(self.model_, TunedLogistic):
+            fit = self.model_.refit
         if self.folds_ is None:
-            return self._read(self._fit_one(table.take(drawn)), table.X)
+            return self._read(fit(table.take(drawn)), table.X)
         for train, test in self.folds_:
-            out[test] = self._predict_fold(table, train[drawn[train]], test)
+            out[test] = self._predict_fold(fit, table, train[drawn[train]], test)
         return out
 
 
@@ -246,7 +247,7 @@ def _row_keys(design: np.ndarray, observed: np.ndarray) -> np.ndarray:
 class FrozenPropensity:
     """Propensities of one required set, to be refitted to resampled rows.
 
-    ``model`` has its tuned settings fixed, ``design`` holds the standardised
+    ``design`` holds the standardised
     covariates of all rows, ``propensity`` their clipped propensities as they are.
     ``tested`` are the rows to evaluate; the others only help to fit the propensities.
     """

@@ -27,6 +27,8 @@ _TUPLE_KEYS = 10_000
 # its own, for each row of the table and at least: more is no model, but a way to make
 # whoever walks through it walk for ever.
 _SHARING, _SMALL = 50, 10**6
+# Names of a file that an error shows.
+_SHOWN = 40
 _RESTORES = frozenset({"sklearn.isotonic.IsotonicRegression"})
 
 
@@ -115,7 +117,8 @@ class _Reader:
         check_versions(self.archive.header, names)
         refused = sorted(n for n in names - self.trusted if not is_allowed(n))
         if refused:
-            shown = ", ".join(name[:80] for name in refused[:5])
+            # All of them, to be read once and copied; no hostile file is a long error.
+            shown = ", ".join(name[:80] for name in refused[:_SHOWN])
             raise ModelFileError(
                 f"Got a file that names {shown}, expected names that this package "
                 "knows to be safe; list the ones that you trust in trusted."

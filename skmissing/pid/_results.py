@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from .._utils._tables import ResultTable
+from .._utils._tables import ResultTable, take_columns
 from .._utils._warn import warn_user
 from ..exceptions import UncertifiedWarning
 from ._decomposition import Bias, Terms, correct, settle
@@ -72,8 +72,7 @@ class PIDResults:
         # A single source has no partner with quantities of its own. Redundancy and
         # synergy are 0 as in the attributes, and keep their rows.
         kept = frame["source"].to_numpy() != ""
-        self._frame = frame[kept].reset_index(drop=True)
-        self._frame.attrs["unit"] = self.unit
+        self._columns, self._unit = take_columns(frame[kept]), self.unit
         self.null_distribution_, self.bootstrap_distribution_ = (
             None if values is None else scale * values[:, kept]
             for values in (uncertainty.null, uncertainty.drawn)
@@ -90,7 +89,7 @@ class PIDResults:
         for column in ("log_loss", "margin", "std_error"):
             joined[column] = scale * joined[column] / np.log(2.0)
         joined["source"] = joined["source"].replace(source_name(joint), "joint")
-        self.learners_ = joined
+        self._learners = take_columns(joined)
         self.n_bins_ = {
             label: fit.found.n_states[source]
             for label, source in names.items()
@@ -137,10 +136,32 @@ class PIDResults:
         if len(values) == 1:
             sides.append((values[0].unique_second, values[0].second))
         self.unique_ = {name: float(u) for name, (u, _) in zip(names, sides)}
-        self.redundant_ = {p: float(v.redundant) for p, v in zip(pairs, values)}
-        self.synergistic_ = {p: float(v.synergistic) for p, v in zip(pairs, values)}
+        self._parts = [
+            (p, float(v.redundant), float(v.synergistic)) for p, v in zip(pairs, values)
+        ]
         self.mutual_information_ = {n: float(x) for n, (_, x) in zip(names, sides)}
         self.mutual_information_["joint"] = float(values[0].joint)
+
+    @property
+    def redundant_(self) -> dict[tuple[str, str], float]:
+        """Redundant information by pair."""
+        return {pair: redundant for pair, redundant, _ in self._parts}
+
+    @property
+    def synergistic_(self) -> dict[tuple[str, str], float]:
+        """Synergistic information by pair."""
+        return {pair: synergistic for pair, _, synergistic in self._parts}
+
+    @property
+    def learners_(self) -> pd.DataFrame:
+        """Held-out comparison of the learners of each source."""
+        return pd.DataFrame(self._learners).astype(NO_LEARNERS.dtypes)
+
+    @property
+    def _frame(self) -> pd.DataFrame:
+        frame = pd.DataFrame(self._columns)
+        frame.attrs["unit"] = self._unit
+        return frame
 
     @property
     def redundant(self) -> float:
@@ -186,8 +207,9 @@ class PIDResults:
             of the number of classes. ``attrs["unit"]`` is the unit.
         """
         check_is_fitted(self)
-        table = ResultTable(self._frame.copy())
-        table.attrs = dict(self._frame.attrs)
+        frame = self._frame
+        table = ResultTable(frame)
+        table.attrs = dict(frame.attrs)
         return table
 
 

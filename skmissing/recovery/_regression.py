@@ -216,7 +216,7 @@ class RegressionRecovery(BaseRecovery):
                 values = part.scores(values)
             self._tables[name] = np.zeros((len(data), values.shape[1]))
             self._tables[name][present] = values
-        self._models: dict[tuple[Pattern, str], Any] = {}
+        self._models: dict[str, list[tuple[Pattern, Any]]] = {}
         self._seed = draw_seed(local_random_state(self.random_state))
 
     def _recover(self, data: MultimodalData) -> Recovered:
@@ -262,23 +262,24 @@ class RegressionRecovery(BaseRecovery):
 
     def _model(self, inputs: Pattern, target: str):
         """The regression of a modality on others, fitted once."""
-        key = (inputs, target)
-        if key in self._models:
-            return self._models[key]
+        known = self._models.setdefault(target, [])
+        for others, model in known:
+            if others == inputs:
+                return model
         names = list(self.means_)
         columns = [names.index(name) for name in (*inputs, target)]
         chosen = np.asarray(self._present[:, columns].all(axis=1))
         x = np.concatenate([self._tables[name][chosen] for name in inputs], axis=1)
         if self.estimator is None:
             given = RidgeInputs(x, self._weight[chosen], float(self.alpha))
-            model: Any = self._refine(given, x, target, chosen)
+            model = self._refine(given, x, target, chosen)
         else:
             model = clone(self.estimator)
             # Seeds do not depend on which regressions were needed before.
             place = sum(1 << names.index(n) for n in inputs) * len(names) + columns[-1]
             _seed_all(model, np.random.SeedSequence([self._seed, place]))
             model = self._fit_estimator(model, x, target, chosen)
-        self._models[key] = model
+        known.append((inputs, model))
         return model
 
     def _gaps(self, target: str, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

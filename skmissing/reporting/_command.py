@@ -24,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--title", default=None, help="title of the page")
     parser.add_argument("--seed", type=int, default=0, help="seed (default: 0)")
     parser.add_argument("--folds", type=int, default=3, help="folds (default: 3)")
-    parser.add_argument("--jobs", type=int, default=None, help="fits at once")
+    parser.add_argument(
+        "--jobs", type=int, default=-1, help="fits at once (default: one per core)"
+    )
 
 
 def run_command(options: argparse.Namespace) -> int:

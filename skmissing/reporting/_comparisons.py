@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 from sklearn.base import clone
-from sklearn.linear_model import Ridge
 
 from ..ipw import PropensityWeighter, modality_utility, sensitivity_bounds
 from ..pid import PIDEstimator
-from ._inputs import Rows, Settings
+from ._inputs import MANY_ROWS, Rows, Settings, run_all
 
-# From here on a fold hardly depends on single rows of the others.
-MANY_ROWS = 5000
 ODDS_RATIOS = (1.0, 1.25, 1.5, 2.0, 3.0)
 
 
@@ -69,67 +66,72 @@ def value_modalities(
     rows: Rows, pairs: list[Pair], settings: Settings
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What each modality adds to the others, and how sure that is."""
-    gains, bounds = [], []
-    for pair in pairs:
-        table, scores = modality_utility(
-            settings.learner, rows.numbers, rows.y,
-            propensity=_weighter(settings),
-            modalities=rows.number_modalities,
-            subsets=[pair.others, pair.both],
-            scoring=settings.scoring,
-            cv=settings.cv,
-            n_bootstraps=settings.n_bootstraps,
-            outcome_model=Ridge(),
-            fold_dependence=len(rows) < MANY_ROWS,
-            confidence_level=settings.confidence_level,
-            sample_weight=rows.weight,
-            groups=rows.groups,
-            n_jobs=settings.n_jobs,
-            return_scores=True,
-            random_state=settings.random_state,
-        )  # fmt: skip
-        # Doubly robust values take models that are worth their time: not here.
-        kept = [c for c in table if not c.startswith("doubly_robust")]
-        gain = table.loc[table["quantity"] == "gain", kept]
-        gains.append(gain.assign(modality=pair.modality))
-        metric = next(
-            (m for m in gain["metric"] if m in ("neg_log_loss", "accuracy")), None
-        )
-        if metric is None or pair.modality in rows.core:
-            continue
-        one = gain[gain["metric"] == metric].iloc[0]
-        used = scores.rows(metric, one["subset"], one["baseline"])
-        bound = sensitivity_bounds(
-            used["score"], used["propensity"], odds_ratios=ODDS_RATIOS,
-            sample_weight=used["sample_weight"],
-        )  # fmt: skip
-        bound = bound.reset_index().assign(
-            modality=pair.modality,
-            metric=metric,
-            tipping_odds_ratio=one["tipping_odds_ratio"],
-        )
-        bounds.append(bound)
-    adds = pd.concat(gains, ignore_index=True)
-    return adds, pd.concat(bounds, ignore_index=True) if bounds else pd.DataFrame()
+    found = run_all(_value_one, pairs, rows, settings, n_jobs=settings.n_jobs)
+    gains, bounds = zip(*found)
+    bounds = [b for b in bounds if b is not None]
+    return (
+        pd.concat(gains, ignore_index=True),
+        pd.concat(bounds, ignore_index=True) if bounds else pd.DataFrame(),
+    )
+
+
+def _value_one(
+    pair: Pair, rows: Rows, settings: Settings
+) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """The gains of one modality, and their bounds."""
+    table, scores = modality_utility(
+        settings.learner, rows.numbers, rows.y,
+        propensity=_weighter(settings),
+        modalities=rows.number_modalities,
+        subsets=[pair.others, pair.both],
+        scoring=settings.scoring,
+        cv=settings.cv,
+        n_bootstraps=settings.n_bootstraps,
+        # Their models take most of the time, and the page does not show them.
+        doubly_robust=False,
+        fold_dependence=len(rows) < MANY_ROWS,
+        confidence_level=settings.confidence_level,
+        sample_weight=rows.weight,
+        groups=rows.groups,
+        return_scores=True,
+        random_state=settings.random_state,
+    )  # fmt: skip
+    gain = table[table["quantity"] == "gain"].assign(modality=pair.modality)
+    means = gain[gain["metric"].isin(["neg_log_loss", "accuracy"])]
+    if not len(means) or pair.modality in rows.core:
+        return gain, None
+    one = means.iloc[0]
+    used = scores.rows(one["metric"], one["subset"], one["baseline"])
+    bound = sensitivity_bounds(
+        used["score"], used["propensity"], odds_ratios=ODDS_RATIOS,
+        sample_weight=used["sample_weight"],
+    )  # fmt: skip
+    return gain, bound.reset_index().assign(
+        modality=pair.modality,
+        metric=one["metric"],
+        tipping_odds_ratio=one["tipping_odds_ratio"],
+    )
 
 
 def share_information(
     rows: Rows, pairs: list[Pair], settings: Settings
 ) -> pd.DataFrame:
     """Unique, redundant and synergistic information of each pair."""
-    tables: list[Any] = []
-    for pair in pairs:
-        pid = PIDEstimator(
-            modalities=rows.number_modalities,
-            sources=[pair.modality, tuple(pair.others)],
-            estimator=settings.learner,
-            cv=settings.cv,
-            propensity=_weighter(settings),
-            n_bootstraps=settings.n_bootstraps,
-            confidence_level=settings.confidence_level,
-            n_jobs=settings.n_jobs,
-            random_state=settings.random_state,
-        ).fit(rows.numbers, rows.y, rows.weight, rows.groups)
-        table = pd.DataFrame(pid.to_frame())
-        tables.append(table.assign(modality=pair.modality, n_rows=pid.n_used_))
+    tables = run_all(_share_one, pairs, rows, settings, n_jobs=settings.n_jobs)
     return pd.concat(tables, ignore_index=True)
+
+
+def _share_one(pair: Pair, rows: Rows, settings: Settings) -> pd.DataFrame:
+    """The parts of what one modality and the others know."""
+    pid = PIDEstimator(
+        modalities=rows.number_modalities,
+        sources=[pair.modality, tuple(pair.others)],
+        estimator=settings.learner,
+        cv=settings.cv,
+        propensity=_weighter(settings),
+        n_bootstraps=settings.n_bootstraps,
+        confidence_level=settings.confidence_level,
+        random_state=settings.random_state,
+    ).fit(rows.numbers, rows.y, rows.weight, rows.groups)
+    table = pd.DataFrame(pid.to_frame())
+    return table.assign(modality=pair.modality, n_rows=pid.n_used_)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..inspection._drawing import name_metric
+from ._layout import name_pattern
 
 # Beyond this a standardised difference of means is worth a word.
 SMD = 0.1
@@ -29,6 +30,10 @@ def _join(names) -> str:
     return " and ".join(
         part for part in (", ".join(names[:-1]), names[-1] if names else "") if part
     )
+
+
+def _with_interval(row) -> str:
+    return f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
 
 
 def _on_patterns(tables, facts) -> Iterator[str]:
@@ -75,8 +80,7 @@ def _on_scores(tables, facts) -> Iterator[str]:
         row = whole.iloc[0]
         yield (
             f"On the {row['n_rows']:,} held-out rows that have everything, the "
-            f"{name_metric(metric)} is {row['value']:.3f} ({row['low']:.3f} to "
-            f"{row['high']:.3f})."
+            f"{name_metric(metric)} is {_with_interval(row)}."
         )
     without = table[table["n_missing"] == 1]
     if len(without) > 1:
@@ -84,12 +88,11 @@ def _on_scores(tables, facts) -> Iterator[str]:
         (hidden,) = set(facts["modalities"]) - set(row["pattern"].split(" + "))
         yield (
             f"The model depends most on {hidden}: without it, the "
-            f"{name_metric(metric)} is {row['value']:.3f} ({row['low']:.3f} to "
-            f"{row['high']:.3f})."
+            f"{name_metric(metric)} is {_with_interval(row)}."
         )
 
 
-def _on_calibration(tables, _) -> Iterator[str]:
+def _on_calibration(tables, facts) -> Iterator[str]:
     table = tables.get("calibration")
     if table is None:
         return
@@ -103,10 +106,11 @@ def _on_calibration(tables, _) -> Iterator[str]:
     far = (off["predicted"] - off["observed"]).abs()
     row = off.loc[far.idxmax()]
     word = "high" if row["predicted"] > row["observed"] else "low"
+    pattern = name_pattern(row["pattern"], facts["modalities"])
     yield (
         f"Predicted risks are off in {len(off)} of {len(table)} common patterns; most "
-        f"in {row['pattern']}, where they are too {word}: {_percent(row['predicted'])} "
-        f"predicted, {_percent(row['observed'])} observed."
+        f"in rows with {pattern}, where they are too {word}: "
+        f"{_percent(row['predicted'])} predicted, {_percent(row['observed'])} observed."
     )
 
 
@@ -116,10 +120,10 @@ def _on_utility(tables, facts) -> Iterator[str]:
         return
     table = table[table["metric"] == facts["scoring"][0]]
     sure = table[table["low"] > 0].sort_values("value", ascending=False, kind="stable")
-    for row in sure.head(3).itertuples():
+    for _, row in sure.head(3).iterrows():
         yield (
-            f"{row.modality} adds {row.value:.3f} ({row.low:.3f} to {row.high:.3f}) to "
-            f"the {name_metric(row.metric)} of {row.baseline.replace('+', ', ')}, "
+            f"{row['modality']} adds {_with_interval(row)} to the "
+            f"{name_metric(row['metric'])} of {row['baseline'].replace('+', ', ')}, "
             "corrected for who has it."
         )
     unsure = table[~(table["low"] > 0)]["modality"]

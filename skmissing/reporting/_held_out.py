@@ -16,7 +16,7 @@ from sklearn.utils.validation import has_fit_parameter
 from .._estimation._folds import run_splitter
 from .._utils._sklearn_compat import _safe_indexing
 from ..metrics import score_by_pattern
-from ._inputs import Rows, Settings
+from ._inputs import Rows, Settings, run_all
 
 # Rows shown for each modality that could be measured next.
 SHOWN = 5
@@ -40,24 +40,26 @@ def make_folds(rows: Rows, settings: Settings) -> list[tuple[np.ndarray, np.ndar
     return run_splitter(cv, rows.X, rows.y, groups)
 
 
-def fit_folds(estimator, X, rows: Rows, splits) -> list[Fold]:
+def fit_folds(estimator, X, rows: Rows, splits, n_jobs: int | None) -> list[Fold]:
     """A clone for each fold, with weights and groups where ``fit`` takes them."""
-    folds = []
-    for train, test in splits:
-        model = clone(estimator)
-        last, prefix = model, ""
-        if isinstance(model, Pipeline):
-            name, last = model.steps[-1]
-            prefix = f"{name}__"
-        options = {"sample_weight": rows.weight, "groups": rows.groups}
-        given = {
-            f"{prefix}{key}": value[train]
-            for key, value in options.items()
-            if value is not None and has_fit_parameter(last, key)
-        }
-        model.fit(_safe_indexing(X, train), rows.y[train], **given)
-        folds.append(Fold(model, test))
-    return folds
+    return run_all(_fit_fold, splits, estimator, X, rows, n_jobs=n_jobs)
+
+
+def _fit_fold(split, estimator, X, rows: Rows) -> Fold:
+    """A clone, fitted to the rows of one fold."""
+    train, test = split
+    model = clone(estimator)
+    last, prefix = model, ""
+    if isinstance(model, Pipeline):
+        name, last = model.steps[-1]
+        prefix = f"{name}__"
+    options = {"sample_weight": rows.weight, "groups": rows.groups}
+    given = {
+        f"{prefix}{key}": value[train]
+        for key, value in options.items()
+        if value is not None and has_fit_parameter(last, key)
+    }
+    return Fold(model.fit(_safe_indexing(X, train), rows.y[train], **given), test)
 
 
 def predict_held_out(folds: list[Fold], X, n: int) -> np.ndarray:
@@ -79,22 +81,30 @@ def score_folds(
     folds: list[Fold], X, modalities, rows: Rows, settings: Settings
 ) -> pd.DataFrame:
     """Tables of :func:`score_by_pattern` on the test rows of each fold."""
-    tables = []
-    for k, (model, test) in enumerate(folds):
-        table = score_by_pattern(
-            {"model": model},
-            _safe_indexing(X, test),
-            rows.y[test],
-            scoring=settings.scoring,
-            modalities=modalities,
-            sample_weight=None if rows.weight is None else rows.weight[test],
-            groups=None if rows.groups is None else rows.groups[test],
-            n_bootstraps=settings.n_bootstraps,
-            confidence_level=settings.confidence_level,
-            random_state=settings.random_state,
-        )
-        tables.append(table.assign(fold=k))
+    tables = run_all(
+        _score_fold, folds, X, modalities, rows, settings, n_jobs=settings.n_jobs
+    )
+    tables = [table.assign(fold=k) for k, table in enumerate(tables)]
     return pd.concat(tables, ignore_index=True)
+
+
+def _score_fold(
+    fold: Fold, X, modalities, rows: Rows, settings: Settings
+) -> pd.DataFrame:
+    """Scores of one model on its test rows."""
+    test = fold.test
+    return score_by_pattern(
+        {"model": fold.model},
+        _safe_indexing(X, test),
+        rows.y[test],
+        scoring=settings.scoring,
+        modalities=modalities,
+        sample_weight=None if rows.weight is None else rows.weight[test],
+        groups=None if rows.groups is None else rows.groups[test],
+        n_bootstraps=settings.n_bootstraps,
+        confidence_level=settings.confidence_level,
+        random_state=settings.random_state,
+    )
 
 
 def combine_folds(scores: pd.DataFrame, confidence_level: float) -> pd.DataFrame:

@@ -18,11 +18,15 @@ MINUS = "\N{MINUS SIGN}"
 
 
 class Column(NamedTuple):
-    """A column of a page's table: which one, its title, and how it is written."""
+    """A column of a page's table: which one, its title, and how it is written.
+
+    ``shown`` is a column of words for its values.
+    """
 
     name: str
     title: str
     form: str = "text"
+    shown: str | None = None
 
 
 class Strip(NamedTuple):
@@ -51,7 +55,8 @@ def write_value(value: Any, form: str) -> str:
         return "yes" if value else ""
     if np.isinf(value):
         return "any" if value > 0 else "-inf"
-    return f"{value:.{int(form)}f}".replace("-", MINUS)
+    # What rounds to 0 has no sign.
+    return f"{value:z.{int(form)}f}".replace("-", MINUS)
 
 
 def draw_strips(table: pd.DataFrame, strip: Strip) -> tuple[str, list[str]]:
@@ -68,7 +73,7 @@ def draw_strips(table: pd.DataFrame, strip: Strip) -> tuple[str, list[str]]:
     def at(value: float) -> float:
         return 6.0 + (WIDTH - 12.0) * (value - low) / span
 
-    return f"{low:.3g} to {high:.3g}", [
+    return f"{low:.3g} to {high:.3g}".replace("-", MINUS), [
         _draw_strip(row, strip, at) for _, row in table[ends].iterrows()
     ]
 
@@ -113,7 +118,7 @@ def write_table(
         f'<th scope="col" class="{_kind(c)}">{escape(c.title)}</th>' for c in columns
     ]
     # Beside what a row is about, so that narrow screens show it.
-    after = sum(c.form == "text" for c in columns)
+    after = next((i for i, c in enumerate(columns) if c.form != "text"), len(columns))
     if strip:
         titles.insert(
             after,
@@ -122,7 +127,7 @@ def write_table(
         )
     body = []
     for i, (_, row) in enumerate(table.iterrows()):
-        cells = [_write_cell(row[c.name], c) for c in columns]
+        cells = [_write_cell(row, c) for c in columns]
         if strip:
             cells.insert(after, f'<td class="strip">{pictures[i]}</td>')
         body.append(f"<tr>{''.join(cells)}</tr>")
@@ -133,13 +138,14 @@ def write_table(
 
 
 def _kind(column: Column) -> str:
-    return "text" if column.form in ("text", "metric") else "number"
+    return column.form if column.form in ("text", "metric") else "number"
 
 
-def _write_cell(value: Any, column: Column) -> str:
-    words = escape(write_value(value, column.form))
+def _write_cell(row: pd.Series, column: Column) -> str:
+    value = row[column.name]
+    words = escape(write_value(row[column.shown or column.name], column.form))
     kind = _kind(column)
-    exact = escape(str(value) if kind == "text" else repr(float(value)))
+    exact = escape(repr(float(value)) if kind == "number" else str(value))
     return (
         f'<td class="{kind}" data-column="{escape(column.name)}" '
         f'data-value="{exact}">{words}</td>'

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
@@ -20,6 +21,10 @@ from .._utils._sklearn_compat import _safe_indexing
 from ..missingness._read import read_blocks
 from ..modalities import ModalityTransformer, MultimodalData
 from ..modalities._frames import read_frame
+
+# From here on a fold hardly depends on single rows of the others, and a net has seen
+# enough batches after half of the passes.
+MANY_ROWS = 5000
 
 
 @dataclass(frozen=True)
@@ -131,6 +136,25 @@ def find_modalities(estimator, modalities):
         if modalities is None:
             modalities = getattr(each, "modalities", None)
     return modalities
+
+
+def run_all(task: Callable[..., Any], items, *given, n_jobs: int | None) -> list[Any]:
+    """``task(item, *given)`` of each item, at once; its warnings come from here."""
+    found = Parallel(n_jobs=n_jobs)(
+        delayed(_run_one)(task, item, *given) for item in items
+    )
+    for _, caught in found:
+        for message in caught:
+            warnings.warn(message, stacklevel=2)
+    return [result for result, _ in found]
+
+
+def _run_one(task, *given) -> tuple[Any, list[Warning]]:
+    """A result, and the warnings that another process would lose."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = task(*given)
+    return result, [w.message for w in caught if isinstance(w.message, Warning)]
 
 
 @dataclass

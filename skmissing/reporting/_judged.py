@@ -18,7 +18,7 @@ from ._held_out import (
     score_folds,
     whom_to_measure,
 )
-from ._inputs import Notes, Rows, Settings, is_fitted
+from ._inputs import MANY_ROWS, Notes, Rows, Settings, is_fitted
 
 
 class Judged:
@@ -26,7 +26,6 @@ class Judged:
 
     def __init__(self, estimator, rows: Rows, settings: Settings, notes: Notes) -> None:
         self.rows, self.settings, self.notes = rows, settings, notes
-        self.label = "label"
         self.X, self.modalities = rows.X, rows.modalities
         if estimator is None:
             estimator = self.make_default()
@@ -42,11 +41,13 @@ class Judged:
         """A net for any pattern that knows what a missing modality could change."""
         from ..primo import PRIMOClassifier
 
-        modalities, seed = self.rows.number_modalities, self.settings.random_state
         return PRIMOClassifier(
-            modalities=modalities, max_epochs=20, n_draws=50, n_threads=1,
-            random_state=seed,
-        )  # fmt: skip
+            modalities=self.rows.number_modalities,
+            max_epochs=20 if len(self.rows) < MANY_ROWS else 10,
+            n_draws=50,
+            n_threads=1,
+            random_state=self.settings.random_state,
+        )
 
     @property
     def words(self) -> str:
@@ -68,7 +69,7 @@ class Judged:
                 folds = [Fold(self.estimator, splits[0][1])]
             else:
                 splits = make_folds(rows, settings)
-                folds = fit_folds(self.estimator, self.X, rows, splits)
+                folds = fit_folds(self.estimator, self.X, rows, splits, settings.n_jobs)
             self.y_proba = predict_held_out(folds, self.X, len(rows))
         if "fit" in notes.missing:
             raise ValueError(notes.missing["fit"])
@@ -91,7 +92,7 @@ class Judged:
                 X = rows.numbers
                 if self.fitted:
                     splits = make_folds(rows, settings)
-                folds = fit_folds(self.make_default(), X, rows, splits)
+                folds = fit_folds(self.make_default(), X, rows, splits, settings.n_jobs)
                 self.limits.append(
                     "Whom to measure next comes from a PRIMOClassifier, since the "
                     "estimator does not know what a missing modality could change."

@@ -13,8 +13,25 @@ from ._html import Column, Strip
 MOST_ROWS = 12
 
 
-def _first(table: pd.DataFrame, _: dict[str, Any]) -> pd.DataFrame:
-    return table.head(MOST_ROWS)
+def name_pattern(pattern: str, names: list[str]) -> str:
+    """A pattern by its modalities or, where these are fewer, by the missing ones."""
+    missing = [name for name in names if name not in pattern.split(" + ")]
+    if pattern == "all rows" or 2 * len(missing) >= len(names):
+        return pattern
+    return f"all but {', '.join(missing)}" if missing else "all modalities"
+
+
+def _first(table: pd.DataFrame, facts: dict[str, Any]) -> pd.DataFrame:
+    return _in_words(table, facts).head(MOST_ROWS)
+
+
+def _in_words(table: pd.DataFrame, facts: dict[str, Any]) -> pd.DataFrame:
+    """The table with short names of its patterns."""
+    if "pattern" not in table:
+        return table
+    return table.assign(
+        words=[name_pattern(p, facts["modalities"]) for p in table["pattern"]]
+    )
 
 
 def _all(table: pd.DataFrame, _: dict[str, Any]) -> pd.DataFrame:
@@ -24,7 +41,7 @@ def _all(table: pd.DataFrame, _: dict[str, Any]) -> pd.DataFrame:
 def _metric(position: int) -> Callable[[pd.DataFrame, dict[str, Any]], pd.DataFrame]:
     def view(table: pd.DataFrame, facts: dict[str, Any]) -> pd.DataFrame:
         chosen = facts["scoring"][position : position + 1]
-        return table[table["metric"].isin(chosen)]
+        return _in_words(table[table["metric"].isin(chosen)], facts)
 
     return view
 
@@ -37,6 +54,9 @@ def _most_apart(table: pd.DataFrame, facts: dict[str, Any]) -> pd.DataFrame:
     order = flat["smd_before"].abs().sort_values(ascending=False, kind="stable").index
     best = flat.loc[order].groupby("required", sort=False).head(3)
     at = {name: i for i, name in enumerate(facts["modalities"])}
+    # Columns of an encoded modality have its name in front.
+    words = best["covariate"].str.replace("__", ": ", n=1, regex=False)
+    best = best.assign(words=words.str.replace(r"_nan$", " is missing", regex=True))
     return best.sort_values("required", key=lambda c: c.map(at), kind="stable")
 
 
@@ -64,16 +84,13 @@ class Shown(NamedTuple):
 
     table: str
     source: str
-    columns: Callable[[dict[str, Any]], Sequence[Column]]
+    # Of the facts, where they depend on these.
+    columns: Sequence[Column] | Callable[[dict[str, Any]], Sequence[Column]]
     view: Callable[[pd.DataFrame, dict[str, Any]], pd.DataFrame] = _all
     strip: Strip | None = None
     title: str = ""
     # Whether rows that are not shown are counted below.
     rest: bool = False
-
-
-def _fixed(*columns: Column) -> Callable[[dict[str, Any]], Sequence[Column]]:
-    return lambda _: columns
 
 
 def _of_patterns(facts: dict[str, Any]) -> list[Column]:
@@ -94,16 +111,15 @@ def _of_presence(facts: dict[str, Any]) -> list[Column]:
 
 INTERVAL = (Column("value", "value", "3"), Column("low", "low", "3"),
             Column("high", "high", "3"))  # fmt: skip
-SCORES = _fixed(
-    Column("pattern", "model sees"), Column("metric", "metric", "metric"),
-    Column("n_rows", "rows", "int"), *INTERVAL,
+SCORES = (
+    Column("pattern", "model sees", shown="words"), Column("n_rows", "rows", "int"),
+    *INTERVAL, Column("metric", "metric", "metric"),
 )  # fmt: skip
-GAINS = _fixed(
+GAINS = (
     Column("modality", "modality"), Column("baseline", "added to"),
-    Column("metric", "metric", "metric"), Column("n_observed", "rows", "int"),
-    Column("biased_value", "as they are", "3"),
+    Column("n_observed", "rows", "int"), Column("biased_value", "as they are", "3"),
     Column("value", "corrected", "3"), Column("low", "low", "3"),
-    Column("high", "high", "3"),
+    Column("high", "high", "3"), Column("metric", "metric", "metric"),
 )  # fmt: skip
 FOREST = Strip("value and interval", ["value"], "low", "high")
 GAIN = Strip("corrected ●, as they are ○", ["value", "biased_value"], "low", "high",
@@ -138,8 +154,8 @@ SECTIONS: dict[str, tuple[str, str, list[Shown]]] = {
         [
             Shown(
                 "calibration", "skmissing.metrics.calibration_by_pattern",
-                _fixed(
-                    Column("pattern", "rows with just"),
+                (
+                    Column("pattern", "rows with just", shown="words"),
                     Column("n_rows", "rows", "int"),
                     Column("predicted", "predicted", "percent"),
                     Column("observed", "observed", "percent"),
@@ -172,7 +188,7 @@ SECTIONS: dict[str, tuple[str, str, list[Shown]]] = {
         [
             Shown(
                 "overlap", "skmissing.PropensityWeighter.overlap",
-                _fixed(
+                (
                     Column("required", "modality"),
                     Column("n_observed", "rows with it", "int"),
                     Column("min", "lowest propensity", "3"),
@@ -185,8 +201,9 @@ SECTIONS: dict[str, tuple[str, str, list[Shown]]] = {
             ),
             Shown(
                 "balance", "skmissing.PropensityWeighter.balance",
-                _fixed(
-                    Column("required", "who has"), Column("covariate", "covariate"),
+                (
+                    Column("required", "who has"),
+                    Column("covariate", "covariate", shown="words"),
                     Column("smd_before", "before", "2"),
                     Column("smd_after", "after", "2"),
                 ),
@@ -206,9 +223,8 @@ SECTIONS: dict[str, tuple[str, str, list[Shown]]] = {
         [
             Shown(
                 "sensitivity", "skmissing.ipw.sensitivity_bounds",
-                _fixed(
+                (
                     Column("modality", "modality"),
-                    Column("metric", "metric", "metric"),
                     Column("value", "gain", "3"),
                     Column("lower_bound_1.5", "1.5: from", "3"),
                     Column("upper_bound_1.5", "to", "3"),
@@ -217,6 +233,7 @@ SECTIONS: dict[str, tuple[str, str, list[Shown]]] = {
                     Column("lower_bound_3", "3: from", "3"),
                     Column("upper_bound_3", "to", "3"),
                     Column("tipping_odds_ratio", "tips at", "2"),
+                    Column("metric", "of", "metric"),
                 ),
                 _bounds, Strip("gain, and bounds at 2", ["value"], "lower_bound_2",
                                "upper_bound_2", (0.0,)),
@@ -231,7 +248,7 @@ SECTIONS: dict[str, tuple[str, str, list[Shown]]] = {
         [
             Shown(
                 "information", "skmissing.PIDEstimator.to_frame",
-                _fixed(
+                (
                     Column("modality", "modality"), Column("part", "part"),
                     Column("n_rows", "rows", "int"), *INTERVAL,
                 ),
@@ -246,7 +263,7 @@ SECTIONS: dict[str, tuple[str, str, list[Shown]]] = {
         [
             Shown(
                 "impact", "skmissing.PRIMOClassifier.predictive_impact",
-                _fixed(
+                (
                     Column("modality", "modality"),
                     Column("n_missing", "rows without", "int"),
                     Column("v_missing", "mean move", "3"),
@@ -255,7 +272,7 @@ SECTIONS: dict[str, tuple[str, str, list[Shown]]] = {
             ),
             Shown(
                 "acquisition", "skmissing.PRIMOClassifier.predictive_impact",
-                _fixed(
+                (
                     Column("modality", "measure"), Column("row", "in row"),
                     Column("v_missing", "could move by", "3"),
                     Column("predicted", "predicted now", "percent"),

@@ -119,7 +119,10 @@ class ModalityReport:
             view = part.view(table, self.facts)
             if part.title:
                 parts.append(f"<h3>{escape(part.title)}</h3>")
-            columns = [c for c in part.columns(self.facts) if c.name in view]
+            columns = part.columns
+            if callable(columns):
+                columns = columns(self.facts)
+            columns = [c for c in columns if c.name in view]
             parts.append(write_table(view, part.table, columns, part.strip))
             hidden = len(table) - len(view) if part.rest else 0
             more = f" {hidden} more rows in tables[{part.table!r}]." if hidden else ""

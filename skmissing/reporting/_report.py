@@ -99,7 +99,7 @@ def report(
     title : str, default=None
         Title of the page.
     n_jobs : int, default=None
-        Fits at once.
+        Folds, and comparisons of modalities, at once. Results are the same.
     random_state : int, default=0
         Seed of everything that is drawn by the report.
 
@@ -147,6 +147,7 @@ def report(
     49% of the 230 rows have all 4 modalities. There are 4 patterns.
     """
     modalities = find_modalities(estimator, modalities)
+    label = getattr(y, "name", None) or "label"
     rows = Rows.check(X, y, modalities, groups, sample_weight)
     classes = np.unique(rows.y)
     if scoring is None:
@@ -175,7 +176,7 @@ def report(
         "modalities": rows.names,
         "estimator": judged.name,
         "held_out": judged.words,
-        "positive": None if positive is None else f"{judged.label} = {positive}",
+        "positive": None if positive is None else f"{label} = {positive}",
         "scoring": scoring,
         "limits": [*judged.limits, *_limits(rows)],
         "settings": {

@@ -327,12 +327,28 @@ class PatternStackingClassifier(MultimodalClassifierMixin, NamedParts, BaseEstim
             ", ".join(n for n, here in zip(rows.data.names, kind) if here)
             for kind in kinds
         ]
-        table = pd.DataFrame(found, pd.Index(labels, name="present"), names)
-        table.insert(0, "n_rows", counts)
         order = np.lexsort((labels, kinds.sum(axis=1)))
-        self.weights_ = table.iloc[order]
-        mean = np.average(found[member.reshape(-1)], axis=0, weights=rows.weight)
-        self.common_weights_ = pd.Series(mean, names)
+        self._weights_of = {
+            "members": names,
+            "patterns": [labels[i] for i in order],
+            "n_rows": counts[order],
+            "weights": found[order],
+            "mean": np.average(found[member.reshape(-1)], axis=0, weights=rows.weight),
+        }
+
+    @property
+    def weights_(self) -> pd.DataFrame:
+        """Weights of the members by pattern."""
+        of = self._weights_of
+        index = pd.Index(of["patterns"], name="present")
+        table = pd.DataFrame(of["weights"], index, of["members"])
+        table.insert(0, "n_rows", of["n_rows"])
+        return table
+
+    @property
+    def common_weights_(self) -> pd.Series:
+        """Mean weight of each member."""
+        return pd.Series(self._weights_of["mean"], self._weights_of["members"])
 
     def _check_rows(self, X) -> MultimodalData:
         data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)

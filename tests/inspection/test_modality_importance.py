@@ -288,5 +288,9 @@ def test_displays_draw_what_the_tables_say():
     steps = AttributionDisplay.from_predictions(rows, row=5)
     last = steps.bars_[-1]
     assert last.get_x() + last.get_width() == pytest.approx(rows["prediction"][5])
+    # No end of a bar is hidden by the frame.
+    ends = [[bar.get_x(), bar.get_x() + bar.get_width()] for bar in steps.bars_]
+    low, high = steps.ax_.get_xlim()
+    assert low + 0.01 < np.min(ends) < np.max(ends) < high - 0.01
     with pytest.raises(ValueError, match="row=200"):
         AttributionDisplay.from_predictions(rows, row=200)

@@ -21,6 +21,7 @@ from skmissing import IPWMultimodalClassifier, MultimodalData, PropensityWeighte
 from skmissing._estimation import _tuned_logistic
 from skmissing._estimation._folds import assign_folds
 from skmissing._estimation._resampling import effective_sample_size
+from skmissing._estimation._tuned_logistic import TunedLogistic, WeightedTable
 from skmissing.datasets import load_heart, make_bitwise
 from skmissing.exceptions import (
     MissingCovariateWarning,
@@ -493,6 +494,54 @@ def test_tuning_looks_at_a_part_of_many_rows(monkeypatch):
     )
     groups = np.arange(4000) // 4
     PropensityWeighter(modalities=MODALITIES, random_state=0).fit(frame, groups=groups)
+
+
+@pytest.mark.parametrize("cv", [None, 3])
+@pytest.mark.parametrize("seed", range(3))
+def test_resamples_refit_from_the_fitted_coefficients(seed, cv):
+    """As exact as a full refit, and so as uncertain from resample to resample."""
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame(rng.normal(size=(400, 6)), columns=list("abcdef"))
+    chance = expit(0.5 * X["a"] + 0.5 * X["b"])
+    X["later"] = np.where(rng.random(400) < chance, 1.0, np.nan)
+    weighter = PropensityWeighter(
+        modalities={"later": ["later"]}, cv=cv, random_state=seed
+    )
+    frozen = weighter.fit(X).frozen(X)
+    model, refits = frozen.model, []
+    splits = model.folds_ or [(np.arange(400), np.arange(400))]
+    for _ in range(10):
+        base = rng.multinomial(400, np.full(400, 1 / 400)).astype(float)
+        found = model.refit(WeightedTable(frozen.design, frozen.observed, base))
+        refits.append(found)
+        for train, test in splits:
+            drawn = train[base[train] > 0]
+            full = TunedLogistic(alpha=model.model_.alpha_).fit(
+                frozen.design[drawn], frozen.observed[drawn], base[drawn]
+            )
+            expected = full.predict_proba(frozen.design[test])[:, 1]
+            np.testing.assert_allclose(found[test], expected, atol=2e-6)
+    # It moves by far more than that, and the model itself stays as it is.
+    assert np.std(refits, axis=0).mean() > 0.02
+    again = weighter.predict_propensity(X, out_of_fold=cv is not None)
+    np.testing.assert_array_equal(again, weighter.propensity_[:, 0])
+
+
+def test_resamples_of_wide_covariates_take_the_other_solver(monkeypatch):
+    monkeypatch.setattr(
+        _tuned_logistic, "FINE", _tuned_logistic.Precision(4, 1e-8, 500)
+    )
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3))
+    y = rng.random(200) < expit(X[:, 0])
+    base = rng.integers(1, 3, size=200).astype(float)
+    model = TunedLogistic(alpha=0.01).fit(X, y)
+    before = model.predict_proba(X)
+    found = model.refit(WeightedTable(X, y, base)).predict_proba(X)
+    expected = TunedLogistic(alpha=0.01).fit(X, y, base).predict_proba(X)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert np.abs(found - before).max() > 1e-3
+    np.testing.assert_array_equal(model.predict_proba(X), before)
 
 
 def test_wide_covariates_take_the_other_solver():

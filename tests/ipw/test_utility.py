@@ -447,6 +447,23 @@ def test_error_of_the_corrected_value_is_that_over_data_sets():
     assert np.mean(errors) == pytest.approx(np.std(found, ddof=1), rel=0.35)
 
 
+def test_without_doubly_robust_values_the_others_are_the_same(mixed):
+    X, y, modalities = mixed
+    given = {
+        "modalities": modalities, "subsets": ["a", ["a", "b"]], "cv": 2,
+        "scoring": ["accuracy", "neg_log_loss"], "n_bootstraps": 3, "random_state": 0,
+    }  # fmt: skip
+    found = [
+        modality_utility(LogisticRegression(), X, y, doubly_robust=d, **given)
+        for d in (True, False)
+    ]
+    left_out = [c for c in found[0] if c.startswith("doubly_robust")]
+    assert len(left_out) == 4
+    pd.testing.assert_frame_equal(*(t.drop(columns=left_out) for t in found))
+    assert found[0]["doubly_robust_value"].notna().any()
+    assert found[1][left_out].isna().all(axis=None)
+
+
 def test_one_resample_by_hand():
     """Rows (or groups) are drawn, and the propensities fitted to what was drawn."""
     bunch = make_bitwise(400, gate="and", mechanism="mar", random_state=0)

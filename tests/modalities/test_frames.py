@@ -108,30 +108,32 @@ def outputs(estimator, X) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("name", list(INIT_PARAMS))
-def test_every_estimator_takes_polars(name):
+def test_every_estimator_takes_polars_and_arrow(name):
     """Fit and predict, with X, labels, weights and groups of one library."""
     estimator = INIT_PARAMS[name].make_brief(**CHEAP.get(name, {}))
-    results = []
-    for make in (pd.DataFrame, make_polars):
-        X, (y, w, groups) = make(make_columns()), vectors(make)
-        accepted = inspect.signature(estimator.fit).parameters
+    accepted = inspect.signature(estimator.fit).parameters
+    A = pd.DataFrame(make_columns())
+
+    def fit(make):
+        y, w, groups = vectors(make)
         extra = {"sample_weight": w, "groups": groups}
         extra = {k: v for k, v in extra.items() if k in accepted}
-        fitted = clone(estimator).fit(X, y, **extra)
-        results.append((fitted, X))
-    (first, A), (second, B) = results
-    assert first.n_features_in_ == second.n_features_in_
-    np.testing.assert_array_equal(first.feature_names_in_, second.feature_names_in_)
-    if name == "PIDEstimator":
-        pd.testing.assert_frame_equal(first.to_frame(), second.to_frame())
-        return
-    pairs = list(zip(outputs(first, A), outputs(second, B)))
-    assert pairs
-    for a, b in pairs:
-        np.testing.assert_array_equal(a, np.asarray(b, dtype=a.dtype))
-    # Fitted on one, asked with the other.
-    for a, b in zip(outputs(first, A), outputs(first, B)):
-        np.testing.assert_array_equal(a, np.asarray(b, dtype=a.dtype))
+        return clone(estimator).fit(make(make_columns()), y, **extra)
+
+    first = fit(pd.DataFrame)
+    for make in (make_polars, make_arrow):
+        second, B = fit(make), make(make_columns())
+        assert first.n_features_in_ == second.n_features_in_
+        np.testing.assert_array_equal(first.feature_names_in_, second.feature_names_in_)
+        if name == "PIDEstimator":
+            pd.testing.assert_frame_equal(first.to_frame(), second.to_frame())
+            continue
+        # Fitted on either, asked with the other library.
+        for model in (first, second):
+            pairs = list(zip(outputs(first, A), outputs(model, B), strict=True))
+            assert pairs
+            for a, b in pairs:
+                np.testing.assert_array_equal(a, np.asarray(b, dtype=a.dtype))
 
 
 def test_every_library_gives_the_same_fit(make):

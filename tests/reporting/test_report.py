@@ -13,13 +13,17 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 import skmissing
 from skmissing import MultimodalData, PIDEstimator, PropensityWeighter
+from skmissing.baselines import PatternClassifier
 from skmissing.exceptions import OverlapWarning
 from skmissing.ipw import modality_utility, sensitivity_bounds
 from skmissing.metrics import calibration_by_pattern, score_by_pattern
 from skmissing.missingness import patterns
-from skmissing.reporting._inputs import Notes, Rows
+from skmissing.reporting._html import write_value
+from skmissing.reporting._inputs import Notes, Rows, run_all
+from skmissing.reporting._judged import Judged
+from skmissing.reporting._layout import name_pattern
 
-from .conftest import LEARNER, MODALITIES, NET, make_table
+from .conftest import LEARNER, MODALITIES, NET, SETTINGS, make_table
 
 
 class Tables(HTMLParser):
@@ -250,6 +254,29 @@ def test_no_other_table_has_numbers(page):
     }  # fmt: skip
 
 
+def test_words_for_patterns_and_small_numbers():
+    names = ["a", "b", "c"]
+    assert name_pattern("a + b + c", names) == "all modalities"
+    assert name_pattern("a + c", names) == "all but b"
+    assert name_pattern("b", names) == "b"
+    assert name_pattern("all rows", names) == "all rows"
+    assert name_pattern("a", ["a", "b"]) == "a"
+    assert write_value(-0.0004, "3") == "0.000"
+    assert write_value(-0.0006, "3") == "\N{MINUS SIGN}0.001"
+
+
+def test_the_label_has_the_name_of_its_column(table):
+    X, y, _ = table
+    given = {**SETTINGS, "n_bootstraps": 2}
+    named = pd.Series(y, X.index, name="died <at> home")
+    model = PatternClassifier(modalities=MODALITIES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Judged, "make_default", lambda self: NET)
+        page = skmissing.report(model, X, named, **given)
+    assert page.facts["positive"] == "died <at> home = alive"
+    assert "died &lt;at&gt; home = alive, with it" in page.to_html()
+
+
 def test_names_from_the_data_are_escaped(page):
     html = page.to_html()
     read = Tables(html)
@@ -304,6 +331,18 @@ def test_warnings_are_collected_and_shown(page):
     assert "OverlapWarning (overlap, 2 times): Poor &lt;overlap&gt;." in other
     assert "Not computed: Got nothing, expected something." in other
     assert "There was no warning" in page.to_html()
+
+
+def count_up(number, step):
+    warnings.warn(f"{number} is odd", OverlapWarning, stacklevel=1)
+    return number + step
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_results_and_warnings_of_other_processes(n_jobs):
+    with pytest.warns(OverlapWarning) as caught:
+        assert run_all(count_up, [1, 3], 10, n_jobs=n_jobs) == [11, 13]
+    assert [str(w.message) for w in caught] == ["1 is odd", "3 is odd"]
 
 
 def test_complete_rows_need_no_correction(table):

@@ -182,6 +182,7 @@ class StudySettings(NamedTuple):
     subsets: Any
     scoring: Any
     cv: Any
+    doubly_robust: bool
     outcome_model: Any
     correct_training: bool
     correct_evaluation: bool
@@ -190,6 +191,11 @@ class StudySettings(NamedTuple):
     n_jobs: int | None
     verbose: int
     random_state: Any
+
+    @property
+    def augments(self) -> bool:
+        """Whether there are doubly robust values."""
+        return self.correct_evaluation and self.doubly_robust
 
 
 class Fits(NamedTuple):
@@ -227,7 +233,7 @@ class UtilityStudy:
         sets = resolve_subsets(settings.subsets, data.names)
         metrics = resolve_metrics(settings.scoring, rows.classes)
         _check_probabilities(metrics, template.estimator)
-        if settings.correct_evaluation and any(m.is_mean for m in metrics):
+        if settings.augments and any(m.is_mean for m in metrics):
             check_outcome_model(settings.outcome_model, rows.weight[rows.labelled])
         cv, rng = settings.cv, local_random_state(settings.random_state)
         present = {s: observed_rows(data, s) for s in sets}
@@ -315,6 +321,9 @@ class UtilityStudy:
             draw_seed(self.rng),
             self.settings.n_jobs,
         )
+        if not self.settings.doubly_robust:
+            # After the draws above: without these values the others are the same.
+            return {}
         return model.predict_scores(
             {s: fits.each.predictions[s, self.chosen] for s in self.sets},
             means,

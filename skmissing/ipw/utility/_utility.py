@@ -29,6 +29,7 @@ from ._study import StudySettings, UtilityStudy
         "confidence_level": [Interval(Real, 0, 1, closed="neither")],
         "correct_training": ["boolean"],
         "correct_evaluation": ["boolean"],
+        "doubly_robust": ["boolean"],
         "outcome_model": [HasMethods(["fit", "predict"]), None],
         "n_jobs": N_JOBS,
         "verbose": ["verbose"],
@@ -52,6 +53,7 @@ def modality_utility(
     confidence_level: float = 0.9,
     correct_training: bool = True,
     correct_evaluation: bool = True,
+    doubly_robust: bool = True,
     outcome_model=None,
     sample_weight=None,
     groups=None,
@@ -101,6 +103,9 @@ def modality_utility(
     correct_training, correct_evaluation : bool, default=True
         Whether the models behind ``value`` are trained, and evaluated, with weights.
         Neither is done for ``biased_value``.
+    doubly_robust : bool, default=True
+        Whether to model what rows contribute, for doubly robust values; their columns
+        are NaN otherwise.
     outcome_model : regressor, default=None
         Models the contribution of a row to a mean-type metric, for the doubly robust
         value; has to take sample weights where there are unequal ones. None: boosted
@@ -215,8 +220,8 @@ def modality_utility(
     """
     template = _make_template(estimator, propensity, modalities, random_state)
     settings = StudySettings(
-        subsets, scoring, cv, outcome_model, correct_training, correct_evaluation,
-        sample_weight, groups, n_jobs, verbose, random_state,
+        subsets, scoring, cv, doubly_robust, outcome_model, correct_training,
+        correct_evaluation, sample_weight, groups, n_jobs, verbose, random_state,
     )  # fmt: skip
     study = UtilityStudy.check(template, X, y, settings)
     folds = study.plan.folds
