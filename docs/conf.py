@@ -59,8 +59,8 @@ copybutton_prompt_is_regexp = True
 SECTIONS = {
     "modalities": ("Data", ""),
     "missingness": ("Missingness", ""),
-    "stacking": ("Several classifiers as one", ""),
-    "baselines": ("Classifiers to compare with", ""),
+    "stacking": ("Stacking", ""),
+    "baselines": ("Baseline classifiers", ""),
     "nn": (
         "Encoders",
         "Small parameter objects that describe the net of one modality. Importing them "
@@ -71,17 +71,17 @@ SECTIONS = {
     "primo": ("What a missing modality would change", ""),
     "dymo": ("Which recovered modality to trust", ""),
     "recovery": ("Recovery of missing modalities", ""),
-    "metrics": ("Scores by what is missing, and bounds", ""),
+    "metrics": ("Scores by pattern, and bounds", ""),
     "pid": ("Partial information decomposition", ""),
     "inspection": (
         "Inspection",
-        "Importance of modalities, and plots in the manner of scikit-learn's displays, "
+        "Importance of modalities, and plots like scikit-learn's displays, "
         "which need matplotlib.",
     ),
     "benchmark": ("Benchmark", ""),
     "datasets": ("Data sets", ""),
     "reporting": ("Reports", ""),
-    "persistence": ("Files of models", ""),
+    "persistence": ("Saving models", ""),
     "testing": ("Checks for estimators of your own", ""),
     "exceptions": ("Warnings and errors", ""),
 }

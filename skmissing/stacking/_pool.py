@@ -1,4 +1,4 @@
-"""Several classifiers as one: a log-linear pool whose weights depend on the row."""
+"""A log-linear pool of several classifiers, with weights that depend on the row."""
 
 from __future__ import annotations
 
