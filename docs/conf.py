@@ -141,7 +141,13 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "show_signature": False,
     "download_all_examples": False,
-    "within_subsection_order": "FileNameSortKey",
+    "subsection_order": [
+        f"../examples/{part}"
+        for part in ("start", "value", "decide", "failures", "nets")
+    ],
+    "nested_sections": False,
+    "within_subsection_order": "ExampleTitleSortKey",
+    "thumbnail_size": (480, 336),
 }
 
 # -- Links to other projects, only where there is a network ------------------------
@@ -161,6 +167,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "skmissing"
 html_show_sourcelink = False
 html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_theme_options = {
     "navigation_with_keys": False,
     "show_toc_level": 2,

@@ -1,4 +1,4 @@
-"""Draw ``user_guide/progress.svg``: the bars of a search, as a terminal shows them.
+"""Draw ``images/progress.svg``: the bars of a search, as a terminal shows them.
 
 Run ``python docs/make_progress_picture.py``. The bars are those of a real search, in
 the frame of the terminal in which most of them are at work.
@@ -22,7 +22,7 @@ from skmissing.baselines import FusionClassifier
 from skmissing.datasets import load_support
 from skmissing.modalities import ModalityTransformer
 
-OUT = Path(__file__).parent / "user_guide" / "progress.svg"
+OUT = Path(__file__).parent / "images" / "progress.svg"
 WIDTH = 104
 
 
