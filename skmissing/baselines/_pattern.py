@@ -197,8 +197,8 @@ class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
         )
         # No dict: keys of several names cannot be written to every kind of file.
         self._models = [
-            PatternModel(p, *found, len(job))
-            for p, found, job in zip(patterns, fitted, jobs)
+            PatternModel(pattern, table, model, len(job))
+            for pattern, (table, model), job in zip(patterns, fitted, jobs)
         ]
         self.classes_ = rows.classes
         self.class_prior_ = rows.prior

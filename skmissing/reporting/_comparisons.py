@@ -67,10 +67,9 @@ def value_modalities(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What each modality adds to the others, and how sure that is."""
     found = run_all(_value_one, pairs, rows, settings, n_jobs=settings.n_jobs)
-    gains, bounds = zip(*found)
-    bounds = [b for b in bounds if b is not None]
+    bounds = [bound for _, bound in found if bound is not None]
     return (
-        pd.concat(gains, ignore_index=True),
+        pd.concat([gain for gain, _ in found], ignore_index=True),
         pd.concat(bounds, ignore_index=True) if bounds else pd.DataFrame(),
     )
 

@@ -328,7 +328,7 @@ class PatternStackingClassifier(MultimodalClassifierMixin, NamedParts, BaseEstim
             for kind in kinds
         ]
         order = np.lexsort((labels, kinds.sum(axis=1)))
-        self._weights_of = {
+        self._weights_of: dict[str, Any] = {
             "members": names,
             "patterns": [labels[i] for i in order],
             "n_rows": counts[order],
