@@ -1,21 +1,21 @@
 """
-===============================================
-A missing modality can be recovered: trust it?
-===============================================
+=======================================
+Should a recovered modality be trusted?
+=======================================
 
-Six views of handwritten digits, five of them missing in every test row. What is missing
-can be guessed from what is there. Guesses may be wrong, and a classifier that takes all
-of them for measurements falls below one that takes none.
-:class:`~skmissing.DyMoSelector` fuses a recovered view only where it makes the
-prediction more confident and the features no less typical of the predicted digit.
+The data are six views of handwritten digits; five are missing in every test row.
+Missing views can be recovered from the remaining one. Recoveries may be wrong, and a
+classifier that treats all of them as measurements may be worse than one that uses none.
+:class:`~skmissing.DyMoSelector` fuses a recovered view only if it makes the prediction
+more confident and the features no less typical of the predicted digit.
 """
 
 # %%
 # Data and two recoveries
 # -----------------------
-# One recovery is honest work: :class:`~skmissing.recovery.RegressionRecovery`. The
-# other is what a broken matching of records does: half of the views are true, and half
-# belong to somebody else.
+# One recovery is a real one, :class:`~skmissing.recovery.RegressionRecovery`. The other
+# simulates wrongly matched records: half of the views are true, and half belong to
+# another row.
 
 import zlib
 
@@ -62,10 +62,10 @@ X_poor = X_test.hide(rank < 5)
 X_poor
 
 # %%
-# What the recovery sees
-# ----------------------
+# Recovered pictures
+# ------------------
 # The view ``pix`` is a picture of 16 by 15 pixels. Recovered from one other view it is
-# a blurred digit: the mean of what it could be.
+# a blurred digit, the mean of the possible ones.
 
 regression = RegressionRecovery().fit(X_train)
 shown = np.flatnonzero(~X_poor.present[:, X.names.index("pix")])[:8]
@@ -85,11 +85,11 @@ plt.show()
 # %%
 # One model, several policies
 # ---------------------------
-# The net does not depend on the recovery: a second selector uses that of the first, as
-# a :class:`~sklearn.frozen.FrozenEstimator`. ``predict_proba`` takes the policy. "none"
-# uses what is there, "all" fuses everything. The selection without calibration asks for
-# confidence only. The default has chosen on rows held out how surer a prediction has to
-# become.
+# The net does not depend on the recovery, so the second selector uses the net of the
+# first, as a :class:`~sklearn.frozen.FrozenEstimator`. The policy is a parameter of
+# ``predict_proba``. "none" uses only measured views, "all" fuses everything. The
+# selection without calibration uses confidence only. The default has chosen on held-out
+# rows by how much confidence has to increase.
 
 policies = {
     "none": {"selection": "none"},
@@ -125,13 +125,13 @@ pd.DataFrame(accuracy).T.mul(100).round(1)
 
 # %%
 # With 1,000 test rows, differences of two points are about twice their standard error.
-# Fusing everything gains nothing even where the recovery is honest, and costs several
-# points where half of it is wrong; the selection gains in both cases, without knowing
-# which is which.
-#
-# What was fused
-# --------------
-# Few of the views, in either case: a row that is sure of its digit has nothing to gain.
+# Fusing everything gains nothing even with the real recovery, and costs several points
+# if half of it is wrong. The selection gains in both cases, without knowing which
+# recovery is wrong.
+# Which views were fused
+# ----------------------
+# In both cases few views are fused: if the prediction of a row is already confident,
+# there is nothing to gain.
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
 for ax, (name, clf) in zip(axes, models.items()):
@@ -141,12 +141,12 @@ plt.show()
 
 # %%
 # ``kind="flips"`` draws how many of the fused views changed the predicted digit, and
-# whether to the better.
+# whether the change was correct.
 
 SelectionDisplay.from_estimator(models["half swapped"], X_poor, y_test, kind="flips")
 plt.show()
 
 # %%
-# A recovery has no information that the row had not already: it can only bring a net to
-# predict as it does from complete rows, where it has learnt most. It cannot replace the
+# A recovery has no information beyond that of the row. It can only help a net to
+# predict as it does for complete rows, on which it was trained. It cannot replace a
 # measurement.

@@ -1,11 +1,11 @@
 """
-============================================
-For whom should the recording be made first?
-============================================
+====================================
+Which rows should be measured first?
+====================================
 
-Digits that are seen and heard. Recordings cost time, the pictures are there, and some
-pictures need no recording. :class:`~skmissing.PRIMOClassifier` ranks the rows by how
-much a recording could change their prediction. Does it pay to follow that order?
+The data are digits that are seen and heard. All rows have a picture; recordings cost
+time, and some pictures need none. :class:`~skmissing.PRIMOClassifier` ranks the rows by
+how much a recording could change their prediction. Does this order help?
 """
 
 # %%
@@ -42,8 +42,9 @@ print(f"picture and recording: {clf.score(X_test, y_test):.3f}")
 # %%
 # Digits whose label depends on the recording
 # -------------------------------------------
-# Rows without the recording, the largest impact first, and the labels that remain
-# plausible. In a frame is the truth; the last two rows have the smallest impact.
+# The figure shows rows without the recording, the largest impact first, and the labels
+# that remain plausible. The true label has a frame; the last two rows have the smallest
+# impact.
 
 order = clf.acquisition_order(pictures, "speech")
 rows = np.concatenate([order[:6], order[-2:]])
@@ -59,7 +60,7 @@ for at, row in enumerate(rows):
     ax.axis("off")
 
 # %%
-# When the recordings arrive, V falls. The gap depends on the digit.
+# With the recordings, V decreases. The gap depends on the digit.
 
 impact = clf.predictive_impact(X_test, modality="speech")
 fig, axes = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
@@ -69,9 +70,9 @@ _ = ImpactDisplay.from_predictions(
 )
 
 # %%
-# What the order is worth
-# -----------------------
-# The recordings exist here, so that we can make them in any order and count. Entropy of
+# The value of the order
+# ----------------------
+# The recordings exist here, so we can add them in any order and count. Entropy of
 # the prediction is the usual criterion: it measures how uncertain a prediction is,
 # whatever the reason; V measures how far a recording could move it.
 
@@ -99,7 +100,8 @@ ax.set(xlabel="recordings made (% of rows)", ylabel="accuracy (%)")
 _ = ax.legend(frameon=False)
 
 # %%
-# Either order is well above chance. On these data entropy is as good, and over several
-# seeds of bigger nets a little better: labels are right here, and a recording settles
-# much of the uncertainty about a picture. Where labels are noise, entropy selects
-# recordings that cannot help and V does not; the user guide has an example.
+# Both orders are much better than a random one. On these data entropy is as good, and
+# over several seeds of bigger nets a little better: labels are correct here, and a
+# recording removes much of the uncertainty about a picture. If labels are noisy,
+# entropy selects recordings that cannot help and V does not; :ref:`the user guide
+# <primo>` has an example.

@@ -3,11 +3,12 @@
 Would the missing modality change this prediction?
 ==================================================
 
-A modality that is worth little on average may decide single cases. Here the label is
-whether the signs of ``x_o`` and ``x_m`` differ. ``x_o`` is always present, ``x_m`` is
-missing in half of the training rows. Where ``x_o`` is negative, ``x_m`` is as often
-positive as negative and decides; where ``x_o`` is positive, ``x_m`` is nearly always
-negative, and adds little. :class:`~skmissing.PRIMOClassifier` reports it row by row.
+A modality with little value on average may determine the label of single rows. Here the
+label is whether the signs of ``x_o`` and ``x_m`` differ. ``x_o`` is always present,
+``x_m`` is missing in half of the training rows. Where ``x_o`` is negative, ``x_m`` is
+as often positive as negative and determines the label; where ``x_o`` is positive,
+``x_m`` is nearly always negative, and adds little. :class:`~skmissing.PRIMOClassifier`
+reports this difference row by row.
 """
 
 # %%
@@ -37,20 +38,20 @@ print(f"without x_m: {clf.score(X_test.hide('x_m'), y_test):.3f} (best possible 
 print(f"with x_m:    {clf.score(X_test, y_test):.3f} (best possible 1)")
 
 # %%
-# V, before and after
-# -------------------
+# V without and with the modality
+# -------------------------------
 # V is how far the prediction could move, given what is known: the mean distance between
-# the predictions of single draws of the latent vector and their average. With ``x_m``
-# hidden it is up to one half, for two classes the most there can be; when ``x_m``
-# arrives it drops to nearly nothing. The model gets to nearly 0.4: its draws come from
-# one normal distribution, and some of them fall between the two labels.
+# the predictions of single draws of the latent vector and their average. The exact
+# value with ``x_m`` hidden is up to one half, the maximum for two classes; with ``x_m``
+# it is nearly 0. The model reaches nearly 0.4: its draws come from one normal
+# distribution, and some of them fall between the two labels.
 
 impact = clf.predictive_impact(X_test, modality="x_m")
 impact.head()
 
 # %%
-# The gap between the two, on the right, is what ``x_m`` settles. The black line is what
-# a model that knows the distribution of the data would report.
+# The gap between the two, on the right, is the part that ``x_m`` resolves. The black
+# line is what a model that knows the distribution of the data would report.
 
 fig, axes = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
 ImpactDisplay.from_predictions(impact, ax=axes[0])
@@ -65,8 +66,8 @@ _ = axes[1].legend(frameon=False)
 # %%
 # Labels that remain plausible
 # ----------------------------
-# For four rows without ``x_m``: the share of draws that predict each label, and in a
-# frame the true label.
+# The figure shows, for four rows without ``x_m``, the share of draws that predict each
+# label. The true label has a frame.
 
 rows = [int(np.abs(x_o - v).argmin()) for v in (-1.5, -0.5, 0.5, 1.5)]
 PlausibleLabelsDisplay.from_estimator(
@@ -77,10 +78,11 @@ PlausibleLabelsDisplay.from_estimator(
 )
 
 # %%
-# Accuracy does not show whether these values are right. The published classifier
-# learns of ``x_m`` through the latent vector alone, and the published weights of its
-# loss, all of them 1, make it carry little. Accuracy is nearly the same, but where
-# ``x_m`` is present and decides, the prediction is hedged, and V hardly falls.
+# Accuracy does not show whether these values are right. The published classifier gets
+# ``x_m`` through the latent vector alone, and with the published weights of its loss,
+# all of them 1, the latent vector carries little information. Accuracy is nearly the
+# same, but where ``x_m`` is present and determines the label, the prediction is
+# underconfident, and V hardly decreases.
 
 hedged = PRIMOClassifier(
     latent_dim=2, classifier_dropout=0.0, anchor_weight=1, tie_weight=1,

@@ -1,19 +1,20 @@
 """
-=============================================
-One of two modalities fails: which net holds?
-=============================================
+==========================================
+Nets that are robust to a failing modality
+==========================================
 
-Digits that are seen and heard. All training rows are complete, and in use one of the
-two may be missing. A net that is trained jointly in the usual way is then little better
-than guessing. :class:`~skmissing.UMEMMAEnsemble` first trains every modality alone and
-then adapts their average to gaps. We compare it with four alternatives.
+The data are digits that are seen and heard. All training rows are complete, but in use
+one of the two modalities may be missing. A net that is trained jointly in the usual way
+is then little better than chance. :class:`~skmissing.UMEMMAEnsemble` first trains every
+modality alone and then adapts their average to missing modalities. We compare it with
+four alternatives.
 """
 
 # %%
 # Data
 # ----
 # Image and spectrogram are shrunk to 14 by 14 and flattened, so that everything here
-# runs in seconds. The test rows are those of the official split, by clip.
+# runs in seconds. The test rows are those of the official split by clip.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -43,7 +44,7 @@ X[train]
 # Five ways to train two encoders
 # -------------------------------
 # All have the same encoders, one linear head per modality, and the same number of
-# passes over the data. They take the same parameters, so a comparison is a loop.
+# epochs. They take the same parameters, so a comparison is a loop.
 #
 # ``side_weight=0`` is plain joint training on complete rows. *Multi-task* adds the loss
 # of each modality alone. *Missing detection* gives every head an additional class,
@@ -62,8 +63,8 @@ for model in models.values():
     model.fit(X[train], y[train])
 
 # %%
-# What is left if a modality is missing
-# -------------------------------------
+# Accuracy if a modality is missing
+# ---------------------------------
 # :func:`~skmissing.metrics.score_by_pattern` hides modalities of the test rows, one
 # pattern after the other.
 
@@ -78,13 +79,13 @@ plt.show()
 
 # %%
 # With 300 test rows an accuracy near 70% has a standard error of about 2.6 points, so
-# the last three are alike where one modality is missing. The first two are far below:
-# their encoders are never trained to be useful alone. Complete rows do not show this,
-# and a test set without gaps would not have revealed it.
+# the last three are about equal where one modality is missing. The first two are far
+# below: their encoders are never trained to be useful alone. Complete test rows do not
+# show this.
 #
-# More and more is missing
-# ------------------------
-# In most uses some rows have gaps and others have none.
+# Increasing rates of missing blocks
+# ----------------------------------
+# In most applications some rows have missing modalities and others have none.
 # :func:`~skmissing.metrics.score_by_rate` hides each block with some probability, the
 # same blocks for all models; a row that would lose all blocks keeps one.
 
@@ -96,10 +97,10 @@ PatternScoreDisplay.from_predictions(curve)
 plt.show()
 
 # %%
-# A fault that nobody reports
-# ---------------------------
+# An unreported fault
+# -------------------
 # So far all models were given the mask. A broken microphone may send zeros without
-# being reported. The mask-aware ensemble then takes the zeros for a recording. The nets
+# being reported. The mask-aware ensemble then uses the zeros like a recording. The nets
 # that were trained with zeros in place of missing blocks are not affected.
 
 silent = MultimodalData({"image": X["image"][test], "speech": np.zeros((300, 196))})
@@ -109,7 +110,7 @@ for name, model in models.items():
     print(f"{name:20} reported {100 * known:3.0f}%   unreported {100 * unknown:3.0f}%")
 
 # %%
-# If you always know what is missing, the mask-aware ensemble is the simpler choice and
-# as good. If you do not, or if the modalities should be tuned to one another, train
-# with substitutes. The signal of a fault should then resemble the substitute:
-# ``substitute="noise"`` for a sensor that sends noise, "zero" for one that is silent.
+# If you always know what is missing, the mask-aware ensemble is simpler and as good. If
+# you do not, or if the encoders should be trained together, use substitutes. The
+# substitute should then resemble the signal of a fault: ``substitute="noise"`` for a
+# sensor that sends noise, "zero" for one that is silent.

@@ -3,16 +3,16 @@
 Training rows without the second modality
 =========================================
 
-A modality that was introduced late, or costs money, is present in few training rows.
-How much does a net lose, and does an encoder help that was trained elsewhere? The left
-and the right half of handwritten digits are our two modalities.
+A modality that was introduced late, or is expensive, is present in few training rows.
+How much does a net lose, and does a pre-trained encoder help? Our two modalities are
+the left and the right half of handwritten digits.
 """
 
 # %%
 # Data
 # ----
-# 500 images are set aside: later they stand for another study, in which only the right
-# halves were recorded. Of the others 60% are for training.
+# 500 images are set aside; later they represent another study, in which only the right
+# halves were recorded. Of the other images, 60% are for training.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -43,8 +43,8 @@ len(train), len(test)
 # %%
 # Fewer and fewer right halves
 # ----------------------------
-# The usual ways to train on such rows are to fill the gaps with zeros and fit one net
-# (*joint*), or to hide modalities of complete rows as well (*joint, with drops*).
+# The usual ways to train on such rows are to fill missing halves with zeros and fit one
+# net (*joint*), or to hide modalities of complete rows as well (*joint, with drops*).
 # :class:`~skmissing.UMEMMAEnsemble` first trains a net on the available right halves,
 # however few, and only then both nets together.
 
@@ -95,17 +95,17 @@ wide = table.pivot(index=["estimator"], columns=["pattern", "share"], values="va
 wide.mul(100).round(0).astype(int)
 
 # %%
-# Filled with zeros and trained as one, the net is poor on right halves alone: the left
-# encoder explains the rows before the right one has learned, and complete rows do not
-# train either of them to work alone. Drops correct most of that. Training the right
-# encoder on its own first, without that competition, is better by a few points still.
-# With 519 test rows the standard error of an accuracy is up to 2 points, less for
-# differences on the same rows.
+# The joint net with zeros predicts badly from right halves alone: the left encoder
+# explains the rows before the right one has learned, and complete rows do not train
+# either of them to work alone. Hiding modalities corrects most of this. Training the
+# right encoder on its own first, without that competition, is better by another few
+# points. With 519 test rows the standard error of an accuracy is up to 2 points, less
+# for differences on the same rows.
 #
 # A pre-trained encoder
 # ---------------------
-# Now 10% of our rows have a right half, and the other study has 500 of them. First, a
-# net in plain torch is trained there.
+# Now 10% of our rows have a right half, and the other study has 500 of them. First, we
+# train a net in plain torch on the other study.
 
 torch.manual_seed(0)
 encoder = nn.Sequential(nn.Linear(32, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU())
@@ -120,11 +120,11 @@ for _ in range(150):
     optimizer.step()
 
 # %%
-# :class:`~skmissing.nn.ModuleEncoder` plugs it in. The module is copied, so ``encoder``
-# stays as it is. With ``frozen=True`` only the rest is trained; ``lr_factor`` instead
-# lets it move at a fraction of the learning rate. A net that the other study has
-# trained with this package, head included, is passed as a ``FrozenEstimator`` to
-# ``unimodal`` and skips phase 1.
+# :class:`~skmissing.nn.ModuleEncoder` uses it as an encoder. The module is copied, so
+# ``encoder`` does not change. With ``frozen=True`` only the rest is trained;
+# ``lr_factor`` instead trains the module with a fraction of the learning rate. A net
+# that the other study has trained with this package, including its head, is passed as a
+# ``FrozenEstimator`` to ``unimodal`` and skips phase 1.
 
 study = MultimodalData({"right": right[elsewhere]})
 fitted_there = FusionClassifier(
@@ -150,10 +150,11 @@ lines = helped.pivot(index="estimator", columns="pattern", values="value")
 lines.loc[list(pretrained)].mul(100).round(1)
 
 # %%
-# All three ways help, and a whole net most. Note that the accuracy on the right half
-# alone is below that of the pre-trained net. In phase 2 hardly any row
-# has the right half only (a third of 10%), and the joint net is tuned to the others.
-# :meth:`~skmissing.UMEMMAEnsemble.unimodal_proba` has the predictions before that.
+# All three ways help, and a whole net helps most. Note that the accuracy on the right
+# half alone is below that of the pre-trained net: in phase 2 hardly any row has only
+# the right half (a third of 10%), and the joint net adapts to the other rows.
+# :meth:`~skmissing.UMEMMAEnsemble.unimodal_proba` returns the predictions before phase
+# 2.
 
 plugged = pretrained["unimodal="]
 alone = plugged.unimodal_proba(X[test])["right"].argmax(axis=1)

@@ -3,20 +3,20 @@
 Pre-trained encoders: frozen or fine-tuned
 ==========================================
 
-A residual network of the transformers library as the encoder of one modality, in
-three ways: frozen, fine-tuned at a learning rate of its own, and as embeddings that are
-computed once. This page is built without a network, so a small one is trained here
-first, on other pictures; the line that loads weights of others is shown.
-See :ref:`pretrained` for timm and for language models.
+This example uses a residual network of the transformers library as the encoder of one
+modality in three ways: frozen, fine-tuned with its own learning rate, and as
+embeddings that are computed once. This page is built without access to the internet, so
+a small network is first trained on other pictures. The text has the line that loads
+published weights. See :ref:`pretrained` for timm and for language models.
 """
 
 # %%
-# An architecture, and what stands around it
-# ------------------------------------------
-# The module maps a block to features: it brings bytes to the range that the model
-# expects, and takes one vector a picture from what the model returns. Where there is a
-# network, ``ResNetModel.from_pretrained("microsoft/resnet-18")`` takes the place of the
-# configuration, for pictures with its channels.
+# A module around the network
+# ---------------------------
+# The module maps a block to features: it scales bytes to the range that the network
+# expects, and returns one vector per picture. With access to the internet, use
+# ``ResNetModel.from_pretrained("microsoft/resnet-18")`` instead of the configuration,
+# for pictures with the same number of channels.
 
 import copy
 import time
@@ -56,7 +56,7 @@ config = ResNetConfig(
 untrained = PictureFeatures(ResNetModel(config))
 
 # %%
-# Training elsewhere: 1,800 pictures of digits that have no recording.
+# The network is pre-trained on 1,800 other pictures of digits.
 
 bunch = load_av_digits()
 elsewhere, train, test = bunch.train[900:], bunch.train[:900], bunch.test
@@ -73,7 +73,7 @@ for _ in range(8):
         optimizer.step()
 
 # %%
-# Digits that are seen and heard, with a third of the recordings lost.
+# Our data are digits that are seen and heard, with a third of the recordings lost.
 
 y_train, y_test = bunch.target[train], bunch.target[test]
 lost = np.random.default_rng(0).random(len(train)) < 1 / 3
@@ -81,12 +81,12 @@ X_train = bunch.data[train].hide({"speech": lost})
 X_test = bunch.data[test]
 
 # %%
-# Three ways
-# ----------
-# *Frozen*: the module stays as it is; its outputs are computed once for a training.
-# *Fine-tuned*: it learns too, here at a tenth of the learning rate of the rest.
-# *Cached*: the features are a block of their own, computed before, and nothing of the
-# model is needed in training. With the same features, frozen and cached are the same.
+# Frozen, fine-tuned and cached
+# -----------------------------
+# *Frozen*: the module does not change; its outputs are computed once for each training.
+# *Fine-tuned*: it is trained too, here with a tenth of the learning rate of the rest.
+# *Cached*: the features are computed before and are a block of their own; the module is
+# not needed in training. With the same features, frozen and cached are the same.
 
 
 def cache(X):
@@ -124,9 +124,9 @@ table = pd.DataFrame(rows, columns=["encoder", "both", "image alone", "seconds"]
 table.set_index("encoder").round(2)
 
 # %%
-# Frozen and cached agree. What was learned on other pictures is worth much more than
-# weights without training. Fine-tuning adds nothing that 300 test rows could show, at
-# the price of a gradient through the network in every step; 900 rows are few.
+# Frozen and cached agree. Pre-trained weights are much better than random ones.
+# Fine-tuning adds nothing that 300 test rows could show, at the cost of a gradient
+# through the network in every step; 900 training rows are few.
 
 print("largest difference:", np.abs(answers["frozen"] - answers["cached"]).max())
 ax = table.plot.bar(x="encoder", y=["both", "image alone"], rot=0, figsize=(7, 3.2))

@@ -1,18 +1,19 @@
 """
-==============================
+============================
 From a CSV file to an answer
-==============================
+============================
 
-A hospital's table, first to last: ordinary column names, text, categories, an
-identifier, and whole groups of measurements that some patients do not have. To use your
-own table, change the name of the file, the label and the lists of columns.
+This page analyses a hospital's table from start to finish. It has ordinary column
+names, text, categories, an identifier, and whole groups of measurements that some
+patients do not have. To use your own table, change the name of the file, the label and
+the lists of columns.
 """
 
 # %%
 # The table
 # ---------
-# Columns that are measured together are one modality. What is in none of them, such as
-# the identifier and later outcomes, is left out. Rows without a label have to go first
+# Columns that are measured together are one modality. Columns in no modality, such as
+# the identifier and later outcomes, are left out. Remove rows without a label first
 # (``table.dropna(subset=[label])``). If patients have several rows, pass their
 # identifier as ``groups`` to each fit and split by it.
 
@@ -46,8 +47,8 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
 # %%
 # Train and cross-validate
 # ------------------------
-# ``"auto"`` encodes text and categories inside their modality; what is missing stays
-# missing. The net behind it takes any pattern of missing modalities.
+# ``"auto"`` encodes text and categories within each modality; missing modalities stay
+# missing. The net after it accepts any pattern of missing modalities.
 
 encode = ModalityTransformer("auto", modalities=modalities)
 net = PRIMOClassifier(max_epochs=8, random_state=0, n_threads=1)
@@ -55,10 +56,10 @@ model = make_pipeline(encode, net).fit(X_train, y_train)
 print(cross_val_score(model, X_train, y_train, cv=3, scoring="roc_auc").round(3))
 
 # %%
-# Scores by what is missing
-# -------------------------
-# On patients that were not trained on. Behind the first step of the pipeline all
-# columns are numbers, and their names have the modality as a prefix.
+# Scores by pattern
+# -----------------
+# The scores are for patients that were not used in training. After the first step of
+# the pipeline all columns are numbers, and their names have the modality as a prefix.
 
 E = encode.transform(X_test)
 scores = score_by_pattern(net, E, y_test, scoring="roc_auc")
@@ -67,10 +68,11 @@ display = PatternScoreDisplay.from_predictions(scores)
 # %%
 # What does the blood gas add?
 # ----------------------------
-# Patients with a blood gas are not like the others. The corrected ``value`` weights
-# them so that they stand for all. Its interval says whether the gain is certain, and
-# the tipping odds ratio how wrong the model of missingness must be for it to vanish: at
-# 1 there is no gain that could. Small trees, slowly boosted, are careful with few rows.
+# Patients with a blood gas test are not like the others. The corrected ``value``
+# weights them so that they represent all patients. Its interval shows how certain the
+# gain is, and the tipping odds ratio how wrong the model of missingness must be for the
+# gain to vanish; it is 1 if there is no gain. Small trees with few iterations reduce
+# overfitting.
 
 sets = [["patient", "vitals", "blood"], ["patient", "vitals", "blood", "blood_gas"]]
 utility = modality_utility(
@@ -80,20 +82,21 @@ utility = modality_utility(
 print(utility[utility["quantity"] == "gain"].T.to_string(header=False))
 
 # %%
-# What of it is unique?
-# ---------------------
-# In bits per patient: what the blood gas alone knows about death in hospital, what the
-# vital signs know as well, and what only both show together. The interval of the unique
-# part is what to look at: information that other measurements hold, too, need not be
-# bought twice.
+# What information is unique to the blood gas?
+# --------------------------------------------
+# The table shows, in bits per patient, the information about death in hospital that
+# only the blood gas has, that the vital signs have as well, and that only both together
+# have. Look at the interval of the unique part: if it is near 0, the vital signs
+# already have the same information.
 
 pid = PIDEstimator(sources=["vitals", "blood_gas"], n_bootstraps=20, random_state=0)
 print(pid.fit(E, y_test).to_frame()[:4])
 
 # %%
-# Whom to measure next
-# --------------------
-# The patients without a blood gas whose prediction it could change most.
+# Which patients to measure next
+# ------------------------------
+# These are the patients without a blood gas test for whom it could change the
+# prediction most.
 
 order = net.acquisition_order(E, "blood_gas")
 print(table["patient_id"][X_test.index[order[:5]]].tolist())

@@ -3,17 +3,17 @@
 Quick start: training with missing recordings
 =============================================
 
-Digits that are seen and heard; half of the recordings are lost, more often for odd
-digits and for one speaker. One net is trained on what is left, and predicts rows with
-a picture, with a recording, and with both. This is the short version of
-``examples/full_story.py``, on part of the rows and with few passes over them.
+The data are digits that are seen and heard. Half of the recordings are lost, more often
+for odd digits and for one speaker. One net is trained on the remaining data, and
+predicts rows with a picture, with a recording, and with both. This is a short version
+of ``examples/full_story.py``, with fewer rows and epochs.
 """
 
 # %%
 # The data
 # --------
 # Each row has two blocks, an image and a log-spectrogram. ``simulate_missing`` hides
-# recordings at random given label and speaker, and knows the probability of each draw.
+# recordings at random given label and speaker, and stores the probability for each row.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -40,7 +40,7 @@ X_seen = missing.apply(X_train)
 patterns(X_seen)
 
 # %%
-# Four digits as the models see them, two of them without a recording.
+# Four training rows, two of them without a recording:
 
 rows = [*np.flatnonzero(X_seen.present.all(axis=1))[:2]]
 rows += [*np.flatnonzero(~X_seen.present[:, 1])[:2]]
@@ -60,8 +60,8 @@ for ax in axes.flat:
 # %%
 # Training and prediction
 # -----------------------
-# Every estimator takes rows with any pattern, in ``fit`` and in ``predict``. The first
-# one is trained on the complete rows, to compare with.
+# Every estimator accepts rows with any pattern, in ``fit`` and in ``predict``. For
+# comparison, the first one is trained on all recordings, without loss.
 
 settings = {"max_epochs": 15, "random_state": 0}
 models = {

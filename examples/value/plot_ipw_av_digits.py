@@ -1,19 +1,19 @@
 """
-================================================
-What does speech add, if only some are recorded?
-================================================
+===============================================
+What does speech add if only some rows have it?
+===============================================
 
-Digits that are seen and heard. The recordings of some speakers are mostly lost, and
-these are the speakers whose recordings help least. An analysis of the rows that are
-left says that speech adds more than it does. Since nothing is missing in the file, we
-know what it should have said.
+The data are digits that are seen and heard. The recordings of some speakers are mostly
+lost, and recordings of these speakers help least. An analysis of the remaining rows
+therefore overestimates the value of speech. Since nothing is missing in the original
+data, we know the true value.
 """
 
 # %%
 # A table with a covariate
 # ------------------------
-# Image and spectrogram are shrunk to 7 by 7, so that a linear model is quick. The
-# speaker is a column that belongs to no modality: a covariate, which may explain
+# Image and spectrogram are shrunk to 7 by 7, so that a linear model is fast. The
+# speaker is a column that belongs to no modality. It is a covariate, which may explain
 # missingness and which no classifier sees.
 
 import matplotlib.pyplot as plt
@@ -46,8 +46,8 @@ modalities = {name: [f"{name}__{i}" for i in b.columns] for name, b in blocks.it
 # %%
 # Half of the recordings are lost
 # -------------------------------
-# How likely that is depends on the speaker, and on nothing else: missing at random.
-# Recordings of Lucas are lost most often, those of Jackson and Theo least.
+# The probability of loss depends on the speaker, and on nothing else: missing at
+# random. Recordings of Lucas are lost most often, those of Jackson and Theo least.
 
 scores = {
     "lucas": 1.5,
@@ -76,9 +76,9 @@ chance = pd.Series(missing.propensity[:, 1]).groupby(bunch.speaker).mean()
 kept = pd.Series(~missing.mask[:, 1]).groupby(bunch.speaker).mean()
 pd.DataFrame({"chance to be kept": chance, "share kept": kept}).round(2)
 
-# %% The propensity model is given the instruction to look at the speaker alone. Left to
-# itself it would use everything that is always there, and so the 49 pixels of the image
-# too, which have nothing to do with it.
+# %% The propensity model uses the speaker alone. By default it would use everything
+# that is always present, including the 49 pixels of the image, which are unrelated to
+# missingness.
 
 propensity = PropensityWeighter(
     modalities=modalities, covariates=["speaker"], random_state=0
@@ -88,20 +88,20 @@ BalanceDisplay.from_estimator(weighter, X)
 plt.show()
 
 # %%
-# Weighted, the rows that are left have the six speakers in equal shares, as all rows
-# have. The price is in the effective sample size:
+# After weighting, the six speakers have equal shares in the remaining rows, as in all
+# rows. The cost is a smaller effective sample size:
 
 overlap = weighter.overlap(X)
 overlap[["n_rows", "n_observed", "min", "max", "effective_sample_size"]].round(2)
 
 # %%
-# Biased, corrected, and the truth
-# --------------------------------
-# One model sees the image, one sees both. They are trained on the rows that have what
-# they need, as they are (``correct_training=False``), and only the evaluation is
-# corrected, so that all estimates are about the same models. ``return_scores=True``
-# hands these models out. We ask each of them about the rows it was not trained on, with
-# no recording hidden: that is the truth that an estimate should hit.
+# Biased, corrected and true gain
+# -------------------------------
+# One model uses the image, one uses both modalities. They are trained without weights
+# (``correct_training=False``) on the rows that have the modalities, and only the
+# evaluation is corrected, so that all estimates are about the same models.
+# ``return_scores=True`` returns these models. Each of them predicts the rows it was not
+# trained on, with no recording hidden: this gives the true gain.
 
 model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01))
 sets = [("image",), ("image", "speech")]
@@ -144,9 +144,9 @@ UtilityDisplay.from_predictions(table, ax=ax)
 plt.show()
 
 # %%
-# The biased value is too high, and its interval does not reach the truth. That of the
-# corrected one does. The doubly robust one, which also models who is answered rightly,
-# is nearest.
+# The biased value is too high, and its interval does not contain the true value. The
+# interval of the corrected value does. The doubly robust value, which also models which
+# rows are predicted correctly, is nearest.
 
 prefixes = {"biased": "biased_", "corrected": "", "doubly robust": "doubly_robust_"}
 estimates = list(prefixes)
@@ -163,17 +163,17 @@ gain = estimates_of(table)
 gain.assign(truth=truth).round(3)
 
 # %%
-# The reason for the bias is that speech helps with some speakers more than with others,
-# and that those with whom it helps most are over-represented in the rows that are left.
+# The bias arises because speech helps more for some speakers than for others, and the
+# speakers for whom it helps most are over-represented in the remaining rows.
 
 gain_by_speaker = pd.Series(row_gain).groupby(bunch.speaker).mean()
 pd.DataFrame({"gain of speech": gain_by_speaker, "share kept": kept}).round(2)
 
 # %%
-# Was this luck?
-# --------------
-# One draw of lost recordings is one draw. Here are four more, each with models of its
-# own and therefore with a truth of its own.
+# More draws of lost recordings
+# -----------------------------
+# The result may depend on the draw of lost recordings. Here are four more draws, each
+# with its own models and therefore with its own true value.
 
 draws = [[*gain["value"], truth]]
 for seed in range(1, 5):
@@ -184,8 +184,8 @@ draws = pd.DataFrame(draws, columns=[*estimates, "truth"]).rename_axis("draw")
 draws.round(3)
 
 # %%
-# Distances of the estimates to the truth, on average (do they err in one direction?)
-# and squared (how far off is one of them?):
+# The errors of the estimates, on average (the bias) and as root mean square (the
+# typical error of one estimate):
 
 distance = draws[estimates].sub(draws["truth"], axis=0)
 errors = pd.DataFrame(
@@ -194,14 +194,14 @@ errors = pd.DataFrame(
 errors.round(3)
 
 # %%
-# The biased value is too high in every draw, so that an average over draws would be too
-# high as well. The corrected ones lie on either side of the truth.
+# The biased value is too high in every draw, so an average over draws would be too high
+# as well. The corrected values are on both sides of the true value.
 #
 # Should the models be trained with weights too?
 # ----------------------------------------------
-# That is the default, and it fits a model to the population that it is meant for. But
-# weights leave fewer effective rows to learn from. Here the truth is known, so we can
-# look.
+# This is the default, and fits a model to the population that it is meant for. But
+# weights reduce the effective number of training rows. Here the true value is known, so
+# we can compare.
 
 _, trained_scores = measure(X, correct_training=True)
 truth_trained = find_truth(trained_scores, "ipw").mean()
@@ -210,11 +210,11 @@ pd.Series(truths, name="true gain").rename_axis("trained on rows").round(3)
 
 # %%
 # Speech adds less to the models that are trained with weights. Whether weighted
-# training pays depends on the model and on the overlap; the corrected evaluation is
-# the way to find out.
+# training helps depends on the model and on the overlap; use the corrected evaluation
+# to find out.
 #
-# In plain words
-# --------------
+# Summary
+# -------
 
 percent = 100 * gain["value"]
 off = 100 * errors["root mean square"]

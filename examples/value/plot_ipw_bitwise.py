@@ -1,23 +1,23 @@
 """
-===================================
-The value a biased analysis invents
-===================================
+=========================================
+Biased and corrected values of a modality
+=========================================
 
-Two bits, a label made of them, and one bit that is often missing. What does the second
-bit add to the first? Looking at complete rows only gives a wrong answer. Everything is
-known exactly here, so that the wrong answer, the corrected one and the truth can stand
-side by side. The page ends with the case in which no correction is possible, and with
-what can be said then.
+The label is a function of two bits, and one bit is often missing. What does the second
+bit add to the first? Complete rows alone give a wrong answer. All true values are known
+exactly here, so we can compare them with the wrong and the corrected values. The page
+ends with a case in which no correction is possible, and shows a sensitivity analysis
+for it.
 """
 
 # %%
-# The data and the truth
-# ----------------------
+# The data and the true values
+# ----------------------------
 # The bits ``x1`` and ``x2`` are fair and independent, and the label is ``x1 AND x2``.
-# ``x1`` is always there. ``x2`` is seen in 80% of the rows with ``x1 = 1``, and in 20%
-# of the others: missing at random, since ``x1`` is all that matters and is known. The
-# field ``oracle`` has the exact area under the ROC curve of the best possible score, in
-# all rows and in the rows that have both bits.
+# ``x1`` is always present. ``x2`` is observed in 80% of the rows with ``x1 = 1``, and
+# in 20% of the others. It is missing at random, since missingness depends only on
+# ``x1``, which is known. The field ``oracle`` has the exact area under the ROC curve of
+# the best possible score, in all rows and in the rows that have both bits.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -36,22 +36,22 @@ oracle = pd.DataFrame(bunch.oracle).T
 oracle[["auc_x1", "auc_x2", "auc_both"]].round(3)
 
 # %%
-# Both bits are worth the same, but among complete rows ``x2`` looks like the better
-# one: four in five of these rows have ``x1 = 1``, and there ``x2`` alone decides.
+# Both bits have the same value, but among complete rows ``x2`` seems to be better: four
+# in five of these rows have ``x1 = 1``, and there ``x2`` alone determines the label.
 #
 # The propensity model
 # --------------------
-# :class:`~skmissing.PropensityWeighter` models the chance of each row to be complete,
-# given what is always there. A row that was unlikely to be complete gets a large
-# weight, and stands for the rows like it that are not.
+# :class:`~skmissing.PropensityWeighter` models the probability of each row to be
+# complete, given what is always observed. A row that was unlikely to be complete gets a
+# large weight, and represents similar rows that are not complete.
 
 weighter = PropensityWeighter(random_state=0).fit(bunch.data)
 weighter.balance(bunch.data).round(3)
 
 # %%
-# Before weighting the complete rows have too many ones in ``x1``; the difference of
+# Before weighting, the complete rows have too many ones in ``x1``; the difference of
 # means, in standard deviations, is ``smd_before``. After weighting it is gone. No
-# propensity is close to 0, and the effective sample size says what the weights cost:
+# propensity is close to 0, and the effective sample size shows what the weights cost:
 
 overlap = weighter.overlap(bunch.data)
 overlap[["n_observed", "min", "max", "largest_weight", "effective_sample_size"]].round(
@@ -62,8 +62,8 @@ overlap[["n_observed", "min", "max", "largest_weight", "effective_sample_size"]]
 # What does x2 add?
 # -----------------
 # :func:`~skmissing.ipw.modality_utility` trains a model per set of modalities, and
-# compares them with and without weights. We do it for two gates. Under XOR neither bit
-# says anything alone; together they say everything.
+# compares them with and without weights. We use two gates. Under XOR neither bit has
+# any information alone; together they determine the label.
 
 model = make_pipeline(
     PolynomialFeatures(interaction_only=True, include_bias=False),
@@ -107,16 +107,16 @@ for ax, (gate, (table, _, truth)) in zip(axes, results.items()):
 plt.show()
 
 # %%
-# Lines are 90% intervals. The biased analysis doubles what ``x2`` adds to ``x1`` under
-# AND, and makes it look far better than ``x1`` under both gates, although the truth is
-# that they are worth the same (the first line of each panel). The corrected estimates
-# are close to the truth.
+# Lines are 90% intervals. The biased analysis doubles the gain of ``x1+x2`` over ``x1``
+# under AND, and makes ``x2`` look far better than ``x1`` under both gates, although
+# both have the same value (the first line of each panel). The corrected estimates are
+# close to the true values.
 #
-# Why gains are no differences of values
-# --------------------------------------
-# ``x1`` is there in all rows, so its value is measured on all rows. That of both bits
-# is measured on the complete rows. The gain must not mix the two: it compares the two
-# models on the same rows, those that have both bits.
+# Why gains are not differences of values
+# ---------------------------------------
+# ``x1`` is present in all rows, so its value is estimated from all rows. The value of
+# both bits is estimated from the complete rows. The gain must not mix the two: it
+# compares the two models on the same rows, those that have both bits.
 
 table, scores, truth = results["and"]
 gains = table[(table["metric"] == "neg_log_loss") & (table["quantity"] == "gain")]
@@ -126,15 +126,16 @@ pd.concat([values, gains])[columns].round(2)
 
 # %%
 # In the column ``biased_value`` the gain of ``x1+x2`` over ``x1`` is not the difference
-# of the values of the two sets, for these rest on different rows. In the column
-# ``value`` everything refers to the whole population, and differences of values are
-# gains, up to the last digit.
+# of the values of the two sets, since these are computed on different rows. In the
+# column ``value`` everything refers to the whole population, and differences of values
+# are gains, up to the last digit.
 #
-# When x2 itself decides
-# ----------------------
-# Now ``x2`` is seen in 80% of the rows with ``x2 = 1`` and in 20% of the others. This
-# is *missing not at random*: what drives missingness goes missing. The propensity given
-# ``x1`` is one half everywhere, all weights are about 1, and they change nothing.
+# Missingness that depends on x2 itself
+# -------------------------------------
+# Now ``x2`` is observed in 80% of the rows with ``x2 = 1`` and in 20% of the others.
+# This is *missing not at random*: missingness depends on the missing value. The
+# propensity given ``x1`` is one half everywhere, so all weights are about 1 and change
+# nothing.
 
 mnar_table, mnar_scores, mnar_truth = measure("and", "mnar")
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
@@ -143,12 +144,12 @@ draw(ax, mnar_table, mnar_truth, "neg_log_loss", name)
 plt.show()
 
 # %%
-# Biased and corrected agree, and where the biased value is wrong so is the corrected
-# one, with a narrow interval. The line in the middle is right by luck: the model of
-# ``x1`` alone is as unsure of a row with ``x1 = 1`` whatever ``x2`` is. The doubly
-# robust value goes part of the way. It also uses the label, which is known in all rows
-# and gives away ``x2`` where ``x1 = 1``, but nowhere else. No diagnostic can find the
-# trouble: ``x1`` was balanced from the start.
+# Biased and corrected values agree. Where the biased value is wrong, so is the
+# corrected one, with a narrow interval. The line in the middle is right by chance: the
+# model of ``x1`` alone is equally uncertain about all rows with ``x1 = 1``, whatever
+# ``x2`` is. The doubly robust value corrects a part of the bias. It also uses the
+# label, which is known in all rows and determines ``x2`` where ``x1 = 1``, but nowhere
+# else. No diagnostic can detect the problem: ``x1`` was balanced from the start.
 
 bunch = make_bitwise(4000, gate="and", mechanism="mnar", random_state=0)
 weighter = PropensityWeighter(random_state=0).fit(bunch.data)
@@ -157,10 +158,11 @@ weighter.balance(bunch.data)[["smd_before", "smd_after"]].round(3)
 # %%
 # How wrong may the propensities be?
 # ----------------------------------
-# What can be said is how much the answer depends on the assumption. If the odds of
-# being observed differ from the modelled ones by a factor of up to L, in any row and in
-# the worst possible way, the gain lies in the band. We draw it for the most wrong
-# estimate, what ``x1`` adds to ``x2``, and put the threshold at the truth.
+# A sensitivity analysis shows how much the result depends on the assumption. If the
+# odds of being observed differ from the modelled ones by a factor of up to L, in any
+# row and in the worst possible way, the gain is within the band. We draw it for the
+# estimate with the largest error, the gain of ``x1+x2`` over ``x2``, with the true
+# value as threshold.
 
 rows = mnar_scores.rows("neg_log_loss", "x1+x2", baseline="x2")
 true_gain = true_gains(mnar_truth, "neg_log_loss")[2]
@@ -173,12 +175,12 @@ display = SensitivityDisplay.from_predictions(
 plt.show()
 
 # %% The model predicts one half where the true propensities are 0.8 and 0.2: odds of 1
-# against odds of 4 and of 1/4. The true gain is indeed where the band ends at an odds
-# ratio of about 4. Whoever has an idea how strongly missingness may depend on what is
-# missing can read off this plot what remains.
+# instead of odds of 4 and of 1/4. The true gain is indeed at the end of the band at an
+# odds ratio of about 4. If you know how strongly missingness may depend on the missing
+# values, the plot shows which gain remains.
 #
-# In plain words
-# --------------
+# Summary
+# -------
 
 
 def gain(column):

@@ -1,20 +1,20 @@
 """
-========================================================
-What does imaging add, when hospitals decide who gets it
-========================================================
+======================================================
+What does imaging add if hospitals decide who gets it?
+======================================================
 
-Patients of four hospitals, referred because of chest pain. One hospital imaged all of
-them, two imaged few. Does imaging help to tell who is ill, beyond history, resting
-measurements and an exercise test? The rows that have everything say yes. This page asks
-for whom they speak, and shows what an honest answer looks like when weights cannot
-repair everything.
+The patients of four hospitals were referred because of chest pain. One hospital imaged
+all of them, two imaged few. Does imaging help to predict who is ill, beyond history,
+resting measurements and an exercise test? In complete rows it does. This page shows for
+whom this result holds, and how to report results if weights cannot correct all of the
+bias.
 """
 
 # %%
 # Who was imaged
 # --------------
 # With ``as_frame=True`` the hospital is a column, ``site``, that is in no modality: a
-# covariate. It says a lot about missingness, and no classifier sees it.
+# covariate. Missingness depends strongly on it, and no classifier sees it.
 
 import warnings
 
@@ -47,9 +47,9 @@ shares = patients.groupby("site").mean().round(2)
 shares.assign(patients=patients["site"].value_counts())
 
 # %%
-# The propensity to have everything
-# ---------------------------------
-# The model of missingness sees what every patient has: the hospital, the history and
+# The propensity to be complete
+# -----------------------------
+# The model of missingness uses what every patient has: the hospital, the history and
 # the resting measurements. Fitting it gives a warning, which we catch and print.
 
 weighter = PropensityWeighter(
@@ -61,8 +61,9 @@ with warnings.catch_warnings(record=True) as caught:
 print(*[f"{w.category.__name__}: {w.message}" for w in caught], sep="\n")
 
 # %%
-# The values behind it: the largest weight is that of some twenty average patients, and
-# all observed patients together are worth about a quarter of their number.
+# These are the values behind the warning: the largest weight is that of some twenty
+# average patients, and the effective sample size is about a quarter of the number of
+# observed patients.
 
 overlap = weighter.overlap(X).T
 overlap.round(3)
@@ -70,13 +71,13 @@ overlap.round(3)
 # %%
 # In the picture, observed patients are above the line and missing ones below. At the
 # right end are the patients of Cleveland, who have no counterpart below. Most patients
-# who lack something have a propensity below 0.3, where there are few observed ones.
+# with missing modalities have a propensity below 0.3, where few patients are observed.
 
 PropensityDisplay.from_estimator(weighter, X)
 plt.show()
 
 # %%
-# A table by hospital shows where the trouble sits: in Budapest and in Long Beach.
+# A table by hospital shows where overlap is poor: in Budapest and in Long Beach.
 
 hospitals = X[["site"]].assign(
     propensity=weighter.propensity_, observed=weighter.observed_
@@ -91,7 +92,7 @@ hospitals.groupby("site").agg(
 # %%
 # Covariates before and after weighting: filled markers should lie within the dashed
 # lines. Weighting brings the hospitals much nearer to their true shares. Some
-# differences remain and some grow, since few patients carry much weight.
+# differences remain and some grow, since few patients have most of the weight.
 
 BalanceDisplay.from_estimator(weighter, X)
 plt.show()
@@ -100,8 +101,8 @@ plt.show()
 # The gain, biased and corrected
 # ------------------------------
 # The score is the negative Brier score, the mean squared error of the predicted
-# probability with a minus sign, so that greater is better. We hide the warning that we
-# have seen.
+# probability with a minus sign, so that greater is better. We hide the warning shown
+# above.
 
 model = make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression(C=0.1))
 
@@ -134,20 +135,20 @@ plt.show()
 
 # %%
 # The biased gain is well above 0, with a narrow interval. The corrected one and the
-# doubly robust one are a little below 0, with wide intervals that contain it. That is
-# no proof that imaging is useless elsewhere: the data say little about it. (The doubly
-# robust value adds a model of the scores. Where no patient was imaged, that model
-# guesses too.)
+# doubly robust one are a little below 0, with wide intervals that contain it. This does
+# not show that imaging is useless elsewhere, since the data have little information
+# about it. (The doubly robust value adds a model of the scores. Where no patient was
+# imaged, this model extrapolates too.)
 #
-# How much hangs on choices?
-# --------------------------
-# Where overlap is poor, the answer depends on decisions that the data do not make. Here
-# are a few that could be defended. *Evaluation only* trains on the patients as they are
-# and weights the evaluation. *Site alone* takes missingness to depend on the hospital
+# How much does the result depend on choices?
+# -------------------------------------------
+# If overlap is poor, the result depends on choices that the data cannot make. Here
+# are a few reasonable ones. *Evaluation only* trains without weights and weights only
+# the evaluation. *Site alone* assumes that missingness depends on the hospital
 # and on nothing else. *Clipped* bounds propensities from below by 0.1. Patients who are
-# hardly ever imaged then count for less than their share: what is estimated is the gain
+# hardly ever imaged then count for less than their share, so the estimate is the gain
 # in a population with fewer of them. The last line leaves out the two hospitals that
-# image few.
+# image few patients.
 
 overlapping = X["site"].isin(["cleveland", "switzerland"])
 site_alone = PropensityWeighter(covariates=["site"], random_state=0)
@@ -168,9 +169,9 @@ plt.show()
 
 # %%
 # The biased value is the same in the first four lines, since none of these choices
-# concerns it. The corrected value changes sign, and the first four intervals, of it and
-# of the doubly robust value, contain 0 or begin close to it. Only in the last line do
-# the three estimates agree.
+# affects it. The corrected value changes sign, and its first four intervals, as well as
+# those of the doubly robust value, contain 0 or begin close to it. Only in the last
+# line do the three estimates agree.
 
 columns = ["biased_value", "value", "low", "high"]
 columns += ["doubly_robust_low", "doubly_robust_high"]
@@ -178,13 +179,13 @@ columns += ["effective_sample_size", "tipping_odds_ratio"]
 table.set_index("subset")[columns].round(3)
 
 # %%
-# The tipping odds ratio says by how much propensities would have to be wrong, in the
-# worst way, for the corrected gain to vanish. It is 1 where the gain is not above 0 in
-# the first place. The bounds do not contain the error of sampling, so that a value
+# The tipping odds ratio shows by how much propensities would have to be wrong, in the
+# worst way, for the corrected gain to vanish. It is 1 if the gain is not above 0 in
+# the first place. The bounds do not include the sampling error, so a value
 # barely above 1 means nothing.
 #
-# What can be claimed
-# -------------------
+# What the data support
+# ---------------------
 # In Cleveland all patients were imaged, in Zurich and Basel more than half. Among the
 # patients of these two sites alone the propensity model gives no warning, and
 # everything is balanced:
@@ -197,9 +198,9 @@ BalanceDisplay.from_estimator(weighter_sites, X_sites)
 plt.show()
 
 # %%
-# And the gain survives propensities that are far from right, mostly because few of
-# these patients lack anything. On the left the most favourable of the models for all
-# patients, for comparison.
+# The gain also remains if propensities are far from right, mostly because few of these
+# patients have missing modalities. The left panel shows the most favourable of the
+# models for all patients, for comparison.
 
 names = {"evaluation only": "all patients", "two sites": "two sites"}
 fig, axes = plt.subplots(1, 2, figsize=(10, 4.2), sharey=True, layout="constrained")
@@ -217,8 +218,8 @@ axes[1].set_ylabel("")
 plt.show()
 
 # %%
-# In plain words
-# --------------
+# Summary
+# -------
 
 everyone, two = (results[key][0].iloc[0] for key in ("all patients", "two sites"))
 print(

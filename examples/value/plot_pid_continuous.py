@@ -1,14 +1,13 @@
 """
-=============================================
-Measurements instead of bits: is it the truth
-=============================================
+======================================
+Information of continuous measurements
+======================================
 
-For categories the parts of information are counted and solved for exactly. For
-measurements something must be learned first. Two made-up laboratory values have known
-densities here, so that the true parts can be computed, and we watch the estimates come
-closer to them as patients are added. The page also shows the two ways to get it wrong:
-a classifier that cannot learn the relation, and posteriors of rows that it was trained
-on.
+For categories, the parts of information are computed exactly from counts. For
+measurements, a classifier must be trained first. Two simulated laboratory values have
+known densities here, so the true parts can be computed, and we show how the estimates
+approach them with more patients. The page also shows two mistakes: a classifier that
+cannot learn the relation, and posteriors of training rows.
 """
 
 # %%
@@ -65,11 +64,11 @@ axes[0].legend(frameon=False)
 plt.show()
 
 # %%
-# The truth
-# ---------
-# Cut into 200 narrow bins the two values are categories, and their table of
-# probabilities is known without any data. :func:`~skmissing.pid.broja` decomposes it;
-# bins of half the width change no digit shown here.
+# The true parts
+# --------------
+# In 200 narrow bins the two values become categories, and their table of
+# probabilities is known without any data. :func:`~skmissing.pid.broja` decomposes it.
+# Bins of half the width change no digit shown here.
 
 
 def solve(m):
@@ -87,15 +86,15 @@ def solve(m):
 pd.DataFrame({"200 bins": solve(200), "400 bins": solve(400)}).round(3)
 
 # %%
-# The largest part is what both values say of the illness. ``split`` alone says more
-# than ``spread`` alone, and about a quarter of the total shows only where both are
-# known.
+# The largest part is the information about the illness that both values have. ``split``
+# alone has more information than ``spread`` alone, and about a quarter of the total is
+# available only if both are known.
 #
 # More patients, better estimates
 # -------------------------------
 # The method "posterior" needs a classifier that can learn such relations. The default
-# finds one by itself; to save time we pass one of smooth functions of each value. We
-# fit it to five samples of each size.
+# combines several classifiers; to save time we pass one with smooth functions of each
+# value. We fit it to five samples of each size.
 
 truth = pd.Series(solve(200))
 smooth = make_pipeline(
@@ -124,18 +123,18 @@ axes[0].set_ylabel("bits")
 plt.show()
 
 # %%
-# Dots are samples, the line is their mean, the dashed line is the truth. Single samples
-# of 300 patients are off by several hundredths of a bit, and the synergistic part is
-# too small in all of them: it takes most data to learn what both values indicate
-# together. Whoever reports such values should report intervals (``n_bootstraps``).
+# Dots are samples, the solid line is their mean, and the dashed line is the true value.
+# Single samples of 300 patients are wrong by several hundredths of a bit, and the
+# synergistic part is too small in all of them: the relation of both values together
+# needs most data to be learned. Report such values with intervals (``n_bootstraps``).
 #
 # A classifier that cannot learn the relation
 # -------------------------------------------
-# A logistic regression on the values themselves can only say that larger means more (or
-# less) ill, which is not so here, and finds next to nothing. What the method reports is
-# the information that the *classifier* gets out of a modality. The default compares and
-# combines learners of different shape, and needs no choice; ``learners_`` shows how
-# well each does on held-out rows.
+# A logistic regression on the values themselves can only learn that larger means more
+# (or less) ill, which is not true here, and finds almost nothing. The method reports
+# the information that the *classifier* can use. The default compares and combines
+# different types of learners, so you need not choose one; ``learners_`` shows how well
+# each performs on held-out rows.
 
 X, ill = draw(3000, seed=0)
 fitted = {
@@ -147,17 +146,17 @@ display = PIDDisplay.from_estimator(fitted, target="the illness")
 plt.show()
 
 # %%
-# The learners of both values together, the best one first:
+# The learners for both values together, the best one first:
 
 fitted["default"].learners_.query("source == 'joint'").round(4)
 
 # %%
 # Posteriors of training rows
 # ---------------------------
-# Why must posteriors be held out? We shuffle the diagnoses, so that nothing is to be
-# found, train a forest on each value, and ask it for posteriors: first of the rows that
-# it was trained on, then of rows that it has not seen. Cut into ten classes of equal
-# size they make a table for the exact solver.
+# Why must posteriors be held out? We shuffle the diagnoses, so that there is no
+# information, train a forest on each value, and compute its posteriors, first for its
+# training rows and then for held-out rows. In ten bins of equal size the posteriors
+# make a table for the exact solver.
 
 shuffled = np.random.default_rng(0).permutation(ill)
 forest = RandomForestClassifier(50, min_samples_leaf=20, random_state=0)
@@ -190,13 +189,13 @@ for kind in ("training rows", "held-out rows"):
 pd.DataFrame({"truth": dict.fromkeys(truth.index, 0.0), **found}).round(3)
 
 # %%
-# The forest remembers its rows, and every part inherits that. In held-out rows the
-# unique and redundant parts are nearly gone. What is left as synergy is the bias of a
-# table of 100 cells; :class:`~skmissing.PIDEstimator` does not count that table, but
+# The forest overfits its training rows, and so every part is too large. With held-out
+# rows the unique and redundant parts are nearly 0. The remaining synergy is the bias of
+# a table of 100 cells; :class:`~skmissing.PIDEstimator` does not use that table, but
 # takes the joint information from a classifier of both values, held out as well.
 #
-# In plain words
-# --------------
+# Summary
+# -------
 
 error = np.abs(estimates[10000] - truth.values)
 mean = np.abs(estimates[10000].mean(axis=0) - truth.values)

@@ -1,15 +1,14 @@
 """
-=====================================================
-What only one modality knows, what both, what neither
-=====================================================
+=============================================
+Unique, redundant and synergistic information
+=============================================
 
-How much a modality adds to a score depends on what stands beside it. A *partial
-information decomposition* splits what two modalities say about a label into four parts:
-what only the first says (unique), what only the second says (unique), what both say
-(redundant), and what only both together say (synergistic). Here the modalities are two
-bits and the label is made of them by a gate, so that every part is known exactly. Then
-one bit goes missing, and the parts of complete rows turn out to be those of another
-gate.
+How much a modality adds to a score depends on the other modalities. A *partial
+information decomposition* splits the information of two modalities about a label into
+four parts: information that only the first has (unique), that only the second has
+(unique), that both have (redundant), and that only both together have (synergistic).
+Here the modalities are two bits and the label is a gate of them, so every part is known
+exactly. Then one bit is missing in some rows, and the parts in complete rows are wrong.
 """
 
 # %%
@@ -51,20 +50,20 @@ for gate, function in GATES.items():
 pd.DataFrame(exact).T.round(3)
 
 # %%
-# All values are in bits. Under XOR one bit alone says nothing about the label and both
-# say everything: one bit, all of it synergistic. Under AND and OR each bit says 0.311
-# bit, and *both say the same*: neither has anything unique, though the bits themselves
-# are independent. A part is about what is said of the label, not about the modality.
-# The last column is a certificate: the solver proves that it is no further than that
-# from the exact answer.
+# All values are in bits. Under XOR one bit alone has no information about the label and
+# both determine it: one bit, all of it synergistic. Under AND and OR each bit has 0.311
+# bit of information, and *it is the same information*: neither has a unique part,
+# though the bits themselves are independent. Parts describe information about the
+# label, not the modalities themselves. The last column is a certificate: the solver
+# proves that its error is not larger than this.
 #
-# One bit goes missing
-# --------------------
-# Now ``x2`` is seen in 80% of the rows with ``x1 = 1``, and in 20% of the others
-# (missing at random: what decides is ``x1``, which is always there).
+# A missing bit
+# -------------
+# Now ``x2`` is observed in 80% of the rows with ``x1 = 1``, and in 20% of the others
+# (missing at random, since it depends on ``x1``, which is always present).
 # :class:`~skmissing.PIDEstimator` uses the rows that have both bits. With a
-# :class:`~skmissing.PropensityWeighter` these rows are weighted so that they stand for
-# all rows. The truth is drawn by the same class: it is fitted on the four rows of the
+# :class:`~skmissing.PropensityWeighter` these rows are weighted so that they represent
+# all rows. For the true parts, the same class is fitted on the four rows of the
 # gate, many times each.
 
 X_all = MultimodalData({"x1": np.repeat([0, 1], 10000), "x2": np.arange(20000) % 2})
@@ -96,11 +95,11 @@ for ax, (gate, estimators) in zip(axes, results.items()):
 plt.show()
 
 # %%
-# Each bar reads from the left; its length is what both bits together say. Lines are 90%
-# intervals of the parts, and the dot is the end of its stretch. In complete rows a
-# large part becomes *unique to x2* that is not: under AND and XOR it is ``x2`` that
-# looks special, under OR it is ``x1``. With the weights the parts are close to the
-# truth, which lies in every one of their twelve intervals. The values:
+# The length of each bar is the information of both bits together. Lines are 90%
+# intervals of the parts; the dot is the right end of the part. In complete rows a large
+# part seems to be unique that is not: under AND and XOR it is unique to ``x2``, under
+# OR to ``x1``. With the weights the parts are close to the true values, which are
+# within all twelve intervals. The values:
 
 frames = {
     (gate, label): pid.to_frame().set_index(["term", "source"])["value"][:4]
@@ -110,12 +109,13 @@ frames = {
 pd.DataFrame(frames).T.round(3)
 
 # %%
-# When the bit itself decides
-# ---------------------------
-# Weights repair only what known variables explain. If ``x2`` itself decides whether it
-# is seen, which is *missing not at random*, the rows with ``x2 = 1`` are overcounted,
-# ``x1`` does not tell, and the weighted parts are as wrong as the others. Nothing in
-# the data gives a warning, and the intervals are as narrow as before.
+# Missingness that depends on the bit itself
+# ------------------------------------------
+# Weights correct only what known variables explain. If the value of ``x2`` decides
+# whether it is observed, which is *missing not at random*, rows with ``x2 = 1`` are
+# over-represented, ``x1`` does not show this, and the weighted parts are as wrong as
+# the others. Nothing in the data indicates it, and the intervals are as narrow as
+# before.
 
 display = PIDDisplay.from_estimator(decompose("and", "mnar"), target="x1 AND x2")
 plt.show()
@@ -123,9 +123,9 @@ plt.show()
 # %%
 # Noise
 # -----
-# Two modalities that have nothing to do with the label, in 300 rows. First as
-# categories of six levels each: shares of a sample always say something about its
-# labels, and the more cells there are, the more.
+# Here are two modalities that are unrelated to the label, in 300 rows, first as
+# categories. In a sample, categories always seem to have some information about the
+# label; the more cells there are, the more.
 
 rng = np.random.default_rng(0)
 y = rng.integers(2, size=300)
@@ -135,18 +135,18 @@ columns = ["term", "source", "value", "plain", "null_mean", "p_value"]
 noise.to_frame()[columns].round(3)
 
 # %%
-# The column ``plain`` holds what was counted, and none of it is there. Three columns
-# say so. ``null_mean`` is what one finds after shuffling the labels: in total, as much.
-# ``p_value`` is the share of shuffles that find as much as the data. Read the last row
-# first, the one of both modalities together; among seven values a single small p-value
-# means little. ``value`` has the bias of such counts subtracted: from the informations
-# by a formula, from what they share by what half of the rows find in excess; the parts
-# follow from these, so that they add up.
+# The column ``plain`` has the uncorrected estimates, although the true values are 0.
+# Three columns show this. ``null_mean`` is the mean after shuffling the labels, and as
+# large in total. ``p_value`` is the share of shuffles with a value as large as that of
+# the data. Read the last row first, the one of both modalities together; among seven
+# values a single small p-value means little. ``value`` is corrected for bias: mutual
+# information by a formula, the minimum in the definition by its excess in halves of the
+# rows. The parts follow from these, so that they add up.
 #
-# With measurements in place of categories (five per modality) the method is
-# "posterior": a classifier for each modality, judged on rows that it has not seen. On
-# such rows noise is worth nothing, and the estimate of the total can be negative.
-# ``raw`` keeps it; ``value`` is what is reported.
+# With measurements instead of categories (five per modality) the method is
+# "posterior": a classifier for each modality, evaluated on held-out rows. On
+# such rows noise has no value, and the estimate of the total can be negative.
+# ``raw`` keeps it; ``value`` is moved into the possible range.
 
 measured = MultimodalData({k: rng.normal(size=(300, 5)) for k in ("blood", "urine")})
 posterior = PIDEstimator(method="posterior", n_permutations=99, random_state=0).fit(
@@ -156,8 +156,8 @@ columns = ["term", "source", "value", "raw", "null_mean", "p_value"]
 posterior.to_frame()[columns].round(3)
 
 # %%
-# In plain words
-# --------------
+# Summary
+# -------
 
 parts = pd.DataFrame(frames)
 unique = parts.loc[("unique", "x2"), "and"]

@@ -6,18 +6,19 @@ Information in six views of one digit
 Two thousand handwritten digits, each described by six sets of features: Fourier
 coefficients (``fou``), profile correlations (``fac``), Karhunen-Loeve coefficients
 (``kar``), pixel averages (``pix``), Zernike moments (``zer``) and morphological
-features (``mor``). How much of what a view says about the digit do the other five say
-as well?
+features (``mor``). How much of the information of a view about the digit do the other
+five views have as well?
 """
 
 # %%
-# One against the rest
-# --------------------
-# With more than two modalities :class:`~skmissing.PIDEstimator` holds each of them
-# against all the others together. The blocks are continuous, so the method is
-# "posterior": a classifier learns each source and each rest, and only its predictions
-# for held-out rows count. The default compares several learners for each of the
-# thirteen models, which takes minutes here; one with a fixed penalty takes seconds.
+# Each view compared with the others
+# ----------------------------------
+# With more than two modalities :class:`~skmissing.PIDEstimator` compares each of them
+# with all the others together. The blocks are continuous, so the method is
+# "posterior": a classifier is trained on each view and on each set of the others, and
+# only its predictions for held-out rows are used. The default compares several learners
+# for each of the thirteen models, which takes minutes here; a single one with a fixed
+# penalty takes seconds.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -38,10 +39,10 @@ display = PIDDisplay.from_estimator(pid, target="the digit")
 plt.show()
 
 # %%
-# Ten digits, equally frequent, are log2(10) = 3.32 bits. A bar is what all six views
-# say, the same for each row of the picture but for the error of estimation. Nearly all
-# of it is grey: whatever one view says, the other five say too. What is unique to the
-# view named is the thin stretch at the left.
+# Ten digits, equally frequent, are log2(10) = 3.32 bits. A bar is the information of
+# all six views, which is the same for each row of the picture except for the error of
+# estimation. Nearly all of it is grey: the other five views have the information of
+# each view as well. The unique part of the named view is the thin part at the left.
 
 table = pd.DataFrame(
     {
@@ -54,21 +55,20 @@ table = pd.DataFrame(
 table.round(3)
 
 # %%
-# So the information of a view alone says little about whether it can be spared. ``pix``
-# alone says three bits, and without it the other five lose almost nothing. What a view
-# would be missed for is its unique and its synergistic part together, which is what it
-# says of the digit to somebody who has the others. Differences of some hundredths of a
-# bit between views are not to be read: without intervals nothing says that they are
-# more than chance.
+# So the information of a view alone does not show whether the view is needed. ``pix``
+# alone has three bits, and without it almost nothing is lost. The loss without a view
+# is its unique and its synergistic part together, the information that it adds to the
+# other views. Do not interpret differences of some hundredths of a bit between views:
+# without intervals they may be chance.
 
 missed = table["unique"] + table["synergistic"]
 missed.sort_values(ascending=False).round(3).to_frame("missed, bits")
 
 # %%
-# A question that three views cannot answer
-# -----------------------------------------
-# Features that do not change when an image is turned cannot tell a 6 from a 9. In the
-# rows that show one or the other, this distinction is one bit:
+# Views that cannot distinguish 6 and 9
+# -------------------------------------
+# Features that do not change when an image is rotated cannot distinguish a 6 from a 9.
+# In the rows that show one or the other, this distinction is one bit:
 
 rows = np.isin(y, [6, 9])
 settings = {"method": "posterior", "estimator": model, "random_state": 0}
@@ -76,10 +76,10 @@ told = PIDEstimator(**settings).fit(X[rows], y[rows])
 pd.Series(told.mutual_information_, name="6 or 9, bits").round(2).to_frame()
 
 # %%
-# Three views tell nearly all of it, ``fou``, ``zer`` and ``mor`` next to nothing. Now
-# all ten digits again. ``sources`` names what is decomposed, and a source may be
-# several modalities: the three views that cannot tell 6 from 9 are held against
-# ``pix``, and ``fac`` against ``pix``.
+# Three views have nearly all of it, ``fou``, ``zer`` and ``mor`` almost nothing. Now we
+# use all ten digits again. ``sources`` chooses what is decomposed, and a source may be
+# several modalities: we compare the three views that cannot distinguish 6 and 9 with
+# ``pix``, and ``fac`` with ``pix``.
 
 turned = ("fou", "zer", "mor")
 pairs = {
@@ -94,10 +94,10 @@ plt.show()
 # %%
 # A fifth of the rows show a 6 or a 9, and one bit in a fifth of the rows is 0.2 bit on
 # average: most of what is unique to ``pix`` in the first bar. ``fac`` and ``pix`` have
-# nearly everything in common. Lines are 90% intervals of the parts.
+# nearly all information in common. Lines are 90% intervals of the parts.
 #
-# In plain words
-# --------------
+# Summary
+# -------
 
 against = pairs[turned, "pix"]
 low, high = table["alone"].min(), table["alone"].max()
