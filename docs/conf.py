@@ -146,7 +146,7 @@ sphinx_gallery_conf = {
         for part in ("start", "value", "decide", "failures", "nets")
     ],
     "nested_sections": False,
-    "within_subsection_order": "ExampleTitleSortKey",
+    "within_subsection_order": "NumberOfCodeLinesSortKey",
     "thumbnail_size": (480, 336),
 }
 
