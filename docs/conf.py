@@ -146,7 +146,7 @@ sphinx_gallery_conf = {
         for part in ("start", "value", "decide", "failures", "nets")
     ],
     "nested_sections": False,
-    "within_subsection_order": "NumberOfCodeLinesSortKey",
+    "within_subsection_order": "FileNameSortKey",
     "thumbnail_size": (480, 336),
 }
 
@@ -170,6 +170,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_theme_options = {
     "navigation_with_keys": False,
+    "header_links_before_dropdown": 5,
     "show_toc_level": 2,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
