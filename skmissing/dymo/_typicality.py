@@ -15,8 +15,8 @@ from .._utils._sklearn_compat import Interval, StrOptions
 class Typicality(BaseEstimator):
     """How typical features are of a class, for :class:`~skmissing.DyMoSelector`.
 
-    Features are as typical as their distance to the prototype of the class is common.
-    A candidate that makes them less typical has to raise the confidence more.
+    Features are typical if many rows of the class are at least as far from its
+    prototype. A candidate that makes them less typical has to raise the confidence more.
 
     Parameters
     ----------

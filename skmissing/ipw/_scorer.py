@@ -36,7 +36,7 @@ def make_ipw_scorer(
     """Make a scorer that weights rows by the inverse of their propensity.
 
     For ``scoring=`` of cross-validation and searches. Rows without the label or a
-    required modality count nothing, the others for those like them.
+    required modality have weight 0; the others also represent similar rows.
 
     Parameters
     ----------

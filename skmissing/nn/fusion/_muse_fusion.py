@@ -24,7 +24,7 @@ class MUSEFusion(Fusion):
     Rows and modalities are the nodes of a graph; the code of a modality of a row is the
     edge between the two, and a missing modality has none. Nodes send messages along the
     edges. The code of a row is contrasted with that of a part of it, and with codes of
-    rows of other classes, so that it changes little when modalities go missing.
+    rows of other classes, so that it changes little if modalities are missing.
 
     Parameters
     ----------
