@@ -82,7 +82,7 @@ class DyMoSelector(BaseNetClassifier):
     calibration : {"auto", "log", "ratio"} or None, default="auto"
         How much confidence counts where features become less typical. None: in full,
         which is not safe where recoveries may be wrong. "auto": "ratio", unless another
-        one is better on rows held out, of which parts are hidden.
+        one is better on held-out rows, of which parts are hidden.
     min_reward : float or "auto", default="auto"
         A reward has to exceed this: 0 in the paper. More fuses less, safer where
         recoveries are noise, worse where they are good; infinity fuses nothing. "auto":

@@ -106,7 +106,7 @@ class PRIMOClassifier(BaseImpactClassifier):
     is missing. With ``classifier_input="core"``, where the second modality decides
     between two classes, the loss with :math:`\\lambda_t` is smallest at the confidence
     1 - e with :math:`\\lambda_t (1 - e) \\log((1 - e) / e) = 1`: 0.78 for 1, 0.99995
-    for 0.1. Accuracy hides this, since an underconfident prediction has the right class.
+    for 0.1. Accuracy hides this: an underconfident prediction has the right class.
 
     *Differences from the paper, whatever the parameters.* (1) The nets of prior,
     posterior and classifier get bits that indicate which modalities are present, in

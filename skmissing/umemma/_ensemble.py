@@ -280,7 +280,7 @@ class UMEMMAEnsemble(UnimodalNets, SubstituteNetClassifier):
         }
 
     def _phase_params(self, held_out: np.ndarray | None) -> dict[str, Any]:
-        """Training parameters; early stopping only with rows held out."""
+        """Training parameters; early stopping only with held-out rows."""
         params = self._training_params()
         return params if held_out is not None else {**params, "early_stopping": False}
 
