@@ -438,8 +438,8 @@ def tell(found: dict) -> None:
     both = "image + speech"
     sentences = [
         f"Train on every row, whatever is missing: with half of the recordings lost, "
-        f"the ensemble names {ensemble[both]}% of the digits, {ensemble['image']}% by the "
-        f"image alone and {ensemble['speech']}% by the recording alone."
+        f"the ensemble names {ensemble[both]}% of the digits, {ensemble['image']}% by "
+        f"the image alone and {ensemble['speech']}% by the recording alone."
     ]
     deaths = found["deaths"]
     sentences.append(
