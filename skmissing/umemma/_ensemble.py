@@ -107,7 +107,7 @@ class UMEMMAEnsemble(UnimodalNets, SubstituteNetClassifier):
     skmissing.baselines.UnimodalEnsemble : Phase 1 alone, combined by the mask.
     skmissing.baselines.MissingDetectionClassifier : Heads that recognise a substitute.
     skmissing.baselines.FusionClassifier : Learns how modalities act together.
-    skmissing.metrics.score_by_pattern : Scores by what is missing.
+    skmissing.metrics.score_by_pattern : Scores for each pattern.
 
     Notes
     -----
