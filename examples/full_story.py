@@ -397,7 +397,7 @@ def main() -> None:
     OUTPUT.mkdir(exist_ok=True)
     found = {}
 
-    say("1. Patients: who lacks which test, and whose death in hospital is predicted")
+    say("1. Patients with missing tests: prediction of death in hospital")
     found["deaths"] = predict_deaths()
     show(found["deaths"].to_frame("AUC"), 3)
 
@@ -446,9 +446,9 @@ def tell(found: dict) -> None:
     )
     both = "image + speech"
     sentences = [
-        f"Train on every row, whatever it lacks: with half of the recordings lost, the "
-        f"ensemble names {ensemble[both]}% of the digits, {ensemble['image']}% by the "
-        f"image alone and {ensemble['speech']}% by the recording alone."
+        f"Train on every row, whatever is missing: with half of the recordings lost, "
+        f"the ensemble names {ensemble[both]}% of the digits, {ensemble['image']}% by "
+        f"the image alone and {ensemble['speech']}% by the recording alone."
     ]
     deaths = found["deaths"]
     sentences.append(

@@ -24,9 +24,9 @@ def stores_parameters(cls: T) -> T:
 
     The constructor stores the parameters of the class and of its parents, its own
     first. ``_parameter_constraints`` are joined with those of the parents, and
-    ``%(parameters)s`` and ``%(attributes)s`` in the docstring give way to the entries
-    of the parents' docstrings that it does not have itself. HTML pictures of the class
-    link its page in the reference.
+    ``%(parameters)s`` and ``%(attributes)s`` in the docstring are replaced by the
+    entries of the parents' docstrings that it does not have itself. The HTML
+    representation of the class links to its page in the reference.
     """
     dataclass(eq=False, repr=False, kw_only=True)(cls)
     parents = cls.__mro__

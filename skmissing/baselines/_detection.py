@@ -20,7 +20,7 @@ class MissingDetectionClassifier(SubstituteNetClassifier):
     block that is missing or was dropped in training is replaced by a substitute, with
     the label "missing". A row is predicted by the heads that do not predict "missing",
     or by all heads if all do. So a broken sensor need not be reported: its head detects
-    it, if its signal resembles the substitute.
+    the fault if the signal resembles the substitute.
 
     Heads do not see other modalities, and interactions are not learned: with the label
     an XOR of two modalities the classifier is no better than chance.

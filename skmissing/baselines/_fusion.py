@@ -27,9 +27,9 @@ from ..nn.fusion._fusion import Fusion
 class FusionClassifier(BaseNetClassifier):
     """Neural classifier that fuses the modalities that a row has.
 
-    Each modality has an encoder; a row is encoded only for the modalities it has.
-    How the codes of the modalities are fused is a parameter object, as encoders are.
-    Complete and incomplete rows are trained on together.
+    Each modality has an encoder; a row is encoded only for the modalities it has. A
+    parameter object, like an encoder, sets how the codes of the modalities are fused.
+    Complete and incomplete rows are used together in training.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ from ..nn.substitution._substitute_fusion import (
 
 @stores_parameters
 class MultitaskFusionClassifier(SubstituteNetClassifier):
-    """Late fusion trained with a further loss for each modality alone.
+    """Late fusion trained with an additional loss for each modality alone.
 
     Every modality has an encoder and a head; the outputs of the heads are averaged. A
     second head on each encoder predicts the class from that modality alone. Its loss

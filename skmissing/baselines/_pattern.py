@@ -47,10 +47,10 @@ class PatternModel(NamedTuple):
 class PatternClassifier(MultimodalClassifierMixin, BaseEstimator):
     """One model per pattern of present modalities, of any kind.
 
-    For each pattern that training rows show, and for each modality alone, a clone of
-    ``estimator`` is fitted on the flat columns of these modalities. A row with a
-    pattern of its own model uses it; any other row falls back to the largest pattern
-    with a model that it contains.
+    For each pattern of the training rows, and for each modality alone, a clone of
+    ``estimator`` is fitted on the flat columns of these modalities. A row whose pattern
+    has a model is predicted by it; for any other row the model of the largest pattern
+    that the row contains is used.
 
     Parameters
     ----------

@@ -48,13 +48,13 @@ def mfeat(seed: int) -> Raw:
 
 
 def heart(seed: int) -> Raw:
-    """Heart disease in four hospitals; tests are missing for real."""
+    """Heart disease in four hospitals, with tests that were not made."""
     bunch = load_heart()
     return bunch.data, bunch.target, None
 
 
 def support(seed: int) -> Raw:
-    """Death in hospital of seriously ill patients; tests are missing for real."""
+    """Death in hospital of seriously ill patients, with tests that were not made."""
     bunch = load_support()
     return bunch.data, bunch.target, None
 

@@ -29,7 +29,7 @@ Mechanism = Callable[[MultimodalData, np.ndarray, int], np.ndarray]
 
 
 def none(data: MultimodalData, y: np.ndarray, seed: int) -> np.ndarray:
-    """Hide nothing; what is missing for real stays missing."""
+    """Hide nothing; what is missing in the data stays missing."""
     return np.zeros(data.shape, dtype=bool)
 
 
@@ -64,7 +64,7 @@ def mar_label(data: MultimodalData, y: np.ndarray, seed: int) -> np.ndarray:
 
 
 def mnar(data: MultimodalData, y: np.ndarray, seed: int) -> np.ndarray:
-    """Not at random: depends on the values that go missing."""
+    """Not at random: depends on the values that are hidden."""
     return simulate_missing(
         data, mechanism="mnar", rate=RATE, strength=STRENGTH, keep_one=True,
         random_state=seed,

@@ -44,8 +44,8 @@ def run(
 ) -> pd.DataFrame:
     """Fit estimators on every data set, mechanism and seed, and score them.
 
-    Each combination is a cell. Its predictions are kept in a file, so that what has
-    been fitted once, also by a run that was interrupted, is only read again.
+    Each combination is a cell. Its predictions are stored in a file, so that finished
+    fits, also those of an interrupted run, are not repeated.
 
     Parameters
     ----------

@@ -49,7 +49,7 @@ def make_bitwise(
     """Two modalities of one bit each, a gate as label, and x2 missing.
 
     Every population value is known exactly, for all rows and for the rows that are
-    observed, so that a correction for missingness can be compared with the truth.
+    observed, so that a correction for missingness can be compared with the true value.
 
     Parameters
     ----------

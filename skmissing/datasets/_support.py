@@ -27,7 +27,7 @@ MODALITIES = {
 
 @check_parameters()
 def load_support(*, return_X_y: bool = False, as_frame: bool = False):
-    """Load seriously ill patients of five hospitals: numbers, categories, gaps.
+    """Load data of seriously ill patients of five hospitals, with whole blocks missing.
 
     ========== ======================================================
     Rows       9105

@@ -11,7 +11,7 @@ from .._estimation._folds import hold_out
 from .._estimation._rows import LabelledRows
 from ..nn._training import AUTO_STOPPING_ROWS, stops_early
 
-# Rows held out for each class, on average, from which on they decide what is typical.
+# Held-out rows for each class, on average, from which on they decide what is typical.
 # Standard deviations of ten rows are off by a fifth, and let swapped and random blocks
 # pass.
 HELD_OUT_PER_CLASS = 50
@@ -25,7 +25,7 @@ def held_out_rows(
     statistics: str,
     rng: np.random.RandomState,
 ) -> np.ndarray:
-    """Rows held out for early stopping or for statistics, bool of shape (n,)."""
+    """Held-out rows for early stopping or for statistics, bool of shape (n,)."""
     some = np.asarray(rows.data.present.any(axis=1))
     n = int(some.sum())
     # Of a few groups, one is too much to lose where nobody asked for it.
@@ -39,7 +39,7 @@ def held_out_rows(
 
 
 def enough_held_out(statistics: str, n_held_out: int, n_classes: int) -> bool:
-    """Whether rows held out, and not training rows, decide what is typical."""
+    """Whether held-out rows, and not training rows, decide what is typical."""
     if statistics == "auto":
         return n_held_out >= HELD_OUT_PER_CLASS * n_classes
     return statistics == "held_out" and n_held_out > 0

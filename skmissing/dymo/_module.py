@@ -14,7 +14,7 @@ from ..nn._store import Batch
 from ..nn._task import TaskModule
 from ._token_transformer import TokenTransformer
 
-# Sets of modalities that the loss on rows held out is averaged over.
+# Sets of modalities that the loss on held-out rows is averaged over.
 MAX_VALIDATION = 12
 # Standard deviation of initial embeddings. The published code starts all weights so;
 # small nets then take several times as long to learn anything.

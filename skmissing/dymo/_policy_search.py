@@ -17,13 +17,13 @@ from ._selection import Outcome, Policy
 # for each number of them that may be left.
 MAX_COPIES = 6
 # "ratio" first: of confidence in what is hardly typical it leaves the least. None never
-# lowers it. What makes selection safe is given up only where rows held out show it.
+# lowers it. What makes selection safe is given up only where held-out rows show it.
 CALIBRATIONS = ("ratio", "log", None)
 # From that of the paper on, up to fusing nothing at all.
 MIN_REWARDS = (0.0, 0.1, 0.3, np.inf)
-# Fewer rows held out are no basis for a choice, and training rows are none at all: a
+# Fewer held-out rows are no basis for a choice, and training rows are none at all: a
 # net predicts too well from what is left of rows that it knows, so that any recovery
-# seems worse than none. Of many rows held out, so many are enough.
+# seems worse than none. Of many held-out rows, so many are enough.
 MIN_HELD_OUT, MAX_HELD_OUT = 30, 1000
 
 
@@ -54,7 +54,7 @@ def choose_policy(
     min_rewards: Sequence[float],
     rng: np.random.RandomState,
 ) -> ChosenPolicy:
-    """The best calibration and then the best minimum reward on rows held out.
+    """The best calibration and then the best minimum reward on held-out rows.
 
     The first option is kept where rows are few, and
     for the selections "all" and "none", which judge nothing.

@@ -82,7 +82,7 @@ class DyMoSelector(BaseNetClassifier):
     calibration : {"auto", "log", "ratio"} or None, default="auto"
         How much confidence counts where features become less typical. None: in full,
         which is not safe where recoveries may be wrong. "auto": "ratio", unless another
-        one is better on rows held out, of which parts are hidden.
+        one is better on held-out rows, of which parts are hidden.
     min_reward : float or "auto", default="auto"
         A reward has to exceed this: 0 in the paper. More fuses less, safer where
         recoveries are noise, worse where they are good; infinity fuses nothing. "auto":
@@ -146,31 +146,31 @@ class DyMoSelector(BaseNetClassifier):
         p(S) = 2 (1 - \\Phi(d(z(S), c_{S, \\hat y}) / \\sigma_{S, \\hat y})), \\quad
         R_u = \\alpha_u\\, q(S + u) - q(S),
 
-    where :math:`\\alpha_u` is 1 if :math:`p(S + u) \\ge p(S)`, else :math:`\\log p(S)
-    / \\log p(S + u)` or :math:`p(S + u) / p(S)`; :math:`\\sigma_{S,k}` is the root mean
+    where :math:`\\alpha_u` is 1 if :math:`p(S + u) \\ge p(S)`, else :math:`\\log p(S) /
+    \\log p(S + u)` or :math:`p(S + u) / p(S)`; :math:`\\sigma_{S,k}` is the root mean
     squared distance of class k (:cite:t:`dymo`, section 3 and its code). With
     ``ics="empirical"`` p is the share of the class as far away or farther, mixed with a
-    hundredth of the half-normal p, which goes on falling beyond the farthest. A
+    hundredth of the half-normal p, which continues to fall beyond the farthest row. A
     modality with :math:`R_u \\le` ``min_reward``, or NaN, is rejected for good.
 
     The loss of a batch is the mean, over ``n_subsets`` sets of modalities that all its
     rows share, of the cross-entropies of the head and of the softmax over prototypes,
-    which are the class means of the epoch before. Of a set, a row has those modalities
-    that are present, or part of another set.
+    which are the class means of the previous epoch. For a set, a row has those of its
+    modalities that are present, or part of another set.
 
     All scores are float64 logarithms: p is 0 in float32 beyond 5.5 standard deviations,
-    where a recovery is most suspicious. With M modalities there are 2^M - 1 sets. Up
-    to six modalities ``fit`` computes the statistics of all of them. For more, overall
+    where a recovery is most suspicious. With M modalities there are 2^M - 1 sets. Up to
+    six modalities ``fit`` computes the statistics of all of them. For more, overall
     prototypes are a mean over 64 parts of what rows have, drawn at random, and the
     prototypes and standard deviations of any set are interpolated from these and up to
     64 other sets: as functions of the set they are close to a sum over its members, and
     similar for similar sets. Distances divided by the standard deviation then have one
-    distribution for all sets. Statistics are taken from at most 8,192 rows, or 50 for
-    each class if these are more. A fitted selector keeps no training rows for them.
-    Blocks are encoded once for all rounds, and what
-    was learnt of the last round is not computed again: a row with k missing modalities
-    takes at most 1 + k (k + 1) / 2 passes through the transformer. Rows so sure that no
-    reward can exceed ``min_reward`` take one.
+    distribution for all sets. Statistics are computed from at most 8,192 rows, or 50
+    for each class if these are more. A fitted selector stores no training rows for
+    them. Blocks are encoded once for all rounds, and results of the last round are not
+    computed again: a row with k missing modalities takes at most 1 + k (k + 1) / 2
+    passes through the transformer. Rows with such a high confidence that no reward can
+    exceed ``min_reward`` take one.
 
     *Differences from the published code, whatever the parameters.* Every modality is
     one token, with an embedding of its own and no other position; weights start as
@@ -180,11 +180,11 @@ class DyMoSelector(BaseNetClassifier):
 
     *Where confidence is saturated.* The published q is a float32 number. With the
     Euclidean distance features are far from all prototypes but one, q is exactly 1 for
-    most rows, every reward is 0, and nothing is fused. Here 1 - q is known far below
-    that, and of the same features more is fused. ``min_reward=6e-8``, half of the
+    most rows, every reward is 0, and nothing is fused. Here 1 - q is computed far below
+    that, and with the same features more is fused. ``min_reward=6e-8``, half of the
     resolution of float32, restores the published behaviour in all but a few rows. With
-    the cosine q is rarely saturated, and both fuse the same.
-    :ref:`A table <bench-dymo-saturation>` has the numbers.
+    the cosine q is rarely saturated, and both fuse the same. :ref:`A table
+    <bench-dymo-saturation>` has the numbers.
 
     *Differences of defaults.* Published values are those for PolyMNIST, in brackets for
     MST and CelebA, and for the tables: Adam (here AdamW), patience of 20 epochs (here
@@ -192,12 +192,12 @@ class DyMoSelector(BaseNetClassifier):
     of 256 (256, 256 or 128; here by the number of rows), tokens of 128 (32, 256; here
     64), features of 64 (16, 128; here 32), 4 heads (2, 8; here 4), and a constant
     learning rate of 1e-3 (1e-3, 3e-4; here falling). Standard deviations come from
-    training rows (here from rows held out if these are many), and those of few rows are
-    taken as they are (here shrunk towards those of more). Calibration is set by data
-    set, "ratio" with the Euclidean distance and "log" with the cosine but for two
-    tables, and the minimum reward is 0. Here both are chosen: a later one of "ratio",
-    "log", None, then of 0, 0.1, 0.3, infinity, if its Brier score on 30 rows held out
-    or more is lower by a standard error of the difference.
+    training rows (here from held-out rows if these are many), and those of few rows are
+    used unchanged (here shrunk towards those of more). Calibration is set by data set,
+    "ratio" with the Euclidean distance and "log" with the cosine except for two tables,
+    and the minimum reward is 0. Here both are chosen: a later one of "ratio", "log",
+    None, then of 0, 0.1, 0.3, infinity, if its Brier score on 30 or more held-out rows
+    is lower by a standard error of the difference.
 
     The setting of the paper for PolyMNIST, with one draw of a frozen auto-encoder as
     recovery (its encoders end in four tokens of a view; here they make one):
@@ -232,11 +232,11 @@ class DyMoSelector(BaseNetClassifier):
     ... )
 
     With the Euclidean distance it is ``distance="euclidean", calibration="ratio",
-    min_reward=6e-8``. What the paper reports and what was measured here stand side by
-    side :ref:`on the page of claims <claims-dymo>`.
+    min_reward=6e-8``. :ref:`The page of claims <claims-dymo>` compares the results of
+    the paper with ours.
 
-    A recovery holds no new information. Fusing it helps where the net predicts better
-    from many modalities than from few, and harms where it is wrong.
+    A recovery has no new information. Fusing it helps if the net predicts better from
+    many modalities than from few, and harms if the recovery is wrong.
 
     Examples
     --------

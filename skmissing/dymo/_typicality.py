@@ -15,8 +15,8 @@ from .._utils._sklearn_compat import Interval, StrOptions
 class Typicality(BaseEstimator):
     """How typical features are of a class, for :class:`~skmissing.DyMoSelector`.
 
-    Features are as typical as their distance to the prototype of the class is common.
-    A candidate that makes them less typical has to raise the confidence more.
+    Features are typical if many rows of the class are at least as far from its
+    prototype. A candidate that makes them less typical has to raise confidence more.
 
     Parameters
     ----------
@@ -27,10 +27,10 @@ class Typicality(BaseEstimator):
     statistics : {"auto", "held_out", "training"}, default="auto"
         Rows whose distances to the prototypes are compared with. Distances of training
         rows are too small where a net overfits, those of few rows are uncertain.
-        "held_out": rows held out; "auto": these, if they are 50 times as many as
+        "held_out": held-out rows; "auto": these, if they are 50 times as many as
         classes. Without early stopping, "held_out" holds ``validation_fraction`` of the
         rows out, "auto" from 1,000 rows (and 10 groups) on, "training" none. In any
-        case, calibration and minimum reward are chosen on rows held out.
+        case, calibration and minimum reward are chosen on held-out rows.
     shrinkage : float, default=0.1
         Weight of the standard deviation pooled over classes, as a share of the rows of
         the average class.

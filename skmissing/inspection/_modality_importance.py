@@ -43,10 +43,9 @@ def modality_importance(
 ) -> pd.DataFrame:
     """Importance of whole modalities for a fitted classifier.
 
-    All modalities are judged on the same rows, X as it is: a modality that few rows
-    have cannot be important to many predictions. How much a modality would be worth to
-    a model made without it is another question, which
-    :func:`~skmissing.ipw.modality_utility` answers.
+    All modalities are evaluated on the same rows, X as it is: a modality that few rows
+    have cannot be important for many predictions. To compare with models that are
+    trained without the modality, use :func:`~skmissing.ipw.modality_utility`.
 
     Parameters
     ----------
@@ -107,11 +106,12 @@ def modality_importance(
 
     Notes
     -----
-    Hiding asks how the model does without: an early fusion net that was trained with
-    modality dropout answers sensibly, a model that has never seen a gap may not.
-    Permuting keeps the distribution of each block but breaks its relation to the
-    others, so that the model meets rows that do not exist. Shapley values
-    :cite:p:`covert2020sage` share out what modalities know together.
+    Hiding measures how well the model predicts without the modality. An early fusion
+    net that was trained with modality dropout predicts sensibly then; a model that was
+    trained on complete rows may not. Permuting keeps the distribution of each block but
+    breaks its relation to the others, so the model predicts rows that do not exist.
+    Shapley values :cite:p:`covert2020sage` divide the value that modalities have
+    together among them.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Scores by what is missing, as dots or as curves."""
+"""Scores by pattern, as dots or as curves."""
 
 from __future__ import annotations
 

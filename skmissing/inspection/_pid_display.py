@@ -83,16 +83,16 @@ class PIDDisplay(drawing.Display):
 
     Notes
     -----
-    A bar reads from the left: unique to the first source, redundant, unique to the
-    second one, synergistic. The first two stretches together are the information of
-    the first source, the second and the third that of the second one, and the whole
-    bar is that of both.
+    From left to right, the parts of a bar are unique to the first source, redundant,
+    unique to the second source, and synergistic. The first two parts together are the
+    information of the first source, the second and the third that of the second source,
+    and the whole bar is that of both.
 
-    The interval of a part is counted from where its stretch begins, and encloses the
-    length of that stretch. It has a height of its own, and a dot at the end of the
-    stretch, within its interval.
+    The interval of a part is drawn from the left end of the part, and contains the
+    length of the part. Each interval has a different height, and a dot at the right end
+    of the part, within the interval.
 
-    A part estimated below 0 is reported as 0. The label of the axis reports how many
+    A part estimated below 0 is drawn as 0. The label of the axis reports how many
     were, and the lowest of them. ``column="raw"`` draws them, to the left of zero.
 
     Examples

@@ -18,7 +18,7 @@ LABEL = {"ha": "center", "va": "center", "fontsize": "small", "clip_on": True}
 
 @dataclass(eq=False, repr=False)
 class PlausibleLabelsDisplay(drawing.Display):
-    """Which labels single rows could still get, one bar for each row.
+    """Labels that remain plausible for single rows, one bar for each row.
 
     Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
 

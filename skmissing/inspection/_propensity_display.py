@@ -57,9 +57,9 @@ class PropensityDisplay(drawing.Display):
 
     Notes
     -----
-    Overlap: each histogram shows shares of its own group, so that both can be read
-    whatever the share of missing rows. Where missing rows have propensities that no
-    observed row has, no weight can make up for them.
+    Overlap: each histogram shows shares of its own group, so that both are readable for
+    any share of missing rows. If missing rows have propensities that no observed row
+    has, no weight can represent them.
 
     Calibration: bins of equally many rows, as in
     :meth:`skmissing.PropensityWeighter.calibration`. Bars are one standard error.
@@ -134,8 +134,8 @@ class PropensityDisplay(drawing.Display):
 
         Notes
         -----
-        Propensities are those before clipping; for rows of ``fit`` with ``cv`` those
-        that were cross-fitted.
+        Propensities are those before clipping; with ``cv``, those of the training rows
+        are cross-fitted.
 
         Examples
         --------

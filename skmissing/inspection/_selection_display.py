@@ -29,7 +29,7 @@ FLIPS = {
 
 @dataclass(eq=False, repr=False)
 class SelectionDisplay(drawing.Display):
-    """Which recovered modalities are fused, for what reward, and what that changes.
+    """Fused recovered modalities, their rewards, and changed predictions.
 
     Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
 
@@ -69,7 +69,7 @@ class SelectionDisplay(drawing.Display):
 
     Notes
     -----
-    A block that is judged in several rounds counts once, with its last reward.
+    A block that is evaluated in several rounds counts once, with its last reward.
 
     Examples
     --------

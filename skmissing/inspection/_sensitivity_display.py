@@ -20,7 +20,7 @@ TICKS = np.array([1, 1.1, 1.2, 1.3, 1.5, 2, 3, 4, 5, 7, 10, 20, 30, 50, 100, 100
 
 @dataclass(eq=False, repr=False)
 class SensitivityDisplay(drawing.Display):
-    """Bounds on a weighted mean against the odds ratio that the propensities are off.
+    """Bounds on a weighted mean by the odds ratio of the error of the propensities.
 
     Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
 

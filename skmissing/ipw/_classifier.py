@@ -53,10 +53,10 @@ def _only_decides(self) -> bool:
 
 @stores_parameters
 class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
-    """Classifier fitted on observed rows, weighted so that they stand for all.
+    """Classifier fitted on observed rows, weighted so that they represent all rows.
 
-    Takes any classifier, fits it on the rows that have everything it uses, with
-    inverse-probability weights, and scores with such weights too.
+    Any classifier is fitted with inverse-probability weights on the rows that have all
+    modalities it uses. The score has such weights, too.
 
     Parameters
     ----------
@@ -130,30 +130,30 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
     -----
     Minimises :math:`\\sum_i w_i \\ell_i / \\sum_i w_i` over the observed rows
     (:cite:t:`icym2i`, weighted training), with w scaled to mean 1, so that its scale
-    does not matter. With ``cv`` in the propensity, w is out of fold. A row without a
-    used modality at prediction is predicted by ``estimator`` if that is one of this
-    package, else by the class prior, with one warning.
+    does not matter. With ``cv`` in the propensity, w is out of fold. At prediction, a
+    row without a used modality is predicted by ``estimator`` if that is one of this
+    package, otherwise by the class prior, with one warning.
 
-    *Differences from the paper.* (1) Its text has the weight
-    :math:`1 / P(\\text{observed})`; its code always stabilises and takes the weights as
-    they come, so that their scale is one of the learning rate. Both are weights here,
-    and their scale does not matter. (2) Its experiments leave rows without the missing
-    modality out for every model, also for that of a modality that is always there.
-    Here a classifier needs what it uses. So what
+    *Differences from the paper.* (1) Its text has the weight :math:`1 /
+    P(\\text{observed})`; its code always stabilises and does not scale the weights, so
+    that their scale affects the learning rate. Here both kinds of weights are
+    available, and their scale does not matter. (2) Its experiments leave rows without
+    the missing modality out for every model, also for that of a modality that is always
+    present. Here a classifier needs only the modalities it uses. So what
     :func:`~skmissing.ipw.modality_utility` calls the biased value of an always-present
     modality is by design not the published one: where x2 is missing at random, the AUC
     of x1 for the AND of two bits is 0.83 here, biased or not, and 0.67 there, as on
     ``X[X.present.all(axis=1)]`` with ``weighting="none"``. (3) Propensities are the
     true probabilities of the generator in two of its four experiments. Where a logistic
-    regression is fitted, it is on test rows as well, or its penalty is chosen by
-    accuracy; here on training rows, and by log-loss. (4) Its values are means of 100
-    resamples of the test rows with everything held fixed; here they are the estimates,
-    and intervals count models and propensities.
+    regression is fitted, it is also fitted to test rows, or its penalty is chosen by
+    accuracy; here it is fitted to training rows, and chosen by log-loss. (4) Its values
+    are means of 100 resamples of the test rows with everything held fixed; here values
+    are the estimates, and intervals include models and propensities.
 
     The setting of the paper for the gates: one net of 32 and 32 units on all columns
     together, and a logistic regression of missingness on x1. (Its clinical data have
-    ``clip=(0.1, 0.9)``. Its loop drops the last batch if that is not full; of fewer
-    than 1,024 rows nothing is learnt.)
+    ``clip=(0.1, 0.9)``. Its loop drops the last batch if that is not full; with fewer
+    than 1,024 rows nothing is learned.)
 
     >>> from sklearn.linear_model import LogisticRegression
     >>> from torch import nn
@@ -178,8 +178,8 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
     ...     use=["x1", "x2"], weighting="ipw",
     ... )
 
-    What the paper reports and what was measured here stand side by side
-    :ref:`on the page of claims <claims-icym2i>`.
+    :ref:`The page of claims <claims-icym2i>` compares the results of the paper with
+    ours.
 
     Examples
     --------

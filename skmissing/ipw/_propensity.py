@@ -53,10 +53,10 @@ class _Read(NamedTuple):
 
 @stores_parameters
 class PropensityWeighter(TransformerMixin, BaseEstimator):
-    """Weights that let the observed rows stand for all rows.
+    """Weights with which the observed rows represent all rows.
 
     Models the probability that all ``required`` modalities (and the label) of a row
-    are there, given covariates that are always there. The inverse of that
+    are observed, given covariates that are always observed. The inverse of this
     *propensity* is the weight of an observed row; other rows have weight 0.
 
     Parameters
@@ -159,18 +159,18 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
     With o = 1 for an observed row and covariates C, the propensity is
     :math:`\\pi(C) = P(o = 1 \\mid C)`, and the weight of an observed row
     :math:`1 / \\pi(C)`, times :math:`P(o = 1)` if stabilised (:cite:t:`icym2i`, whose
-    code always stabilises although the text does not). The weights correct
-    under two assumptions. *Missing at random*: given C, being observed depends neither
-    on the modalities nor on the label. *Positivity*: every kind of row is observed at
-    times. No data can prove the first; :func:`~skmissing.ipw.sensitivity_bounds` bounds
-    what it matters. The second shows in ``overlap`` and ``balance``.
+    code always stabilises although the text does not). The weights are valid under two
+    assumptions. *Missing at random*: given C, whether a row is observed depends neither
+    on the modalities nor on the label. *Positivity*: every kind of row is sometimes
+    observed. No data can prove the first; :func:`~skmissing.ipw.sensitivity_bounds`
+    bounds its effect. Check the second with ``overlap`` and ``balance``.
 
-    Covariates of any type are taken: numbers in any unit, booleans, dates, periods,
-    times of day and durations (as days), categories and text (one column per level, for
-    the 100 most frequent). Dates are instants in UTC, whatever their zone, resolution
-    and type; one without a zone is taken as UTC. A missing value becomes the training
-    mean or the most frequent level, with a column that says so if there were any in
-    ``fit``. Rows of ``sample_weight`` 0 leave no trace.
+    Covariates may have any type: numbers in any unit, booleans, dates, periods, times
+    of day and durations (as days), categories and text (one column per level, for the
+    100 most frequent). Dates are converted to UTC, whatever their zone, resolution and
+    type; those without a zone are treated as UTC. A missing value becomes the training
+    mean or the most frequent level, with an indicator column if there were any in
+    ``fit``. Rows with ``sample_weight`` 0 have no effect.
 
     Examples
     --------

@@ -36,7 +36,7 @@ def make_ipw_scorer(
     """Make a scorer that weights rows by the inverse of their propensity.
 
     For ``scoring=`` of cross-validation and searches. Rows without the label or a
-    required modality count nothing, the others for those like them.
+    required modality have weight 0; the others also represent similar rows.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def make_ipw_scorer(
         greater is better.
     propensity : PropensityWeighter, default=None
         Fitted once on all rows, so that all folds and candidates are scored with the
-        same weights. None takes the one that the fitted estimator brings along, an
+        same weights. None takes that of the fitted estimator, an
         :class:`~skmissing.IPWMultimodalClassifier`, also as the last step of a Pipeline
         or inside a search. That is refused if candidates differ in it, since their
         scores would not be comparable.

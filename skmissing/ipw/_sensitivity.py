@@ -27,9 +27,9 @@ def sensitivity_bounds(
 ) -> pd.DataFrame:
     """Bound a weighted mean when the propensities may be wrong.
 
-    The weights correct only if, given the covariates, missingness has nothing to do
-    with what is missing. Here the odds of being observed may differ from the modelled
-    ones by any factor between 1/L and L, in any row, in the worst possible way.
+    The weights are valid only if, given the covariates, missingness does not depend on
+    what is missing. Here the odds of being observed may differ from the modelled ones
+    by any factor between 1/L and L, in any row, in the worst possible way.
 
     Parameters
     ----------

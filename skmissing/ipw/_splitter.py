@@ -18,10 +18,10 @@ from ..missingness._read import read_blocks
 class ObservedStratifiedKFold(GroupsConsumerMixin, BaseCrossValidator):
     """K folds stratified by label and by what is observed.
 
-    A missing label is a stratum of its own, and so is, within each label, whether all
-    ``required`` modalities are there. So every fold has rows to train and to score a
-    weighted model on. Plain ``StratifiedKFold`` refuses missing labels, and may leave a
-    fold without a single complete row.
+    The strata are the labels, split by whether all ``required`` modalities are present,
+    and the rows with a missing label. So every fold has rows to train and to score a
+    weighted model. Plain ``StratifiedKFold`` raises an error for missing labels, and
+    may leave a fold without any complete row.
 
     Parameters
     ----------

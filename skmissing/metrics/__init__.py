@@ -1,4 +1,4 @@
-"""Scores by what is missing, and bounds on what a modality can add."""
+"""Scores by pattern, and bounds on what a modality can add."""
 
 from ._bounds import bayes_error_bounds, mse_gap_bound
 from ._calibration import calibration_by_pattern

@@ -48,11 +48,12 @@ def bayes_error_bounds(
 
     Notes
     -----
-    *What an estimate is good for.* The held-out log-loss of a model is, in expectation,
-    at least the entropy it estimates. Put in the place of ``cond_entropy`` it makes
-    ``high`` larger, so the upper bound stays valid and is conservative. The lower
-    bound becomes too large and is **not** valid: with a poor model it may exceed the
-    true error. Calibrate first (a temperature suffices), and read ``low`` as a guess.
+    *Bounds with estimated entropies.* The held-out log-loss of a model is, in
+    expectation, at least the entropy it estimates. Used as ``cond_entropy`` it makes
+    ``high`` larger, so the upper bound stays valid and is conservative. The lower bound
+    becomes too large and is **not** valid: with a poor model it may exceed the true
+    error. Calibrate first (a temperature suffices), and treat ``low`` as a rough
+    estimate.
 
     *Formulae.* With :math:`H` the entropy and :math:`h` the binary entropy, "tight" is
     the smallest :math:`P` with :math:`h(P) + P \\log(C - 1) \\ge H` (Fano) and, for

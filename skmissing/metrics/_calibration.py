@@ -26,7 +26,7 @@ def calibration_by_pattern(
     confidence_level: float = 0.9,
     sample_weight=None,
 ) -> pd.DataFrame:
-    """Compare probabilities with what came true, by what the rows have.
+    """Compare predicted probabilities with observed rates, for each pattern.
 
     Parameters
     ----------

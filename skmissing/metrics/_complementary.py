@@ -169,8 +169,8 @@ def complementary_information(
     difference of two over-estimates of entropies, so it may be too large or too small,
     and it depends on the models: it is the information that they can use. Calibrate
     both models first. The information is a property of the data: no way of training
-    lowers it. The resamples are paired, both models fixed; the interval does not
-    contain the uncertainty of their training.
+    lowers it. The resamples are paired, with both models fixed; the interval does not
+    include the uncertainty of their training.
 
     Examples
     --------

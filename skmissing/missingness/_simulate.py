@@ -43,7 +43,7 @@ def simulate_missing(
     mechanism : {"mcar", "mar", "mnar"}, default="mcar"
         Missing completely at random; at random, depending on complete variables named
         by ``depends_on`` (or on ``scores``); not at random, depending on the values
-        of the block that goes missing.
+        of the missing block.
     rate : float or dict of str to float, default=0.3
         Missing rate, see Notes. A float holds for every modality but those that
         ``depends_on`` names; modalities that a dict does not name are never hidden.

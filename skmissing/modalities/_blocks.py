@@ -156,7 +156,7 @@ def sort_mask(present, names: list[str]):
 def find_present(
     blocks: dict[str, Block], present, n: int, absent: dict[str, np.ndarray]
 ) -> np.ndarray:
-    """Which row has which block, and whether what is there can be used.
+    """Which row has which block, and whether present blocks can be used.
 
     ``absent`` has the rows of some blocks that came as None.
     """

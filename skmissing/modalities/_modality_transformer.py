@@ -34,11 +34,11 @@ class ModalityTransformer(
     BaseEstimator,
     auto_wrap_output_keys=None,  # type: ignore[call-arg]
 ):
-    """Apply a scikit-learn transformer to each modality, where a row has it.
+    """Apply a scikit-learn transformer to each modality, in the rows that have it.
 
-    The inner transformer is fitted on the rows that have the modality and never sees
-    a missing one; missing rows stay missing in the output. Blocks with a shape are
-    handed over flat; they get their shape back if they are as wide as before.
+    The inner transformer is fitted on the rows that have the modality and never gets a
+    missing one; missing rows stay missing in the output. Blocks with a shape are passed
+    flat; they get their shape back if they are as wide as before.
 
     Parameters
     ----------
@@ -82,11 +82,11 @@ class ModalityTransformer(
 
     Notes
     -----
-    The output is of the kind of the input: a data frame with columns
+    The output has the type of the input: a data frame with columns
     ``modality__feature`` (so that the next estimator finds the modalities by their
-    prefix), a :class:`~skmissing.MultimodalData`, or a plain array with the
-    modalities side by side. ``set_output`` asks for another kind of table.
-    Columns whose transformer does not name them are numbered.
+    prefix), a :class:`~skmissing.MultimodalData`, or a plain array with the modalities
+    side by side. ``set_output`` asks for another kind of table. Columns whose
+    transformer does not name them are numbered.
 
     Vectorizers of text, and Pipelines that begin with one, get the single column of
     their modality as one dimension. Their tag ``input_tags.two_d_array`` is False;

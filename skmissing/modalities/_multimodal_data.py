@@ -30,10 +30,11 @@ from ._row_view import RowView
 class MultimodalData:
     """Several blocks of features over the same rows, any of which may be missing.
 
-    A block is an array with one row per sample and any shape behind it: a table of
+    A block is an array with one row per sample and any further axes: a table of
     laboratory values ``(n, 12)``, images ``(n, 1, 28, 28)``, series ``(n, T, F)``,
-    tokens ``(n, T)``. Which blocks a row has stands in ``present``, inside the
-    container, so that it survives every splitter and search of scikit-learn.
+    tokens ``(n, T)``. The attribute ``present`` holds which blocks each row has. It is
+    part of the container, so that it is kept by every splitter and search of
+    scikit-learn.
 
     Parameters
     ----------
@@ -80,8 +81,8 @@ class MultimodalData:
 
     Notes
     -----
-    ``numpy.asarray`` of the container is refused on purpose: blocks of different
-    shape have no common array. Use :meth:`to_frame` where a table is wanted.
+    ``numpy.asarray`` of the container is an error: blocks of different shape have no
+    common array. Use :meth:`to_frame` to get a table.
 
     Examples
     --------

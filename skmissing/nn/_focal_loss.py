@@ -6,7 +6,7 @@ from torch import nn
 
 
 class FocalLoss(nn.Module):
-    """Cross-entropy that counts rows less that are predicted well already.
+    """Cross-entropy with less weight for rows that are already predicted well.
 
     Parameters
     ----------

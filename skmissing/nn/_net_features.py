@@ -22,7 +22,7 @@ class NetFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     _check_rows: Any
 
     def transform(self, X) -> np.ndarray:
-        """Fused features of the rows: what the last layer of the net reads.
+        """Fused features of the rows: the input of the last layer of the net.
 
         Parameters
         ----------

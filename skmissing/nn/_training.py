@@ -160,7 +160,7 @@ def train_net(
         drop_reports(net)
     finite = all(torch.isfinite(p).all() for p in net.module_.parameters())
     if held_out is None and len(net.history):
-        # With rows held out the best weights are back, whatever came after them.
+        # With held-out rows the best weights are back, whatever came after them.
         finite = finite and bool(np.isfinite(net.history[-1, "train_loss"]))
     if not finite:
         raise ValueError(

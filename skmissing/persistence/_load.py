@@ -35,10 +35,10 @@ _RESTORES = frozenset({"sklearn.isotonic.IsotonicRegression"})
 def load(path: str | os.PathLike, *, trusted=None) -> BaseEstimator:
     """Read an estimator from a file that ``skmissing.save`` has written.
 
-    Nothing in the file is run. It can name classes of this package, estimators of
+    No code in the file is executed. It can name classes of this package, estimators of
     scikit-learn, layers and optimizers of torch, numpy's types, and a short list of
-    functions; anything else only if you trust it by name. A model that was trained on
-    a GPU predicts on the CPU where there is none.
+    functions; anything else only if you trust it by name. A model that was trained on a
+    GPU predicts on the CPU where there is none.
 
     Parameters
     ----------
@@ -66,8 +66,8 @@ def load(path: str | os.PathLike, *, trusted=None) -> BaseEstimator:
 
     Notes
     -----
-    A file cannot run code, but it holds a model, and a model by somebody else can
-    predict what they like.
+    A file cannot execute code, but the model in it can predict anything: load models
+    only from people you trust.
 
     Examples
     --------

@@ -119,10 +119,10 @@ def broja(P, *, tol: float = 1e-9, max_iter: int = 200) -> BrojaResult:
         \\Delta_P = \\{Q \\ge 0 : Q(y, x_1) = P(y, x_1),\\ Q(y, x_2) = P(y, x_2)\\},
         \\qquad I^* = \\min_{Q \\in \\Delta_P} I_Q(Y; X_1, X_2),
 
-    the parts are :math:`U_1 = I^* - I(Y; X_2)`, :math:`U_2 = I^* - I(Y; X_1)`,
-    :math:`R = I(Y; X_1) + I(Y; X_2) - I^*` and :math:`S = I(Y; X_1, X_2) - I^*`. The
-    minimum may look odd: what is left in it is the information that the two pairs
-    force, and synergy is what only the true coupling adds.
+    the parts are :math:`U_1 = I^* - I(Y; X_2)`, :math:`U_2 = I^* - I(Y; X_1)`, :math:`R
+    = I(Y; X_1) + I(Y; X_2) - I^*` and :math:`S = I(Y; X_1, X_2) - I^*`. The minimum is
+    the information that the two pairs imply, and synergy is the information that only
+    the true coupling adds.
 
     *Dual.* With :math:`A = P(y, x_1)`, :math:`B = P(y, x_2)` and potentials L, M of
     their shapes, Gibbs' inequality in each cell :math:`(i, j)` reads
@@ -139,14 +139,13 @@ def broja(P, *, tol: float = 1e-9, max_iter: int = 200) -> BrojaResult:
     in both. The solver is a primal-dual interior-point method on the dual, whose
     multipliers are :math:`Q(x_1, x_2)`.
 
-    *Two classes.* Then nothing need be iterated. The columns of A, sorted by their
-    likelihood ratio and summed up, draw a concave curve, those of B another, and their
-    concave hull is that of the least informative variable Z that is at least as
-    informative as either source. (Blackwell's order has such a least upper bound for
-    two classes; for more it need not [2]_.) :math:`I^*` is the information of Z: every
-    coupling is above Z, and one in which the sources are made from Z independently is
-    not more informative. L and M come from the vertices of the hull, and the gap is
-    rounding.
+    *Two classes.* No iteration is needed. The columns of A, sorted by their likelihood
+    ratio and summed up, draw a concave curve, those of B another, and their concave
+    hull is that of the least informative variable Z that is at least as informative as
+    either source. (Blackwell's order has such a least upper bound for two classes; for
+    more it need not [2]_.) :math:`I^*` is the information of Z: every coupling is above
+    Z, and one in which the sources are made from Z independently is not more
+    informative. L and M come from the vertices of the hull, and the gap is rounding.
 
     *Interval.* The parts are computed from the upper bound :math:`I_Q` of :math:`I^*`,
     the information of ``coupling``, after it is moved into the interval

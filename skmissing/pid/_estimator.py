@@ -175,31 +175,30 @@ class PIDEstimator(PIDResults, BaseEstimator):
     :math:`U_2 = I^* - I(Y; X_1)`, :math:`R = I(Y; X_1) + I(Y; X_2) - I^*` and
     :math:`S = I(Y; X_1, X_2) - I^*`. A single source has all its information as unique.
 
-    *Rows.* Only those that have every source and a label count, with the weight
+    *Rows.* Only rows that have every source and a label are used, with the weight
     ``sample_weight`` times that of ``propensity`` (:cite:t:`icym2i`), whose
-    ``required`` is the union of the sources unless set. Blocks that are no source may
+    ``required`` is the union of the sources unless set. Blocks that are not sources may
     serve as covariates. Only ratios of weights matter, and integer weights equal
     repeated rows except in what depends on the effective number of rows,
     :math:`(\\sum w)^2 / \\sum w^2`: ``"auto"``, the correction of bias
     boosted trees, and the kernel, which is made of some of the rows.
 
     *exact.* Weighted shares of the distinct rows go to the solver. A missing feature is
-    a level of its own. Shares of a sample are more informative about the label than
-    those of the population: the informations are biased upwards, by about
+    a level of its own. In a sample, sources are more informative about the label than
+    in the population: estimates of information are biased upwards, by about
     :math:`(n_x - 1)(K - 1) / (2 n \\ln 2)` bits for :math:`n_x` states and K classes.
     This first-order bias (Miller and Madow's, by occupied cells, with the effective
-    number of rows) is subtracted from the informations; the column ``plain`` of
-    ``to_frame`` has them without a correction. :math:`I^*` has no such formula. What it
-    is larger by in halves of the rows, in the mean of 8 halves, is subtracted from it,
-    and the corrected parts follow from the corrected informations, so that they add up.
-    ``value`` is moved to 0 or above, and ``raw`` is not. Over samples of 300 to 10,000
-    rows of gates, random tables and noise of 5 x 5 states the mean absolute bias of a
-    part falls from 0.007 to 0.003 bit, and its root mean square error from 0.014 to
-    0.013. One unique part is at least :math:`|I(Y; X_1) - I(Y; X_2)|`, which is above 0
-    by chance even where both parts are 0: that bias falls with the root of n only, and
-    about a quarter to four fifths of it are removed; the interval of the bootstrap
-    accounts for it too. The halves take 8 solutions of each pair, milliseconds each up
-    to 20 x 20 states.
+    number of rows) is subtracted; the column ``plain`` of ``to_frame`` has the values
+    without a correction. :math:`I^*` has no such formula. Its excess in halves of the
+    rows, in the mean of 8 halves, is subtracted from it, and the corrected parts follow
+    from these corrected values, so that they add up. ``value`` is moved to 0 or above,
+    and ``raw`` is not. Over samples of 300 to 10,000 rows of gates, random tables and
+    noise of 5 x 5 states the mean absolute bias of a part falls from 0.007 to 0.003
+    bit, and its root mean square error from 0.014 to 0.013. One unique part is at least
+    :math:`|I(Y; X_1) - I(Y; X_2)|`, which is above 0 by chance even where both parts
+    are 0: that bias falls with the root of n only, and about a quarter to four fifths
+    of it are removed; the interval of the bootstrap accounts for it too. The halves
+    take 8 solutions of each pair, milliseconds each up to 20 x 20 states.
 
     *Default learners.* Penalties, numbers of trees and the powers of the learners are
     chosen for each fold by the log-loss on the held-out rows of the others. Powers are
@@ -207,19 +206,18 @@ class PIDEstimator(PIDResults, BaseEstimator):
     has the posteriors of each source as learners too. Wide tables have fewer learners:
     splines up to 60 columns, kernels up to 1,000, fewer or no trees where columns times
     classes exceed 1,600. Levels of text with at least 10 rows (the 100 most frequent)
-    have an indicator, the others share one; free text is seen by its words (TF-IDF, or
-    50 components of it); instants count days in UTC.
+    have an indicator, the others share one; free text is encoded by its words (TF-IDF,
+    or 50 components of it); dates become days in UTC.
 
-    *posterior.* (1) Models that have not seen a row, nor its group, give its posteriors
-    for each source and for all. They are taken relative to the class totals of their
-    training rows, so that folds compare, and raised to a power (a temperature) chosen
-    by log-loss on the held-out rows of the other folds. (2) Those of each source are
-    cut into bins of equal weight, for more than two classes into clusters (k-means of
-    square roots). All of them are held out, and no label takes part in the cut. (3) The
-    weighted shares of bin and label go to the solver, and the bias of these
-    tables is treated as above, with the same bins in the halves; a bias of the models
-    stays. (4)
-    The joint information is
+    *posterior.* (1) Models that were not trained on a row, nor on its group, give its
+    posteriors for each source and for all. They are taken relative to the class totals
+    of their training rows, so that folds compare, and raised to a power (a temperature)
+    chosen by log-loss on the held-out rows of the other folds. (2) Those of each source
+    are cut into bins of equal weight, for more than two classes into clusters (k-means
+    of square roots). All of them are held out, and no label takes part in the cut. (3)
+    The weighted shares of bin and label go to the solver, and the bias of these tables
+    is treated as above, with the same bins in the halves; a bias of the models stays.
+    (4) The joint information is
     :math:`\\sum_i w_i \\log_2 (q_i(y_i) / p(y_i)) / \\sum_i w_i` with held-out
     posteriors q and weighted class shares p, a lower bound in expectation. It can be
     negative for noise, or less than :math:`I^*`; the joint information is then
@@ -235,24 +233,25 @@ class PIDEstimator(PIDResults, BaseEstimator):
     is scaled to the marginals in log space; the gradient is that of the fixed point.
     The posteriors are those of step (1), multiplied by one factor per class such that
     both sources have the same class totals, so that a coupling exists. Equal rows count
-    as one. More than 192 of them are dealt out to problems of about that size, each
+    as one. More than 192 of them are divided into problems of about that size, each
     with the same share of every layer of posteriors, and the parts are means over all
-    problems. Nets are started three times and trained on some problems, and others
-    choose among them. For two and three classes its parts agree with those of "exact"
+    problems. Nets are started three times and trained on some problems; the best is
+    chosen on others. For two and three classes its parts agree with those of "exact"
     (gates) and "posterior" (smooth posteriors, thousands of rows) to about 0.01 bit;
-    for five classes a difference of 0.043 bit was met and is not explained. The lower
-    bound that makes the gap comes from dual ascent. The joint information is that of
+    for five classes a difference of 0.043 bit was found and is not explained. The lower
+    bound of the gap comes from dual ascent. The joint information is that of
     "posterior". Resamples keep the nets. 20,000 distinct rows of two classes take two
     minutes.
 
     *Shuffling.* The labels of the used rows are permuted, with "posterior" within
     folds. Models and weights are kept; temperatures, bins, tables and solutions are
-    made anew. A small p-value indicates that the value would be surprising if the label
-    had nothing to do with any source. It is no evidence that one part differs from 0
-    while others are large; use intervals for that. Rows count as independent here.
+    computed again. A small p-value indicates that the value would be surprising if the
+    label had nothing to do with any source. It is not evidence that one part differs
+    from 0 while others are large; use intervals for that. Rows count as independent
+    here.
 
-    *Bootstrap.* Rows or groups are drawn from all rows, the propensities fitted anew
-    with their tuned settings, and the same steps made anew. Intervals hold
+    *Bootstrap.* Rows or groups are drawn from all rows, the propensities are refitted
+    with their tuned settings, and the same steps are repeated. Intervals contain
     ``confidence_level`` of the resamples, are moved by twice their bias, so that they
     may lie below a plug-in value that is due to chance, and end at 0 and at the
     logarithm of the number of classes.
@@ -271,7 +270,7 @@ class PIDEstimator(PIDResults, BaseEstimator):
     information of -0.07; here parts are at least 0 and add up. (5) Values in brackets
     of the paper are deviations over batches, here of resamples.
 
-    The setting of the paper for the gates, but for its single split of the rows:
+    The setting of the paper for the gates, except for its single split of the rows:
 
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.neural_network import MLPClassifier
@@ -293,8 +292,8 @@ class PIDEstimator(PIDResults, BaseEstimator):
     ...     unit="bits", n_bootstraps=0, n_permutations=0, random_state=42,
     ... )
 
-    What the paper reports and what was measured here stand side by side
-    :ref:`on the page of claims <claims-icym2i>`.
+    :ref:`The page of claims <claims-icym2i>` compares the results of the paper with
+    ours.
 
     Examples
     --------

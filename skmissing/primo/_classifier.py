@@ -29,10 +29,11 @@ N_HIDINGS = 2
 class PRIMOClassifier(BaseImpactClassifier):
     """Classifier that reports how much a missing modality could change a prediction.
 
-    A latent vector z stands for what is missing. Its distribution given the modalities
-    of a row is learned together with a classifier that reads z; complete and incomplete
-    rows train it alike. A prediction is the average over draws of z. The disagreement
-    of the draws indicates how much the prediction could change if more were known.
+    A latent vector z represents what is missing. Its distribution given the modalities
+    of a row is learned together with a classifier that has z as an input; complete and
+    incomplete rows are used in training. A prediction is the average over draws of z.
+    The disagreement of the draws indicates how much the prediction could change if more
+    were known.
 
     Parameters
     ----------
@@ -103,17 +104,17 @@ class PRIMOClassifier(BaseImpactClassifier):
 
     The paper's weights of 1 are not the default. With them z carries too little of what
     is missing. With ``classifier_input="core"``, where the second modality decides
-    between two classes, the loss with :math:`\\lambda_t` is least at the confidence
+    between two classes, the loss with :math:`\\lambda_t` is smallest at the confidence
     1 - e with :math:`\\lambda_t (1 - e) \\log((1 - e) / e) = 1`: 0.78 for 1, 0.99995
-    for 0.1. Accuracy hides this, since a hedged prediction has the right class.
+    for 0.1. Accuracy hides this: an underconfident prediction has the right class.
 
     *Differences from the paper, whatever the parameters.* (1) The nets of prior,
-    posterior and classifier get bits that indicate which modalities are there, beside
-    codes that are 0 for the others; the paper has the zeros alone, which are a code
-    that a present modality may have, too. (2) Logarithms of variances are kept between
-    -8 and 4. (3) One latent vector stands for all that is missing; the paper proposes
-    one for each modality that may be missing, and has results for one such modality.
-    (4) The draws of z are the same for all rows and calls.
+    posterior and classifier get bits that indicate which modalities are present, in
+    addition to codes that are 0 for the others; the paper has only the zeros, which a
+    present modality may have as its code, too. (2) Logarithms of variances are kept
+    between -8 and 4. (3) One latent vector stands for all that is missing; the paper
+    proposes one for each modality that may be missing, and has results for one such
+    modality. (4) The draws of z are the same for all rows and calls.
 
     The setting of the paper for its XOR data (appendix C.1; the scale of the batch
     norm, the batch size, the epochs and the width of the encoders are not given):
@@ -130,11 +131,11 @@ class PRIMOClassifier(BaseImpactClassifier):
     ... )
 
     For AV-MNIST it has codes of 128, ``lr=5e-4`` and ``n_draws=2000``, for MIMIC-III
-    codes of 64, ``lr=5e-4`` and ``n_draws=500``. What the paper reports and what was
-    measured here stand side by side :ref:`on the page of claims <claims-primo>`.
+    codes of 64, ``lr=5e-4`` and ``n_draws=500``. :ref:`The page of claims
+    <claims-primo>` compares the results of the paper with ours.
 
-    Early stopping watches the log-loss of the averaged prediction on rows held out, as
-    they are and with blocks hidden.
+    Early stopping uses the log-loss of the averaged prediction on held-out rows,
+    unchanged and with blocks hidden.
 
     Examples
     --------

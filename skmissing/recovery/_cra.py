@@ -70,10 +70,11 @@ class CRARecovery(NetParameters, BaseRecovery):
     The method of :cite:t:`cra`: with :math:`z_0` the standardised row, autoencoder k
     makes :math:`z_k = z_{k-1} + f_k(z_{k-1})`, and the loss is the squared error of
     every :math:`z_k`, here on what a row has, averaged over the features of a modality.
-    There, rows are complete in training, and the cascade grows while the error of rows
-    held out falls; here its length is a parameter, all are trained together, and what
-    is hidden is drawn for each batch. NaN features of a present block count as their
-    mean. Early stopping watches how well held-out blocks are recovered from the others.
+    There, rows are complete in training, and the cascade grows while the error of
+    held-out rows falls; here its length is a parameter, all autoencoders are trained
+    together, and hidden modalities are drawn for each batch. NaN features of a present
+    block count as their mean. Early stopping uses the error of held-out blocks
+    recovered from the others.
 
     Examples
     --------

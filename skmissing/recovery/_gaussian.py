@@ -92,14 +92,14 @@ class GaussianRecovery(BaseRecovery):
 
     Notes
     -----
-    Features of tables whose tails are heavy (a value more than 6 standard deviations
-    from the mean) enter by the normal scores of their ranks, and those with 3 to 12
-    values as cuts of a Gaussian (a Gaussian copula, :cite:t:`liu2009nonparanormal`);
-    all others are linear. Recovered values are means in the units of the data; those
-    of features with heavy tails do not depend on how far the outer 1% on either side
-    are out.
-    Modalities with more than ``n_components`` features have a covariance of low rank
-    with a diagonal; there, a NaN feature counts as its mean.
+    Features of tables with heavy tails (a value more than 6 standard deviations from
+    the mean) are replaced by the normal scores of their ranks, and those with 3 to 12
+    values are modelled as cuts of a Gaussian (a Gaussian copula,
+    :cite:t:`liu2009nonparanormal`); all others are linear. Recovered values are means
+    in the units of the data; those of features with heavy tails do not depend on how
+    extreme the outer 1% on either side are. Modalities with more than ``n_components``
+    features have a covariance of low rank with a diagonal; there, a NaN feature counts
+    as its mean.
 
     Examples
     --------

@@ -56,10 +56,11 @@ class NeighborRecovery(BaseRecovery):
     however many features it has. Features that are missing in either row do not count,
     nor do those that are missing in a donor count in the mean of its values; what is
     missing in all neighbours is filled with its training mean. Rows that share no
-    modality with any donor get the training mean. Weights of training rows only decide
-    which are absent. From 4,096 rows on, rows of at most 16 features are found by
-    trees, unless features are missing; the donors are the same. A training row
-    transformed again may be its own neighbour; a score needs other rows.
+    modality with any donor get the training mean. Weights of training rows have no
+    effect, except that rows of weight 0 count as absent. From 4,096 rows on, rows of at
+    most 16 features are found by trees, unless features are missing; the donors are the
+    same. A training row transformed again may be its own neighbour; a score needs other
+    rows.
 
     Examples
     --------

@@ -37,7 +37,7 @@ class MultimodalVAE(NetParameters, BaseRecovery):
 
     Each modality of a row is encoded as a Gaussian over latent vectors. Their
     combination is decoded into the missing modalities only. Complete and incomplete
-    rows train it alike.
+    rows are used in training.
 
     Parameters
     ----------
@@ -108,8 +108,8 @@ class MultimodalVAE(NetParameters, BaseRecovery):
     product of all modalities only; here every product has it.
 
     NaN features of a present block count as their mean, also as targets of the decoder.
-    Early stopping watches how well blocks of held-out rows are decoded from the
-    others; groups are held out whole.
+    Early stopping uses the error of blocks of held-out rows that are decoded from the
+    others; groups are held out as a whole.
 
     Examples
     --------

@@ -42,16 +42,16 @@ from ._pool import HeldOutRatios, PatternPool
 
 @stores_parameters
 class PatternStackingClassifier(MultimodalClassifierMixin, NamedParts, BaseEstimator):
-    """Stack of classifiers, each trusted by what a row has.
+    """Stack of classifiers with weights that depend on the modalities of a row.
 
     Every member is fitted on each training part of a cross-validation. Its held-out
-    probabilities say how far it can be trusted on rows with these modalities, and set
-    its weight. A prediction is the product of the members' probabilities to the power
-    of their weights. The fits of all folds are kept, and their mean predicts.
+    probabilities for rows with these modalities determine its weight. A prediction is
+    the product of the members' probabilities to the power of their weights. The models
+    of all folds are kept, and their predictions are averaged.
 
-    It is the estimator to start with: members that fuse modalities early see
-    interactions, uni-modal ones do not mind what is missing, boosted trees like tables,
-    and the weights tell which of them suits the data, modality by modality.
+    It is the estimator to start with: members that fuse modalities early learn
+    interactions, uni-modal ones are robust to missing modalities, boosted trees suit
+    tables, and the weights show which of them suits the data, modality by modality.
 
     Parameters
     ----------
@@ -131,9 +131,9 @@ class PatternStackingClassifier(MultimodalClassifierMixin, NamedParts, BaseEstim
 
     The weights minimise the log-loss of held-out rows :cite:p:`wolpert1992stacked`,
     plus ridge penalties: on a, around equal shares, and on b and c, whose strength is
-    chosen by the log-loss of folds left out. Where patterns do not matter, the weights
-    are the same for all. A linear pool of logarithms keeps the calibration of a member
-    that is alone, and sharpens or flattens where members are timid or bold
+    chosen by the log-loss of folds left out. If patterns do not matter, the weights are
+    the same for all. A log-linear pool keeps the calibration of a single member, and
+    sharpens or flattens the predictions of members that are under- or overconfident
     :cite:p:`genest1986combining`.
 
     Text, categories and dates of a modality become numbers first: indicators of the

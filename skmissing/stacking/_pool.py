@@ -16,7 +16,7 @@ MASS = 1000.0
 # effects of about 2 with the last.
 SHRINKAGES = (np.inf, 300.0, 30.0, 3.0, 0.3)
 # Precision of the prior of the common weights, whose mean is an equal share: it counts
-# where the labels say next to nothing, as with members that never err.
+# where the labels say almost nothing, as with members that never err.
 COMMON = 1.0
 
 

@@ -104,7 +104,7 @@ def check_missing_modality_estimator(
     tolerance: float = 1e-6,
     on_fail: str | None = "raise",
 ) -> pd.DataFrame:
-    """Check that a classifier treats missing modalities as this package's do.
+    """Check that a classifier treats missing modalities as those of this package do.
 
     Parameters
     ----------

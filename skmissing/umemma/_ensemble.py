@@ -48,9 +48,9 @@ class UMEMMAEnsemble(UnimodalNets, SubstituteNetClassifier):
     given the missingness mask, so it also copes with a sensor that sends the
     substitute, or a value like it, unreported.
 
-    The output is a sum of functions of one modality each. Where the class depends on
-    how modalities act together it cannot learn it: with the label an XOR of two
-    modalities it is no better than chance, see Notes.
+    The output is a sum of functions of one modality each and cannot learn interactions
+    of modalities: with the label an XOR of two modalities it is no better than chance,
+    see Notes.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ class UMEMMAEnsemble(UnimodalNets, SubstituteNetClassifier):
     skmissing.baselines.UnimodalEnsemble : Phase 1 alone, combined by the mask.
     skmissing.baselines.MissingDetectionClassifier : Heads that recognise a substitute.
     skmissing.baselines.FusionClassifier : Learns how modalities act together.
-    skmissing.metrics.score_by_pattern : Scores by what is missing.
+    skmissing.metrics.score_by_pattern : Scores for each pattern.
 
     Notes
     -----
@@ -123,12 +123,13 @@ class UMEMMAEnsemble(UnimodalNets, SubstituteNetClassifier):
     phase 2 is that of phase 1, which was better wherever it was measured. (2) For more
     than two modalities, which the paper does not treat, any number may be dropped, and
     the share of complete rows that stay complete is the same. (3) Early stopping, which
-    the paper does not have, holds the same rows out in all phases, and in phase 2 hides
-    as much of them as of training rows. "auto" decides for each net of phase 1 by the
-    rows that have its modality. (4) ``substitute="zero"`` is zero in the units of the
-    data, as in the paper, whose inputs lie between -1 and 1 or 0 and 1; encoders
-    standardise unless told otherwise. (5) ``optimizer="sgd"`` has a momentum of 0.9.
-    The paper names SGD and no momentum; ``optimizer=torch.optim.SGD`` has none.
+    the paper does not have, holds out the same rows in all phases, and in phase 2 hides
+    as many of their modalities as of those of training rows. "auto" decides for each
+    net of phase 1 by the rows that have its modality. (4) ``substitute="zero"`` is zero
+    in the units of the data, as in the paper, whose inputs lie between -1 and 1 or 0
+    and 1; encoders standardise unless told otherwise. (5) ``optimizer="sgd"`` has a
+    momentum of 0.9. The paper names SGD and no momentum; ``optimizer=torch.optim.SGD``
+    has none.
 
     The setting of the paper for AV-MNIST (appendix B.1.1; the epochs of phase 2, the
     momentum and whether logits or probabilities are averaged are not given, and the
@@ -146,11 +147,11 @@ class UMEMMAEnsemble(UnimodalNets, SubstituteNetClassifier):
     ...     final_complete_finetune=False,
     ... )
 
-    On small data its phase 2 has too few steps. What the paper reports and what was
-    measured here stand side by side :ref:`on the page of claims <claims-umemma>`.
+    On small data its phase 2 has too few steps. :ref:`The page of claims
+    <claims-umemma>` compares the results of the paper with ours.
 
     *Interactions.* The cross-entropy of a sum of functions of one modality each, for
-    two modalities whose XOR is the class, is least where it is constant. With
+    two modalities whose XOR is the class, is smallest for a constant output. With
     ``make_xor(four_quadrants=True)`` the ensemble has an accuracy of a half, as have
     :class:`~skmissing.baselines.UnimodalEnsemble`,
     :class:`~skmissing.baselines.MultitaskFusionClassifier` and
@@ -158,11 +159,11 @@ class UMEMMAEnsemble(UnimodalNets, SubstituteNetClassifier):
     :class:`~skmissing.baselines.FusionClassifier` and
     :class:`~skmissing.PRIMOClassifier` learn it.
 
-    Rows with no modality take no part in training, and the class prior is predicted
-    for them: a row of substitutes only would get the average of arbitrary constants.
+    Rows with no modality are not used in training, and the class prior is predicted for
+    them: a row of substitutes only would get the average of arbitrary constants.
 
-    With ``warm_start=True`` a further ``fit`` continues phase 2 from the former net and
-    skips phase 1, ``unimodal`` included.
+    With ``warm_start=True`` another ``fit`` continues phase 2 from the previous net and
+    skips phase 1, including ``unimodal``.
 
     Examples
     --------
@@ -279,7 +280,7 @@ class UMEMMAEnsemble(UnimodalNets, SubstituteNetClassifier):
         }
 
     def _phase_params(self, held_out: np.ndarray | None) -> dict[str, Any]:
-        """Training parameters; early stopping only with rows held out."""
+        """Training parameters; early stopping only with held-out rows."""
         params = self._training_params()
         return params if held_out is not None else {**params, "early_stopping": False}
 

@@ -62,11 +62,11 @@ def modality_utility(
     return_scores: bool = False,
     random_state=None,
 ):
-    """Measure what sets of modalities can predict, and what one adds to another.
+    """Estimate the value of sets of modalities, and the gain of one set over another.
 
-    Every set of modalities gets a model of its own, cross-fitted. Each is evaluated on
-    the rows that have the modalities, as they are (*biased*) and weighted so that they
-    stand for all rows (*corrected*); gains compare two models on the same rows.
+    A model is cross-fitted for every set of modalities. Each is evaluated on
+    the rows that have the modalities, unweighted (*biased*) and weighted so that they
+    represent all rows (*corrected*); gains compare two models on the same rows.
 
     Parameters
     ----------
@@ -165,25 +165,25 @@ def modality_utility(
     Notes
     -----
     A gain of T over S is evaluated on the rows that have S and T, with the propensity
-    of that union. Metrics that are no means over rows (AUC) are
-    evaluated within folds and averaged. Models are fitted once; the bootstrap draws
-    evaluation rows (or groups), observed and unobserved ones, refits the propensities
-    (with their tuned settings) and evaluates the same predictions. So errors
-    are those of the evaluation for these models, and gains are paired.
+    of that union. Metrics that are not means over rows (AUC) are evaluated within folds
+    and averaged. Models are fitted once; the bootstrap draws evaluation rows (or
+    groups), observed and unobserved ones, refits the propensities (with their tuned
+    settings) and evaluates the same predictions. So standard errors are about the
+    evaluation of these models, and gains are paired.
 
-    With several folds each row is tested in one and trains the others, which correlates
-    the errors of folds. It hardly matters for a model of few parameters; with a forest
-    on few, unevenly weighted rows, errors that take folds for independent were up to a
-    fifth too small (see the benchmarks). So some more models are fitted without two
-    folds. How much the resampled value changes from row to row with their predictions
-    indicates how much of its variance comes from the training rows; that part counts
-    twice, since it appears in both of two folds, and all errors and intervals are
-    inflated accordingly, with five folds at most by :math:`\\sqrt 2`. This is an
-    approximation, for models that are averages of some kind and folds of about equal
-    size; the inflation of a doubly robust value is that of the weighted one. A model
-    that draws random numbers needs a fixed ``random_state``, or what changes with the
-    draw counts as well. A single split has no such dependence, for the price of fewer
-    rows on either side.
+    With several folds each row is tested in one fold and used for training in the
+    others, which correlates the errors of folds. This hardly matters for a model with
+    few parameters; with a forest on few, unevenly weighted rows, errors that treat
+    folds as independent were up to a fifth too small (see the benchmarks). So
+    additional models are fitted without two folds. How much the resampled value changes
+    from row to row with their predictions shows how much of its variance comes from the
+    training rows. This part counts twice, since it appears in both of two folds, and
+    all errors and intervals are inflated accordingly, with five folds at most by
+    :math:`\\sqrt 2`. This is an approximation, for models that are averages of some
+    kind and folds of about equal size; the inflation of a doubly robust value is that
+    of the weighted one. A model that draws random numbers needs a fixed
+    ``random_state``; otherwise the variation between draws is included. A single split
+    has no such dependence, but fewer rows for training and evaluation.
 
     The doubly robust value of a mean of row scores :math:`\\ell` is
     :math:`\\sum_i s_i h_i / \\sum_i s_i + \\sum_i w_i (\\ell_i - h_i) / \\sum_i w_i`

@@ -22,9 +22,9 @@ from ._encoder import Encoder, check_widths
 class EmbeddingEncoder(Encoder):
     """Embeddings of integer tokens, pooled over the tokens of a row.
 
-    For blocks of shape ``(T,)`` whose integers are names: of words, of codes in a
-    record, of items in a basket. Each token that training rows have gets a vector; all
-    others share one, which is 0 unless training rows have some of them.
+    For blocks of shape ``(T,)`` with integers that stand for words, codes in a record
+    or items in a basket. Each token in the training rows gets a vector; all others
+    share one, which is 0 unless training rows have some of them.
 
     Parameters
     ----------

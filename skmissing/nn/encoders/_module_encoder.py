@@ -19,8 +19,8 @@ from ._encoder import Encoder
 class ModuleEncoder(Encoder):
     """Use a torch module, pre-trained or not, as the encoder of a modality.
 
-    The block is handed over as it is: integer tokens stay integers, floating point
-    values are cast to the arithmetic of the net, NaN features get their training mean.
+    The block is passed to the module unchanged: integer tokens stay integers, floating
+    point values are cast to the dtype of the net, NaN features get their training mean.
 
     Parameters
     ----------

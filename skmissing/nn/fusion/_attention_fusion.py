@@ -23,9 +23,9 @@ class AttentionFusion(Fusion):
     """Masked transformer over one token per modality.
 
     The code of each modality becomes a token. A learned class token attends to those
-    that a row has; missing ones are masked out. What becomes of the class token is the
-    fused code. Together with ``modality_dropout`` of the estimator this is the method
-    that recent comparisons could not beat reliably.
+    that a row has; missing ones are masked out. The output for the class token is the
+    fused code. In recent comparisons, no method was reliably better than this one with
+    ``modality_dropout`` of the estimator.
 
     Parameters
     ----------

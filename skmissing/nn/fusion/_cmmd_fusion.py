@@ -17,12 +17,12 @@ from ._latent_fusion import LOG_VARIANCE
 
 @stores_parameters
 class CMMDFusion(Fusion):
-    """Conditional prior: a latent vector of what is given that generates the rest.
+    """Conditional prior: a latent vector of given modalities that generates the rest.
 
-    In training, a part of what the rows have is given. A prior of a latent vector is
-    predicted from it, and a posterior from all codes and the label; the latent vector
-    generates the codes that are not given, and the class is predicted from the mean of
-    the prior. In prediction all that a row has is given.
+    In training, a part of the modalities of the rows is given. A prior of a latent
+    vector is predicted from it, and a posterior from all codes and the label; the
+    latent vector generates the codes that are not given, and the class is predicted
+    from the mean of the prior. In prediction all modalities of a row are given.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ from ._fusion import Fusion
 class DynMMFusion(Fusion):
     """Dynamic multimodal fusion: a gate picks one expert for each row.
 
-    Experts are a head for each modality and one for all codes side by side. In training
+    Experts are a head for each modality and one for all concatenated codes. In training
     their class scores are averaged with the weights of the gate; in prediction the
     expert of the largest weight predicts alone.
 
@@ -38,9 +38,9 @@ class DynMMFusion(Fusion):
     Notes
     -----
     The modality-level method of :cite:t:`dynmm`. There, experts are trained before the
-    gate; here they are trained with it, with the loss of each expert added. What a row
-    does not have is no choice for the gate; the joint expert gets zeros for it. All
-    encoders run before the gate decides, so that no time is saved.
+    gate; here they are trained with it, with the loss of each expert added. The gate
+    cannot choose experts of missing modalities; the joint expert gets zeros for them.
+    All encoders run before the gate decides, so no time is saved.
 
     Examples
     --------

@@ -13,7 +13,7 @@ from ._fusion import Fusion
 
 @stores_parameters
 class EarlyFusion(Fusion):
-    """Codes side by side, zeros for what is missing, in front of one head.
+    """Concatenated codes, with zeros for missing modalities, and one head.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from ._product_of_experts import FactorNet, ProductOfExperts
 class I2M2Fusion(ProductOfExperts):
     """Inter- and intra-modality modelling: uni-modal and joint factors, multiplied.
 
-    A missing modality leaves out the factors that it is part of, and changes no other.
+    For a missing modality only the factors that include it are left out.
 
     Parameters
     ----------

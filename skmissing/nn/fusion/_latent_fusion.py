@@ -23,7 +23,7 @@ class LatentFusion(Fusion):
     Each modality gives a Gaussian distribution of a latent vector; those that a row has
     are combined, and a head predicts the class from a draw in training, from the mean
     in prediction. The latent vector is kept close to a standard normal one, so that it
-    holds what the label needs and little else.
+    has the information for the label and little else.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ class LatentFusion(Fusion):
     The experts of :cite:t:`mvae` (product) and :cite:t:`mmvae` (mixture) with a decoder
     of the label in place of those of the blocks: a variational information bottleneck
     :cite:p:`vib`. With ``modality_dropout`` the product is trained on parts of what a
-    row has, as by :cite:t:`mopoe`. :class:`~skmissing.recovery.MultimodalVAE` and a
-    classifier of its latent vectors are the way of these papers.
+    row has, as by :cite:t:`mopoe`. These papers use a classifier of the latent vectors
+    of a :class:`~skmissing.recovery.MultimodalVAE`.
 
     Examples
     --------

@@ -18,12 +18,12 @@ LITTLE = 1e-6
 
 @stores_parameters
 class M3CareFusion(AttentionFusion):
-    """Missing tokens imputed by those of similar training rows, and a transformer.
+    """Missing tokens imputed from those of similar training rows, and a transformer.
 
     The token of a missing modality is the mean over rows that have it, weighted by how
     similar they are in the modalities that both have. A present one is mixed with such
-    a mean. Similar rows are looked for in the batch in training, and in a memory of
-    training rows in prediction, so that no row depends on those beside it.
+    a mean. Similar rows are from the batch in training, and from stored training rows
+    in prediction, so that no prediction depends on the other rows.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class M3CareFusion(AttentionFusion):
     similar rows. Here kernels compare directions, with learned widths, and there is one
     step without weights, so that an imputed token is a mean of tokens. The loss that
     holds the perceptron close to the tokens is left out. The memory is part of the
-    model: its files hold codes of training rows.
+    model: its files contain codes of training rows.
 
     Examples
     --------

@@ -21,8 +21,8 @@ class MTLFusion(AttentionFusion):
     """Multi-task transformer: a class token and a loss for each set of modalities.
 
     Prediction from each set of modalities is a task. Each has a class token of its own,
-    which attends to its modalities alone; all else is shared. A row is trained on all
-    sets that are part of what it has.
+    which attends to its modalities alone; everything else is shared. Training uses, for
+    each row, all subsets of its modalities.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ class MUSEFusion(Fusion):
     Rows and modalities are the nodes of a graph; the code of a modality of a row is the
     edge between the two, and a missing modality has none. Nodes send messages along the
     edges. The code of a row is contrasted with that of a part of it, and with codes of
-    rows of other classes, so that it changes little when modalities go missing.
+    rows of other classes, so that it changes little if modalities are missing.
 
     Parameters
     ----------
@@ -45,12 +45,12 @@ class MUSEFusion(Fusion):
     -----
     The method of :cite:t:`muse`: nodes of rows start from ones, those of modalities are
     learned, messages are averaged, and edges are updated from their nodes. The losses
-    are those there, with weights of rows: the part of a row has to be told from parts
-    of other rows, and pairs of one class from those of two; the inverse temperature is
+    are those there, with weights of rows: the part of a row is distinguished from parts
+    of other rows, and pairs of one class from pairs of two; the inverse temperature is
     1/0.07. There, a node of a modality averages the messages of the rows of a batch
     also in prediction; here it then has the mean messages of training rows, which are
-    kept. Parts are drawn for a batch instead of each row, all edges are updated
-    alike in both directions, and each row has a label.
+    kept. Parts are drawn for a batch instead of each row, all edges are updated alike
+    in both directions, and each row has a label.
 
     Examples
     --------

@@ -19,9 +19,9 @@ from ._attention_fusion import INITIAL, AttentionFusion, TokenNet
 class OnlineMAEFusion(AttentionFusion):
     """Masked autoencoder of tokens, trained together with the classifier.
 
-    A small transformer reads the tokens of the modalities that a row has and writes
-    those of the others, which a second one fuses with them. In training, modalities are
-    hidden, and the tokens written for them are compared with their own.
+    A small transformer predicts the tokens of missing modalities from those of the
+    present ones, and a second transformer fuses all tokens. In training, modalities are
+    hidden, and the predicted tokens are compared with the true ones.
 
     Parameters
     ----------

@@ -18,9 +18,9 @@ from ._mtl_fusion import MAX_LISTED
 class PromptFusion(AttentionFusion):
     """Missing-aware prompts: a transformer with learned tokens for each pattern.
 
-    A row has the tokens of its modalities and some that stand for its pattern. These
-    are the sum of one part for each missing modality and one of the pattern itself. A
-    pattern that no training row had is composed of the former.
+    A row has the tokens of its modalities and some that represent its pattern. These
+    are the sum of a vector for each missing modality and a vector for the whole
+    pattern. For a pattern that no training row had, only the former are used.
 
     Parameters
     ----------

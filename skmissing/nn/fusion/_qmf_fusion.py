@@ -19,8 +19,8 @@ class QMFFusion(Fusion):
     """Quality-aware fusion: late fusion, weighted by the confidence of each head.
 
     Each modality has a head. Its confidence is the energy of its class scores; the
-    scores are averaged with confidences as weights. A further loss makes a head
-    confident of the rows that it predicts well, so that a modality that is noisy in a
+    scores are averaged with confidences as weights. An additional loss makes a head
+    confident for the rows that it predicts well, so that a modality that is noisy in a
     row has little weight there.
 
     Parameters

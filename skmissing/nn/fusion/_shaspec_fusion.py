@@ -17,10 +17,10 @@ from ._fusion import Fusion
 class ShaSpecFusion(Fusion):
     """Shared and specific features of each modality.
 
-    One net makes shared features of every modality, which two losses make alike; a net
-    of its own makes specific ones, from which the modality can be told. Both together
-    are the features of a modality. Where it is missing, the mean of the shared features
-    of the others takes their place.
+    One net computes shared features of every modality, which a loss makes similar;
+    another net for each modality computes specific features, which identify the
+    modality. Both together are the features of a modality. If it is missing, they are
+    replaced by the mean of the shared features of the others.
 
     Parameters
     ----------

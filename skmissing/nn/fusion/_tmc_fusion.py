@@ -25,8 +25,8 @@ class TMCFusion(Fusion):
     Each modality has a head whose outputs are evidence for the classes. Evidence makes
     a belief in each class, and little evidence leaves uncertainty. The beliefs of the
     modalities of a row are combined by Dempster's rule; a missing one has no evidence,
-    and changes nothing. It has a loss of its own and ignores ``criterion``, which must
-    be the default.
+    and changes nothing. The fusion has a loss of its own and ignores ``criterion``,
+    which must be the default.
 
     Parameters
     ----------

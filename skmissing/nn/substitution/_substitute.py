@@ -1,4 +1,4 @@
-"""What stands in for a missing block where a net does not know that it is missing."""
+"""Substitutes for missing blocks, for nets that are not given the mask."""
 
 from __future__ import annotations
 
