@@ -107,7 +107,7 @@ print(table["patient_id"][X_test.index[order[:5]]].tolist())
 # The net goes into a file of data alone, which is safe to load wherever it comes from.
 # The encoder in front of it is made of skrub's transformers, which such a file names
 # but does not hold: ``load`` takes those that you list in ``trusted``, and its error
-# lists what is not there. For files of your own, joblib keeps the whole pipeline.
+# lists what is missing there. We trust what is skrub's, and nothing else.
 
 skmissing.save(net, "net.skm")
 print(skmissing.load("net.skm").predict_proba(E[:3]).round(2))

@@ -55,8 +55,8 @@ pd.Series(X[test].present.mean(axis=0), X.names, name="share of patients").round
 
 tables = [
     modality_importance(
-        net, X[test], y[test], method=method, scoring="roc_auc", n_bootstraps=50,
-        random_state=0,
+        net, X[test], y[test], method=method, scoring="roc_auc", n_repeats=5,
+        n_bootstraps=40, random_state=0,
     )
     for method in ("shapley", "permutation", "leave_one_out")
 ]  # fmt: skip

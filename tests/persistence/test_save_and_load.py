@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import subprocess
 import sys
 import zipfile
@@ -277,6 +279,26 @@ def test_classes_of_a_user_have_to_be_trusted(tmp_path):
     for wrong in (name, [1], 3):
         with pytest.raises(TypeError, match="trusted"):
             skmissing.load(tmp_path / "m", trusted=wrong)
+
+
+def test_an_error_lists_all_names_at_once(tmp_path):
+    functions = [
+        math.acos,
+        math.asin,
+        math.atan,
+        math.cos,
+        math.sin,
+        math.sqrt,
+        math.tan,
+    ]
+    steps = make_pipeline(*map(FunctionTransformer, functions))
+    skmissing.save(steps, tmp_path / "m")
+    with pytest.raises(ModelFileError) as caught:
+        skmissing.load(tmp_path / "m")
+    names = re.findall(r"math\.\w+", str(caught.value))
+    assert names == [f"math.{f.__name__}" for f in functions]
+    again = skmissing.load(tmp_path / "m", trusted=names)
+    assert [step.func for _, step in again.steps] == functions
 
 
 def test_what_is_no_data_is_not_written(tmp_path):
