@@ -1,10 +1,12 @@
-"""The interior-point method on a stack of small tables of one shape.
+"""The interior-point method on small tables of one shape, one or a stack of them.
 
 Arrays of a stack of T tables have the class in front of the states: ``AB`` (T, K, m)
 holds the marginals ``P(y, x1)`` and ``P(y, x2)`` side by side, m = n1 + n2, ``x`` of
 the same shape the potentials L and M. The N = n1 n2 cells are one axis, and ``cells``
 (m, N) says which states make which cell, so that sums of potentials are ``x @ cells``
-and marginals ``Q @ cells.T``. No table depends on its companions, not in the last
+and marginals ``Q @ cells.T``. A single table has no axis for tables, and numbers of
+Python where a stack has arrays (T, 1): then calls of numpy are most of the time. The
+arithmetic is the same, so that no table depends on its companions, not in the last
 place.
 """
 
@@ -19,9 +21,9 @@ from ._stacked_bounds import StackedBounds, cell_matrix, certify_stack, gauge, s
 
 # Iterations of tables that succeed: 5 to 20. Others are better off elsewhere.
 PATIENCE = 30
-# Potentials of a table up to which calls are most of its time, and states of both
-# sources up to which they are for two classes.
-MOST_VARIABLES = 64
+# Potentials of a table up to which a dense matrix of them is fast enough, and states of
+# both sources up to which calls are most of the time of a table of two classes.
+MOST_VARIABLES = 240
 MOST_STATES = 60
 # As in the method for a single table.
 STAY = 0.99
@@ -33,6 +35,11 @@ RESIDUAL_SHARE = 0.1
 RIDGE = 1e-15
 # Bounds that are no better than the ones before, until a table is given up.
 PATCHES = 3
+# Multiplier of cells that no class can reach, where its value has no effect.
+DEAD = 1e-200
+# Sum of squares of a step from which on it may change a logarithm by more than
+# ``CURVATURE`` beyond the linear one: by an eighth of the square of its range at most.
+SMALL_STEP = 0.1
 
 
 class StackedSolution(NamedTuple):
@@ -48,7 +55,7 @@ def stack_size(K: int, n1: int, n2: int) -> int:
 
 
 def stack_suits(K: int, n1: int, n2: int) -> bool:
-    """Whether a table is so small that calls of numpy are most of its time."""
+    """Whether a table is so small that this is the faster method."""
     if K == 2:
         return min(n1, n2) > 1 and n1 + n2 <= MOST_STATES
     return K > 2 and min(n1, n2) > 1 and K * (n1 + n2) <= MOST_VARIABLES
@@ -64,20 +71,46 @@ def solve_stack(
     """
     # Sums depend on the order of the numbers in memory.
     A, B = np.ascontiguousarray(A), np.ascontiguousarray(B)
+    limit = min(max_iter, PATIENCE)
     with np.errstate(all="ignore"):
+        if len(A) == 1:
+            return _solve_one(A, B, goal, limit)
         search = _Search(A, B, goal)
-        limit = min(max_iter, PATIENCE)
         for step in range(limit):
             search.bound(step)
             if not len(search.where):
                 break
             search.run.iterate()
-            search.drop_broken(step + 1)
-            if not len(search.where):
-                break
         else:
             search.bound(limit, all_tables=True)
     return StackedSolution(search.best, search.n_iter)
+
+
+def _solve_one(
+    A: np.ndarray, B: np.ndarray, goal: float, limit: int
+) -> StackedSolution:
+    """A stack of one table, without the axis for tables."""
+    run = _Run(start_stack(A, B), Alone)
+    best, failures, last = None, 0, np.inf
+    for step in range(limit + 1):
+        gap = run.gap
+        if not gap < np.inf:
+            break
+        slow = gap > 0.1 * last and gap < 1e4 * goal
+        last = gap
+        if slow or gap < CHANCE * goal or step == limit:
+            found = run.certify()
+            if best is None or found.gap[0] < best.gap[0]:
+                best = found
+            else:
+                failures += 1
+            if found.gap[0] <= goal or failures == PATCHES:
+                break
+        if step < limit:
+            run.iterate()
+    if best is None:
+        best = StackedBounds.unknown(1, A.shape[1], A.shape[2] * B.shape[2])
+    return StackedSolution(best, np.array([step]))
 
 
 class _Search:
@@ -85,231 +118,326 @@ class _Search:
 
     def __init__(self, A: np.ndarray, B: np.ndarray, goal: float) -> None:
         T, K, n1 = A.shape
-        self.run, self.goal = _Run(A, B), goal
+        self.run, self.goal = _Run(start_stack(A, B), Together), goal
         self.where = np.arange(T)
         self.best = StackedBounds.unknown(T, K, n1 * B.shape[2])
         self.n_iter = np.zeros(T, dtype=np.intp)
+        self.failures = np.zeros(T, dtype=np.intp)
+        self.last = np.full(T, np.inf)
 
     def bound(self, step: int, all_tables: bool = False) -> None:
         """Bounds of tables that have a chance; those that reach the goal are done."""
-        due = self.run.due(self.goal)
-        if all_tables:
-            due[:] = True
-        n_due = int(due.sum())
-        if not n_due:
-            return
-        whole = n_due == len(due)
-        at = self.where if whole else self.where[due]
-        found = (self.run if whole else self.run.take(due)).certify()
-        self.n_iter[at] = step
-        better = found.gap < self.best.gap[at]
-        self.best.put(at[better], StackedBounds(*(part[better] for part in found)))
-        # Rounding ends the progress of some runs before the goal.
-        self.run.failures[due] += ~better
-        done = self.run.failures >= PATCHES
-        done[due] |= found.gap <= self.goal
-        self._keep(~done)
+        where, gap = self.where, self.run.gap[:, 0]
+        broken = ~(gap < np.inf)
+        slow = (gap > 0.1 * self.last[where]) & (gap < 1e4 * self.goal)
+        due = (slow | (gap < CHANCE * self.goal) | all_tables) & ~broken
+        self.last[where] = gap
+        self.n_iter[where] = step
+        done = broken
+        if due.any():
+            at = where[due]
+            found = (self.run if due.all() else self.run.take(due)).certify()
+            better = found.gap < self.best.gap[at]
+            self.best.put(at[better], StackedBounds(*(part[better] for part in found)))
+            # Rounding ends the progress of some runs before the goal.
+            self.failures[at] += ~better
+            done |= self.failures[where] >= PATCHES
+            done[due] |= found.gap <= self.goal
+        if done.any():
+            self.run, self.where = self.run.take(~done), where[~done]
 
-    def drop_broken(self, step: int) -> None:
-        """Leave out tables whose numbers are no longer finite."""
-        broken = self.run.broken()
-        if broken.any():
-            self.n_iter[self.where[broken]] = step
-            self._keep(~broken)
 
-    def _keep(self, which: np.ndarray) -> None:
-        if not which.any():
-            self.where = self.where[:0]
-        elif not which.all():
-            self.run, self.where = self.run.take(which), self.where[which]
+class Alone:
+    """Operations on a single table: numbers of Python, arrays without an axis of T."""
+
+    @staticmethod
+    def shape(x: np.ndarray) -> np.ndarray:
+        """An array of one table, from a stack of one."""
+        return x[0]
+
+    @staticmethod
+    def stack(x: np.ndarray) -> np.ndarray:
+        """The array of a stack."""
+        return x[None]
+
+    @staticmethod
+    def wide(number: float) -> float:
+        """A number of each table, to multiply arrays with an axis for classes."""
+        return number
+
+    @staticmethod
+    def total(x: np.ndarray) -> float:
+        """Sum over cells."""
+        return float(np.add.reduce(x))
+
+    @staticmethod
+    def least(x: np.ndarray) -> float:
+        """Smallest entry."""
+        return float(np.minimum.reduce(x))
+
+    @staticmethod
+    def largest(x: np.ndarray) -> float:
+        """Largest entry."""
+        return float(np.maximum.reduce(x))
+
+    maximum, minimum, any = max, min, bool
+
+    @staticmethod
+    def factorise(matrix: np.ndarray) -> list[np.ndarray | None]:
+        """Cholesky factor, None where there is none."""
+        # The transpose of a C array is a Fortran array without a copy.
+        factor, info = dpotrf(matrix.T, clean=0)
+        return [factor if info == 0 else None]
+
+    @staticmethod
+    def solve(factors: list[np.ndarray | None], right: np.ndarray) -> np.ndarray:
+        """Solve with the factor; NaN where there is none."""
+        if factors[0] is None:
+            return np.full_like(right, np.nan)
+        return dpotrs(factors[0], right.reshape(-1))[0].reshape(right.shape)
+
+
+class Together:
+    """The same operations on a stack: arrays (T, 1) of numbers."""
+
+    @staticmethod
+    def shape(x: np.ndarray) -> np.ndarray:
+        """An array of all tables."""
+        return x
+
+    stack = shape
+
+    @staticmethod
+    def wide(number: np.ndarray) -> np.ndarray:
+        """Numbers, to multiply arrays with an axis for classes."""
+        return number[..., None]
+
+    @staticmethod
+    def total(x: np.ndarray) -> np.ndarray:
+        """Sums over cells."""
+        return np.add.reduce(x, axis=1, keepdims=True)
+
+    @staticmethod
+    def least(x: np.ndarray) -> np.ndarray:
+        """Smallest entries."""
+        return np.minimum.reduce(x, axis=1, keepdims=True)
+
+    @staticmethod
+    def largest(x: np.ndarray) -> np.ndarray:
+        """Largest entries."""
+        return np.maximum.reduce(x, axis=1, keepdims=True)
+
+    maximum, minimum, any = np.maximum, np.minimum, np.any
+
+    @staticmethod
+    def factorise(matrix: np.ndarray) -> list[np.ndarray | None]:
+        """Cholesky factor of each table, None where there is none."""
+        factors = (dpotrf(H, clean=0) for H in matrix.transpose(0, 2, 1))
+        return [factor if info == 0 else None for factor, info in factors]
+
+    @staticmethod
+    def solve(factors: list[np.ndarray | None], right: np.ndarray) -> np.ndarray:
+        """Solve for each table; NaN where there is no factor."""
+        flat = right.reshape(len(right), -1)
+        out = np.full_like(flat, np.nan)
+        for t, factor in enumerate(factors):
+            if factor is not None:
+                out[t], _ = dpotrs(factor, flat[t])
+        return out.reshape(right.shape)
+
+
+class _Start(NamedTuple):
+    """Where the tables of a stack start; ``weight`` are those of the barrier."""
+
+    n1: int
+    AB: np.ndarray
+    x: np.ndarray
+    R: np.ndarray
+    s: np.ndarray
+    g: np.ndarray
+    p: np.ndarray
+    weight: np.ndarray
+    gauge: np.ndarray
+
+
+def start_stack(A: np.ndarray, B: np.ndarray) -> _Start:
+    """Naive Bayes, and then down until strictly feasible."""
+    T, _, n1 = A.shape
+    n2 = B.shape[2]
+    AB = np.concatenate([A, B], axis=2)
+    mass = AB.sum(axis=1)
+    x = np.log(AB)
+    x[:, :, :n1] -= np.log(mass[:, None, :n1])
+    x[:, :, n1:] -= np.log(A.sum(axis=2)[:, :, None] * mass[:, None, n1:])
+    g, p = softmax(x, cell_matrix(n1, n2), not AB.all())
+    g = g.reshape(T, n1, n2)
+    down = g.max(axis=2) + 0.1
+    x[:, :, :n1] -= down[:, None]
+    g = (g - down[:, :, None]).reshape(T, -1)
+    R = (mass[:, :n1, None] * mass[:, None, n1:]).reshape(T, -1)
+    R[p.sum(axis=1) == 0.0] = DEAD
+    weight = R / R.sum(axis=1, keepdims=True)
+    return _Start(n1, AB, x, R, -g, g, p, weight, gauge(AB, n1))
 
 
 class _Run:
-    """State of all tables that are not finished, and one step of the method."""
+    """State of all tables that are not finished, and one step of the method.
+
+    Changes of multipliers and slacks are relative to these.
+    """
 
     # What has an entry for each table.
-    OF_TABLES = ("AB", "x", "RS", "g", "p", "weight", "gauge", "failures", "gap")
+    OF_TABLES = ("AB", "x", "R", "s", "g", "p", "v", "gap", "weight", "gauge")
 
-    def __init__(self, A: np.ndarray, B: np.ndarray) -> None:
-        T, _, n1 = A.shape
-        n2 = B.shape[2]
-        self.n1 = n1
-        self.AB = AB = np.concatenate([A, B], axis=2)
-        self.zeros = not AB.all()
-        self.cells = cell_matrix(n1, n2)
-        mass = AB.sum(axis=1)
-        # Naive Bayes, and then down until strictly feasible.
-        self.x = x = np.log(AB)
-        x[:, :, :n1] -= np.log(mass[:, None, :n1])
-        x[:, :, n1:] -= np.log(A.sum(axis=2)[:, :, None] * mass[:, None, n1:])
-        g, self.p = softmax(x, self.cells, self.zeros)
-        g = g.reshape(T, n1, n2)
-        down = g.max(axis=2) + 0.1
-        x[:, :, :n1] -= down[:, None]
-        self.g = (g - down[:, :, None]).reshape(T, -1)
-        R = mass[:, :n1, None] * mass[:, None, n1:]
-        if self.zeros:
-            R *= (A > 0).transpose(0, 2, 1).astype(np.float64) @ (B > 0) > 0
-        R = R.reshape(T, -1)
-        self.RS = np.stack([R, -self.g], axis=1)
-        self.weight = R / R.sum(axis=1, keepdims=True)
-        self.gauge = gauge(AB, n1)
-        self.failures = np.zeros(T, dtype=np.intp)
-        self.gap = np.full(T, np.inf)
+    def __init__(self, start: _Start, ops: type[Alone] | type[Together]) -> None:
+        self.ops, self.n1 = ops, start.n1
+        self.AB, self.x, self.R, self.s, self.g, self.p, self.weight, self.gauge = map(
+            ops.shape, start[1:]
+        )
+        self.zeros = not self.AB.all()
+        self.v = self.R * self.s
+        self.gap = ops.total(self.v)
         self._allocate()
 
     def _allocate(self) -> None:
-        T, K, m = self.AB.shape
-        self.H = np.empty((T, K * m, K * m))
-        self.H_blocks = np.einsum("tkmkn->tkmn", self.H.reshape(T, K, m, K, m))
-        self.H_diagonal = self.H.reshape(T, -1)[:, :: K * m + 1]
-        self.right = self.AB.reshape(T, K * m, 1)
+        *lead, K, m = self.AB.shape
+        n1, N = self.n1, self.R.shape[-1]
+        self.cells = cell_matrix(n1, m - n1)
+        self.states = self.cells.T
+        # The matrix, and views of it: of the same state, of states of both sources.
+        H = np.zeros((*lead, K, m, K, m))
+        np.einsum("...kmkn->...kmn", H)[:] = self.gauge
+        self.H = H.reshape(*lead, K * m, K * m)
+        self.H_diagonal = np.einsum("...ii->...i", self.H)
+        self.H_same = np.einsum("...kmlm->...klm", H)
+        self.H_upper = np.moveaxis(H[..., :n1, :, n1:], -2, -3)
+        self.H_lower = np.moveaxis(H[..., n1:, :, :n1], -3, -1)
+        self.fixed = [v.copy() for v in (self.H_same, self.H_upper, self.H_lower)]
+        self.cross = np.empty((*lead, K, K, N))
+        self.cross_diagonal = np.einsum("...kkn->...kn", self.cross)
+        self.cross_cells = self.cross.reshape(*lead, K, K, n1, m - n1)
 
     def take(self, which: np.ndarray) -> _Run:
         """The run of some of the tables."""
         new = object.__new__(_Run)
-        new.n1, new.cells, new.zeros = self.n1, self.cells, self.zeros
+        new.ops, new.n1, new.zeros = self.ops, self.n1, self.zeros
         for name in self.OF_TABLES:
             setattr(new, name, getattr(self, name)[which])
         new._allocate()
         return new
 
-    def due(self, goal: float) -> np.ndarray:
-        """Tables whose bounds have a chance to meet, or that no longer get better."""
-        last = self.gap
-        self.gap = (self.RS[:, 0] * self.RS[:, 1]).sum(axis=1)
-        slow = (self.gap > 0.1 * last) & (self.gap < 1e4 * goal)
-        return slow | (self.gap < CHANCE * goal)
-
     def certify(self) -> StackedBounds:
         """Bounds from where the tables are."""
-        Q = self.RS[:, :1] * self.p
-        g = self.g.reshape(len(Q), self.n1, -1)
-        return certify_stack(self.AB, self.x, Q, g, self.gauge)
-
-    def broken(self) -> np.ndarray:
-        """Tables with numbers that are not finite, but for logarithms of zero."""
-        total = self.RS.sum(axis=(1, 2))
-        if self.zeros:
-            return ~np.isfinite(total) | np.isnan(self.x.sum(axis=(1, 2)))
-        return ~np.isfinite(total + self.x.sum(axis=(1, 2)))
+        Q = self.R[..., None, :] * self.p
+        AB, x, Q, g, null = map(self.ops.stack, (self.AB, self.x, Q, self.g, self.gauge))
+        return certify_stack(AB, x, Q, g.reshape(len(AB), self.n1, -1), null)
 
     def iterate(self) -> None:
         """One step of predictor and corrector for every table."""
-        RS, gap = self.RS, self.gap
-        R, s = RS[:, 0], RS[:, 1]
-        self.residual = residual = self.g + s
-        self.ratio = ratio = R / s
+        ops, v, gap = self.ops, self.v, self.gap
+        self.inverse = 1.0 / self.s
+        self.residual = self.g + self.s
+        self.lift = self.residual * self.inverse
         self._assemble()
-        load = ratio * residual
-        dRS, _ = self._direction(load, refine=None)
-        ahead = RS + _reach(RS, dRS, 1.0) * dRS
-        ahead = (ahead[:, 0] * ahead[:, 1]).sum(axis=1)
-        aim = gap * (ahead / gap) ** 3
-        least = (R * np.abs(residual)).sum(axis=1)
-        aim = np.maximum(aim, RESIDUAL_SHARE * least)
-        product = aim[:, None] * self.weight - dRS[:, 0] * dRS[:, 1]
-        refine = gap < REFINE
-        length, new = self._walk(product / s + load, refine)
+        n = self._slacks(self._direction(self.lift))
+        # Only the order of magnitude of this one matters: both steps have one length.
+        length = 1.0 / ops.maximum(
+            1.0, ops.maximum(ops.largest(n), 1.0 - ops.least(n))
+        )
+        second = n * (n - 1.0)
+        ahead = (1.0 - length) * gap - length * length * ops.total(v * second)
+        share = ahead / gap
+        aim = gap * (share * share * share)
+        aim = ops.maximum(aim, RESIDUAL_SHARE * ops.total(self.R * self.residual))
+        centre = self.weight / v
+        length, new = self._walk(aim * centre + second)
         short = length < SHORT
-        if short.any():
+        if ops.any(short):
             # Jammed against the boundary: back to the centre first.
-            other, centred = self._walk(gap[:, None] * self.weight / s + load, refine)
-            short &= other > length
-            for old, better in zip(new, centred):
-                old[short] = better[short]
-        self.x, self.RS, self.g, self.p = new
+            other, centred = self._walk(gap * centre)
+            short = np.asarray(short & (other > length))
+            new = [
+                np.where(short if b.ndim == self.R.ndim else short[..., None], b, a)
+                for a, b in zip(new, centred)
+            ]
+        self.x, self.R, self.s, self.g, self.p = new
         # Where the constraint is really slack, the slack is exact.
-        s = self.RS[:, 1]
-        np.copyto(s, -self.g, where=-self.g > 0.1 * s)
+        slack = -self.g
+        np.copyto(self.s, slack, where=slack > 0.1 * self.s)
+        self.v = self.R * self.s
+        self.gap = ops.total(self.v)
 
     def _assemble(self) -> None:
         """Newton matrix of the potentials, with the gauge filled in."""
-        T, K, m = self.AB.shape
-        R = self.RS[:, 0]
-        F = self.p[:, :, None] * self.cells
-        self.F = flat = F.reshape(T, K * m, -1)
-        np.matmul(flat * (self.ratio - R)[:, None], flat.transpose(0, 2, 1), out=self.H)
-        blocks = (F * R[:, None, None]) @ self.cells.T
-        blocks += self.gauge
-        self.H_blocks += blocks
+        p = self.p
+        self.q = q = self.R[..., None, :] * p
+        self.outer = self.inverse - 1.0
+        np.multiply(
+            (q * self.outer[..., None, :])[..., None, :], p[..., None, :, :], out=self.cross
+        )
+        self.cross_diagonal += q
+        same, upper, lower = self.fixed
+        np.add(same, self.cross @ self.states, out=self.H_same)
+        np.add(upper, self.cross_cells, out=self.H_upper)
+        np.add(lower, self.cross_cells, out=self.H_lower)
         self.H_diagonal *= 1.0 + RIDGE
-        factors = (dpotrf(H, overwrite_a=1) for H in self.H.transpose(0, 2, 1))
-        self.factors = [c if info == 0 else None for c, info in factors]
+        self.factors = self.ops.factorise(self.H)
 
-    def _solve(self, right: np.ndarray) -> np.ndarray:
-        """Solve for each table; NaN where the matrix is not positive definite."""
-        out = np.full_like(right, np.nan)
-        for t, factor in enumerate(self.factors):
-            if factor is not None:
-                out[t], _ = dpotrs(factor, right[t])
-        return out
+    def _direction(self, t: np.ndarray) -> np.ndarray:
+        """Change of the potentials for targets ``t`` of the relative changes."""
+        right = self.AB - (self.q * t[..., None, :]) @ self.states
+        dx = self.ops.solve(self.factors, right)
+        return dx
 
-    def _apply(self, dx: np.ndarray) -> np.ndarray:
-        """Product with the matrix, summed cell by cell."""
-        R = self.RS[:, :1]
-        step = dx.reshape(self.AB.shape)
-        change = R * (step @ self.cells)
-        change += (self.ratio[:, None] - R) * (dx.transpose(0, 2, 1) @ self.F)
-        change *= self.p
-        out = change @ self.cells.T
-        out += (self.gauge @ step[:, :, :, None])[:, :, :, 0]
-        return out.reshape(dx.shape)
+    def _slacks(self, dx: np.ndarray) -> np.ndarray:
+        """Relative decrease of the slacks."""
+        mean = np.add.reduce(self.p * (dx @ self.cells), axis=-2)
+        return (mean + self.residual) * self.inverse
 
-    def _direction(
-        self, t: np.ndarray, refine: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Step that aims at ``R s = (t - load) s`` to first order."""
-        right = self.right - self.F @ t[:, :, None]
-        dx = self._solve(right)
-        if refine is not None and refine.any():
-            more = self._solve(right - self._apply(dx))
-            dx += np.where(refine[:, None, None], more, 0.0)
-        return self._changes(dx, t), dx
+    def _refine(self, dx: np.ndarray, t: np.ndarray) -> np.ndarray:
+        """Correct for what the product with the matrix, cell by cell, leaves."""
+        step = dx @ self.cells
+        mean = np.add.reduce(self.p * step, axis=-2)
+        change = self.q * (step + (self.outer * mean + t)[..., None, :])
+        found = change @ self.states + (self.gauge @ dx[..., None])[..., 0]
+        more = self.ops.solve(self.factors, self.AB - found)
+        late = np.asarray(self.gap < REFINE)
+        return dx + np.where(late[..., None], more, 0.0)
 
-    def _changes(self, dx: np.ndarray, t: np.ndarray) -> np.ndarray:
-        """Changes of multipliers and slacks, as ``RS``."""
-        mean = (dx.transpose(0, 2, 1) @ self.F)[:, 0]
-        dRS = np.empty_like(self.RS)
-        np.multiply(self.ratio, mean, out=dRS[:, 0])
-        dRS[:, 0] += t
-        dRS[:, 0] -= self.RS[:, 0]
-        np.add(mean, self.residual, out=dRS[:, 1])
-        np.negative(dRS[:, 1], out=dRS[:, 1])
-        return dRS
+    def _walk(self, k: np.ndarray) -> tuple:
+        """Length of the primal step, and where both steps lead.
 
-    def _walk(
-        self, t: np.ndarray, refine: np.ndarray
-    ) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
-        """Length of the primal step, and where both steps lead."""
-        dRS, dx = self._direction(t, refine)
-        if dx.max() > 1.0 or dx.min() < -5.0:
+        The products of multipliers and slacks are to be ``k`` times what they are.
+        """
+        ops = self.ops
+        t = k + self.lift
+        dx = self._direction(t)
+        if ops.any(self.gap < REFINE):
+            dx = self._refine(dx, t)
+        n = self._slacks(dx)
+        rise = n + (k - 1.0)
+        flat = dx.reshape(-1)
+        squares = float(flat.dot(flat))
+        if not squares <= 1.0:
             up = 1.0 + np.log(np.maximum(dx, 1.0))
             dx = np.where(dx > 1.0, up, np.maximum(dx, -5.0))
-            mean = (dx.transpose(0, 2, 1) @ self.F)[:, 0]
-            dRS[:, 1] = -self.residual - mean
-        mean = self.residual + dRS[:, 1]
-        dx = dx.reshape(self.x.shape)
-        length = _reach(self.RS, dRS, STAY)
-        dual = length[:, 1]
-        new_x = self.x + dual[:, :, None] * dx
-        g, p = softmax(new_x, self.cells, self.zeros)
-        while True:
+            n = self._slacks(dx)
+        dual = 1.0 / ops.maximum(1.0, ops.largest(n) * (1.0 / STAY))
+        x = self.x + ops.wide(dual) * dx
+        g, p = softmax(x, self.cells, self.zeros)
+        while not squares <= SMALL_STEP:
             # The constraints are convex: this is what the linearised ones hide.
-            error = (g - self.g + dual * mean).max(axis=1)
-            far = (error > CURVATURE) & (dual[:, 0] >= SHORT)
-            if not far.any():
+            mean = n * self.s - self.residual
+            error = ops.largest(g - self.g - dual * mean)
+            far = (error > CURVATURE) & (dual >= SHORT)
+            if not ops.any(far):
                 break
-            dual[far] *= 0.5
-            new_x = self.x + dual[:, :, None] * dx
-            g, p = softmax(new_x, self.cells, self.zeros)
+            dual = np.where(far, 0.5 * dual, dual)
+            x = self.x + ops.wide(dual) * dx
+            g, p = softmax(x, self.cells, self.zeros)
         # Not longer than the dual one: its equations are linearised at the old L, M.
-        np.minimum(length[:, 0], dual, out=length[:, 0])
-        return length[:, 0, 0], (new_x, self.RS + length * dRS, g, p)
-
-
-def _reach(x: np.ndarray, dx: np.ndarray, stay: float) -> np.ndarray:
-    """Largest steps up to 1, ``stay`` of the way to the boundary, shape (T, 2, 1)."""
-    # 0 / 0 in cells without mass is NaN, which this minimum ignores.
-    fall = np.fmin.reduce(dx / x, axis=2, keepdims=True)
-    return 1.0 / np.maximum(1.0, fall * (-1.0 / stay))
+        primal = 1.0 / ops.maximum(1.0, ops.least(rise) * (-1.0 / STAY))
+        primal = ops.minimum(primal, dual)
+        R = self.R * (1.0 + primal * rise)
+        s = self.s * (1.0 - dual * n)
+        return primal, [x, R, s, g, p]

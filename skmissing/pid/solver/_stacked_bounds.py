@@ -52,7 +52,7 @@ def cell_matrix(n1: int, n2: int) -> np.ndarray:
 def softmax(
     x: np.ndarray, cells: np.ndarray, zeros: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """``logsumexp_y`` (T, N) and softmax (T, K, N) of the potentials of each cell.
+    """``logsumexp_y`` (..., N) and softmax (..., K, N) of the potentials of each cell.
 
     Potentials are near feasible here, so that no maximum need be taken out. Cells that
     no class can reach get the logarithm of the smallest number, and shares of 0.
@@ -61,10 +61,10 @@ def softmax(
         # The product with a zero of ``cells`` would be NaN.
         x = np.maximum(x, -1e4)
     p = np.exp(x @ cells)
-    total = p.sum(axis=1)
+    total = np.add.reduce(p, axis=-2)
     if zeros:
         np.maximum(total, TINY, out=total)
-    p /= total[:, None]
+    p /= total[..., None, :]
     return np.log(total, out=total), p
 
 
