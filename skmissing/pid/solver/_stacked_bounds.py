@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -11,6 +12,8 @@ from scipy.special import rel_entr
 from ._certificate import LAST_PLACES, NEGLIGIBLE
 
 TINY = np.finfo(np.float64).tiny
+# Share of a marginal that may be missing for one round of factors to be enough.
+FAR = 1e-9
 
 
 class StackedBounds(NamedTuple):
@@ -50,7 +53,7 @@ def cell_matrix(n1: int, n2: int) -> np.ndarray:
 
 
 def softmax(
-    x: np.ndarray, cells: np.ndarray, zeros: bool
+    x: np.ndarray, cells: np.ndarray, zeros: bool, product: Callable = np.matmul
 ) -> tuple[np.ndarray, np.ndarray]:
     """``logsumexp_y`` (..., N) and softmax (..., K, N) of the potentials of each cell.
 
@@ -60,7 +63,8 @@ def softmax(
     if zeros:
         # The product with a zero of ``cells`` would be NaN.
         x = np.maximum(x, -1e4)
-    p = np.exp(x @ cells)
+    p = product(x, cells)
+    np.exp(p, out=p)
     total = np.add.reduce(p, axis=-2)
     if zeros:
         np.maximum(total, TINY, out=total)
@@ -79,7 +83,8 @@ def gauge(AB: np.ndarray, n1: int) -> np.ndarray:
     null = AB / np.sqrt(total)
     null[:, :, n1:] *= -1.0
     out = null[:, :, :, None] * null[:, :, None]
-    diagonal = np.einsum("tkmm->tkm", out)
+    m = AB.shape[2]
+    diagonal = out.reshape(*AB.shape[:2], m * m)[:, :, :: m + 1]
     diagonal += AB == 0.0
     return out
 
@@ -122,26 +127,46 @@ def repair_stack(
     AB: np.ndarray, Q: np.ndarray, n1: int, null: np.ndarray
 ) -> np.ndarray:
     """Give nearly feasible couplings their exact marginals, as ``repair`` does."""
-    cells = cell_matrix(n1, AB.shape[2] - n1)
-    states = cells.T
+    states = cell_matrix(n1, AB.shape[2] - n1).T
     found = Q @ states
-    off = (np.abs(found - AB) > LAST_PLACES * AB).any(axis=(1, 2))
+    off = _off(AB, found, LAST_PLACES)
     if not off.all():
         if off.any():
             Q = Q.copy()
             Q[off] = repair_stack(AB[off], Q[off], n1, null[off])
         return Q
-    for _ in range(2):
-        # Factors 1 + alpha + beta, from the linear equations of the marginals.
-        matrix = (Q[:, :, None] * cells) @ states
-        matrix += null
-        diagonal = np.einsum("tkmm->tkm", matrix)
-        diagonal *= 1.0 + 1e-14
-        step = solve(matrix, (AB - found)[:, :, :, None])[:, :, :, 0]
-        np.nan_to_num(step, copy=False)
-        Q = Q * np.clip(1.0 + step @ cells, 0.1, 10.0)
+    Q = _scale(AB, Q, found, n1, null)
+    found = Q @ states
+    # The square of what was missing is missing now.
+    again = _off(AB, found, FAR)
+    if again.any():
+        Q[again] = _scale(AB[again], Q[again], found[again], n1, null[again])
         found = Q @ states
     return settle(AB, Q, found, n1)
+
+
+def _off(AB: np.ndarray, found: np.ndarray, share: float) -> np.ndarray:
+    """Tables with marginals that are off by more than a share of what they should be."""
+    off = np.abs(found - AB) > share * AB
+    return np.logical_or.reduce(off.reshape(len(off), -1), axis=1)
+
+
+def _scale(
+    AB: np.ndarray, Q: np.ndarray, found: np.ndarray, n1: int, null: np.ndarray
+) -> np.ndarray:
+    """Multiply by ``1 + alpha + beta``, from the linear equations of the marginals."""
+    T, K, m = AB.shape
+    matrix = null.copy()
+    shares = Q.reshape(T, K, n1, m - n1)
+    matrix[:, :, :n1, n1:] += shares
+    matrix[:, :, n1:, :n1] += shares.transpose(0, 1, 3, 2)
+    diagonal = matrix.reshape(T, K, m * m)[:, :, :: m + 1]
+    diagonal += found
+    diagonal *= 1.0 + 1e-14
+    step = solve(matrix, (AB - found)[:, :, :, None])[:, :, :, 0]
+    factor = 1.0 + step @ cell_matrix(n1, m - n1)
+    # The minimum ignores what is not a number.
+    return Q * np.fmin(np.fmax(factor, 0.1), 10.0)
 
 
 def settle(AB: np.ndarray, Q: np.ndarray, found: np.ndarray, n1: int) -> np.ndarray:
