@@ -270,9 +270,9 @@ def start_stack(A: np.ndarray, B: np.ndarray) -> _Start:
     n2 = B.shape[2]
     AB = np.concatenate([A, B], axis=2)
     mass = AB.sum(axis=1)
-    x = np.log(AB)
-    x[:, :, :n1] -= np.log(mass[:, None, :n1])
-    x[:, :, n1:] -= np.log(A.sum(axis=2)[:, :, None] * mass[:, None, n1:])
+    x = AB / mass[:, None]
+    x[:, :, n1:] /= A.sum(axis=2)[:, :, None]
+    np.log(x, out=x)
     g, p = softmax(x, cell_matrix(n1, n2), not AB.all())
     g = g.reshape(T, n1, n2)
     down = g.max(axis=2) + 0.1

@@ -172,18 +172,17 @@ def _scale(
 def settle(AB: np.ndarray, Q: np.ndarray, found: np.ndarray, n1: int) -> np.ndarray:
     """Scale down what is too much and distribute what is short, class by class."""
     T, K, m = AB.shape
-    Q = Q.reshape(T, K, n1, m - n1)
     A, B = AB[:, :, :n1], AB[:, :, n1:]
-    rows = found[:, :, :n1]
-    Q = Q * np.minimum(1.0, A / np.where(rows > 0, rows, 1.0))[:, :, :, None]
-    columns = Q.sum(axis=2)
-    Q *= np.minimum(1.0, B / np.where(columns > 0, columns, 1.0))[:, :, None]
-    short_a = np.maximum(A - Q.sum(axis=3), 0.0)
-    short_b = np.maximum(B - Q.sum(axis=2), 0.0)
-    total = short_b.sum(axis=2, keepdims=True)
-    short_b /= np.where(total > 0, total, 1.0)
+    # The minimum ignores 0 / 0.
+    rows = np.fmin(A / found[:, :, :n1], 1.0)
+    Q = Q.reshape(T, K, n1, m - n1) * rows[:, :, :, None]
+    Q *= np.fmin(B / np.add.reduce(Q, axis=2), 1.0)[:, :, None]
+    short_a = np.maximum(A - np.add.reduce(Q, axis=3), 0.0)
+    short_b = np.maximum(B - np.add.reduce(Q, axis=2), 0.0)
+    total = np.add.reduce(short_b, axis=2, keepdims=True)
+    short_b /= np.maximum(total, TINY)
     Q += short_a[:, :, :, None] * short_b[:, :, None]
-    return Q.reshape(T, K, -1)
+    return Q.reshape(T, K, n1 * (m - n1))
 
 
 def solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
