@@ -143,8 +143,8 @@ class _Hull:
 def _split_one(edges: list[list[float]], masses: list[list[float]]) -> np.ndarray:
     """Shares of the edges of one segment that go to its states."""
     block = np.zeros((len(edges), len(masses)))
-    pairs = ([tuple(pair) for pair in part] for part in (edges, masses))
-    own_edges, own_masses = pairs
+    own_edges = [(one, two) for one, two in edges]
+    own_masses = [(one, two) for one, two in masses]
     for e, i, share in split_segment(
         own_edges, range(len(edges)), own_masses, range(len(masses))
     ):

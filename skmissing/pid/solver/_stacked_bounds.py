@@ -9,8 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import rel_entr
 
-from ._certificate import LAST_PLACES, NEGLIGIBLE
+from ._certificate import LAST_PLACES
 
+# Cost of violated constraints in nats, a part of the gap aimed at, from which on it is
+# worth while to look for a lower one.
+DEAR = 2e-14
 TINY = np.finfo(np.float64).tiny
 # Share of a marginal that may be missing for one round of factors to be enough.
 FAR = 1e-9
@@ -79,13 +82,13 @@ def gauge(AB: np.ndarray, n1: int) -> np.ndarray:
     those of the other changes nothing. An outer product of the masses fills that in;
     entries that are no variables get a unit diagonal.
     """
-    total = AB[:, :, :n1].sum(axis=2, keepdims=True)
+    total = np.add.reduce(AB[:, :, :n1], axis=2, keepdims=True)
     null = AB / np.sqrt(total)
     null[:, :, n1:] *= -1.0
     out = null[:, :, :, None] * null[:, :, None]
     m = AB.shape[2]
     diagonal = out.reshape(*AB.shape[:2], m * m)[:, :, :: m + 1]
-    diagonal += AB == 0.0
+    np.add(diagonal, AB == 0.0, out=diagonal)
     return out
 
 
@@ -102,7 +105,7 @@ def certify_stack(
     mass_a, mass_b = mass[:, :n1], mass[:, n1:]
     # Every d gives a valid c.
     cost = (g.max(axis=2) * mass_a).sum(axis=1)
-    dear = cost > NEGLIGIBLE
+    dear = cost > DEAR
     if dear.any():
         # A violation is cheap on the side of the rarer state.
         rarer = np.where(mass_b[:, None] < mass_a[:, :, None], np.maximum(g, 0.0), 0.0)
@@ -146,7 +149,7 @@ def repair_stack(
 
 
 def _off(AB: np.ndarray, found: np.ndarray, share: float) -> np.ndarray:
-    """Tables with marginals that are off by more than a share of what they should be."""
+    """Tables with a marginal that is off by more than a share of it."""
     off = np.abs(found - AB) > share * AB
     return np.logical_or.reduce(off.reshape(len(off), -1), axis=1)
 
