@@ -327,8 +327,7 @@ def test_tables_of_more_states(shape):
 
 
 def test_segments_are_split_together_as_one_by_one():
-    rng = np.random.default_rng(0)
-    tables = rng.multinomial(300, np.full(50, 0.02), size=60).reshape(60, 2, 5, 5) + 0.5
+    tables = draw((2, 5, 5), 60, seed=12)
     A, B = tables.sum(axis=3), tables.sum(axis=2)
     B *= (A.sum(axis=2) / B.sum(axis=2))[:, :, None]
     whole = solve_binary_stack(A, B)
