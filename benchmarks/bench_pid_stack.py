@@ -8,7 +8,8 @@ classes, built by arrays and solved by ECOS (``pip install skmissing[bench]``). 
 
     OMP_NUM_THREADS=1 python benchmarks/bench_pid_stack.py
 
-Runs are interleaved; medians, and ratios of medians. The table is ``pid_stack.csv``.
+Runs are interleaved, times those of the processor; medians, and ratios of medians. The
+table is ``pid_stack.csv``.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ SHAPES = [
     (10, 6, 6),
     (5, 20, 20),
 ]
+# On a machine that others use, time of the processor says what the work is.
+CLOCK = time.process_time
 # Tables in a stack.
 N_TABLES = 200
 
@@ -50,7 +53,7 @@ def run_ecos(P):
     """Union information (bits) and seconds, building the program included."""
     import ecos
 
-    start = time.perf_counter()
+    start = CLOCK()
     A, B = P.sum(axis=2), P.sum(axis=1)
     y, i, j = np.nonzero((A[:, :, None] > 0) & (B[:, None] > 0))
     n = len(y)
@@ -76,13 +79,13 @@ def run_ecos(P):
     p = A.sum(axis=1)
     entropy = -float((p * np.log(p)).sum())
     value = (entropy - float(found["x"][::3].sum())) / math.log(2)
-    return value, time.perf_counter() - start
+    return value, CLOCK() - start
 
 
 def run_broja(P):
-    start = time.perf_counter()
+    start = CLOCK()
     result = broja(P)
-    seconds = time.perf_counter() - start
+    seconds = CLOCK() - start
     return result, seconds
 
 

@@ -88,15 +88,15 @@ class CovariateTable:
         coded = (
             _code(c, values)[0] for c, (_, values) in zip(self._columns, covariates)
         )
-        for j, part in enumerate(chain.from_iterable(coded)):
-            table[:, j] = part
         share = weight / weight.sum()
-        # Column by column: a whole second table would double the memory.
-        mean = np.array([share @ table[:, j] for j in range(len(names))])
-        scale = np.empty(len(names))
-        for j in range(len(names)):
-            table[:, j] -= mean[j]
-            scale[j] = root_mean_square(table[:, j], weight)
+        mean, scale = np.empty(len(names)), np.empty(len(names))
+        # Column by column before they get into the table, whose columns are far apart
+        # in memory; a whole second table would double the memory.
+        for j, part in enumerate(chain.from_iterable(coded)):
+            mean[j] = share @ part
+            centred = part - mean[j]
+            scale[j] = root_mean_square(centred, weight)
+            table[:, j] = centred
         self._keep_varying(names, mean, scale)
         if not self._varies.all():
             table = np.ascontiguousarray(table[:, self._varies])

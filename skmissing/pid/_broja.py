@@ -262,6 +262,8 @@ def _decompose_tables(tables: np.ndarray, options: dict[str, Any]) -> BrojaResul
 
 
 def _warn_uncertified(result: BrojaResult, tol: float) -> None:
+    if isinstance(result.duality_gap, float) and result.duality_gap <= tol:
+        return
     gap, n_iter = np.ravel(result.duality_gap), np.ravel(result.n_iter)
     wide = np.flatnonzero(~(gap <= tol))
     if not len(wide):

@@ -20,6 +20,9 @@ from ._sources import Pair, Source, union
 from ._stacking import calibrate, mean_error, tilt
 
 MAX_BINS = 40
+# Classes times bins of a source: the decomposition of a table solves systems of so many
+# equations, in half a gigabyte and some seconds a step at most.
+MAX_POTENTIALS = 2_000
 
 
 class Calibrated(NamedTuple):
@@ -120,13 +123,15 @@ class PosteriorTables(HeldOutTables):
         and the bias rises as b (K - 1) / (2 n), so that the sum is smallest for b
         proportional to the cube root of n times the information over K - 1. The
         factor was chosen for smooth posteriors whose bias is corrected. A source
-        without information about held-out rows gets two bins.
+        without information about held-out rows gets two bins, and so do all of many
+        hundred classes, for which a table of more would take too long.
         """
         if self.n_bins != "auto":
             return int(self.n_bins)
         n = 1.0 / float(weight @ weight)
         size = 2.5 * np.cbrt(n * max(nats, 0.0) / (self.n_classes - 1))
-        return int(np.clip(np.ceil(size), 2, MAX_BINS))
+        most = min(MAX_BINS, MAX_POTENTIALS // self.n_classes)
+        return int(np.clip(np.ceil(size), 2, max(2, most)))
 
 
 def quantise(log_posterior: np.ndarray, weight: np.ndarray, n_bins: int) -> np.ndarray:

@@ -456,9 +456,14 @@ def test_attempts_share_the_iterations(monkeypatch):
     monkeypatch.setattr("skmissing.pid.solver._interior_point.PATIENCE", 3)
     P = dirichlet((4, 5, 6))
     A, B = P.sum(axis=2), P.sum(axis=1)
-    assert union_information(A, B).n_iter == 9
-    assert union_information(A, B, max_iter=5).n_iter == 5
+    first = np.ascontiguousarray(A.T)
+    assert interior_point(first, B, 1e-13, 1e-9, 200).n_iter == 9
+    assert interior_point(first, B, 1e-13, 1e-9, 5).n_iter == 5
     # More iterations never give a worse bound.
+    gaps = [interior_point(first, B, 1e-13, 1e-9, n).gap for n in (3, 5, 9)]
+    assert gaps == sorted(gaps, reverse=True)
+    # Those of a stack count as well.
+    assert union_information(A, B, max_iter=5).n_iter == 5
     gaps = [union_information(A, B, max_iter=n).duality_gap for n in (3, 5, 9)]
     assert gaps == sorted(gaps, reverse=True)
 

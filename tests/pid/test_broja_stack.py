@@ -10,9 +10,13 @@ from skmissing.exceptions import UncertifiedWarning
 from skmissing.pid import broja
 from skmissing.pid._decomposition import Job, decompose, plain_terms
 from skmissing.pid.solver import union_information, union_informations
+from skmissing.pid.solver._alone import Alone
 from skmissing.pid.solver._binary import solve_binary
+from skmissing.pid.solver._binary_stack import solve_binary_stack
 from skmissing.pid.solver._certificate import certify
+from skmissing.pid.solver._eliminating_run import EliminatingRun as Eliminating
 from skmissing.pid.solver._interior_point import interior_point
+from skmissing.pid.solver._run import Run, start_stack
 from skmissing.pid.solver._stacked import solve_stack
 from skmissing.pid.solver._stacked_bounds import certify_stack, gauge, repair_stack
 
@@ -287,3 +291,48 @@ def test_terms_of_many_draws_are_those_of_each():
         ]
         expected.append(np.concatenate([d.plain for d in found]))
     np.testing.assert_allclose(plain_terms(draws), expected, atol=1e-14, rtol=0)
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 5), (3, 9, 4)])
+def test_eliminating_a_source_takes_the_same_steps(shape):
+    tables = draw(shape, 1, seed=11)
+    tables[:, 1, 0] = 0.0
+    A, B = tables.sum(axis=3), tables.sum(axis=2)
+    with np.errstate(all="ignore"):
+        plain, eliminating = (
+            kind(start_stack(A, B), Alone) for kind in (Run, Eliminating)
+        )
+        for _ in range(5):
+            plain.iterate()
+            eliminating.iterate()
+    assert plain.gap < 1e-2
+    np.testing.assert_allclose(eliminating.R, plain.R, rtol=1e-8)
+    np.testing.assert_allclose(eliminating.s, plain.s, rtol=1e-8)
+    np.testing.assert_allclose(eliminating.p, plain.p, rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(5, 20, 10), (5, 10, 20), (7, 12, 15)])
+def test_tables_of_more_states(shape):
+    for seed in range(2):
+        P = draw(shape, 1, seed)[0]
+        result = broja(P)
+        check(result, P)
+        assert result.duality_gap < 1e-12
+        assert result.n_iter <= 18
+        first = np.ascontiguousarray(P.sum(axis=2).T)
+        other = interior_point(first, P.sum(axis=1), 1e-13, 1e-9, 200).bounds
+        entropy = -(P.sum(axis=(1, 2)) * np.log(P.sum(axis=(1, 2)))).sum()
+        least = result.unique[0] + result.mutual_information.second
+        assert least * math.log(2) == pytest.approx(other.upper + entropy, abs=3e-13)
+
+
+def test_segments_are_split_together_as_one_by_one():
+    tables = draw((2, 5, 5), 60, seed=12)
+    A, B = tables.sum(axis=3), tables.sum(axis=2)
+    B *= (A.sum(axis=2) / B.sum(axis=2))[:, :, None]
+    whole = solve_binary_stack(A, B)
+    assert np.isfinite(whole.gap).mean() > 0.8
+    for t in range(60):
+        # One table has too few segments of a size to split them together.
+        alone = solve_binary_stack(A[t : t + 1], B[t : t + 1])
+        np.testing.assert_array_equal(alone.coupling[0], whole.coupling[t])

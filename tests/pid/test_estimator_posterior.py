@@ -20,8 +20,8 @@ from skmissing._estimation._tuned_logistic import (
     WeightedTable,
 )
 from skmissing.baselines import FusionClassifier
-from skmissing.pid import _learners, _posterior_models, broja
-from skmissing.pid._posterior import quantise
+from skmissing.pid import _learners, _posterior, _posterior_models, broja
+from skmissing.pid._posterior import PosteriorTables, quantise
 from skmissing.pid._stacking import EXPONENTS, calibrate
 
 from ..conftest import LINEAR, draw_mixture, terms_of
@@ -586,3 +586,26 @@ def test_bad_probabilities_are_refused():
     X, y, _ = draw_signal(0, n=100)
     with pytest.raises(ValueError, match="Got probabilities outside 0 to 1 from Odd"):
         PIDEstimator(**{**NOISE, "estimator": Odd()}).fit(X, y)
+
+
+@pytest.mark.parametrize(("n_classes", "most"), [(3, 10), (5, 6), (30, 2)])
+def test_bins_are_few_where_classes_are_many(monkeypatch, n_classes, most):
+    """Tables that would take too long to decompose are not made."""
+    monkeypatch.setattr(_posterior, "MAX_POTENTIALS", 30)
+    rng = np.random.default_rng(0)
+    y, folds = rng.integers(n_classes, size=(2, 3000)) % [[n_classes], [5]]
+    ratios = {}
+    for name, pull in (("a", 3.0), ("b", 2.0), (("a", "b"), 5.0)):
+        ratio = rng.normal(scale=0.5, size=(3000, n_classes))
+        ratio[np.arange(3000), y] += pull
+        source = (name,) if isinstance(name, str) else name
+        ratios[source] = ratio - np.log(np.exp(ratio).mean(axis=1, keepdims=True))
+    pairs = [(("a",), ("b",))]
+
+    def count(n_bins):
+        tables = PosteriorTables(ratios, folds, pairs, None, n_bins)
+        return max(tables.evaluate(y, np.ones(3000)).n_states.values())
+
+    assert count("auto") == most
+    # Whoever wants more gets them.
+    assert count(most + 1) == most + 1

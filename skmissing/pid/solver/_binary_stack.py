@@ -7,7 +7,12 @@ from scipy.special import rel_entr
 
 from ._binary import EQUAL, split_segment
 from ._certificate import LAST_PLACES, NEGLIGIBLE
+from ._curtain_stack import split_segments
 from ._stacked_bounds import StackedBounds, settle
+
+# Pairs of an edge and a state for each segment of a size that make it worth while to
+# split these together.
+FEW = 5
 
 
 def solve_binary_stack(A: np.ndarray, B: np.ndarray) -> StackedBounds:
@@ -117,27 +122,34 @@ class _Hull:
         several: np.ndarray,
     ) -> None:
         """Several states from several edges, which is not a matter of shares alone."""
-        done = (-1, -1)
-        for t, z in np.argwhere(several).tolist():
-            lo, hi = int(start[t, z]), int(stop[t, z])
-            if (t, lo) == done:
-                continue
-            done = (t, lo)
-            last = z + 1
-            while (
-                last + 1 < start.shape[1]
-                and several[t, last]
-                and start[t, last + 1] == lo
-            ):
-                last += 1
-            edges = list(zip(*self.edges[t, :, z : last + 1].tolist()))
-            masses = list(zip(*atoms[t, :, lo:hi].tolist()))
-            block = [[0.0] * (hi - lo) for _ in edges]
-            for e, i, share in split_segment(
-                edges, range(len(edges)), masses, range(hi - lo)
-            ):
-                block[e][i] += share
-            kernel[t, z : last + 1, lo:hi] = block
+        wide = np.pad(several, ((0, 0), (1, 1)))
+        table, first = np.nonzero(several & ~wide[:, :-2])
+        n_edges = np.nonzero(several & ~wide[:, 2:])[1] - first + 2
+        lo, hi = start[table, first], stop[table, first]
+        for E, S in set(zip(n_edges.tolist(), (hi - lo).tolist())):
+            at = np.flatnonzero((n_edges == E) & (hi - lo == S))
+            t = table[at, None]
+            z, i = first[at, None] + np.arange(E), lo[at, None] + np.arange(S)
+            edges, masses = self.edges[t, :, z], atoms[t, :, i]
+            if len(t) * FEW > E * S:
+                block = split_segments(edges, masses)
+            else:
+                block = np.stack(
+                    [_split_one(*one) for one in zip(edges.tolist(), masses.tolist())]
+                )
+            kernel[t[:, :, None], z[:, :, None], i[:, None]] = block
+
+
+def _split_one(edges: list[list[float]], masses: list[list[float]]) -> np.ndarray:
+    """Shares of the edges of one segment that go to its states."""
+    block = np.zeros((len(edges), len(masses)))
+    own_edges = [(one, two) for one, two in edges]
+    own_masses = [(one, two) for one, two in masses]
+    for e, i, share in split_segment(
+        own_edges, range(len(edges)), own_masses, range(len(masses))
+    ):
+        block[e, i] += share
+    return block
 
 
 def _chain(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

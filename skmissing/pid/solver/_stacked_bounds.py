@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from scipy.special import rel_entr
 
-from ._certificate import LAST_PLACES, NEGLIGIBLE
+from ._certificate import LAST_PLACES
 
+# Cost of violated constraints in nats, a part of the gap aimed at, from which on it is
+# worth while to look for a lower one.
+DEAR = 2e-14
 TINY = np.finfo(np.float64).tiny
+# Share of a marginal that may be missing for one round of factors to be enough.
+FAR = 1e-9
 
 
 class StackedBounds(NamedTuple):
@@ -50,9 +56,9 @@ def cell_matrix(n1: int, n2: int) -> np.ndarray:
 
 
 def softmax(
-    x: np.ndarray, cells: np.ndarray, zeros: bool
+    x: np.ndarray, cells: np.ndarray, zeros: bool, product: Callable = np.matmul
 ) -> tuple[np.ndarray, np.ndarray]:
-    """``logsumexp_y`` (T, N) and softmax (T, K, N) of the potentials of each cell.
+    """``logsumexp_y`` (..., N) and softmax (..., K, N) of the potentials of each cell.
 
     Potentials are near feasible here, so that no maximum need be taken out. Cells that
     no class can reach get the logarithm of the smallest number, and shares of 0.
@@ -60,11 +66,12 @@ def softmax(
     if zeros:
         # The product with a zero of ``cells`` would be NaN.
         x = np.maximum(x, -1e4)
-    p = np.exp(x @ cells)
-    total = p.sum(axis=1)
+    p = product(x, cells)
+    np.exp(p, out=p)
+    total = np.add.reduce(p, axis=-2)
     if zeros:
         np.maximum(total, TINY, out=total)
-    p /= total[:, None]
+    p /= total[..., None, :]
     return np.log(total, out=total), p
 
 
@@ -75,12 +82,13 @@ def gauge(AB: np.ndarray, n1: int) -> np.ndarray:
     those of the other changes nothing. An outer product of the masses fills that in;
     entries that are no variables get a unit diagonal.
     """
-    total = AB[:, :, :n1].sum(axis=2, keepdims=True)
+    total = np.add.reduce(AB[:, :, :n1], axis=2, keepdims=True)
     null = AB / np.sqrt(total)
     null[:, :, n1:] *= -1.0
     out = null[:, :, :, None] * null[:, :, None]
-    diagonal = np.einsum("tkmm->tkm", out)
-    diagonal += AB == 0.0
+    m = AB.shape[2]
+    diagonal = out.reshape(*AB.shape[:2], m * m)[:, :, :: m + 1]
+    np.add(diagonal, AB == 0.0, out=diagonal)
     return out
 
 
@@ -97,7 +105,7 @@ def certify_stack(
     mass_a, mass_b = mass[:, :n1], mass[:, n1:]
     # Every d gives a valid c.
     cost = (g.max(axis=2) * mass_a).sum(axis=1)
-    dear = cost > NEGLIGIBLE
+    dear = cost > DEAR
     if dear.any():
         # A violation is cheap on the side of the rarer state.
         rarer = np.where(mass_b[:, None] < mass_a[:, :, None], np.maximum(g, 0.0), 0.0)
@@ -122,43 +130,62 @@ def repair_stack(
     AB: np.ndarray, Q: np.ndarray, n1: int, null: np.ndarray
 ) -> np.ndarray:
     """Give nearly feasible couplings their exact marginals, as ``repair`` does."""
-    cells = cell_matrix(n1, AB.shape[2] - n1)
-    states = cells.T
+    states = cell_matrix(n1, AB.shape[2] - n1).T
     found = Q @ states
-    off = (np.abs(found - AB) > LAST_PLACES * AB).any(axis=(1, 2))
+    off = _off(AB, found, LAST_PLACES)
     if not off.all():
         if off.any():
             Q = Q.copy()
             Q[off] = repair_stack(AB[off], Q[off], n1, null[off])
         return Q
-    for _ in range(2):
-        # Factors 1 + alpha + beta, from the linear equations of the marginals.
-        matrix = (Q[:, :, None] * cells) @ states
-        matrix += null
-        diagonal = np.einsum("tkmm->tkm", matrix)
-        diagonal *= 1.0 + 1e-14
-        step = solve(matrix, (AB - found)[:, :, :, None])[:, :, :, 0]
-        np.nan_to_num(step, copy=False)
-        Q = Q * np.clip(1.0 + step @ cells, 0.1, 10.0)
+    Q = _scale(AB, Q, found, n1, null)
+    found = Q @ states
+    # The square of what was missing is missing now.
+    again = _off(AB, found, FAR)
+    if again.any():
+        Q[again] = _scale(AB[again], Q[again], found[again], n1, null[again])
         found = Q @ states
     return settle(AB, Q, found, n1)
+
+
+def _off(AB: np.ndarray, found: np.ndarray, share: float) -> np.ndarray:
+    """Tables with a marginal that is off by more than a share of it."""
+    off = np.abs(found - AB) > share * AB
+    return np.logical_or.reduce(off.reshape(len(off), -1), axis=1)
+
+
+def _scale(
+    AB: np.ndarray, Q: np.ndarray, found: np.ndarray, n1: int, null: np.ndarray
+) -> np.ndarray:
+    """Multiply by ``1 + alpha + beta``, from the linear equations of the marginals."""
+    T, K, m = AB.shape
+    matrix = null.copy()
+    shares = Q.reshape(T, K, n1, m - n1)
+    matrix[:, :, :n1, n1:] += shares
+    matrix[:, :, n1:, :n1] += shares.transpose(0, 1, 3, 2)
+    diagonal = matrix.reshape(T, K, m * m)[:, :, :: m + 1]
+    diagonal += found
+    diagonal *= 1.0 + 1e-14
+    step = solve(matrix, (AB - found)[:, :, :, None])[:, :, :, 0]
+    factor = 1.0 + step @ cell_matrix(n1, m - n1)
+    # The minimum ignores what is not a number.
+    return Q * np.fmin(np.fmax(factor, 0.1), 10.0)
 
 
 def settle(AB: np.ndarray, Q: np.ndarray, found: np.ndarray, n1: int) -> np.ndarray:
     """Scale down what is too much and distribute what is short, class by class."""
     T, K, m = AB.shape
-    Q = Q.reshape(T, K, n1, m - n1)
     A, B = AB[:, :, :n1], AB[:, :, n1:]
-    rows = found[:, :, :n1]
-    Q = Q * np.minimum(1.0, A / np.where(rows > 0, rows, 1.0))[:, :, :, None]
-    columns = Q.sum(axis=2)
-    Q *= np.minimum(1.0, B / np.where(columns > 0, columns, 1.0))[:, :, None]
-    short_a = np.maximum(A - Q.sum(axis=3), 0.0)
-    short_b = np.maximum(B - Q.sum(axis=2), 0.0)
-    total = short_b.sum(axis=2, keepdims=True)
-    short_b /= np.where(total > 0, total, 1.0)
+    # The minimum ignores 0 / 0.
+    rows = np.fmin(A / found[:, :, :n1], 1.0)
+    Q = Q.reshape(T, K, n1, m - n1) * rows[:, :, :, None]
+    Q *= np.fmin(B / np.add.reduce(Q, axis=2), 1.0)[:, :, None]
+    short_a = np.maximum(A - np.add.reduce(Q, axis=3), 0.0)
+    short_b = np.maximum(B - np.add.reduce(Q, axis=2), 0.0)
+    total = np.add.reduce(short_b, axis=2, keepdims=True)
+    short_b /= np.maximum(total, TINY)
     Q += short_a[:, :, :, None] * short_b[:, :, None]
-    return Q.reshape(T, K, -1)
+    return Q.reshape(T, K, n1 * (m - n1))
 
 
 def solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:

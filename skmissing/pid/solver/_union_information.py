@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,8 @@ DECIMALS = 10
 TINY = 1e-18
 # Difference of class totals that is more than rounding.
 MISFIT = 1e-9
+# Potentials up to which LAPACK takes one thread anyway.
+FEW_VARIABLES = 64
 EPS = float(np.finfo(np.float64).eps)
 
 
@@ -115,7 +118,9 @@ def _iterate(
     tried, n_tried = None, 0
     if stack_suits(K, n1, n2):
         A, B = first.T[None], second.T[None]
-        stack, tries = solve_stack(A, B, min(tol, goal), max_iter)
+        # To set the number of threads takes as long as an iteration of a small table.
+        with single_thread() if K * (n1 + n2) > FEW_VARIABLES else nullcontext():
+            stack, tries = solve_stack(A, B, min(tol, goal), max_iter)
         n_tried = int(tries[0])
         tried = Bounds(
             float(stack.lower[0]),

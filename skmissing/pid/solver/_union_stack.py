@@ -10,7 +10,7 @@ from scipy.special import xlogy
 
 from ..._utils._threads import single_thread
 from ._binary_stack import solve_binary_stack
-from ._stacked import solve_stack, stack_size, stack_suits
+from ._stacked import solve_stack, stack_pays, stack_size
 from ._stacked_bounds import StackedBounds
 from ._union_information import EPS, GOAL, MISFIT, union_information
 
@@ -63,7 +63,7 @@ def union_informations(
     options = Options(min(tol * math.log(2.0), goal), max_iter)
     for k, pattern in enumerate(patterns):
         parts = tuple(map(np.flatnonzero, np.split(pattern, [K, K + n1])))
-        if stack_suits(*map(len, parts)):
+        if stack_pays(*map(len, parts)):
             at = np.flatnonzero(member == k)
             solved[at] = _solve_alike(A[at], B[at], parts, options, (at, out))
     for t in np.flatnonzero(~solved).tolist():
