@@ -70,3 +70,12 @@ def test_page_is_free_of_them(page):
     found = find_phrases(page.read_text("utf-8"), read_phrases())
     messages = [f"line {n}: {wrong!r}, use {right!r}" for n, wrong, right in found]
     assert not messages
+
+
+def test_no_conflict_is_left():
+    found = [
+        path.relative_to(ROOT)
+        for path in pages(CHECKED)
+        if re.search(r"^(<{7}|>{7}) ", path.read_text("utf-8"), re.MULTILINE)
+    ]
+    assert found == []
