@@ -23,8 +23,8 @@ $(BIN)/python:
 	$(PYTHON) -c "import sys; sys.exit('Python 3.11 or newer is needed') if sys.version_info < (3, 11) else None"
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.plot: $(BIN)/python pyproject.toml constraints.txt
-	$(PIP) -e ".[plot]"
+$(VENV)/.demo: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) -e ".[plot,skrub]"
 	touch $@
 
 $(VENV)/.test: $(BIN)/python pyproject.toml constraints.txt
@@ -35,7 +35,7 @@ $(VENV)/.docs: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) -e ".[docs]"
 	touch $@
 
-demo: $(VENV)/.plot
+demo: $(VENV)/.demo
 	$(BIN)/python examples/full_story.py
 
 test: $(VENV)/.test

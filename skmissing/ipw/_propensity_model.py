@@ -247,9 +247,9 @@ def _row_keys(design: np.ndarray, observed: np.ndarray) -> np.ndarray:
 class FrozenPropensity:
     """Propensities of one required set, to be refitted to resampled rows.
 
-    ``design`` holds the standardised
-    covariates of all rows, ``propensity`` their clipped propensities as they are.
-    ``tested`` are the rows to evaluate; the others only help to fit the propensities.
+    ``design`` holds the standardised covariates of all rows, ``propensity`` their
+    clipped propensities as they are. ``tested`` are the rows to evaluate; the others
+    only help to fit the propensities.
     """
 
     model: PropensityModel
