@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from ._leaderboard import leaderboard
+from ._leaderboard import CELL, leaderboard
 from ._run import CACHE, DEFAULT_MECHANISMS, DEFAULT_SEEDS, SCORES, load_scores, run
 from ._scores import METRICS
 
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     else:
         ours = _run(options)
         if options.command == "publish":
-            _publish(ours, Path(__file__).with_name(SCORES))
+            _publish(ours, Path(__file__).with_name(SCORES), options.add)
         if options.save is not None:
             ours.to_csv(options.save, index=False)
         scores = ours if options.alone else _beside(ours)
@@ -63,12 +63,16 @@ def _read_options(arguments: list[str] | None) -> argparse.Namespace:
         sub.add_argument("--datasets", nargs="+")
         sub.add_argument("--mechanisms", nargs="+", default=list(DEFAULT_MECHANISMS))
         sub.add_argument("--seeds", type=int, default=DEFAULT_SEEDS)
+        sub.add_argument("--first-seed", type=int, default=0)
         sub.add_argument("--n-trials", type=int, default=0)
         sub.add_argument("--n-jobs", type=int, default=2)
         sub.add_argument("--cache", default=CACHE)
         sub.add_argument("--save", help="CSV file for the scores")
     for sub in (board, run_, publish):
         sub.add_argument("--metric", choices=list(METRICS), default="accuracy")
+    publish.add_argument(
+        "--add", action="store_true", help="keep the scores of cells that are not run"
+    )
     publish.set_defaults(file=None, alone=True)
     return parser.parse_args(arguments)
 
@@ -81,7 +85,7 @@ def _run(options: argparse.Namespace) -> pd.DataFrame:
         estimators,
         _extend("datasets", options.datasets, brought),
         _extend("mechanisms", options.mechanisms, brought),
-        options.seeds,
+        range(options.first_seed, options.first_seed + options.seeds),
         n_trials=options.n_trials,
         spaces=getattr(brought, "SPACES", None),
         cache=options.cache,
@@ -135,12 +139,14 @@ def _read_scores(options: argparse.Namespace) -> pd.DataFrame:
     return pd.concat([load_scores(), *given], ignore_index=True)
 
 
-def _publish(scores: pd.DataFrame, path: Path) -> None:
+def _publish(scores: pd.DataFrame, path: Path, add: bool) -> None:
     """Write the file of the package's scores."""
+    new = scores.drop(columns="error").round(SHOWN)
+    if add:
+        every = pd.concat([load_scores(), new], ignore_index=True)
+        new = every.drop_duplicates([*CELL, "estimator"], keep="last")
     # Without a time, the same scores are the same bytes.
-    scores.drop(columns="error").round(SHOWN).to_csv(
-        path, index=False, compression={"method": "gzip", "mtime": 0}
-    )
+    new.to_csv(path, index=False, compression={"method": "gzip", "mtime": 0})
 
 
 if __name__ == "__main__":

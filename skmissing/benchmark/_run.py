@@ -181,11 +181,11 @@ def _entries(estimators, spaces: Mapping[str, Mapping[str, Any]]) -> dict[str, E
 
 
 def _list_seeds(seeds: int | Iterable[int]) -> list[int]:
-    if isinstance(seeds, Integral):
-        if seeds < 1:
-            raise ValueError(f"Got seeds={seeds!r}, expected at least 1.")
-        return list(range(int(seeds)))
-    return [int(seed) for seed in seeds]  # type: ignore[union-attr]
+    chosen = range(int(seeds)) if isinstance(seeds, Integral) else seeds
+    found = [int(seed) for seed in chosen]
+    if not found:
+        raise ValueError(f"Got seeds={seeds!r}, expected at least one seed.")
+    return found
 
 
 def _warn_failed(scores: pd.DataFrame) -> None:

@@ -13,6 +13,7 @@ from joblib import Parallel, delayed
 
 from .._estimation._resampling import draw_counts
 from .._estimation._rows import LabelledRows
+from .._utils._progress import Progress
 from .._utils._threads import single_thread
 from ..ipw._propensity_model import FrozenPropensity
 from ._decomposition import (
@@ -75,22 +76,15 @@ class Repeats(NamedTuple):
         The draws are made here, one after the other, whatever ``n_jobs`` is. Several
         at a time are evaluated together, which is faster and changes nothing.
         """
-        from tqdm.auto import tqdm
-
         size = min(MOST_DRAWS, MOST_ROWS // terms.n_rows, -(-self.n // LEAST_PARTS))
         size = max(1, size)
         parts = iter(lambda: list(islice(draws, size)), [])
+        n_parts = -(-self.n // size)
         results = Parallel(n_jobs=self.n_jobs, return_as="generator")(
             delayed(terms.evaluate)(part) for part in parts
         )
-        out = []
-        with tqdm(
-            total=self.n, desc=label, disable=not self.verbose, leave=False
-        ) as bar:
-            for part in results:
-                out.append(part)
-                bar.update(len(part))
-        return np.concatenate(out)
+        shown = Progress(self.verbose).over(label)(results, n_parts)
+        return np.concatenate(list(shown))
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ from sklearn.metrics import accuracy_score, brier_score_loss, roc_auc_score
 from skmissing import MultimodalData
 from skmissing.baselines import PatternClassifier
 from skmissing.benchmark import CriticalDifferenceDisplay, leaderboard, load_scores, run
+from skmissing.benchmark.__main__ import _publish
 from skmissing.benchmark._cells import Cell
 from skmissing.benchmark._critical_difference_display import find_groups
 from skmissing.benchmark._datasets import DATASETS
@@ -400,6 +401,24 @@ def test_a_file_of_thirty_lines_adds_a_row(tmp_path):
     assert len(list(tmp_path.rglob("*.npz"))) == 1
 
 
+def test_published_scores_are_added_to(tmp_path):
+    """Cells that are run again are replaced, others stay; without add, they go."""
+    old = pd.DataFrame(load_scores())
+    again = old.iloc[:2].assign(accuracy=0.5, error=None)
+    other = again.assign(seed=1000)
+    ours = pd.concat([again, other])
+    path = tmp_path / "scores.csv.gz"
+    _publish(ours, path, add=True)
+    added = pd.read_csv(path)
+    assert len(added) == len(old) + 2
+    assert (added["accuracy"].iloc[-4:] == 0.5).all()
+    pd.testing.assert_frame_equal(
+        added.iloc[:-4].reset_index(drop=True), old.iloc[2:].reset_index(drop=True)
+    )
+    _publish(ours, path, add=False)
+    assert len(pd.read_csv(path)) == 4
+
+
 def test_shipped_scores_are_of_the_default_rows():
     scores = load_scores()
     assert set(scores["estimator"]) <= set(ESTIMATORS)
@@ -413,7 +432,7 @@ def test_shipped_scores_are_of_the_default_rows():
         ({"estimators": ["nobody"]}, "in estimators, expected some of"),
         ({"datasets": []}, "in datasets, expected some of"),
         ({"mechanisms": "often"}, "in mechanisms, expected some of"),
-        ({"seeds": 0}, "seeds=0, expected at least 1"),
+        ({"seeds": 0}, "seeds=0, expected at least one seed"),
         ({"n_trials": -1}, "n_trials=-1, expected an integer"),
     ],
 )

@@ -632,6 +632,17 @@ def test_warnings_come_once_and_the_number_of_fits_is_reported(mixed, capsys):
     assert kinds == [NoCovariateWarning]
 
 
+def test_without_verbose_no_bar_is_made(mixed, monkeypatch):
+    """A hidden one would leave a semaphore behind in every worker process."""
+    monkeypatch.setattr("tqdm.auto.tqdm", None)
+    frame, y, modalities = mixed
+    table = modality_utility(
+        LINEAR, frame, y, modalities=modalities, subsets=["a", "b"], n_bootstraps=2,
+        propensity=QUICK, random_state=0,
+    )  # fmt: skip
+    assert table["value"].notna().all()
+
+
 def test_a_single_split_evaluates_the_rows_it_holds_out():
     """By hand: one model, weighted test rows, propensities of all rows."""
     X, y = make_bitwise(3000, mechanism="mar", return_X_y=True, random_state=1)

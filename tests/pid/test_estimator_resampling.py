@@ -1,5 +1,8 @@
 """Null distributions and intervals of PIDEstimator."""
 
+import io
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -53,12 +56,21 @@ def test_levels_of_intervals():
     assert (narrow["high"] < wide["high"]).all()
 
 
+class Terminal(io.StringIO):
+    """What bars are shown in."""
+
+    def isatty(self):
+        return True
+
+
 @pytest.mark.parametrize("method", ["exact", "posterior"])
-def test_the_number_of_processes_changes_nothing(method, capfd):
+def test_the_number_of_processes_changes_nothing(method, monkeypatch):
     bunch = make_bitwise(300, gate="and", mechanism="mar", random_state=0)
     settings = {"n_bootstraps": 5, "n_permutations": 5, "random_state": 0}
     frames = []
     for n_jobs in (None, 2):
+        terminal = Terminal()
+        monkeypatch.setattr(sys, "stderr", terminal)
         pid = PIDEstimator(
             method=method,
             estimator=LINEAR,
@@ -68,7 +80,7 @@ def test_the_number_of_processes_changes_nothing(method, capfd):
             **settings,
         )
         frames.append(pid.fit(bunch.data, bunch.target).to_frame())
-        shown = capfd.readouterr().err
+        shown = terminal.getvalue()
         assert ("resamples" in shown) == ("shuffles" in shown) == (n_jobs is not None)
     pd.testing.assert_frame_equal(*frames, check_exact=True)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import pandas as pd
 from joblib import Parallel, delayed, effective_n_jobs
 
 from ..._estimation._resampling import draw_counts, effective_sample_size
+from ..._utils._progress import Progress
 from ..._utils._tables import ResultTable
 from .._propensity_model import FrozenPropensity
 from .._sensitivity import tipping_odds_ratio
@@ -101,29 +101,6 @@ ESTIMATES = (
     Estimate("corrected", "corrected_drop", ""),
     Estimate("doubly_robust", "corrected_drop", "doubly_robust_"),
 )
-
-
-class Progress:
-    """Lines and bars that only show if asked for, bars only in a terminal."""
-
-    def __init__(self, verbose: int) -> None:
-        # None hides a bar where there is no terminal.
-        self.hidden = None if verbose else True
-
-    def announce(self, line: str) -> None:
-        """A line before the first bar, which a log may hold too."""
-        from tqdm.auto import tqdm
-
-        if not self.hidden:
-            tqdm.write(line, file=sys.stderr)
-
-    def over(self, what: str):
-        """A wrapper of an iteration, given its items and their number."""
-        from tqdm.auto import tqdm
-
-        return lambda items, total: tqdm(
-            items, total=total, desc=what, disable=self.hidden, leave=False
-        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from sklearn.base import clone
 
 from ..._estimation._folds import Folds, observed_rows, split_rows, split_tested
 from ..._estimation._rows import LabelledRows, check_partial_rows
+from ..._utils._progress import Progress
 from ..._utils._random import draw_seed, local_random_state
 from ..._utils._sklearn_compat import _safe_indexing
 from ..._utils._warn import warn_user
@@ -23,7 +24,6 @@ from .._propensity import make_weighter
 from .._propensity_model import FrozenPropensity
 from ._bootstrap import (
     Evaluate,
-    Progress,
     Propensities,
     TermValues,
     UtilityTerm,
