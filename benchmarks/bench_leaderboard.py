@@ -5,8 +5,9 @@ Run with
     python benchmarks/bench_leaderboard.py
 
 after ``python -m skmissing.benchmark publish``, which fits what has no file of
-predictions yet and renews these scores. The tables are ``leaderboard.csv`` and
-``leaderboard_conditions.csv``, the picture ``leaderboard.svg``.
+predictions yet and renews these scores. The tables are ``leaderboard.csv``,
+``leaderboard_conditions.csv`` and ``leaderboard_data.csv``, which compares the stack
+and the best single net with their rivals; the picture is ``leaderboard.svg``.
 """
 
 from __future__ import annotations
@@ -17,8 +18,43 @@ import matplotlib.pyplot as plt
 from _tables import add_tables_option, write_table
 
 from skmissing.benchmark import CriticalDifferenceDisplay, leaderboard, load_scores
+from skmissing.benchmark._leaderboard import paired_differences
 
 CONDITIONS = ("as trained", "complete", "one left", "unseen pattern")
+STACK = "stacking"
+# Rows that are no single net.
+OTHERS = (STACK, "pattern models", "boosting on NaN", "imputed logistic", "TabICL")
+
+
+def compare(scores, label, rivals):
+    """By data set: the row beside its rivals, over all patterns and on the worst."""
+    cell = ["dataset", "mechanism", "seed"]
+    shared = scores[scores["estimator"].isin([label, *rivals])]
+    accuracy, worst = (
+        shared.pivot_table(column, cell, "estimator")
+        for column in ("accuracy", "worst_accuracy")
+    )
+    found = {
+        name: paired_differences(accuracy[name], accuracy[label]) for name in rivals
+    }
+    rows = []
+    for data in accuracy.index.unique("dataset"):
+        better = [
+            n
+            for n, pair in found.items()
+            if pair.loc[data, "difference"] > pair.loc[data, "std_error"]
+        ]
+        cells = [label, data]
+        for table in (accuracy, worst):
+            means = table.loc[data].mean()
+            best = means[list(rivals)].idxmax()
+            pair = paired_differences(table[label], table[best]).loc[data]
+            cells += [
+                f"{100 * means[label]:.1f}", best, f"{100 * means[best]:.1f}",
+                f"{100 * pair['difference']:+.1f} ({100 * pair['std_error']:.1f})",
+            ]  # fmt: skip
+        rows.append([*cells[:6], ", ".join(better) or "none", *cells[6:]])
+    return rows
 
 
 def main():
@@ -51,6 +87,18 @@ def main():
     ]
     header = ["Estimator", *(c.capitalize() for c in CONDITIONS)]
     write_table(folder, "leaderboard_conditions", header, rows)
+    labels = table["estimator"].tolist()
+    single = next(label for label in labels if label not in OTHERS)
+    rows = []
+    for label in (STACK, single):
+        rivals = [r for r in labels if r not in (label, STACK)]
+        rows += compare(scores, label, rivals)
+    header = [
+        "Estimator", "Data set", "Accuracy", "Best rival", "Its accuracy",
+        "Difference", "Better by more than a standard error", "Worst pattern",
+        "Best rival there", "Its worst pattern", "Difference there",
+    ]  # fmt: skip
+    write_table(folder, "leaderboard_data", header, rows)
     plt.rcParams["svg.hashsalt"] = "leaderboard"
     display = CriticalDifferenceDisplay.from_predictions(table)
     display.figure_.savefig(folder / "leaderboard.svg", metadata={"Date": None})
