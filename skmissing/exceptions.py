@@ -96,8 +96,8 @@ class OverlapWarning(SkmissingWarning):
 class IdentifierWarning(SkmissingWarning):
     """Columns that identify rows, or hold free text, are no covariates by default.
 
-    Record numbers, notes, and the column that is passed as ``groups`` are left out of
-    a propensity unless its ``covariates`` name them.
+    Record numbers, notes, the column that is passed as ``groups``, and a copy of the
+    label are left out of a propensity unless its ``covariates`` name them.
     """
 
 

@@ -9,14 +9,14 @@ import pandas as pd
 
 from .._estimation._folds import hold_out
 from .._estimation._rows import LabelledRows
-from ..nn._training import AUTO_STOPPING_ROWS, stops_early
+from ..nn._training import stops_early
 
 # Held-out rows for each class, on average, from which on they decide what is typical.
 # Standard deviations of ten rows are off by a fifth, and let swapped and random blocks
 # pass.
 HELD_OUT_PER_CLASS = 50
-# Fewer are not split without being asked to.
-MIN_GROUPS = 10
+# Fewer rows, or groups, are not split for statistics without being asked to.
+MIN_ROWS, MIN_GROUPS = 1000, 10
 
 
 def held_out_rows(
@@ -29,7 +29,7 @@ def held_out_rows(
     some = np.asarray(rows.data.present.any(axis=1))
     n = int(some.sum())
     # Of a few groups, one is too much to lose where nobody asked for it.
-    many = n >= AUTO_STOPPING_ROWS and (
+    many = n >= MIN_ROWS and (
         rows.groups is None or len(pd.unique(rows.groups[some])) >= MIN_GROUPS
     )
     wanted = statistics == "held_out" or (statistics == "auto" and many)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .._estimation._partial_labels import known_labels
 from ..modalities._instants import days_of
 
 # Text with at most so many levels is a category, however few rows there are.
@@ -91,6 +92,18 @@ def may_identify(
     if numbers is None or holds_objects(values) or _all_different(numbers[kept]):
         return True
     return find_identifier(label, values, kept, groups) is not None
+
+
+def are_labels(
+    values, labels: np.ndarray | None, kept: np.ndarray, part: slice = slice(None)
+) -> bool:
+    """Whether values of the rows ``part`` are the labels, wherever these are known."""
+    if labels is None:
+        return False
+    own = labels[part]
+    rows = np.flatnonzero(kept[part] & known_labels(own, len(own)))
+    found = pd.Series(values, copy=False).iloc[rows].to_numpy(dtype=object)
+    return len(rows) > 0 and bool(np.all(found == own[rows]))
 
 
 def _all_different(numbers: np.ndarray) -> bool:

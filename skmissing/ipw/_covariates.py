@@ -24,7 +24,13 @@ from ..modalities._matching import match_columns
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._normal_scores import FAR, NormalScores
 from ..modalities._validation import covariate_frame
-from ._covariate_values import as_levels, as_numbers, find_identifier, may_identify
+from ._covariate_values import (
+    are_labels,
+    as_levels,
+    as_numbers,
+    find_identifier,
+    may_identify,
+)
 
 # Levels of a text covariate that get a column of their own. Free text and record
 # numbers would otherwise add a column per row; the rarer levels share one column.
@@ -316,32 +322,40 @@ class CovariateSource:
         self.from_table = True
 
     def leave_out(
-        self, estimator, data: MultimodalData, X, kept: np.ndarray, groups
+        self, estimator, data: MultimodalData, X, y, kept: np.ndarray, groups
     ) -> None:
-        """Leave out what identifies rows, with a warning, unless it was asked for."""
+        """Leave out what identifies rows or is the label, unless it was asked for.
+
+        With a warning. ``y`` may be None.
+        """
         if estimator.covariates is not None:
             return
         found: dict[str, str] = {}
-        # Numbers that differ from the groups in the first rows need not be read.
+        # Numbers that differ from groups and labels in the first rows need not be read.
         head = slice(0, HEAD_ROWS)
         some = None if groups is None else groups[head]
+        labels = None if y is None else np.asarray(y, dtype=object)
         wanted = {
             label
             for label, values in self.take(
                 estimator, data[head], rows_of(X, head), None
             )
             if may_identify(label, values, kept[head], some)
+            or are_labels(values, labels, kept, head)
         }
         for label, values in self.take(estimator, data, X, None, wanted):
             reason = find_identifier(label, values, kept, groups)
+            if are_labels(values, labels, kept):
+                reason = "the label"
             if reason is not None:
                 found[label] = reason
         self.left_out = set(found)
         if found:
             listed = ", ".join(f"{label!r} ({why})" for label, why in found.items())
             warn_user(
-                f"Got covariates=None with columns that identify rows: {listed}; they "
-                "are left out of the propensity. Name the covariates to choose others.",
+                "Got covariates=None with columns that identify rows, or are the "
+                f"label: {listed}; they are left out of the propensity. Name the "
+                "covariates to choose others.",
                 IdentifierWarning,
             )
 

@@ -71,7 +71,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         Names of modalities and labels of columns. None: the columns that are in no
         modality, and every modality that all rows have, but for what identifies rows:
         text with a level of its own for most rows, whole numbers that count the rows,
-        free text, and the column that is passed as ``groups``.
+        free text, the column that is passed as ``groups``, and a copy of y.
     required : list of str, or list of lists of str, default=None
         Modalities that make a row observed. None: all of them. A list of lists asks
         for one propensity per list, and the outputs have one column for each.
@@ -253,7 +253,7 @@ class PropensityWeighter(TransformerMixin, BaseEstimator):
         self._source = CovariateSource(self, data, X, kept)
         if target is not None:
             self._source.learn_classes(target)
-        self._source.leave_out(self, data, X, kept, groups)
+        self._source.leave_out(self, data, X, y, kept, groups)
         reader = CovariateReader(self, self._source, data, X, target)
         design = self._fit_table(reader, weight)
         self.covariate_names_ = list(self._table.names_)

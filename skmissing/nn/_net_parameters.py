@@ -48,7 +48,7 @@ class NetParameters(ReportingMixin, NamedParts, BaseEstimator):
         Weight decay.
     early_stopping : bool or "auto", default="auto"
         Hold rows out and stop when their loss no longer falls; the best weights are
-        restored. "auto": from 1,000 training rows on.
+        restored. "auto": from 100 training rows on.
     validation_fraction : float in (0, 1), default=0.1
         Share of rows (of groups, where given) held out for early stopping.
     n_iter_no_change : int, default=10

@@ -54,7 +54,8 @@ def model_missingness(rows: Rows, settings: Settings) -> dict[str, pd.DataFrame]
         settings, required=[[name] for name in names], cv=settings.cv,
         modalities=rows.number_modalities, n_jobs=settings.n_jobs,
     )  # fmt: skip
-    weighter.fit(rows.numbers, None, rows.weight, rows.groups)
+    # All labels are known here; they tell which column is a copy of them.
+    weighter.fit(rows.numbers, rows.y, rows.weight, rows.groups)
     given = (rows.numbers, None)
     return {
         "overlap": weighter.overlap(*given, sample_weight=rows.weight),

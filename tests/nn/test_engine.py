@@ -97,8 +97,8 @@ def test_early_stopping_restores_the_best_weights():
         assert torch.equal(value, kept[best][name])
 
 
-@pytest.mark.parametrize(("n", "expected"), [(999, False), (1000, True)])
-def test_early_stopping_auto_needs_a_thousand_rows(n, expected):
+@pytest.mark.parametrize(("n", "expected"), [(99, False), (100, True)])
+def test_early_stopping_auto_needs_a_hundred_rows(n, expected):
     X, y = make_blocks(n=n)
     clf = small(max_epochs=1).fit(X, y)
     assert ("valid_loss" in clf.net_.history[-1]) is expected

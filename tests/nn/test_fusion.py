@@ -539,6 +539,7 @@ def test_shared_features_agree_and_specific_ones_tell_modalities(seed):
         shared_gaps(
             FusionClassifier(
                 fusion=ShaSpecFusion(alignment_weight=a, domain_weight=0.5),
+                early_stopping=False,
                 **{**NET, "max_epochs": 30, "batch_size": 30, "random_state": seed},
             ).fit(X, y),
             X,
@@ -585,7 +586,10 @@ def noisy_blocks(seed, n=600):
 def test_weights_fall_with_noise(name, seed):
     X, y, noisy = noisy_blocks(seed)
     clf = FusionClassifier(
-        fusion=name, batch_size=40, **{**NET, "max_epochs": 20, "random_state": seed}
+        fusion=name,
+        batch_size=40,
+        early_stopping=False,
+        **{**NET, "max_epochs": 20, "random_state": seed},
     ).fit(X[:400], y[:400])
     weights = clf.modality_weights(X[400:])[:, 0]
     clean = weights[~noisy[400:]].mean()

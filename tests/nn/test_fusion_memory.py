@@ -113,7 +113,9 @@ def test_rows_are_remembered_after_each_epoch(batch_hook):
 
 def test_many_rows_are_remembered_in_their_order():
     X, y = make_blocks(n=600)
-    clf = FusionClassifier(fusion=RememberFusion(1000), **{**NET, "max_epochs": 1})
+    clf = FusionClassifier(
+        fusion=RememberFusion(1000), early_stopping=False, **{**NET, "max_epochs": 1}
+    )
     labels, _, present = clf.fit(X, y).net_.module_.fuser.shown[0]
     np.testing.assert_array_equal(labels, y)
     np.testing.assert_array_equal(present, X.present)
@@ -425,6 +427,7 @@ def test_hidden_tokens_are_reconstructed_better_than_by_their_mean(seed):
     X, y = alike(seed)
     clf = FusionClassifier(
         fusion=OnlineMAEFusion(token_dim=16, n_heads=2), modality_dropout=0.0,
+        early_stopping=False,
         **{**NET, "max_epochs": 20, "batch_size": 50, "random_state": seed},
     ).fit(X[:300], y[:300])  # fmt: skip
     fuser, codes, present = net_codes(clf, X[300:])

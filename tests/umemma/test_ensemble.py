@@ -408,22 +408,29 @@ def test_estimators_that_unimodal_does_not_take():
 def test_a_template_is_cloned_and_fitted():
     X, y = make_blocks(n=120)
     weight = np.random.default_rng(0).uniform(0.5, 2.0, size=120)
-    template = FusionClassifier(**{**SMALL, "max_epochs": 2})
-    clf = UMEMMAEnsemble(**SMALL, unimodal={"m0": template}).fit(X, y, weight)
+    template = FusionClassifier(**{**SMALL, "max_epochs": 2, "early_stopping": False})
+    clf = UMEMMAEnsemble(**SMALL, early_stopping=False, unimodal={"m0": template}).fit(
+        X, y, weight
+    )
     assert not hasattr(template, "net_")
     rows = X.present[:, 0]
     alone = clone(template).fit(X.select("m0")[rows], y[rows], weight[rows])
     assert same(weights(clf.nets_["m0"].module_), weights(alone.net_.module_))
     # The other modality is trained as without it.
-    plain = UMEMMAEnsemble(**SMALL).fit(X, y, weight)
+    plain = UMEMMAEnsemble(**SMALL, early_stopping=False).fit(X, y, weight)
     assert same(weights(clf.nets_["m1"].module_), weights(plain.nets_["m1"].module_))
     # A fitted estimator that is not frozen is a template, too.
-    again = UMEMMAEnsemble(**SMALL, unimodal={"m0": alone}).fit(X, y, weight)
+    again = UMEMMAEnsemble(**SMALL, early_stopping=False, unimodal={"m0": alone}).fit(
+        X, y, weight
+    )
     assert same(weights(again.nets_["m0"].module_), weights(clf.nets_["m0"].module_))
     # Without a seed of its own it gets one from the ensemble.
     seedless = clone(template).set_params(random_state=None)
     one, two = (
-        UMEMMAEnsemble(**SMALL, unimodal={"m0": seedless}).fit(X, y) for _ in range(2)
+        UMEMMAEnsemble(**SMALL, early_stopping=False, unimodal={"m0": seedless}).fit(
+            X, y
+        )
+        for _ in range(2)
     )
     assert same(weights(one.nets_["m0"].module_), weights(two.nets_["m0"].module_))
 
