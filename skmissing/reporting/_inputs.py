@@ -129,15 +129,6 @@ def is_fitted(estimator) -> bool:
     return True
 
 
-def find_modalities(estimator, modalities):
-    """The modalities given, or those of the estimator or its first step."""
-    steps = [step for _, step in getattr(estimator, "steps", [])]
-    for each in (estimator, *steps):
-        if modalities is None:
-            modalities = getattr(each, "modalities", None)
-    return modalities
-
-
 def run_all(task: Callable[..., Any], items, *given, n_jobs: int | None) -> list[Any]:
     """``task(item, *given)`` of each item, at once; its warnings come from here."""
     found = Parallel(n_jobs=n_jobs)(
