@@ -17,9 +17,17 @@ from .._utils._parameters import stores_parameters
 from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import _check_feature_names_in, output_container
 from ._auto_transformer import needs_encoding, pass_numbers, table_encoder
-from ._column_values import column_label, dtype_with_nan, feature_labels, missing_value
+from ._column_values import (
+    column_label,
+    dtype_with_nan,
+    feature_labels,
+    missing_value,
+    numeric_columns,
+    text_error,
+)
 from ._frames import read_frame, read_series
 from ._inner_transformer import InnerTransformer
+from ._matching import known_columns
 from ._multimodal_data import MultimodalData
 from ._table_output import TableOutput
 from ._tags import tag_multimodal
@@ -179,7 +187,7 @@ class ModalityTransformer(
                 )
             auto = _is_word(transformer, "auto")
             inner = InnerTransformer(
-                name, table_encoder(name) if auto else clone(transformer)
+                name, table_encoder(name) if auto else clone(transformer), auto=auto
             )
             inner.find_columns(data, isinstance(X, pd.DataFrame))
             table = inner.rows(data, here, _index(X, here))
@@ -192,6 +200,11 @@ class ModalityTransformer(
                 inner.fit(table, target)
             fitted[name] = inner
         self._inner = fitted
+        self._numeric = {
+            name: numeric_columns(data[name])
+            for name in data.names
+            if name not in fitted or fitted[name].auto
+        }
         self.transformers_ = {name: inner.transformer for name, inner in fitted.items()}
         dropped = {name for name, t in given.items() if _is_word(t, "drop")}
         self.modality_names_out_ = [n for n in data.names if n not in dropped]
@@ -250,7 +263,23 @@ class ModalityTransformer(
         """
         check_is_fitted(self)
         data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
+        self._refuse_text(data)
         return self._in_container(self._assemble(read_frame(X), data, {}), X)
+
+    def _refuse_text(self, data: MultimodalData) -> None:
+        """Refuse text in a column of numbers, which nothing would encode."""
+        columns = known_columns(self)
+        for name, numeric in self._numeric.items():
+            block = data[name]
+            if block.dtype.kind in "fiub" or block.ndim != 2:
+                continue
+            here = np.asarray(block)[data.present[:, data.names.index(name)]]
+            text = set(numeric) - set(numeric_columns(here))
+            for j in sorted(text)[:1]:
+                label: Any = data.feature_names.get(name, range(j + 1))[j]
+                if self.column_layout_ is not None and columns is not None:
+                    label = columns[self.column_layout_.indices[name][j]]
+                raise text_error(label, name, here[:, j].astype(object))
 
     def _assemble(self, X, data: MultimodalData, parts: dict[str, np.ndarray]):
         """Put transformed and untouched blocks together, as the kind of X."""
