@@ -182,9 +182,10 @@ def _select_columns(X, what: str, columns) -> np.ndarray:
         if isinstance(key, list | tuple) and isinstance(have, list):
             # Where each is known by itself, they are no selection together.
             unknown = [label for label in key if label not in have] or key
+        expected = f"({shown}){_why_unknown(unknown, have)}"
         raise ValueError(
             f"Got unknown columns {unknown!r} for {what}, expected columns of X "
-            f"({shown}){_why_unknown(unknown, have)}."
+            f"{expected}."
         ) from error
     index = np.asarray(found, dtype=np.intp)
     if index.size == 0:

@@ -62,7 +62,8 @@ class ModalityTransformer(
     remainder : {"drop", "passthrough"}, default="drop"
         What happens to the covariate columns of a data frame. Kept ones stand after
         the modalities, under their own names; the next estimator then needs
-        ``modalities`` to tell them apart, since not all columns have a prefix.
+        ``modalities=output_modalities_`` to tell them apart, since not all columns have
+        a prefix.
 
     Attributes
     ----------
@@ -74,6 +75,9 @@ class ModalityTransformer(
         Shape of one row of each of them.
     modality_names_out_ : list of str
         Names of the modalities of the output.
+    output_modalities_ : dict of str to list
+        Columns of each of them in a transformed table, as the next estimator takes them
+        in ``modalities``: names, or positions in an array.
     n_features_in_ : int
         Columns of a 2-D X, number of modalities of a MultimodalData.
     feature_names_in_ : ndarray of str
@@ -350,8 +354,30 @@ class ModalityTransformer(
         ndarray of str
         """
         check_is_fitted(self)
+        labels = [c for part in self._labels(input_features).values() for c in part]
         layout = self.column_layout_
-        labels: list[str] = []
+        if layout is not None and self.remainder == "passthrough":
+            names: Any = _check_feature_names_in(self, input_features)
+            labels.extend(column_label(names[i]) for i in layout.covariates)
+        return np.asarray(labels, dtype=object)
+
+    @property
+    def output_modalities_(self) -> dict[str, list[Any]]:
+        check_is_fitted(self)
+        labels, layout = self._labels(None), self.column_layout_
+        frame = hasattr(self, "feature_names_in_") or layout is None
+        if frame or layout.labels is not None or output_container(self) != "default":
+            return labels
+        stops = np.cumsum([len(part) for part in labels.values()]).tolist()
+        return {
+            name: list(range(stop - len(part), stop))
+            for (name, part), stop in zip(labels.items(), stops)
+        }
+
+    def _labels(self, input_features) -> dict[str, list[str]]:
+        """Names of the output columns of each modality."""
+        layout = self.column_layout_
+        out: dict[str, list[str]] = {}
         table_names: Any = None
         if layout is not None:
             table_names = _check_feature_names_in(self, input_features)
@@ -359,17 +385,15 @@ class ModalityTransformer(
         named = hasattr(self, "feature_names_in_") or input_features is not None
         for name in self.modality_names_out_:
             if name in self.transformers_:
-                labels.extend(self._inner[name].labels())
+                out[name] = self._inner[name].labels()
             elif name in self.modality_labels_:
-                labels.extend(self.modality_labels_[name])
+                out[name] = list(self.modality_labels_[name])
             elif table_names is None or not named:
                 size = prod(self.modality_shapes_in_[name])
-                labels.extend(f"{name}__{i}" for i in range(size))
+                out[name] = [f"{name}__{i}" for i in range(size)]
             else:
-                labels.extend(feature_labels(name, table_names[layout.indices[name]]))
-        if layout is not None and self.remainder == "passthrough":
-            labels.extend(column_label(table_names[i]) for i in layout.covariates)
-        return np.asarray(labels, dtype=object)
+                out[name] = feature_labels(name, table_names[layout.indices[name]])
+        return out
 
     def _shown_parts(self) -> dict[str, Any]:
         if not isinstance(self.transformers, str):

@@ -113,11 +113,7 @@ def encode(X, data: MultimodalData, modalities) -> tuple[Any, Any]:
         out = encoder.fit_transform(X)
     if not isinstance(out, pd.DataFrame):
         return out, None
-    passed = set(X.columns)
-    return out, {
-        name: [c for c in out if c not in passed and str(c).startswith(f"{name}__")]
-        for name in data.names
-    }
+    return out, encoder.output_modalities_
 
 
 def is_fitted(estimator) -> bool:

@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import SelectKBest
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -408,3 +410,37 @@ def test_modalities_of_the_wrong_step():
             warnings.simplefilter("ignore", NamelessModalityWarning)
             with pytest.raises(ValueError, match="give modalities to the ModalityTr"):
                 pipe.fit(frame, y)
+
+
+def test_output_modalities_name_the_columns_of_every_form():
+    frame = ward()
+    onehot = ColumnTransformer(
+        [("ward", OneHotEncoder(sparse_output=False), ["ward"])],
+        remainder="passthrough", verbose_feature_names_out=False,
+    )  # fmt: skip
+    encode = ModalityTransformer(
+        {"stay": onehot}, modalities=WARD, remainder="passthrough"
+    )
+    with pytest.raises(NotFittedError):
+        _ = encode.output_modalities_
+    out = encode.fit_transform(frame)
+    found = encode.output_modalities_
+    assert found["labs"] == ["labs__na", "labs__k"]
+    assert [*found["stay"], *found["labs"], "site"] == list(out)
+    data = MultimodalData.from_frame(out, found)
+    assert data.block_shapes == {"stay": (4,), "labs": (2,)}
+    dropped = clone(encode).set_params(transformers={"stay": "drop"}).fit(frame)
+    assert dropped.output_modalities_ == {"labs": ["labs__na", "labs__k"]}
+    # Positions in an array, names in the frame that is made of one.
+    array = frame[["age", "na", "k"]].to_numpy()
+    encode = ModalityTransformer({"b": PCA(1)}, modalities={"a": [2], "b": [0, 1]})
+    assert encode.fit(array).output_modalities_ == {"a": [0], "b": [1]}
+    encode.set_output(transform="pandas")
+    columns = [c for part in encode.output_modalities_.values() for c in part]
+    assert columns == list(encode.transform(array))
+    numbered = pd.DataFrame(array)
+    encode = ModalityTransformer(modalities={"a": [2], "b": [0, 1]}).fit(numbered)
+    columns = [c for part in encode.output_modalities_.values() for c in part]
+    assert columns == list(encode.transform(numbered))
+    blocks = ModalityTransformer({"b": PCA(1)}).fit(MultimodalData({"b": array}))
+    assert blocks.output_modalities_ == {"b": ["b__pca0"]}
