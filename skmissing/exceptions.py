@@ -17,6 +17,7 @@ __all__ = [
     "SparseStatesWarning",
     "UncertifiedWarning",
     "UndefinedScoreWarning",
+    "UnknownCategoryWarning",
     "UnobservedModalityWarning",
 ]
 
@@ -132,6 +133,13 @@ class UncertifiedWarning(SkmissingWarning):
 
 class UndefinedScoreWarning(SkmissingWarning):
     """A metric is not defined on the rows of one pattern; its score is NaN."""
+
+
+class UnknownCategoryWarning(SkmissingWarning):
+    """A column that "auto" encodes has categories that were not there in ``fit``.
+
+    They are encoded as zeros: as none of the known ones.
+    """
 
 
 class FailedCellWarning(SkmissingWarning):

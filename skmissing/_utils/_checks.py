@@ -47,8 +47,8 @@ def check_distinct(parameter: str, names: Iterable) -> None:
 def choose_names(
     given, names: list[str], parameter: str, *, distinct: bool = False
 ) -> list[str]:
-    """Names of some of the modalities, as given; a single one stands for itself."""
-    chosen = [given] if isinstance(given, str) else list(given)
+    """Names of some of the modalities: several, one, or a label such as "a + b"."""
+    chosen = split_label(given, names) if isinstance(given, str) else list(given)
     known = bool(chosen) and all(name in names for name in chosen)
     if not known or (distinct and len(set(chosen)) < len(chosen)):
         what = "distinct names" if distinct else "names"
@@ -57,3 +57,12 @@ def choose_names(
             f"{names}."
         )
     return chosen
+
+
+def split_label(label: str, names: Iterable[str]) -> list[str]:
+    """Modalities of a label, as tables join their names; a name stands for itself."""
+    known = list(names)
+    parts = [part.strip() for part in label.split("+")]
+    if label in known or not all(part in known for part in parts):
+        return [label]
+    return parts

@@ -102,7 +102,7 @@ def modality_attribution(
         )
     n = len(X) if hasattr(X, "__len__") else X.shape[0]
     rows = check_scored_rows(
-        "modality_attribution", X, np.zeros(n), [estimator], modalities, several=False
+        "modality_attribution", X, np.zeros(n), [estimator], modalities
     )
     of = np.zeros(n, dtype=np.intp)
     if target is not None:

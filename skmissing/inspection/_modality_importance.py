@@ -132,9 +132,7 @@ def modality_importance(
     """
     check_is_fitted(estimator)
     _check_numbers(method, n_repeats, n_bootstraps, confidence_level)
-    test = check_scored_rows(
-        "modality_importance", X, y, [estimator], modalities, several=False
-    )
+    test = check_scored_rows("modality_importance", X, y, [estimator], modalities)
     n = len(test.y)
     scorer = get_scorer(scoring)
     try_scorer(scoring, scorer, np.asarray(estimator.classes_))

@@ -13,6 +13,7 @@ from .._estimation._rows import check_weights
 from .._estimation._vectors import read_vector
 from .._utils._tables import ResultTable
 from ..missingness._read import read_blocks
+from ._scored_rows import check_several
 
 
 def calibration_by_pattern(
@@ -89,6 +90,7 @@ def calibration_by_pattern(
                 f"Got {name}={value!r}, expected a number between 0 and 1."
             )
     data, _ = read_blocks(X, modalities, "calibration_by_pattern")
+    check_several("calibration_by_pattern", X, data)
     y = read_vector("y_true", y_true, len(data))
     classes = np.unique(y) if classes is None else np.asarray(classes)
     proba = np.asarray(y_proba, dtype=np.float64)

@@ -28,6 +28,8 @@ from ._answers import Answers
 from ._scored_rows import check_scored_rows
 
 Pattern = tuple[str, ...]
+# Label of the pattern without any modality, as in missingness.patterns.
+NONE = "none"
 
 
 def score_by_pattern(
@@ -55,9 +57,10 @@ def score_by_pattern(
     y : array of shape (n_samples,)
         Their labels.
     patterns : iterable, default=None
-        Sets of the modalities that stay: names, or sequences of names. None: all, all
-        but each, each alone. A pattern is scored on the rows that have all of it; what
-        else they have is hidden.
+        Sets of the modalities that stay: names, sequences of names, or labels such as
+        ``"a + b"`` and ``"none"``, as :func:`~skmissing.missingness.patterns` has them.
+        None: all, all but each, each alone. A pattern is scored on the rows that have
+        all of it; what else they have is hidden.
     scoring : str, callable, list or dict, default=None
         Scorers, as in :func:`sklearn.model_selection.cross_validate`. None: the
         estimator's own score.
@@ -133,7 +136,7 @@ def score_by_pattern(
             test.hide(np.tile(~kept, (len(test.y), 1))),
             np.flatnonzero(test.present[:, kept].all(axis=1)),
             resampling,
-            pattern=" + ".join(pattern),
+            pattern=" + ".join(pattern) or NONE,
             n_missing=int((~kept).sum()),
         )
     return ResultTable(records)
@@ -416,8 +419,15 @@ def _resolve_patterns(patterns, names: list[str]) -> list[Pattern]:
         return [p for p in dict.fromkeys(wanted) if p]
     if isinstance(patterns, str):
         raise TypeError(f"Got patterns={patterns!r}, expected a list of patterns.")
-    given = [choose_names(pattern, names, "patterns") for pattern in patterns]
+    given = [_names_of(pattern, names) for pattern in patterns]
     if not given:
         raise ValueError("Got no pattern, expected at least one.")
     ordered = (tuple(name for name in names if name in pattern) for pattern in given)
     return list(dict.fromkeys(ordered))
+
+
+def _names_of(pattern, names: list[str]) -> list[str]:
+    """Names of one pattern; none for its label."""
+    if isinstance(pattern, str) and pattern == NONE and NONE not in names:
+        return []
+    return choose_names(pattern, names, "patterns")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,11 @@ def fill_absent_rows(name: str, block) -> tuple[Any, np.ndarray | None]:
     out = np.full((len(absent), *rows.shape[1:]), fill, dtype=rows.dtype)
     out[~absent] = rows
     return out, absent
+
+
+def is_row(blocks: Mapping) -> bool:
+    """Whether a dict has single values, as one row of a table with its names."""
+    return bool(blocks) and all(map(pd.api.types.is_scalar, blocks.values()))
 
 
 def _is_array(row) -> bool:

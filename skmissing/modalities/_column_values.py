@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import prod
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+_NUMBERS = (int, float, np.integer, np.floating, np.bool_)
 
 
 def column_label(label) -> str:
@@ -14,8 +17,13 @@ def column_label(label) -> str:
     return "__".join(map(str, label)) if isinstance(label, tuple) else str(label)
 
 
-def frame_block(part: pd.DataFrame, name: str, numeric: bool) -> np.ndarray:
-    """Values of some columns as one array; None and pd.NA become NaN."""
+def frame_block(
+    part: pd.DataFrame, name: str, numeric: bool, fitted: bool = False
+) -> np.ndarray:
+    """Values of some columns as one array; None and pd.NA become NaN.
+
+    ``fitted`` is for messages: whether the columns were numbers in fit.
+    """
     dtypes = list(part.dtypes.unique())
     if all(isinstance(d, np.dtype) and d.kind in "fiu" for d in dtypes) or (
         dtypes == [np.dtype(bool)]
@@ -24,6 +32,8 @@ def frame_block(part: pd.DataFrame, name: str, numeric: bool) -> np.ndarray:
     columns: list[Any] = []
     for label, column in part.items():
         columns.append(_numbers_of(column))
+        if columns[-1] is None and numeric and fitted:
+            raise text_error(label, name, column.to_numpy(dtype=object))
         if columns[-1] is None and numeric:
             raise ValueError(
                 f"Got the non-numeric column {label!r} (dtype {column.dtype}) in the "
@@ -34,6 +44,31 @@ def frame_block(part: pd.DataFrame, name: str, numeric: bool) -> np.ndarray:
         out = part.astype(object).to_numpy()
         return np.where(pd.isna(out), np.nan, out) if pd.isna(out).any() else out
     return np.column_stack(columns)
+
+
+def text_error(label, name: str, values: np.ndarray) -> ValueError:
+    """What is wrong with a column that had numbers in fit."""
+    known = values[~np.asarray(pd.isna(values))].tolist()
+    # Categories may be numbers.
+    first = next((v for v in known if not isinstance(v, _NUMBERS)), known[:1])
+    return ValueError(
+        f"Got {first!r} in the column {label!r} of the modality {name!r}, expected "
+        f"numbers as in fit; pd.to_numeric(X[{label!r}], errors='coerce') reads them, "
+        "and makes NaN of other text."
+    )
+
+
+def numeric_columns(block) -> list[int]:
+    """Positions of the columns of a block that hold no text."""
+    if block.dtype.kind in "fiub":
+        return list(range(prod(block.shape[1:])))
+    if block.dtype.kind != "O" or block.ndim != 2:
+        return []
+    return [
+        j
+        for j, column in enumerate(np.asarray(block).T)
+        if numbers_of_objects(column) is not None
+    ]
 
 
 def _numbers_of(column: pd.Series) -> np.ndarray | None:
@@ -76,8 +111,7 @@ def numbers_of_objects(
     missing = np.asarray(pd.isna(array))
     if present is not None:
         missing = missing | ~present.reshape(-1, *[1] * (array.ndim - 1))
-    numbers = (int, float, np.integer, np.floating, np.bool_)
-    if not all(isinstance(value, numbers) for value in array[~missing]):
+    if not all(isinstance(value, _NUMBERS) for value in array[~missing]):
         return None
     out = np.full(array.shape, np.nan)
     out[~missing] = array[~missing].astype(np.float64)

@@ -15,6 +15,7 @@ from sklearn.utils import get_tags
 
 from .._utils._errors import same_kind
 from .._utils._sklearn_compat import _safe_indexing
+from ._auto_transformer import encode_known
 from ._multimodal_data import MultimodalData
 
 
@@ -28,6 +29,8 @@ class InnerTransformer:
     name: str
     transformer: Any
     columns: list[str] | None = None
+    # Whether the transformer is this package's choice.
+    auto: bool = False
     # Columns of the output; known after fit.
     width: int = 0
 
@@ -81,7 +84,11 @@ class InnerTransformer:
 
     def transform(self, table) -> np.ndarray:
         """One row of features for each row of a table."""
-        return self._checked(self._named(self.transformer.transform, table), len(table))
+        if self.auto:
+            out = self._named(encode_known, self.transformer, table, self.name)
+        else:
+            out = self._named(self.transformer.transform, table)
+        return self._checked(out, len(table))
 
     def _named(self, method: Callable, *arguments):
         """Call a method; errors name the modality."""

@@ -182,9 +182,10 @@ def _select_columns(X, what: str, columns) -> np.ndarray:
         if isinstance(key, list | tuple) and isinstance(have, list):
             # Where each is known by itself, they are no selection together.
             unknown = [label for label in key if label not in have] or key
+        expected = f"({shown}){_why_unknown(unknown, have)}"
         raise ValueError(
             f"Got unknown columns {unknown!r} for {what}, expected columns of X "
-            f"({shown})."
+            f"{expected}."
         ) from error
     index = np.asarray(found, dtype=np.intp)
     if index.size == 0:
@@ -192,6 +193,25 @@ def _select_columns(X, what: str, columns) -> np.ndarray:
     if len(np.unique(index)) != len(index):
         raise ValueError(f"Got a column twice in {what}, expected distinct columns.")
     return index
+
+
+def _why_unknown(unknown, have) -> str:
+    """Where columns have the names of modalities in front, what has put them there."""
+    if not isinstance(unknown, list | tuple) or not isinstance(have, list):
+        return ""
+    features = [c.partition("__")[2] for c in have if isinstance(c, str)]
+    renamed = any(
+        feature.startswith(label)
+        for label in unknown
+        if isinstance(label, str)
+        for feature in features
+    )
+    if not renamed:
+        return ""
+    return (
+        ", which have the names that a ModalityTransformer makes; give modalities to "
+        "the ModalityTransformer instead"
+    )
 
 
 def _find_columns(X, labels) -> list[int]:

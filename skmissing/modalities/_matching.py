@@ -41,10 +41,18 @@ def match_columns(estimator, X: pd.DataFrame) -> pd.DataFrame:
         if 0 < len(absent) < len(index):
             raise ValueError(
                 f"Got X without the columns {shorten(absent)} of the modality "
-                f"{name!r}, expected all of its columns, or none in data without it."
+                f"{name!r}, expected all of its columns, or none in data without it"
+                f"{_how_to_fill(estimator)}."
             )
     levels = isinstance(X.columns, pd.MultiIndex) and layout.labels is not None
     return X.reindex(columns=pd.MultiIndex.from_tuples(columns) if levels else columns)
+
+
+def _how_to_fill(estimator) -> str:
+    """How columns that X does not have become NaN, where their names are known."""
+    if not hasattr(estimator, "feature_names_in_"):
+        return ""
+    return "; X.reindex(columns=model.feature_names_in_) fills them with NaN"
 
 
 def absent_covariates(estimator, X: pd.DataFrame) -> list[Any]:

@@ -17,9 +17,17 @@ from .._utils._parameters import stores_parameters
 from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import _check_feature_names_in, output_container
 from ._auto_transformer import needs_encoding, pass_numbers, table_encoder
-from ._column_values import column_label, dtype_with_nan, feature_labels, missing_value
+from ._column_values import (
+    column_label,
+    dtype_with_nan,
+    feature_labels,
+    missing_value,
+    numeric_columns,
+    text_error,
+)
 from ._frames import read_frame, read_series
 from ._inner_transformer import InnerTransformer
+from ._matching import known_columns
 from ._multimodal_data import MultimodalData
 from ._table_output import TableOutput
 from ._tags import tag_multimodal
@@ -54,7 +62,8 @@ class ModalityTransformer(
     remainder : {"drop", "passthrough"}, default="drop"
         What happens to the covariate columns of a data frame. Kept ones stand after
         the modalities, under their own names; the next estimator then needs
-        ``modalities`` to tell them apart, since not all columns have a prefix.
+        ``modalities=output_modalities_`` to tell them apart, since not all columns have
+        a prefix.
 
     Attributes
     ----------
@@ -66,6 +75,9 @@ class ModalityTransformer(
         Shape of one row of each of them.
     modality_names_out_ : list of str
         Names of the modalities of the output.
+    output_modalities_ : dict of str to list
+        Columns of each of them in a transformed table, as the next estimator takes them
+        in ``modalities``: names, or positions in an array.
     n_features_in_ : int
         Columns of a 2-D X, number of modalities of a MultimodalData.
     feature_names_in_ : ndarray of str
@@ -179,7 +191,7 @@ class ModalityTransformer(
                 )
             auto = _is_word(transformer, "auto")
             inner = InnerTransformer(
-                name, table_encoder(name) if auto else clone(transformer)
+                name, table_encoder(name) if auto else clone(transformer), auto=auto
             )
             inner.find_columns(data, isinstance(X, pd.DataFrame))
             table = inner.rows(data, here, _index(X, here))
@@ -192,6 +204,11 @@ class ModalityTransformer(
                 inner.fit(table, target)
             fitted[name] = inner
         self._inner = fitted
+        self._numeric = {
+            name: numeric_columns(data[name])
+            for name in data.names
+            if name not in fitted or fitted[name].auto
+        }
         self.transformers_ = {name: inner.transformer for name, inner in fitted.items()}
         dropped = {name for name, t in given.items() if _is_word(t, "drop")}
         self.modality_names_out_ = [n for n in data.names if n not in dropped]
@@ -250,7 +267,23 @@ class ModalityTransformer(
         """
         check_is_fitted(self)
         data = check_multimodal(self, X, self.modalities, reset=False, numeric=False)
+        self._refuse_text(data)
         return self._in_container(self._assemble(read_frame(X), data, {}), X)
+
+    def _refuse_text(self, data: MultimodalData) -> None:
+        """Refuse text in a column of numbers, which nothing would encode."""
+        columns = known_columns(self)
+        for name, numeric in self._numeric.items():
+            block = data[name]
+            if block.dtype.kind in "fiub" or block.ndim != 2:
+                continue
+            here = np.asarray(block)[data.present[:, data.names.index(name)]]
+            text = set(numeric) - set(numeric_columns(here))
+            for j in sorted(text)[:1]:
+                label: Any = data.feature_names.get(name, range(j + 1))[j]
+                if self.column_layout_ is not None and columns is not None:
+                    label = columns[self.column_layout_.indices[name][j]]
+                raise text_error(label, name, here[:, j].astype(object))
 
     def _assemble(self, X, data: MultimodalData, parts: dict[str, np.ndarray]):
         """Put transformed and untouched blocks together, as the kind of X."""
@@ -321,8 +354,30 @@ class ModalityTransformer(
         ndarray of str
         """
         check_is_fitted(self)
+        labels = [c for part in self._labels(input_features).values() for c in part]
         layout = self.column_layout_
-        labels: list[str] = []
+        if layout is not None and self.remainder == "passthrough":
+            names: Any = _check_feature_names_in(self, input_features)
+            labels.extend(column_label(names[i]) for i in layout.covariates)
+        return np.asarray(labels, dtype=object)
+
+    @property
+    def output_modalities_(self) -> dict[str, list[Any]]:
+        check_is_fitted(self)
+        labels, layout = self._labels(None), self.column_layout_
+        frame = hasattr(self, "feature_names_in_") or layout is None
+        if frame or layout.labels is not None or output_container(self) != "default":
+            return labels
+        stops = np.cumsum([len(part) for part in labels.values()]).tolist()
+        return {
+            name: list(range(stop - len(part), stop))
+            for (name, part), stop in zip(labels.items(), stops)
+        }
+
+    def _labels(self, input_features) -> dict[str, list[str]]:
+        """Names of the output columns of each modality."""
+        layout = self.column_layout_
+        out: dict[str, list[str]] = {}
         table_names: Any = None
         if layout is not None:
             table_names = _check_feature_names_in(self, input_features)
@@ -330,17 +385,15 @@ class ModalityTransformer(
         named = hasattr(self, "feature_names_in_") or input_features is not None
         for name in self.modality_names_out_:
             if name in self.transformers_:
-                labels.extend(self._inner[name].labels())
+                out[name] = self._inner[name].labels()
             elif name in self.modality_labels_:
-                labels.extend(self.modality_labels_[name])
+                out[name] = list(self.modality_labels_[name])
             elif table_names is None or not named:
                 size = prod(self.modality_shapes_in_[name])
-                labels.extend(f"{name}__{i}" for i in range(size))
+                out[name] = [f"{name}__{i}" for i in range(size)]
             else:
-                labels.extend(feature_labels(name, table_names[layout.indices[name]]))
-        if layout is not None and self.remainder == "passthrough":
-            labels.extend(column_label(table_names[i]) for i in layout.covariates)
-        return np.asarray(labels, dtype=object)
+                out[name] = feature_labels(name, table_names[layout.indices[name]])
+        return out
 
     def _shown_parts(self) -> dict[str, Any]:
         if not isinstance(self.transformers, str):

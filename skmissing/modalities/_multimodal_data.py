@@ -19,6 +19,7 @@ from ._blocks import (
     check_name,
     fill_absent_rows,
     find_present,
+    is_row,
     sort_mask,
 )
 from ._column_values import dtype_with_nan, feature_labels, frame_block, missing_value
@@ -112,6 +113,11 @@ class MultimodalData:
             raise TypeError(
                 f"Got blocks={type(blocks).__name__!s}, expected a non-empty mapping "
                 "from modality names to arrays."
+            )
+        if len(blocks) > 1 and is_row(blocks):
+            raise TypeError(
+                "Got blocks of single values, expected arrays with one row per sample; "
+                "pd.DataFrame([row]) makes a table of one row."
             )
         self._blocks: dict[str, Block] = {}
         absent: dict[str, np.ndarray] = {}
@@ -495,7 +501,7 @@ class MultimodalData:
         return extract_blocks(frame, resolve_layout(frame, modalities), numeric=False)
 
 
-def extract_blocks(X, layout: ColumnLayout, numeric: bool = True):
+def extract_blocks(X, layout: ColumnLayout, numeric: bool = True, fitted: bool = False):
     """Cut a table into a :class:`MultimodalData`, block by block."""
     blocks: dict[str, Any] = {}
     labels: dict[str, list[str]] = {}
@@ -504,11 +510,12 @@ def extract_blocks(X, layout: ColumnLayout, numeric: bool = True):
     for name, index in layout.indices.items():
         part: Any
         if isinstance(X, pd.DataFrame):
-            part = frame_block(X.iloc[:, index], name, numeric)
+            part = frame_block(X.iloc[:, index], name, numeric, fitted)
         else:
             part = np.asarray(X)[:, index]
             if part.dtype == object:
-                part = frame_block(pd.DataFrame(part, columns=index), name, numeric)
+                table = pd.DataFrame(part, columns=index)
+                part = frame_block(table, name, numeric, fitted)
         if named:
             labels[name] = feature_labels(name, X.columns[index])
         shape = (len(X), *layout.shapes[name])

@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.utils.validation import check_array, validate_data
 
 from .._utils._checks import check_distinct, check_known
-from ._blocks import from_tensor
+from ._blocks import from_tensor, is_row
 from ._column_values import column_label
 from ._frames import read_frame
 from ._layout import prefix_groups, resolve_layout, shorten, warn_nameless
@@ -41,12 +41,7 @@ def check_multimodal(
     elif isinstance(X, pd.DataFrame):
         data = _from_frame(estimator, X, modalities, reset, numeric)
     else:
-        if isinstance(X, Mapping) and not hasattr(X, "shape"):
-            raise TypeError(
-                f"Got X of type {type(X).__module__}.{type(X).__name__}, expected a "
-                "2-D array, a pandas DataFrame or a MultimodalData; make one with "
-                "MultimodalData(X)."
-            )
+        _refuse_parts(X)
         data = _from_array(estimator, X, modalities, reset, numeric)
     if numeric:
         for name, block in data.blocks.items():
@@ -65,6 +60,31 @@ def check_multimodal(
         return data
     data = match_features(data, estimator.modality_labels_)
     return _match_shapes(estimator, data)
+
+
+def _refuse_parts(X) -> None:
+    """Refuse dicts, and lists of blocks or of rows with names, with what to make."""
+    if isinstance(X, Mapping) and not hasattr(X, "shape"):
+        what = "make one with MultimodalData(X)"
+        if is_row(X):
+            what = "make a table of one row with pd.DataFrame([row])"
+        raise TypeError(
+            f"Got X of type {type(X).__module__}.{type(X).__name__}, expected a "
+            f"2-D array, a pandas DataFrame or a MultimodalData; {what}."
+        )
+    if not isinstance(X, list | tuple) or not len(X):
+        return
+    if all(isinstance(row, Mapping) for row in X):
+        raise TypeError(
+            f"Got a {type(X).__name__} of dicts as X, expected a 2-D array, a pandas "
+            "DataFrame or a MultimodalData; make a table with pd.DataFrame(rows)."
+        )
+    if all(getattr(block, "ndim", 0) > 1 for block in X):
+        raise TypeError(
+            f"Got a {type(X).__name__} of {len(X)} arrays as X, expected a 2-D array, "
+            "a pandas DataFrame or a MultimodalData; make one with "
+            "MultimodalData({name: array, ...}), by modality."
+        )
 
 
 def _require_rows(estimator, shape: tuple[int, ...]) -> None:
@@ -127,11 +147,11 @@ def _from_frame(
             if known:
                 # The other columns are covariates.
                 modalities = {name: groups[name] for name in known}
-        data = extract_blocks(X, resolve_layout(X, modalities), numeric)
+        data = extract_blocks(X, resolve_layout(X, modalities), numeric, True)
         return _from_container(estimator, data, modalities, reset=False)
     found = match_columns(estimator, X)
     validate_data(estimator, found, skip_check_array=True, reset=False)
-    data = extract_blocks(found, layout, numeric)
+    data = extract_blocks(found, layout, numeric, True)
     columns = known_columns(estimator)
     if found is not X and columns is not None:
         have = set(X.columns)
@@ -153,7 +173,7 @@ def _from_array(estimator, X, modalities, reset: bool, numeric: bool) -> Multimo
         array = validate_data(estimator, X, reset=reset, **options)
         if reset:
             estimator.column_layout_ = resolve_layout(array, modalities)
-        return extract_blocks(array, estimator.column_layout_, numeric)
+        return extract_blocks(array, estimator.column_layout_, numeric, not reset)
     array = check_array(X, estimator=estimator, **options)
     names = list(estimator.modality_names_in_)
     sizes = [prod(estimator.modality_shapes_in_[name]) for name in names]
@@ -166,7 +186,7 @@ def _from_array(estimator, X, modalities, reset: bool, numeric: bool) -> Multimo
     columns = {
         name: slice(stop - size, stop) for name, size, stop in zip(names, sizes, stops)
     }
-    return extract_blocks(array, resolve_layout(array, columns), numeric)
+    return extract_blocks(array, resolve_layout(array, columns), numeric, True)
 
 
 def _match_shapes(estimator, data: MultimodalData) -> MultimodalData:

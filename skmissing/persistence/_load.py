@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 
 from ..exceptions import ModelFileError
 from ._archive import Archive
-from ._names import is_allowed, resolve, trusted_names
+from ._names import Trusted, is_allowed, resolve, shorten_names
 from ._parts import get_part
 from ._save import MAX_DEPTH
 from ._versions import check_versions
@@ -29,6 +29,8 @@ _TUPLE_KEYS = 10_000
 _SHARING, _SMALL = 50, 10**6
 # Names of a file that an error shows.
 _SHOWN = 40
+# Names in the call that would read it; more are not written twice.
+_CALLED = 5
 _RESTORES = frozenset({"sklearn.isotonic.IsotonicRegression"})
 
 
@@ -45,8 +47,9 @@ def load(path: str | os.PathLike, *, trusted=None) -> BaseEstimator:
     path : str or path
         The file.
     trusted : collection of classes, functions or their full names, default=None
-        What the file may name beside these, such as your own ``torch.nn.Module``.
-        Modules of trusted names are imported.
+        What the file may name beside these, such as your own ``torch.nn.Module``. A
+        name that ends in ``.*``, such as ``"skrub.*"``, trusts every class and function
+        that a package defines. Modules of trusted names are imported.
 
     Returns
     -------
@@ -80,7 +83,7 @@ def load(path: str | os.PathLike, *, trusted=None) -> BaseEstimator:
     ...     skmissing.load(Path(folder) / "recovery.skm")
     MeanRecovery()
     """
-    known = trusted_names(trusted)
+    known = Trusted.read(trusted)
     with open(path, "rb") as file:
         try:
             archive = Archive(file)
@@ -98,7 +101,7 @@ def load(path: str | os.PathLike, *, trusted=None) -> BaseEstimator:
 class _Reader:
     """Makes each object once, parts before what holds them."""
 
-    def __init__(self, archive: Archive, trusted: frozenset[str]) -> None:
+    def __init__(self, archive: Archive, trusted: Trusted) -> None:
         self.archive = archive
         model = archive.model()
         self.rows: list[dict[str, Any]] = model["objects"]
@@ -115,13 +118,20 @@ class _Reader:
     def read(self) -> BaseEstimator:
         names = self._names()
         check_versions(self.archive.header, names)
-        refused = sorted(n for n in names - self.trusted if not is_allowed(n))
+        refused = sorted(
+            n for n in names if n not in self.trusted and not is_allowed(n)
+        )
         if refused:
             # All of them, to be read once and copied; no hostile file is a long error.
-            shown = ", ".join(name[:80] for name in refused[:_SHOWN])
+            shown = [name[:80] for name in refused]
+            call = shorten_names([*self.trusted.listed, *shown])
+            if len(call) > _CALLED:
+                end = "load(path, trusted=names) with a list of them"
+            else:
+                end = f"load(path, trusted={call})"
             raise ModelFileError(
-                f"Got a file that names {shown}, expected names that this package "
-                "knows to be safe; list the ones that you trust in trusted."
+                f"Got a file that names {', '.join(shown[:_SHOWN])}, expected names "
+                f"that this package knows to be safe; if you trust them, call {end}."
             )
         self._allowed = names
         out = self.value(self.root)

@@ -6,7 +6,10 @@ import builtins
 import importlib
 import inspect
 import re
+import sys
+from collections import Counter
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,10 @@ from ..exceptions import ModelFileError
 
 # A path of Python names, without those that begin or end with two underscores.
 _NAME = re.compile(r"(?:(?!__)[A-Za-z_]\w*\.)+(?!__)[A-Za-z_]\w*", re.ASCII)
+
+_PACKAGE = re.compile(r"(?:(?!__)[A-Za-z_]\w*\.)+\*", re.ASCII)
+# Modules of Python, and packages with functions that run code or read files.
+_NEVER_WHOLE = frozenset({*sys.stdlib_module_names, "numpy", "sklearn", "torch"})
 
 # Packages of scikit-learn whose estimators a file may hold: none of them reads a file,
 # opens a connection or runs what it is given, and the compiled code of those that are
@@ -198,24 +205,59 @@ def _attribute(module: str, name: str) -> Any:
         return None
 
 
-def trusted_names(trusted) -> frozenset[str]:
-    """Names in ``trusted``, which takes classes, functions and names."""
-    if trusted is None:
-        return frozenset()
-    if isinstance(trusted, str) or not isinstance(trusted, Collection):
-        raise TypeError(
-            f"Got trusted of type {type(trusted).__name__}, expected None or a list of "
-            "classes, functions or their full names."
-        )
-    out = set()
-    for item in trusted:
-        if isinstance(item, str):
-            out.add(item)
-        elif isinstance(item, type) or inspect.isroutine(item):
-            out.add(name_of(item))
-        else:
+@dataclass(frozen=True)
+class Trusted:
+    """What a user trusts: names, and the beginnings of names."""
+
+    names: frozenset[str] = frozenset()
+    packages: tuple[str, ...] = ()
+
+    def __contains__(self, name: str) -> bool:
+        if name in self.names:
+            return True
+        if not name.startswith(self.packages):
+            return False
+        # Only what is defined there: a package imports functions of others.
+        found = resolve(name, None)
+        known = isinstance(found, type) or inspect.isroutine(found)
+        return known and name_of(found) == name
+
+    @property
+    def listed(self) -> list[str]:
+        """What was given, as text."""
+        return [*(f"{package}*" for package in self.packages), *sorted(self.names)]
+
+    @classmethod
+    def read(cls, trusted) -> Trusted:
+        """Take classes, functions, names, and packages such as ``"skrub.*"``."""
+        if trusted is None:
+            return cls()
+        expected = "classes, functions, their full names, or packages such as 'skrub.*'"
+        if isinstance(trusted, str) or not isinstance(trusted, Collection):
             raise TypeError(
-                f"Got a {type(item).__name__} in trusted, expected classes, functions "
-                "or their full names."
+                f"Got trusted of type {type(trusted).__name__}, expected None or a "
+                f"list of {expected}."
             )
-    return frozenset(out)
+        names, packages = set(), []
+        for item in trusted:
+            if isinstance(item, str) and item.endswith("*"):
+                if not _PACKAGE.fullmatch(item):
+                    raise ValueError(f"Got {item!r} in trusted, expected {expected}.")
+                packages.append(item[:-1])
+            elif isinstance(item, str):
+                names.add(item)
+            elif isinstance(item, type) or inspect.isroutine(item):
+                names.add(name_of(item))
+            else:
+                raise TypeError(
+                    f"Got a {type(item).__name__} in trusted, expected {expected}."
+                )
+        return cls(frozenset(names), tuple(packages))
+
+
+def shorten_names(names: Collection[str]) -> list[str]:
+    """Names to trust, with a package for all of its names where it has several."""
+    roots = Counter(name.partition(".")[0] for name in names)
+    whole = {root for root, n in roots.items() if n > 2 and root not in _NEVER_WHOLE}
+    out = [name for name in names if name.partition(".")[0] not in whole]
+    return [*(f"{root}.*" for root in sorted(whole)), *out]

@@ -113,11 +113,7 @@ def encode(X, data: MultimodalData, modalities) -> tuple[Any, Any]:
         out = encoder.fit_transform(X)
     if not isinstance(out, pd.DataFrame):
         return out, None
-    passed = set(X.columns)
-    return out, {
-        name: [c for c in out if c not in passed and str(c).startswith(f"{name}__")]
-        for name in data.names
-    }
+    return out, encoder.output_modalities_
 
 
 def is_fitted(estimator) -> bool:
@@ -127,15 +123,6 @@ def is_fitted(estimator) -> bool:
     except NotFittedError:
         return False
     return True
-
-
-def find_modalities(estimator, modalities):
-    """The modalities given, or those of the estimator or its first step."""
-    steps = [step for _, step in getattr(estimator, "steps", [])]
-    for each in (estimator, *steps):
-        if modalities is None:
-            modalities = getattr(each, "modalities", None)
-    return modalities
 
 
 def run_all(task: Callable[..., Any], items, *given, n_jobs: int | None) -> list[Any]:

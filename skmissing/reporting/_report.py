@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from .._estimation._modalities import find_modalities
 from .._utils._checks import N_JOBS
 from .._utils._sklearn_compat import HasMethods, Interval, validate_params
 from ..ipw import PropensityWeighter
@@ -20,7 +21,7 @@ from ._comparisons import (
     value_modalities,
 )
 from ._findings import describe
-from ._inputs import Notes, Rows, Settings, find_modalities
+from ._inputs import Notes, Rows, Settings
 from ._judged import Judged
 from ._modality_report import ModalityReport
 
@@ -146,7 +147,7 @@ def report(
     >>> print(report.findings[0])
     49% of the 230 rows have all 4 modalities. There are 4 patterns.
     """
-    modalities = find_modalities(estimator, modalities)
+    modalities = find_modalities([estimator], X, modalities)
     label = getattr(y, "name", None) or "label"
     rows = Rows.check(X, y, modalities, groups, sample_weight)
     classes = np.unique(rows.y)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.pipeline import make_pipeline
 
 from skmissing import MultimodalData
 from skmissing.baselines import PatternClassifier
@@ -14,6 +15,7 @@ from skmissing.inspection import (
     modality_attribution,
     modality_importance,
 )
+from skmissing.modalities import ModalityTransformer
 
 from ..conftest import make_blocks
 
@@ -294,3 +296,18 @@ def test_displays_draw_what_the_tables_say():
     assert low + 0.01 < np.min(ends) < np.max(ends) < high - 0.01
     with pytest.raises(ValueError, match="row=200"):
         AttributionDisplay.from_predictions(rows, row=200)
+
+
+def test_a_pipeline_knows_its_modalities():
+    X, y = make_blocks(n=60, shaped=False, n_modalities=2)
+    frame = X.to_frame().rename(columns=lambda c: c.replace("__", ""))
+    columns = {name: [c for c in frame if c.startswith(name)] for name in X.names}
+    pipe = make_pipeline(ModalityTransformer(modalities=columns), PatternClassifier())
+    pipe.fit(frame, y)
+    table = modality_importance(pipe, frame, y, n_bootstraps=0, scoring="accuracy")
+    assert table.modality.tolist() == X.names
+    assert [*modality_attribution(pipe, frame).columns[1:-1]] == X.names
+    forest = HistGradientBoostingClassifier(max_iter=2).fit(frame, y)
+    for function in (modality_importance, modality_attribution):
+        with pytest.raises(ValueError, match=r"modality 'x' in modality_.*pass mod"):
+            function(forest, frame, *([y] if function is modality_importance else []))

@@ -11,6 +11,7 @@ import pytest
 from _simulation_settings import simulation_settings
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import (
     accuracy_score,
@@ -29,6 +30,8 @@ from sklearn.model_selection import (
     cross_val_score,
 )
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
@@ -48,6 +51,7 @@ from skmissing.ipw import (
 )
 from skmissing.ipw.utility._fold_covariance import pairs_of_folds
 from skmissing.ipw.utility._reweighted_metrics import AUCMetric, Predictions
+from skmissing.modalities import ModalityTransformer
 
 from ..conftest import make_blocks
 
@@ -914,3 +918,65 @@ def test_models_get_the_groups_of_their_rows():
         assert len(own) == n
         # The other half of the groups is tested.
         assert len(np.unique(own)) <= 15
+
+
+def text_frame(n=120):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({
+        "sex": rng.choice(["f", "m"], n), "age": rng.normal(60, 9, n),
+        "na": np.where(rng.random(n) < 0.3, np.nan, rng.normal(size=n)),
+        "ward": rng.choice(["north", "south"], n),
+    })  # fmt: skip
+    modalities = {"person": ["sex", "age"], "labs": ["na"]}
+    return frame, rng.integers(2, size=n), modalities
+
+
+def test_text_is_encoded_before_and_the_other_columns_stay_covariates():
+    X, y, modalities = text_frame()
+    onehot = ColumnTransformer(
+        [("sex", OneHotEncoder(sparse_output=False), ["sex"])], remainder="passthrough"
+    )
+    encoder = ModalityTransformer(
+        {"person": onehot}, modalities=modalities, remainder="passthrough"
+    )
+    brief = {"scoring": "accuracy", "cv": 2, "n_bootstraps": 0, "random_state": 0}
+    inside = make_pipeline(encoder, LogisticRegression())
+    with pytest.raises(ValueError, match=r"'person', which holds .*output_modalities_"):
+        modality_utility(inside, X, y, modalities=modalities, **brief)
+    E = encoder.fit_transform(X)
+    _, scores = modality_utility(
+        LogisticRegression(), E, y, modalities=encoder.output_modalities_,
+        return_scores=True, **brief,
+    )  # fmt: skip
+    model = scores.models[("labs",), "ipw"][0]
+    seen = model.propensity_.covariate_names_
+    assert any("ward" in str(name) for name in seen)
+    assert [*model.estimator_.feature_names_in_] == ["labs__na"]
+    # Text in a modality that no set has is for the propensity alone.
+    table = modality_utility(
+        LogisticRegression(), X, y, modalities=modalities, subsets=["labs"], **brief
+    )
+    assert table["subset"].tolist() == ["labs"]
+
+
+def test_modalities_of_a_part_are_no_modalities_of_the_study():
+    X, y, modalities = text_frame()
+    for part in (
+        {"propensity": PropensityWeighter(modalities=modalities)},
+        {"estimator": PatternClassifier(modalities=modalities)},
+    ):
+        given = {"estimator": LogisticRegression(), **part}
+        message = f"Got modalities in {next(iter(part))} and modalities=None"
+        with pytest.raises(ValueError, match=message):
+            modality_utility(X=X, y=y, **given)
+
+
+def test_labels_of_the_table_are_sets():
+    X, y = make_bitwise(200, mechanism="mar", return_X_y=True, random_state=0)
+    brief = {"scoring": "accuracy", "cv": 2, "n_bootstraps": 0, "random_state": 0}
+    table, scores = modality_utility(
+        LogisticRegression(), X, y, subsets=["x1", "x1+x2"], return_scores=True, **brief
+    )
+    assert table["subset"].tolist() == ["x1", "x1+x2", "x1+x2"]
+    rows = [scores.rows("accuracy", label) for label in ("x1+x2", "x1 + x2")]
+    pd.testing.assert_frame_equal(*rows)

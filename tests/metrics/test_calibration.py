@@ -99,3 +99,8 @@ def test_intervals_of_scores():
     np.testing.assert_allclose(grouped["std_error"], error, rtol=0.15)
     with pytest.raises(ValueError, match="with scoring=None"):
         score_by_pattern(Coin(), data, y, n_bootstraps=5)
+
+
+def test_a_table_of_one_modality_is_refused():
+    with pytest.raises(ValueError, match=r"modality 'x' in calibration_by_.*pass"):
+        calibration_by_pattern([0, 1], np.eye(2), np.ones((2, 3)))

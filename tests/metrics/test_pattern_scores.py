@@ -7,16 +7,19 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss, make_scorer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 from skmissing import MultimodalData
 from skmissing.baselines import PatternClassifier, UnimodalEnsemble
 from skmissing.exceptions import UndefinedScoreWarning
 from skmissing.metrics import score_by_pattern, score_by_rate
+from skmissing.missingness import patterns
+from skmissing.modalities import ModalityTransformer
 
 COLUMNS = ["estimator", "pattern", "n_missing", "n_rows", "metric", "value"]
 
@@ -414,6 +417,50 @@ def test_searches_and_pipelines_are_asked_for_what_they_hold():
         np.testing.assert_array_equal(table.value, direct.value)
         rates = score_by_rate(each, X, y, rates=[0.8], n_repeats=1, random_state=0)
         assert rates.share_missing[0] > 0.3
+
+
+def test_the_first_step_of_a_pipeline_knows_the_columns_of_the_modalities():
+    """The names of later steps are those of the output of the first."""
+    X, y = two_column_frame()
+    X["a2"] = np.where(X["a2"] > 0, "yes", "no")
+    onehot = make_pipeline(OneHotEncoder(sparse_output=False, handle_unknown="ignore"))
+    encode = ModalityTransformer({"a": onehot}, modalities=MODALITIES)
+    pipe = make_pipeline(encode, PatternClassifier()).fit(X, y)
+    expected = score_by_pattern(pipe, X, y, modalities=MODALITIES)
+    assert expected.pattern.tolist() == ["a + b", "a", "b"]
+    nested = make_pipeline(pipe[:-1], pipe[-1])
+    search = GridSearchCV(make_pipeline(encode, PatternClassifier()), {}, cv=2)
+    voters = VotingClassifier([("one", pipe), ("two", pipe)], voting="soft")
+    for each in (pipe, nested, search.fit(X, y), voters.fit(X, y)):
+        found = score_by_pattern(each, X, y)
+        assert found.pattern.tolist() == expected.pattern.tolist()
+    np.testing.assert_array_equal(score_by_pattern(nested, X, y).value, expected.value)
+    # A first step that goes by the prefixes of X has no columns to name.
+    renamed = X.rename(columns=lambda c: f"{c[0]}__{c}")
+    columns = {"all": ["a__a1", "b__b1"]}
+    later = make_pipeline(ModalityTransformer(), PatternClassifier(modalities=columns))
+    numbers = renamed[["a__a1", "b__b1", "b__b2"]]
+    table = score_by_pattern(later.fit(numbers, y), numbers, y)
+    assert table.pattern.tolist() == ["a + b", "a", "b"]
+
+
+def test_labels_of_tables_are_patterns():
+    X, y = two_column_frame()
+    clf = PatternClassifier(modalities=MODALITIES).fit(X, y)
+    labels = [*score_by_pattern(clf, X, y).pattern, "none"]
+    table = score_by_pattern(clf, X, y, patterns=labels)
+    assert table.pattern.tolist() == ["a + b", "a", "b", "none"]
+    assert table.n_missing.tolist() == [0, 1, 1, 2]
+    X.loc[::2, ["a1", "a2"]] = np.nan
+    counted = patterns(X, MODALITIES).index
+    assert score_by_pattern(clf, X, y, patterns=counted).pattern.tolist() == [*counted]
+    with pytest.raises(ValueError, match=r"Got 'a \+ z' in patterns"):
+        score_by_pattern(clf, X, y, patterns=["a + z"])
+    # A name goes before a label.
+    sums = {"a+b": ["a1"], "a": ["a2"], "b": ["b1"], "none": ["b2"]}
+    clf = PatternClassifier(modalities=sums).fit(X, y)
+    table = score_by_pattern(clf, X, y, patterns=["a+b", "none"])
+    assert table.n_missing.tolist() == [3, 3]
 
 
 def test_a_table_of_one_modality_is_refused():

@@ -308,3 +308,57 @@ def test_other_data_at_predict():
         reader.read(MultimodalData({"a": np.eye(3), "b": np.ones((3, 5))}))
     with pytest.raises(ValueError, match="X has 4 features, but Reader is expecting 5"):
         reader.read(np.ones((3, 4)))
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        ({"a": 1.0, "b": "no"}, r"X of type builtins.dict, .* pd.DataFrame\(\[row\]\)"),
+        ({"a": np.ones(3)}, r"builtins.dict, .* make one with MultimodalData\(X\)"),
+        ([{"a": 1.0}, {"a": 2.0}], r"a list of dicts as X, .* pd.DataFrame\(rows\)"),
+        (
+            [np.ones((3, 2)), np.ones((3, 1, 4))],
+            r"a list of 2 arrays as X, .* modality",
+        ),
+        ((np.ones((3, 2)), np.ones((3, 2))), r"a tuple of 2 arrays as X, .* modality"),
+    ],
+)
+def test_what_is_no_table_is_told_how_to_become_one(X, message):
+    with pytest.raises(TypeError, match=message):
+        check_multimodal(BaseEstimator(), X, reset=True)
+
+
+def test_columns_that_were_numbers_in_fit():
+    frame = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
+    modalities = {"m": ["a", "b"]}
+    for fitted in (frame, MultimodalData.from_frame(frame, modalities)):
+        reader = BaseEstimator()
+        given = modalities if fitted is frame else None
+        check_multimodal(reader, fitted, given, reset=True)
+        for text in (["64", None], ["<1.5", 2.0]):
+            new = frame.assign(b=pd.Series(text, dtype=object))
+            if fitted is not frame:
+                new = new.rename(columns=lambda c: f"m__{c}")
+            label = new.columns[1]
+            message = (
+                rf"Got '.*' in the column '{label}' of .* pd.to_numeric\(X\['{label}'\]"
+            )
+            with pytest.raises(ValueError, match=message):
+                check_multimodal(reader, new, given, reset=False)
+            new[label] = pd.to_numeric(new[label], errors="coerce")
+            check_multimodal(reader, new, given, reset=False)
+
+
+def test_some_columns_of_a_modality_are_filled_by_name():
+    frame = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0], "c": [0.0, 1.0]})
+    reader = BaseEstimator()
+    check_multimodal(reader, frame, {"m": ["a", "b"], "n": ["c"]}, reset=True)
+    message = (
+        r"without the columns \['b'\] .*; X.reindex\(columns=model.feature_names_in_"
+    )
+    with pytest.raises(ValueError, match=message):
+        check_multimodal(reader, frame[["a"]], reset=False)
+    filled = frame[["a"]].reindex(columns=reader.feature_names_in_)
+    assert check_multimodal(reader, filled, reset=False).present.tolist() == [
+        [True, False], [True, False],
+    ]  # fmt: skip

@@ -1,12 +1,16 @@
 """One scikit-learn transformer per modality."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import SelectKBest
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -14,6 +18,8 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skmissing import MultimodalData
+from skmissing.baselines import PatternClassifier
+from skmissing.exceptions import NamelessModalityWarning, UnknownCategoryWarning
 from skmissing.modalities import ModalityTransformer
 
 from ..conftest import make_blocks
@@ -343,3 +349,98 @@ def test_transformers_that_are_no_list_are_named(given):
     with pytest.raises((TypeError, ValueError), match=message):
         step.fit(X)
     assert step.get_params(deep=True)["transformers"] is given
+
+
+WARD = {"stay": ["ward", "age"], "labs": ["na", "k"]}
+
+
+def ward(n=40):
+    rng = np.random.default_rng(0)
+    return pd.DataFrame({
+        "ward": rng.choice(["north", "south", "east"], n),
+        "age": rng.normal(60, 9, n), "na": rng.normal(140, 3, n),
+        "k": rng.normal(4, 1, n), "site": rng.choice(["x", "y"], n),
+    })  # fmt: skip
+
+
+def test_unknown_categories_are_named_and_missing_ones_are_not():
+    pytest.importorskip("skrub")
+    auto = ModalityTransformer("auto", modalities=WARD).fit(ward())
+    new = ward()[:3]
+    new.loc[1, "ward"] = None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        auto.transform(new)
+    new.loc[0, "ward"] = "west"
+    message = r"categories \['west'\] in the column 'ward' of the modality 'stay'"
+    with pytest.warns(UnknownCategoryWarning, match=message) as caught:
+        out = auto.transform(new)
+    assert len(caught) == 1
+    wards = [c for c in out if c.startswith("stay__ward")]
+    assert (out.loc[0, wards] == 0).all()
+
+
+def test_text_in_a_column_of_numbers():
+    """Nothing would encode it, and the next step would ask for an encoder."""
+    pytest.importorskip("skrub")
+    frame = ward()
+    auto = ModalityTransformer("auto", modalities=WARD).fit(frame)
+    plain = ModalityTransformer(modalities={"labs": WARD["labs"]}).fit(frame)
+    new = frame[:2].assign(k=["<0.5", "4.1"])
+    for transformer in (auto, plain):
+        with pytest.raises(
+            ValueError, match=r"Got '<0.5' in the column 'k' of .*'labs'"
+        ):
+            transformer.transform(new)
+        transformer.transform(new.assign(k=pd.to_numeric(new["k"], errors="coerce")))
+    with pytest.raises(ValueError, match=r"Got '64' in the column 'age' of .*'stay'"):
+        auto.transform(frame[:1].assign(age=["64"]))
+    # Text that was text in fit passes as before.
+    text = ModalityTransformer(modalities=WARD).fit(frame)
+    assert text.transform(frame).shape == (40, 4)
+
+
+def test_modalities_of_the_wrong_step():
+    pytest.importorskip("skrub")
+    frame, y = ward(), np.arange(40) % 2
+    auto = ModalityTransformer("auto")
+    for encode in (auto, clone(auto).set_params(modalities=WARD)):
+        pipe = make_pipeline(encode, PatternClassifier(modalities=WARD))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NamelessModalityWarning)
+            with pytest.raises(ValueError, match="give modalities to the ModalityTr"):
+                pipe.fit(frame, y)
+
+
+def test_output_modalities_name_the_columns_of_every_form():
+    frame = ward()
+    onehot = ColumnTransformer(
+        [("ward", OneHotEncoder(sparse_output=False), ["ward"])],
+        remainder="passthrough", verbose_feature_names_out=False,
+    )  # fmt: skip
+    encode = ModalityTransformer(
+        {"stay": onehot}, modalities=WARD, remainder="passthrough"
+    )
+    with pytest.raises(NotFittedError):
+        _ = encode.output_modalities_
+    out = encode.fit_transform(frame)
+    found = encode.output_modalities_
+    assert found["labs"] == ["labs__na", "labs__k"]
+    assert [*found["stay"], *found["labs"], "site"] == list(out)
+    data = MultimodalData.from_frame(out, found)
+    assert data.block_shapes == {"stay": (4,), "labs": (2,)}
+    dropped = clone(encode).set_params(transformers={"stay": "drop"}).fit(frame)
+    assert dropped.output_modalities_ == {"labs": ["labs__na", "labs__k"]}
+    # Positions in an array, names in the frame that is made of one.
+    array = frame[["age", "na", "k"]].to_numpy()
+    encode = ModalityTransformer({"b": PCA(1)}, modalities={"a": [2], "b": [0, 1]})
+    assert encode.fit(array).output_modalities_ == {"a": [0], "b": [1]}
+    encode.set_output(transform="pandas")
+    columns = [c for part in encode.output_modalities_.values() for c in part]
+    assert columns == list(encode.transform(array))
+    numbered = pd.DataFrame(array)
+    encode = ModalityTransformer(modalities={"a": [2], "b": [0, 1]}).fit(numbered)
+    columns = [c for part in encode.output_modalities_.values() for c in part]
+    assert columns == list(encode.transform(numbered))
+    blocks = ModalityTransformer({"b": PCA(1)}).fit(MultimodalData({"b": array}))
+    assert blocks.output_modalities_ == {"b": ["b__pca0"]}

@@ -237,6 +237,7 @@ def test_pickles(roundtrip, tmp_path):
         ({3: np.zeros(3)}, ValueError, "modality name 3"),
         ({"a__b": np.zeros(3)}, ValueError, "modality name 'a__b'"),
         ({"a": 3.0}, TypeError, "Got a float as block 'a'"),
+        ({"a": 3.0, "b": "no"}, TypeError, r"single values.*pd.DataFrame\(\[row\]\)"),
         ({"a": np.zeros((3, 0))}, ValueError, r"shape \(3, 0\) for block 'a'"),
         ({"a": np.zeros(3, complex)}, ValueError, "complex values in block 'a'"),
         ({"a": [1.0, np.inf]}, ValueError, "infinite value in row 1 of block 'a'"),

@@ -168,6 +168,14 @@ def test_names_that_are_refused(tmp_path, name):
     refuse(tmp_path, pack(parts))
 
 
+@pytest.mark.parametrize("name", ["json.codecs.open", "json.decoder.re.compile"])
+def test_a_trusted_package_has_no_functions_of_others(tmp_path, name):
+    parts = saved(tmp_path, StandardScaler())
+    parts = change(parts, "sklearn.preprocessing._data.StandardScaler", name)
+    with pytest.raises(ModelFileError):
+        attempt(tmp_path, pack(parts), trusted=["json.*"])
+
+
 def test_no_module_of_a_file_is_imported(tmp_path, monkeypatch):
     (tmp_path / "planted.py").write_text("raise SystemError('this ran')\n")
     monkeypatch.syspath_prepend(tmp_path)

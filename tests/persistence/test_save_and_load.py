@@ -281,6 +281,30 @@ def test_classes_of_a_user_have_to_be_trusted(tmp_path):
             skmissing.load(tmp_path / "m", trusted=wrong)
 
 
+def test_a_package_is_trusted_with_what_it_defines(tmp_path):
+    package = f"{__name__.rpartition('.')[0]}.*"
+    parts = [OwnScaler(), FunctionTransformer(check_same), FunctionTransformer(reload)]
+    model = make_pipeline(*parts)
+    skmissing.save(model, tmp_path / "m")
+    root = __name__.partition(".")[0]
+    # The error ends with the call to make, which keeps what was trusted before.
+    end = re.escape(f"call load(path, trusted=['{root}.*', 'math.cos']).")
+    with pytest.raises(ModelFileError, match=end):
+        skmissing.load(tmp_path / "m", trusted=["math.cos"])
+    for trusted in ([f"{root}.*"], [package], [f"{__name__}.*"]):
+        again = skmissing.load(tmp_path / "m", trusted=trusted)
+        assert [type(step) for _, step in again.steps] == [type(p) for p in parts]
+    # Not what the module has from elsewhere, and no package with a longer name.
+    own = make_pipeline(OwnScaler(), FunctionTransformer(math.cos))
+    skmissing.save(own, tmp_path / "m")
+    for trusted in ([package], [package[:-3] + ".*"]):
+        with pytest.raises(ModelFileError, match=r"names .*(math\.cos|OwnScaler)"):
+            skmissing.load(tmp_path / "m", trusted=trusted)
+    for wrong in ("*", ".*", "os*", "a..*", "__main__.*"):
+        with pytest.raises(ValueError, match="in trusted, expected"):
+            skmissing.load(tmp_path / "m", trusted=[wrong])
+
+
 def test_an_error_lists_all_names_at_once(tmp_path):
     functions = [
         math.acos,

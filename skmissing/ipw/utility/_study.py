@@ -32,7 +32,14 @@ from ._bootstrap import (
 )
 from ._doubly_robust import OutcomeModel, check_outcome_model
 from ._fold_covariance import LeftOut, are_decisions, pairs_of_folds
-from ._modality_sets import Pair, Subset, resolve_pairs, resolve_subsets
+from ._modality_sets import (
+    Pair,
+    Subset,
+    check_given,
+    check_numbers,
+    resolve_pairs,
+    resolve_subsets,
+)
 from ._reweighted_metrics import Predictions, resolve_metrics
 
 Outcomes = dict[Subset, dict[str, np.ndarray]]
@@ -227,10 +234,12 @@ class UtilityStudy:
     ) -> UtilityStudy:
         """Check what the user gave, and model what is missing."""
         data, _ = read_blocks(X, template.modalities, "modality_utility")
+        check_given(template, X, data)
         rows = check_partial_rows(
             template, data, y, settings.sample_weight, settings.groups
         )
         sets = resolve_subsets(settings.subsets, data.names)
+        check_numbers(data, sets)
         metrics = resolve_metrics(settings.scoring, rows.classes)
         _check_probabilities(metrics, template.estimator)
         if settings.augments and any(m.is_mean for m in metrics):

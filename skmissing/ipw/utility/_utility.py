@@ -82,8 +82,9 @@ def modality_utility(
     modalities : mapping or list, default=None
         Columns of each modality, see :class:`~skmissing.Modality`.
     subsets : list of lists of str, default=None
-        Sets of modalities. None: each alone, all but one, and all; of more than four
-        modalities gains are then only those of all of them over every other set.
+        Sets of modalities, or their labels such as "a+b". None: each alone, all but
+        one, and all; of more than four modalities gains are then only those of all of
+        them over every other set.
     scoring : str, callable, list or dict, default=None
         Metrics that take weights, by scikit-learn's names; greater is better. They are
         tried before any model is fitted. None: AUC, log-likelihood, accuracy and
@@ -340,4 +341,6 @@ class UtilityScores:
 
 
 def _as_set(names) -> set[str]:
-    return set(names.split("+")) if isinstance(names, str) and names else set(names)
+    if not isinstance(names, str) or not names:
+        return set(names)
+    return {part.strip() for part in names.split("+")}
