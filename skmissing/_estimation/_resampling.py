@@ -14,6 +14,16 @@ def draw_counts(n: int, groups, rng: np.random.RandomState) -> np.ndarray:
     return np.bincount(rng.randint(k, size=k), minlength=k).astype(np.float64)[code]
 
 
+def percentile_interval(value, drawn: np.ndarray, level: float) -> np.ndarray:
+    """Quantiles of resamples along the first axis, no further in than the value.
+
+    Few resamples, or biased ones, may all lie on one side of it. NaN are left out.
+    """
+    tail = (1.0 - level) / 2.0
+    low, high = np.nanquantile(drawn, [tail, 1.0 - tail], axis=0)
+    return np.array([np.fmin(low, value), np.fmax(high, value)])
+
+
 def effective_sample_size(weight: np.ndarray) -> float:
     """Kish's effective number of rows; 0 without any positive weight."""
     top = weight.max(initial=0.0)

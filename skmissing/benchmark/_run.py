@@ -181,7 +181,7 @@ def _entries(estimators, spaces: Mapping[str, Mapping[str, Any]]) -> dict[str, E
 
 
 def _list_seeds(seeds: int | Iterable[int]) -> list[int]:
-    chosen = range(int(seeds)) if isinstance(seeds, Integral) else seeds
+    chosen: Any = range(int(seeds)) if isinstance(seeds, Integral) else seeds
     found = [int(seed) for seed in chosen]
     if not found:
         raise ValueError(f"Got seeds={seeds!r}, expected at least one seed.")

@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.metrics import get_scorer
 from sklearn.utils.validation import check_is_fitted
 
-from .._estimation._resampling import draw_counts
+from .._estimation._resampling import draw_counts, percentile_interval
 from .._estimation._rows import check_groups, check_weights
 from .._estimation._scoring import try_scorer
 from .._utils._checks import is_count
@@ -239,9 +239,9 @@ def _tabulate(
     )
     if values.shape[1] > 1:
         draws = values[:, 1:]
-        tail = (1.0 - level) / 2.0
         table["std_error"] = np.nanstd(draws, axis=1, ddof=1)
-        table["low"], table["high"] = np.nanquantile(draws, [tail, 1 - tail], axis=1)
+        ends = percentile_interval(values[:, 0], draws.T, level)
+        table["low"], table["high"] = ends
         table.attrs["resamples"] = draws.T.tolist()
     table.attrs["score"] = score
     return table

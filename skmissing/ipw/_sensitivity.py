@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from .._estimation._resampling import draw_counts
+from .._estimation._resampling import draw_counts, percentile_interval
 from .._estimation._rows import check_groups, check_weights
 from .._estimation._vectors import read_vector
 from .._utils._checks import is_count
@@ -121,9 +121,11 @@ def sensitivity_bounds(
         for b in range(len(drawn)):
             w = (s * draw_counts(len(v), groups, rng))[order]
             drawn[b] = [_extremes(v, p, w, L) for L in grid]
-        tail = (1.0 - confidence_level) / 2.0
-        table["low"] = np.quantile(drawn[..., 0], tail, axis=0)
-        table["high"] = np.quantile(drawn[..., 1], 1.0 - tail, axis=0)
+        ends = (
+            percentile_interval(both[:, k], drawn[..., k], confidence_level)
+            for k in range(2)
+        )
+        (table["low"], _), (_, table["high"]) = ends
     table.index = pd.Index(grid, name="odds_ratio")
     return table
 

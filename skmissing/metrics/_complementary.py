@@ -8,6 +8,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
+from .._estimation._resampling import percentile_interval
 from .._estimation._rows import check_groups, check_weights
 from .._utils._checks import choose_names
 from .._utils._random import local_random_state
@@ -216,6 +217,7 @@ def complementary_information(
     without = _log_likelihood("est_without", est_without, reduced, test.y[rows], rows)
     w = weight[rows]
     gain = full - without
+    value = float(w @ gain / w.sum())
     error = low = high = np.nan
     if n_bootstraps:
         groups = np.arange(len(rows)) if groups is None else groups[rows]
@@ -224,10 +226,9 @@ def complementary_information(
         rng = local_random_state(random_state)
         drawn = _draw_ratios(top, bottom, int(n_bootstraps), rng)
         error = float(np.std(drawn, ddof=1)) if n_bootstraps > 1 else np.nan
-        tail = (1 - confidence_level) / 2
-        low, high = (float(q) for q in np.quantile(drawn, [tail, 1 - tail]))
+        low, high = map(float, percentile_interval(value, drawn, confidence_level))
     return ComplementaryInformation(
-        value=float(w @ gain / w.sum()),
+        value=value,
         std_error=error,
         low=low,
         high=high,

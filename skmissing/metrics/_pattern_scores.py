@@ -13,7 +13,7 @@ import pandas as pd
 from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring, get_scorer
 
-from .._estimation._resampling import draw_counts
+from .._estimation._resampling import draw_counts, percentile_interval
 from .._estimation._rows import check_groups, check_weights
 from .._estimation._scoring import try_scorer
 from .._estimation._vectors import plain
@@ -324,11 +324,19 @@ class _Compared:
                 yield {
                     "estimator": name, **labels, "n_rows": len(rows),
                     "metric": metric, "value": float(score),
-                    **self._interval(answers, rows, scorer, draws, resampling),
+                    **self._interval(
+                        float(score), answers, rows, scorer, draws, resampling
+                    ),
                 }  # fmt: skip
 
     def _interval(
-        self, answers, rows: np.ndarray, scorer, draws: list[np.ndarray], resampling
+        self,
+        score: float,
+        answers,
+        rows: np.ndarray,
+        scorer,
+        draws: list[np.ndarray],
+        resampling,
     ) -> dict[str, float]:
         """Standard error and interval of a score, from predictions made once."""
         if resampling is None:
@@ -348,8 +356,7 @@ class _Compared:
         defined = found[~np.isnan(found)]
         if len(defined) < 2:
             return dict.fromkeys(("std_error", "low", "high"), float("nan"))
-        tail = (1.0 - resampling.level) / 2.0
-        low, high = np.quantile(defined, [tail, 1.0 - tail])
+        low, high = percentile_interval(score, defined, resampling.level)
         return {
             "std_error": float(defined.std(ddof=1)),
             "low": float(low),

@@ -84,8 +84,9 @@ class BaseImpactClassifier(BaseNetClassifier):
                 Number of the row, name of the modality.
             v_missing
                 V with the modality hidden: the mean total variation distance between
-                the prediction of a draw and their average, from 0 to 1. NaN where the
-                row has no other modality.
+                the prediction of a draw and their average, from 0 to 1. Of everything
+                missing together: others that are missing count too. NaN where the row
+                has no other modality.
             v_complete
                 V with it, NaN where it is missing.
             gap
@@ -144,6 +145,13 @@ class BaseImpactClassifier(BaseNetClassifier):
         ndarray of int of shape (n_missing,)
             Numbers of the rows without it, the largest V first. Rows without any
             modality come last.
+
+        Notes
+        -----
+        V is that of everything which is missing from a row. Where other modalities are
+        missing too, it is not what this one alone could change, and it is the same for
+        each of them: to rank by one modality, pass the rows in which only that one is
+        missing, ``X[X.present.sum(axis=1) == len(X.names) - 1]`` of a container.
         """
         data, _ = self._read(X)
         if not isinstance(modality, str):

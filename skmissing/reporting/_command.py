@@ -27,6 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs", type=int, default=-1, help="fits at once (default: one per core)"
     )
+    parser.add_argument(
+        "--bootstraps", type=int, default=50, metavar="N",
+        help="resamples for intervals; findings need 20 (default: 50)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--verbose", action="store_true", help="report each section when it begins"
+    )
 
 
 def run_command(options: argparse.Namespace) -> int:
@@ -49,8 +56,10 @@ def _write(options: argparse.Namespace):
         )
     spec = read_spec(options.modalities, table.columns, options.label)
     if spec.row_names is not None:
-        table = table.set_index(spec.row_names)
-    left_out = [options.label, *spec.ignore, spec.groups, spec.weights]
+        table = table.set_index(spec.row_names, drop=False)
+    elif spec.groups is not None:
+        table = table.set_axis(_name_rows(table[spec.groups]), axis=0)
+    left_out = [options.label, *spec.ignore, spec.groups, spec.weights, spec.row_names]
     X = table.drop(columns=[c for c in left_out if c is not None and c in table])
     page = report(
         None,
@@ -60,12 +69,23 @@ def _write(options: argparse.Namespace):
         groups=None if spec.groups is None else table[spec.groups],
         sample_weight=None if spec.weights is None else table[spec.weights],
         cv=options.folds,
+        n_bootstraps=options.bootstraps,
+        verbose=int(options.verbose),
         title=options.title or f"{options.label} in {options.table}",
         n_jobs=options.jobs,
         random_state=options.seed,
     )
     page.to_html(options.out)
     return page
+
+
+def _name_rows(groups: pd.Series) -> pd.Index:
+    """The group of each row; rows of larger groups are numbered in it."""
+    several = groups.map(groups.value_counts()) > 1
+    number = (groups.groupby(groups).cumcount() + 1).astype(str)
+    names = groups.astype(object)
+    names = names.mask(several, groups.astype(str) + " (" + number + ")")
+    return pd.Index(names, name=groups.name)
 
 
 def _read(path: str) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -20,13 +21,19 @@ from ._inputs import Rows, Settings, run_all
 
 # Rows shown for each modality that could be measured next.
 SHOWN = 5
+# Fewer rows in which a modality alone is missing are not ranked by themselves.
+ENOUGH = 10
 
 
 class Fold(NamedTuple):
-    """A model, and the rows that it has not seen."""
+    """A model, the rows that it has not seen, and those that it has.
+
+    Nobody knows the latter of a model that was fitted before: they are the test rows.
+    """
 
     model: Any
     test: np.ndarray
+    train: np.ndarray
 
 
 def make_folds(rows: Rows, settings: Settings) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -59,14 +66,16 @@ def _fit_fold(split, estimator, X, rows: Rows) -> Fold:
         for key, value in options.items()
         if value is not None and has_fit_parameter(last, key)
     }
-    return Fold(model.fit(_safe_indexing(X, train), rows.y[train], **given), test)
+    return Fold(
+        model.fit(_safe_indexing(X, train), rows.y[train], **given), test, train
+    )
 
 
 def predict_held_out(folds: list[Fold], X, n: int) -> np.ndarray:
     """Probabilities by models that have not seen the row; NaN where there are none."""
     classes = folds[0].model.classes_
     out = np.full((n, len(classes)), np.nan)
-    for model, test in folds:
+    for model, test, _ in folds:
         if not np.array_equal(model.classes_, classes):
             raise ValueError(
                 f"Got folds with the classes {list(classes)} and "
@@ -107,7 +116,12 @@ def _score_fold(
     )
 
 
-def combine_folds(scores: pd.DataFrame, confidence_level: float) -> pd.DataFrame:
+def combine_folds(
+    scores: pd.DataFrame,
+    confidence_level: float,
+    keys: Sequence[str] = ("pattern", "n_missing", "metric"),
+    means: Sequence[str] = ("value",),
+) -> pd.DataFrame:
     """Means over folds, by their rows, with normal intervals.
 
     Test rows of folds differ, so that errors of the evaluation add up like those of
@@ -115,19 +129,18 @@ def combine_folds(scores: pd.DataFrame, confidence_level: float) -> pd.DataFrame
     """
     z = float(ndtri(0.5 + confidence_level / 2.0))
     records = []
-    keys = ["pattern", "n_missing", "metric"]
-    for key, part in scores.groupby(keys, sort=False):
+    for key, part in scores.groupby(list(keys), sort=False):
         part = part[part["value"].notna()]
         n = part["n_rows"].to_numpy(dtype=np.float64)
-        value = error = np.nan
+        mean, error = dict.fromkeys(means, np.nan), np.nan
         if n.sum():
             share = n / n.sum()
-            value = float(share @ part["value"])
+            mean = {column: float(share @ part[column]) for column in means}
             error = float(np.sqrt(share**2 @ np.square(part["std_error"])))
         records.append(
             dict(zip(keys, key))
-            | {"n_rows": int(n.sum()), "value": value, "std_error": error}
-            | {"low": value - z * error, "high": value + z * error}
+            | {"n_rows": int(n.sum()), **mean, "std_error": error}
+            | {"low": mean["value"] - z * error, "high": mean["value"] + z * error}
         )
     return pd.DataFrame(records)
 
@@ -146,7 +159,7 @@ def whom_to_measure(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What each missing modality could change: means, and the rows with most of it."""
     tables = []
-    for model, test in folds:
+    for model, test, _ in folds:
         before, last = find_impact(model)
         part = _safe_indexing(X, test)
         part = part if before is None else before.transform(part)
@@ -154,24 +167,43 @@ def whom_to_measure(
         tables.append(table.assign(row=test[table["row"].to_numpy()]))
     impact = pd.concat(tables, ignore_index=True)
     at = {name: m for m, name in enumerate(rows.names)}
-    column = impact["modality"].map(at).to_numpy()
-    lost = impact[~rows.present[impact["row"].to_numpy(), column]]
-    means = lost.groupby("modality", sort=False)["v_missing"].agg(["size", "mean"])
-    means = means.reindex([n for n in rows.names if n in means.index]).reset_index()
-    means.columns = ["modality", "n_missing", "v_missing"]
-    best = lost.sort_values("v_missing", ascending=False, kind="stable")
-    best = best.groupby("modality", sort=False).head(SHOWN)
-    best = best.assign(order=best["modality"].map(at)).sort_values(
-        ["order", "v_missing"], ascending=[True, False], kind="stable"
-    )
-    number = best["row"].to_numpy()
-    first = pd.DataFrame(
+    missing = ~rows.present[impact["row"].to_numpy()]
+    own = missing[np.arange(len(impact)), impact["modality"].map(at).to_numpy()]
+    alone = missing.sum(axis=1) == 1
+    lost = impact.assign(alone=alone)[own]
+    means, best = [], []
+    for name in rows.names:
+        part = lost[lost["modality"] == name]
+        only = part[part["alone"]]
+        # Where others are missing too, V is that of everything missing together.
+        used = only if len(only) >= ENOUGH else part
+        used = used.sort_values("v_missing", ascending=False, kind="stable")
+        used = used[used["v_missing"].notna()]
+        best.append(used.head(SHOWN))
+        means.append(
+            {
+                "modality": name,
+                "n_missing": len(part),
+                "n_alone": len(only),
+                "alone": len(only) >= ENOUGH,
+                "n_rows": len(used),
+                "v_missing": used["v_missing"].mean(),
+            }
+        )
+    first = pd.concat(best, ignore_index=True)
+    number = first["row"].to_numpy()
+    others = [
+        ", ".join(n for n in rows.names if n != name and not rows.present[i, at[n]])
+        for name, i in zip(first["modality"], number)
+    ]
+    table = pd.DataFrame(means)
+    return table[table["n_missing"] > 0].reset_index(drop=True), pd.DataFrame(
         {
-            "modality": best["modality"].to_numpy(),
+            "modality": first["modality"].to_numpy(),
             "row": rows.labels[number],
-            "v_missing": best["v_missing"].to_numpy(),
+            "v_missing": first["v_missing"].to_numpy(),
+            "also_missing": others,
             "predicted": proba[number, 1] if proba.shape[1] == 2
             else proba[number].max(axis=1),
         }
     )  # fmt: skip
-    return means, first

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,12 +14,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
+from sklearn import config_context
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimation._partial_labels import known_labels
 from .._estimation._rows import check_groups, check_weights
 from .._estimation._vectors import read_vector
+from .._utils._progress import Progress
 from .._utils._sklearn_compat import _safe_indexing
 from ..missingness._read import read_blocks
 from ..modalities import ModalityTransformer, MultimodalData
@@ -25,6 +31,7 @@ from ..modalities._frames import read_frame
 # From here on a fold hardly depends on single rows of the others, and a net has seen
 # enough batches after half of the passes.
 MANY_ROWS = 5000
+LONGEST_VALUE = 60
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,7 @@ class Settings:
     """Settings of a report."""
 
     cv: Any
-    scoring: list[str] | None
+    scoring: list[str]
     propensity: Any
     learner: Any
     n_bootstraps: int
@@ -125,6 +132,37 @@ def is_fitted(estimator) -> bool:
     return True
 
 
+def name_estimator(estimator) -> str:
+    """Class of a classifier, or of the last step, and parameters not by default.
+
+    The modalities are left out: the page has them.
+    """
+    last = getattr(estimator, "steps", [(None, estimator)])[-1][1]
+    given = last.get_params(deep=False) if hasattr(last, "get_params") else {}
+    known = inspect.signature(type(last)).parameters
+    changed = [
+        f"{key}={_shorten(repr(value))}"
+        for key, value in given.items()
+        if key != "modalities"
+        and (key not in known or repr(value) != repr(known[key].default))
+    ]
+    return f"{type(last).__name__}({', '.join(changed)})"
+
+
+def _shorten(text: str) -> str:
+    """Values of parameters on one line."""
+    text = " ".join(text.split())
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
+
+
+def write_estimator(estimator) -> str:
+    """All parameters that are not by default, however many."""
+    with config_context(print_changed_only=True):
+        if isinstance(estimator, BaseEstimator):
+            return estimator.__repr__(N_CHAR_MAX=sys.maxsize)
+        return repr(estimator)
+
+
 def run_all(task: Callable[..., Any], items, *given, n_jobs: int | None) -> list[Any]:
     """``task(item, *given)`` of each item, at once; its warnings come from here."""
     found = Parallel(n_jobs=n_jobs)(
@@ -150,10 +188,14 @@ class Notes:
 
     warnings: list[tuple[str, str, str]] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
+    verbose: int = 0
+    began: float = field(default_factory=time.monotonic)
 
     @contextmanager
     def section(self, name: str) -> Iterator[None]:
         """Collect warnings; a ValueError leaves the section out, with its reason."""
+        after = time.monotonic() - self.began
+        Progress(self.verbose).announce(f"report: {name}, after {after:.0f} s")
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:

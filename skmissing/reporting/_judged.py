@@ -18,7 +18,8 @@ from ._held_out import (
     score_folds,
     whom_to_measure,
 )
-from ._inputs import MANY_ROWS, Notes, Rows, Settings, is_fitted
+from ._inputs import MANY_ROWS, Notes, Rows, Settings, is_fitted, name_estimator
+from ._same_rows import AS_THEY_ARE, NOTHING, compare_folds
 
 
 class Judged:
@@ -32,8 +33,13 @@ class Judged:
             self.X, self.modalities = rows.numbers, rows.number_modalities
         self.estimator = estimator
         self.fitted = is_fitted(estimator)
-        self.name = type(getattr(estimator, "steps", [(0, estimator)])[-1][1]).__name__
+        self.name = name_estimator(estimator)
         self.limits: list[str] = []
+        if self.fitted:
+            self.limits.append(
+                "Nobody knows the training rows of an estimator that was fitted "
+                "before: class shares are those of the rows given."
+            )
         self.y_proba: np.ndarray | None = None
         self.models: list[Any] = []
 
@@ -63,21 +69,30 @@ class Judged:
     def fill(self, tables: dict[str, pd.DataFrame]) -> None:
         """Scores, calibration, and whom to measure next."""
         rows, settings, notes = self.rows, self.settings, self.notes
-        splits: list[Any] = [(np.arange(0), np.arange(len(rows)))]
+        every = np.arange(len(rows))
+        splits: list[Any] = [(every, every)]
         with notes.section("fit"):
             if self.fitted:
-                folds = [Fold(self.estimator, splits[0][1])]
+                folds = [Fold(self.estimator, every, every)]
             else:
                 splits = make_folds(rows, settings)
                 folds = fit_folds(self.estimator, self.X, rows, splits, settings.n_jobs)
             self.y_proba = predict_held_out(folds, self.X, len(rows))
         if "fit" in notes.missing:
             raise ValueError(notes.missing["fit"])
-        self.models = [model for model, _ in folds]
+        self.models = [fold.model for fold in folds]
         with notes.section("scores"):
             each = score_folds(folds, self.X, self.modalities, rows, settings)
             tables["scores_by_fold"] = each
             tables["scores"] = combine_folds(each, settings.confidence_level)
+            ends, tables["same_rows"] = compare_folds(
+                folds, self.X, self.modalities, rows, settings
+            )
+            first, last = (
+                ends[ends["pattern"] == name] for name in (AS_THEY_ARE, NOTHING)
+            )
+            parts = [first, tables["scores"], last]
+            tables["scores"] = pd.concat(parts, ignore_index=True)
         tested = ~np.isnan(self.y_proba).any(axis=1)
         with notes.section("calibration"):
             tables["calibration"] = calibration_by_pattern(

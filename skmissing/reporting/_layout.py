@@ -79,6 +79,18 @@ def _parts(table: pd.DataFrame, _: dict[str, Any]) -> pd.DataFrame:
     )
 
 
+def _moves(table: pd.DataFrame, _: dict[str, Any]) -> pd.DataFrame:
+    """With words for what the value is of."""
+    words = {True: "this alone", False: "everything missing together"}
+    return table.assign(words=table["alone"].map(words))
+
+
+def _comparisons(table: pd.DataFrame, _: dict[str, Any]) -> pd.DataFrame:
+    """With words for what is compared: names of modalities are hidden ones."""
+    *names, shares = table["compared_with"]
+    return table.assign(words=[*(f"{name} hidden" for name in names), shares])
+
+
 class Shown(NamedTuple):
     """A table of a section."""
 
@@ -125,6 +137,14 @@ FOREST = Strip("value and interval", ["value"], "low", "high")
 GAIN = Strip("corrected ●, as they are ○", ["value", "biased_value"], "low", "high",
              (0.0,))  # fmt: skip
 
+SAME_ROWS = (
+    Column("compared_with", "compared with", shown="words"),
+    Column("n_rows", "rows", "int"), Column("score", "as they are", "3"),
+    Column("other", "compared", "3"), Column("value", "difference", "3"),
+    Column("low", "low", "3"), Column("high", "high", "3"),
+    Column("metric", "metric", "metric"),
+)  # fmt: skip
+
 SECTIONS: dict[str, tuple[str, str, list[Shown]]] = {
     "patterns": (
         "Patterns, and who is missing what",
@@ -139,12 +159,20 @@ SECTIONS: dict[str, tuple[str, str, list[Shown]]] = {
     "scores": (
         "Scores by pattern",
         "How well rows are predicted by models that have not seen them, if nothing but "
-        "the modalities in the first column were known. Greater is better.",
+        "the modalities in the first column were known. Greater is better. Each line "
+        "is of the rows that have these modalities: other rows may be harder. Class "
+        "shares are those of the training rows.",
         [
             Shown("scores", "skmissing.metrics.score_by_pattern, folds combined",
                   SCORES, _metric(0), FOREST),
             Shown("scores", "skmissing.metrics.score_by_pattern, folds combined",
                   SCORES, _metric(1), FOREST, title="The same by another metric"),
+            Shown("same_rows", "skmissing.inspection.modality_importance, and the "
+                  "log-likelihood of class shares, folds combined", SAME_ROWS,
+                  _comparisons, Strip("difference and interval", ["value"], "low",
+                                      "high", (0.0,)),
+                  title="The same rows with less: all held-out rows as they are, "
+                  "compared with a modality hidden, and with class shares"),
         ],
     ),
     "calibration": (
@@ -259,22 +287,30 @@ SECTIONS: dict[str, tuple[str, str, list[Shown]]] = {
     "acquisition": (
         "Whom to measure next",
         "How far the prediction of a row could move if a missing modality were "
-        "measured, from 0 to 1, and the rows where it could move most.",
+        "measured, from 0 to 1. Where a row is missing several, the value is that of "
+        "everything missing together, and the same for each. So the rows are those in "
+        "which nothing else is missing, if there are at least ten of them, and all "
+        "rows without the modality otherwise. The rows of two modalities differ: their "
+        "means do not rank the modalities.",
         [
             Shown(
                 "impact", "skmissing.PRIMOClassifier.predictive_impact",
                 (
                     Column("modality", "modality"),
                     Column("n_missing", "rows without", "int"),
+                    Column("n_alone", "nothing else missing", "int"),
+                    Column("alone", "value of", shown="words"),
+                    Column("n_rows", "rows used", "int"),
                     Column("v_missing", "mean move", "3"),
                 ),
-                strip=Strip("mean move", ["v_missing"], marks=(0.0,)),
+                _moves, Strip("mean move", ["v_missing"], marks=(0.0,)),
             ),
             Shown(
                 "acquisition", "skmissing.PRIMOClassifier.predictive_impact",
                 (
                     Column("modality", "measure"), Column("row", "in row"),
                     Column("v_missing", "could move by", "3"),
+                    Column("also_missing", "also missing"),
                     Column("predicted", "predicted now", "percent"),
                 ),
                 title="Rows to start with",

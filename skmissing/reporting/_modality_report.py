@@ -85,7 +85,8 @@ class ModalityReport:
             for key, (title, intro, shown) in SECTIONS.items()
         ]
         sections.append(("limits", "Warnings and limits", self._write_limits()))
-        sections.append(("versions", "Versions and seeds", self._write_facts()))
+        title = "Settings, versions and seeds"
+        sections.append(("versions", title, self._write_facts()))
         facts = self.facts
         lead = (
             f"{facts['n_rows']:,} rows, {len(facts['modalities'])} modalities, "

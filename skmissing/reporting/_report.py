@@ -21,7 +21,7 @@ from ._comparisons import (
     value_modalities,
 )
 from ._findings import describe
-from ._inputs import Notes, Rows, Settings
+from ._inputs import Notes, Rows, Settings, write_estimator
 from ._judged import Judged
 from ._modality_report import ModalityReport
 
@@ -38,6 +38,7 @@ from ._modality_report import ModalityReport
         "confidence_level": [Interval(Real, 0, 1, closed="neither")],
         "title": [str, None],
         "n_jobs": N_JOBS,
+        "verbose": ["verbose"],
         "random_state": [Interval(Integral, 0, None, closed="left")],
     },
     prefer_skip_nested_validation=True,
@@ -58,6 +59,7 @@ def report(
     confidence_level: float = 0.9,
     title: str | None = None,
     n_jobs: int | None = None,
+    verbose: int = 0,
     random_state: int = 0,
 ) -> ModalityReport:
     """Report on a classifier, and on what its rows are missing.
@@ -94,13 +96,16 @@ def report(
     learner : classifier, default=None
         Compares modalities: it is fitted many times. None: small boosted trees.
     n_bootstraps : int, default=50
-        Resamples of the rows for intervals, at least 2.
+        Resamples of the rows for intervals, at least 2. With fewer than 20 the
+        findings have no intervals, and none that rests on one.
     confidence_level : float, default=0.9
         Of all intervals.
     title : str, default=None
         Title of the page.
     n_jobs : int, default=None
         Folds, and comparisons of modalities, at once. Results are the same.
+    verbose : int, default=0
+        1 reports each section when it begins, in lines of the standard error stream.
     random_state : int, default=0
         Seed of everything that is drawn by the report.
 
@@ -118,6 +123,7 @@ def report(
     See Also
     --------
     skmissing.metrics.score_by_pattern : Scores.
+    skmissing.inspection.modality_importance : What hiding a modality costs.
     skmissing.metrics.calibration_by_pattern : Calibration and coverage.
     skmissing.ipw.modality_utility : What each modality adds.
     skmissing.PIDEstimator : Information shared.
@@ -128,10 +134,13 @@ def report(
     A modality is compared with those that at least 99% of the rows have (with all
     others, if there are none such), on rows that have it. Intervals of scores are
     normal ones: the errors of folds, of the bootstrap of their test rows, add up like
-    those of independent values. Those of gains count up to 5,000 rows that folds train
-    each other (``fold_dependence`` of :func:`~skmissing.ipw.modality_utility`). A
-    classifier without ``predictive_impact`` does not know what a missing modality could
-    change: a :class:`~skmissing.PRIMOClassifier` is then trained on the same folds.
+    those of independent values. What a model loses when a modality is hidden, and what
+    it gains over the class shares of its training rows, are differences on the same
+    rows, with intervals of the difference. Intervals of gains count up to 5,000 rows
+    that folds train each other (``fold_dependence`` of
+    :func:`~skmissing.ipw.modality_utility`). A classifier without ``predictive_impact``
+    does not know what a missing modality could change: a
+    :class:`~skmissing.PRIMOClassifier` is then trained on the same folds.
 
     Examples
     --------
@@ -164,7 +173,7 @@ def report(
         cv, scoring, propensity, learner, n_bootstraps, confidence_level, n_jobs, seed
     )
     positive = classes[1] if len(classes) == 2 else None
-    notes, tables = Notes(), {}
+    notes, tables = Notes(verbose=verbose), {}
     with notes.section("patterns"):
         tables["patterns"] = patterns(rows.X, rows.modalities)
         tables["presence"] = _count_presence(rows, positive)
@@ -179,16 +188,22 @@ def report(
         "held_out": judged.words,
         "positive": None if positive is None else f"{label} = {positive}",
         "scoring": scoring,
+        "n_bootstraps": n_bootstraps,
+        "confidence_level": confidence_level,
         "limits": [*judged.limits, *_limits(rows)],
         "settings": {
-            "estimator": repr(judged.estimator),
-            "learner of comparisons": repr(learner),
+            "estimator": write_estimator(judged.estimator),
+            "learner of comparisons": write_estimator(learner),
             "random_state": seed,
             "cv": repr(cv),
             "scoring": ", ".join(scoring),
             "n_bootstraps": n_bootstraps,
             "confidence_level": confidence_level,
-            "propensity": repr(propensity or PropensityWeighter(random_state=seed)),
+            "propensity": write_estimator(
+                PropensityWeighter(random_state=seed)
+                if propensity is None
+                else propensity
+            ),
         },
         "versions": current_versions(),
     }

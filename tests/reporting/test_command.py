@@ -88,7 +88,8 @@ def test_command(tmp_path, monkeypatch, capsys, page):
     out = tmp_path / "report.html"
     code = main(
         ["report", str(tmp_path / "data.csv.gz"), "--label", "died", "--modalities",
-         str(write(tmp_path, SPEC)), "--out", str(out), "--seed", "4", "--folds", "2"]
+         str(write(tmp_path, SPEC)), "--out", str(out), "--seed", "4", "--folds", "2",
+         "--bootstraps", "30", "--verbose"]
     )  # fmt: skip
     assert code == 0
     assert out.read_text("utf-8") == page.to_html()
@@ -100,7 +101,34 @@ def test_command(tmp_path, monkeypatch, capsys, page):
     assert seen["groups"].tolist() == groups.tolist()
     assert set(seen["sample_weight"]) == {1.5}
     assert (seen["random_state"], seen["cv"]) == (4, 2)
+    assert (seen["n_bootstraps"], seen["verbose"]) == (30, 1)
     np.testing.assert_array_equal(seen["y"], y)
+
+
+@pytest.mark.parametrize(
+    ("index", "names"),
+    [("", ["u (1)", "u (2)", "v"]), ("index = 'ward'", ["u", "u", "v"]),
+     ("index = 'id'", [7, 8, 9])],
+)  # fmt: skip
+def test_groups_name_the_rows(tmp_path, monkeypatch, page, index, names):
+    seen = {}
+
+    def stand_in(estimator, X, y, **options):
+        seen.update(options, X=X)
+        return page
+
+    monkeypatch.setattr(_command, "report", stand_in)
+    table = pd.DataFrame({"id": [7, 8, 9], "ward": list("uuv"), "a": 1, "b": 2, "y": 0})
+    table.to_csv(tmp_path / "d.csv", index=False)
+    spec = f"groups = 'ward'\n{index}\n[modalities]\na = ['a']\nb = ['b']"
+    given = ["report", str(tmp_path / "d.csv"), "--label", "y", "--modalities"]
+    given += [str(write(tmp_path, spec)), "--out", str(tmp_path / "r.html")]
+    assert main(given) == 0
+    assert seen["X"].index.tolist() == names
+    assert seen["groups"].tolist() == ["u", "u", "v"]
+    assert not {"ward"} & set(seen["X"])
+    assert ("id" in seen["X"]) == ("id" not in index)
+    assert (seen["n_bootstraps"], seen["verbose"]) == (50, 0)
 
 
 def test_errors_are_one_line(tmp_path, capsys):

@@ -8,20 +8,27 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
-from sklearn.linear_model import Ridge
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import skmissing
 from skmissing import MultimodalData, PIDEstimator, PropensityWeighter
 from skmissing.baselines import PatternClassifier
 from skmissing.exceptions import OverlapWarning
+from skmissing.inspection import modality_importance
 from skmissing.ipw import modality_utility, sensitivity_bounds
 from skmissing.metrics import calibration_by_pattern, score_by_pattern
 from skmissing.missingness import patterns
+from skmissing.reporting._held_out import Fold, whom_to_measure
 from skmissing.reporting._html import write_value
-from skmissing.reporting._inputs import Notes, Rows, run_all
+from skmissing.reporting._inputs import Notes, Rows, name_estimator, run_all
 from skmissing.reporting._judged import Judged
 from skmissing.reporting._layout import name_pattern
+from skmissing.reporting._same_rows import ClassShares
 
 from .conftest import LEARNER, MODALITIES, NET, SETTINGS, make_table
 
@@ -138,7 +145,7 @@ def test_scores_are_those_of_held_out_rows(page, table):
     )
     np.testing.assert_array_equal(page.y_proba, proba)
     scores = page.tables["scores"]
-    for row in scores.itertuples():
+    for row in scores.iloc[2:-2].itertuples():
         same = each[(each["pattern"] == row.pattern) & (each["metric"] == row.metric)]
         n = same["n_rows"] / same["n_rows"].sum()
         np.testing.assert_allclose(row.value, (n * same["value"]).sum())
@@ -148,6 +155,57 @@ def test_scores_are_those_of_held_out_rows(page, table):
     columns = ["pattern", "metric", "n_rows", "value", "low", "high"]
     by_metric = scores.sort_values("metric", ascending=False, kind="stable")
     check_cells(page, "scores", by_metric, columns)
+
+
+def test_the_same_rows_with_less(page, table):
+    """What hiding costs, by the public function, and the shares of training rows."""
+    X, y, groups = table
+    splits = splits_of(table)
+    n = np.array([len(test) for _, test in splits])
+    log_loss_of, shares_of, hidden = [], [], []
+    for model, (train, test) in zip(page.models, splits):
+        hidden.append(
+            modality_importance(
+                model, X.iloc[test], y[test], method="leave_one_out",
+                scoring="roc_auc", n_bootstraps=5, groups=groups[test], random_state=3,
+            )
+        )  # fmt: skip
+        prior = DummyClassifier(strategy="prior").fit(X.iloc[train], y[train])
+        shares_of.append(log_loss(y[test], prior.predict_proba(X.iloc[test])))
+        log_loss_of.append(log_loss(y[test], page.y_proba[test]))
+    table_of = page.tables["same_rows"]
+    assert table_of["compared_with"].tolist() == [*MODALITIES, "class shares"]
+    share = n / n.sum()
+    for m, row in enumerate(table_of.iloc[:-1].itertuples()):
+        value = share @ [part["value"][m] for part in hidden]
+        error = np.sqrt(share**2 @ [part["std_error"][m] ** 2 for part in hidden])
+        np.testing.assert_allclose([row.value, row.std_error], [value, error])
+        score = share @ [part.attrs["score"] for part in hidden]
+        np.testing.assert_allclose([row.score, row.other], [score, score - value])
+        assert row.n_rows == 240
+    model, shares = -share @ log_loss_of, -share @ shares_of
+    row = table_of.iloc[-1]
+    np.testing.assert_allclose(row[["score", "other"]].to_list(), [model, shares])
+    np.testing.assert_allclose(row["value"], model - shares)
+    assert row["low"] < row["value"] < row["high"]
+    scores = page.tables["scores"]
+    ends = scores.iloc[[0, 1, -2, -1]]
+    assert ends["pattern"].tolist() == (
+        ["rows as they are"] * 2 + ["nothing known: class shares"] * 2
+    )
+    np.testing.assert_allclose(
+        ends["value"], [table_of["score"][0], model, 0.5, shares]
+    )
+    columns = ["compared_with", "metric", "n_rows", "score", "other", "value", "low",
+               "high"]  # fmt: skip
+    check_cells(page, "same_rows", table_of, columns)
+    assert "age &lt;b&gt; hidden" in page.to_html()
+
+
+def test_class_shares_of_weighted_rows():
+    shares = ClassShares(np.array(["a", "b", "c"]), ["b", "a", "b"], [1.0, 2.0, 1.0])
+    np.testing.assert_allclose(shares.predict_proba([0, 1]), [[0.5, 0.5, 0.0]] * 2)
+    assert shares.predict([0, 1]).tolist() == ["a", "a"]
 
 
 def test_calibration(page, table):
@@ -234,10 +292,16 @@ def test_whom_to_measure_next(page, table):
             v[row.modality, test[row.row]] = row.v_missing
     means = {row["modality"][0]: row for row in cells_of(page, "impact")}
     assert set(means) == {"labs", "scan"}
+    gone = {n: X[MODALITIES[n]].isna().all(axis=1).to_numpy() for n in means}
     for name in means:
-        lost = np.flatnonzero(X[MODALITIES[name]].isna().all(axis=1))
+        # The value of rows without both is of both.
+        both = gone["labs"] & gone["scan"]
+        lost = np.flatnonzero(gone[name] & ~both)
         values = np.array([v[name, i] for i in lost])
-        assert float(means[name]["n_missing"][0]) == len(lost)
+        assert float(means[name]["n_missing"][0]) == gone[name].sum()
+        assert float(means[name]["n_alone"][0]) == len(lost) >= 10
+        assert float(means[name]["n_rows"][0]) == len(lost)
+        assert means[name]["alone"] == ("True", "this alone")
         np.testing.assert_allclose(float(means[name]["v_missing"][0]), values.mean())
         rows = [r for r in cells_of(page, "acquisition") if r["modality"][0] == name]
         best = lost[np.argsort(-values, kind="stable")[:5]]
@@ -245,12 +309,44 @@ def test_whom_to_measure_next(page, table):
         for row, i in zip(rows, best):
             np.testing.assert_equal(float(row["v_missing"][0]), v[name, i])
             np.testing.assert_equal(float(row["predicted"][0]), page.y_proba[i, 1])
+            assert row["also_missing"][0] == ""
+
+
+@pytest.mark.parametrize("n_alone", [4, 9, 10])
+def test_rows_without_several_modalities_have_the_value_of_all(page, table, n_alone):
+    """Nine rows in which a modality alone is missing are too few to rank."""
+    X, y, _ = table
+    gone = {n: X[MODALITIES[n]].isna().all(axis=1).to_numpy() for n in MODALITIES}
+    both = gone["labs"] & gone["scan"]
+    few = np.flatnonzero(gone["labs"] & ~both)[:n_alone]
+    kept = np.sort(np.r_[few, np.flatnonzero(both | ~gone["labs"])])
+    rows = Rows.check(X.iloc[kept], y[kept], MODALITIES, None, None)
+    every = np.arange(len(kept))
+    folds = [Fold(page.models[0], every, every)]
+    means, first = whom_to_measure(folds, rows.X, rows, page.y_proba[kept])
+    means = means.set_index("modality")
+    assert means["alone"].tolist() == [n_alone == 10, True]
+    found = page.models[0].predictive_impact(rows.X, modality="labs")["v_missing"]
+    lost = (gone["labs"] & ~both if n_alone == 10 else gone["labs"])[kept]
+    assert means.loc["labs", ["n_missing", "n_alone", "n_rows"]].tolist() == [
+        both.sum() + n_alone, n_alone, lost.sum()
+    ]  # fmt: skip
+    np.testing.assert_allclose(means.loc["labs", "v_missing"], found[lost].mean())
+    # Rows without both: the value is the same for both.
+    other = page.models[0].predictive_impact(rows.X, modality="scan")["v_missing"]
+    np.testing.assert_array_equal(found[both[kept]], other[both[kept]])
+    also = first.loc[first["modality"] == "labs", ["row", "also_missing"]]
+    without = set(X.index[both])
+    for row in also.itertuples():
+        assert row.also_missing == ("scan" if row.row in without else "")
+    assert (also["also_missing"] == "scan").any() == (n_alone == 4)
 
 
 def test_no_other_table_has_numbers(page):
     assert set(Tables(page.to_html()).found) == {
-        "presence", "patterns", "scores", "calibration", "utility", "overlap",
-        "balance", "sensitivity", "information", "impact", "acquisition", "facts",
+        "presence", "patterns", "scores", "same_rows", "calibration", "utility",
+        "overlap", "balance", "sensitivity", "information", "impact", "acquisition",
+        "facts",
     }  # fmt: skip
 
 
@@ -277,6 +373,30 @@ def test_the_label_has_the_name_of_its_column(table):
     assert "died &lt;at&gt; home = alive, with it" in page.to_html()
 
 
+def test_the_page_names_the_classifier_and_its_parameters(page):
+    text = " ".join(Tables(page.to_html()).text)
+    assert (
+        "PRIMOClassifier(max_epochs=2, n_draws=10, n_threads=1, random_state=0). Every "
+        "row"
+    ) in text
+    # All of them, at the end.
+    assert "modalities={'age <b>': ['age']" in page.facts["settings"]["estimator"]
+    pipe = make_pipeline(StandardScaler(), PatternClassifier(modalities=MODALITIES))
+    assert name_estimator(pipe) == "PatternClassifier()"
+    pipe[-1].set_params(estimator=LogisticRegression(C=2.0, l1_ratio=0.5))
+    assert name_estimator(pipe).startswith("PatternClassifier(estimator=LogisticReg")
+    assert len(name_estimator(pipe)) < 100
+    assert name_estimator(object()) == "object()"
+
+
+def test_progress_is_reported_if_asked_for(capsys):
+    for verbose in (0, 1):
+        notes = Notes(verbose=verbose)
+        with notes.section("scores"):
+            pass
+        assert capsys.readouterr().err == verbose * "report: scores, after 0 s\n"
+
+
 def test_names_from_the_data_are_escaped(page):
     html = page.to_html()
     read = Tables(html)
@@ -294,11 +414,11 @@ def test_names_from_the_data_are_escaped(page):
 def test_findings_have_the_numbers_of_the_tables(page):
     scores = page.tables["scores"].iloc[0]
     joined = " ".join(page.findings)
-    assert f"ROC AUC is {scores['value']:.3f}" in joined
-    unique = page.tables["information"].query("term == 'unique' and source == modality")
-    best = unique.loc[unique["value"].idxmax()]
-    if best["low"] > 0:
-        assert f"{best['value']:.3f} bit" in joined
+    assert f"On the 240 held-out rows as they are, the ROC AUC is {scores['value']:.3f}"
+    assert f"ROC AUC is {scores['value']:.3f}." in joined
+    # Five resamples.
+    assert "Intervals need at least 20 resamples, these are 5" in joined
+    assert " to 0." not in joined
     complete = page.tables["patterns"].iloc[:, :3].all(axis=1)
     share = page.tables["patterns"]["count"][complete].sum() / 240
     assert page.findings[0].startswith(f"{100 * share:.0f}% of the 240 rows")
@@ -310,7 +430,12 @@ def test_a_fitted_estimator_is_judged_as_it_is(fitted_page, table):
     assert page.models == [model]
     np.testing.assert_array_equal(page.y_proba, model.predict_proba(X[120:]))
     expected = score_by_pattern(model, X[120:], y[120:], scoring="accuracy")
-    np.testing.assert_array_equal(page.tables["scores"]["value"], expected["value"])
+    scores = page.tables["scores"]["value"]
+    np.testing.assert_array_equal(scores[1:-1], expected["value"])
+    np.testing.assert_allclose(scores.iloc[0], model.score(X[120:], y[120:]))
+    shares = np.unique(y[120:], return_counts=True)[1] / 120
+    np.testing.assert_allclose(scores.iloc[-1], shares.max())
+    assert "class shares are those of the rows given" in page.to_html()
     assert "was fitted before" in page.to_html()
     # It does not know what a missing modality could change.
     assert "comes from a PRIMOClassifier" in page.to_html()

@@ -11,7 +11,11 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed, effective_n_jobs
 
-from ..._estimation._resampling import draw_counts, effective_sample_size
+from ..._estimation._resampling import (
+    draw_counts,
+    effective_sample_size,
+    percentile_interval,
+)
 from ..._utils._progress import Progress
 from ..._utils._tables import ResultTable
 from .._propensity_model import FrozenPropensity
@@ -172,7 +176,6 @@ class UtilityTerms:
     ) -> pd.DataFrame:
         """One row per term; ``drawn`` are the estimates of resamples."""
         point = self.evaluate(self.weight, refit=False)
-        tail = (1.0 - confidence_level) / 2.0
         records = []
         for i, term in enumerate(self.terms):
             record: dict[str, Any] = {
@@ -184,7 +187,7 @@ class UtilityTerms:
             for name, drop, prefix in ESTIMATES:
                 value, sample = getattr(point, name)[i], getattr(drawn, name)[:, i]
                 less = getattr(drawn, drop)[:, i]
-                error = _interval(value, sample, less, term, n_folds, tail)
+                error = _interval(value, sample, less, term, n_folds, confidence_level)
                 columns = ["value", "std_error", "low", "high"]
                 record |= {f"{prefix}{c}": v for c, v in zip(columns, (value, *error))}
             records.append(record | self._support(term))
@@ -217,7 +220,7 @@ def _interval(
     drop: np.ndarray,
     term: UtilityTerm,
     n_folds: int,
-    tail: float,
+    level: float,
 ) -> tuple[float, float, float]:
     """Standard error and interval of one estimate, NaN without resamples."""
     # Resamples in which an AUC is undefined hold no information.
@@ -225,7 +228,7 @@ def _interval(
     if len(sample) < 2:
         return np.nan, np.nan, np.nan
     inflation = variance_inflation(sample, drop, n_folds, term.decides)
-    ends = np.quantile(sample, [tail, 1 - tail])
+    ends = percentile_interval(value, sample, level)
     inflated = value + inflation * (ends - value)
     # No further than the metric goes, unless they were there already.
     low, high = term.limits
