@@ -6,8 +6,9 @@ Run with
 
 after ``python -m skmissing.benchmark publish``, which fits what has no file of
 predictions yet and renews these scores. The tables are ``leaderboard.csv``,
-``leaderboard_conditions.csv`` and ``leaderboard_data.csv``, which compares the stack
-and the best single net with their rivals; the picture is ``leaderboard.svg``.
+``leaderboard_conditions.csv``, and ``leaderboard_data.csv`` and
+``leaderboard_worst.csv``, which compare the stack and the best single net with their
+rivals; the picture is ``leaderboard.svg``.
 """
 
 from __future__ import annotations
@@ -21,40 +22,37 @@ from skmissing.benchmark import CriticalDifferenceDisplay, leaderboard, load_sco
 from skmissing.benchmark._leaderboard import paired_differences
 
 CONDITIONS = ("as trained", "complete", "one left", "unseen pattern")
+DATA_TABLES = {"leaderboard_data": "accuracy", "leaderboard_worst": "worst_accuracy"}
 STACK = "stacking"
+# Rivals named in a cell.
+SHOWN = 2
 # Rows that are no single net.
 OTHERS = (STACK, "pattern models", "boosting on NaN", "imputed logistic", "TabICL")
 
 
-def compare(scores, label, rivals):
-    """By data set: the row beside its rivals, over all patterns and on the worst."""
+def compare(scores, label, rivals, column):
+    """By data set: the row beside its rivals, and those better by a standard error."""
     cell = ["dataset", "mechanism", "seed"]
-    shared = scores[scores["estimator"].isin([label, *rivals])]
-    accuracy, worst = (
-        shared.pivot_table(column, cell, "estimator")
-        for column in ("accuracy", "worst_accuracy")
+    table = scores[scores["estimator"].isin([label, *rivals])].pivot_table(
+        column, cell, "estimator"
     )
-    found = {
-        name: paired_differences(accuracy[name], accuracy[label]) for name in rivals
-    }
-    rows = []
-    for data in accuracy.index.unique("dataset"):
+    pairs = {name: paired_differences(table[label], table[name]) for name in rivals}
+    for data in table.index.unique("dataset"):
+        means = table.loc[data].mean()
+        best = means[list(rivals)].idxmax()
+        gap = pairs[best].loc[data]
         better = [
-            n
-            for n, pair in found.items()
-            if pair.loc[data, "difference"] > pair.loc[data, "std_error"]
+            name
+            for name, pair in pairs.items()
+            if -pair.loc[data, "difference"] > pair.loc[data, "std_error"]
         ]
-        cells = [label, data]
-        for table in (accuracy, worst):
-            means = table.loc[data].mean()
-            best = means[list(rivals)].idxmax()
-            pair = paired_differences(table[label], table[best]).loc[data]
-            cells += [
-                f"{100 * means[label]:.1f}", best, f"{100 * means[best]:.1f}",
-                f"{100 * pair['difference']:+.1f} ({100 * pair['std_error']:.1f})",
-            ]  # fmt: skip
-        rows.append([*cells[:6], ", ".join(better) or "none", *cells[6:]])
-    return rows
+        names = ", ".join(better) or "none"
+        yield [
+            label, data, f"{100 * means[label]:.1f}",
+            f"{best} ({100 * means[best]:.1f})",
+            f"{100 * gap['difference']:+.1f} ({100 * gap['std_error']:.1f})",
+            names if len(better) <= SHOWN else f"{len(better)} of {len(rivals)}",
+        ]  # fmt: skip
 
 
 def main():
@@ -89,16 +87,19 @@ def main():
     write_table(folder, "leaderboard_conditions", header, rows)
     labels = table["estimator"].tolist()
     single = next(label for label in labels if label not in OTHERS)
-    rows = []
-    for label in (STACK, single):
-        rivals = [r for r in labels if r not in (label, STACK)]
-        rows += compare(scores, label, rivals)
-    header = [
-        "Estimator", "Data set", "Accuracy", "Best rival", "Its accuracy",
-        "Difference", "Better by more than a standard error", "Worst pattern",
-        "Best rival there", "Its worst pattern", "Difference there",
-    ]  # fmt: skip
-    write_table(folder, "leaderboard_data", header, rows)
+    for name, column in DATA_TABLES.items():
+        rows = [
+            row
+            for label in (STACK, single)
+            for row in compare(
+                scores, label, [r for r in labels if r not in (label, STACK)], column
+            )
+        ]
+        header = [
+            "Estimator", "Data set", "Accuracy", "Best rival", "Difference",
+            "Better by more than a standard error",
+        ]  # fmt: skip
+        write_table(folder, name, header, rows)
     plt.rcParams["svg.hashsalt"] = "leaderboard"
     display = CriticalDifferenceDisplay.from_predictions(table)
     display.figure_.savefig(folder / "leaderboard.svg", metadata={"Date": None})

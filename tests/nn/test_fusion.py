@@ -749,3 +749,19 @@ def test_an_autoencoder_hands_on_its_latent_vectors(fusion):
         out = pipe[0].transform(empty)
     assert (out[0] == 0).all()
     np.testing.assert_allclose(out[1], latent[1], atol=1e-5)
+
+
+def test_annealing_does_not_change_the_loss_that_stops_the_training():
+    module = built(TMCFusion(annealing_epochs=5))
+    codes, present = codes_of(n=8)
+    y, w = torch.arange(8) % 3, torch.ones(8, dtype=torch.float64)
+
+    def losses(epoch):
+        module.epoch = epoch
+        return module.row_losses(codes, present, y, w, cross_entropy)
+
+    module.eval()
+    torch.testing.assert_close(losses(0), losses(9))
+    module.train()
+    torch.testing.assert_close(losses(5), losses(9))
+    assert (losses(0) < losses(9)).all()

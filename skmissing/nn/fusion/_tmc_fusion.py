@@ -109,7 +109,9 @@ class _EvidenceNet(UnimodalHeads):
         loss = torch.digamma(alpha.sum(dim=1)) - torch.digamma(own)
         truth = nn.functional.one_hot(y, self.n_classes).to(alpha.dtype)
         wrong = 1.0 + evidence * (1.0 - truth)
-        share = min(1.0, self.epoch / self.annealing_epochs)
+        # The loss that stops the training early is the same in all epochs: the first
+        # ones would seem best.
+        share = min(1.0, self.epoch / self.annealing_epochs) if self.training else 1.0
         return loss + share * _divergence(wrong)
 
     def end_epoch(self) -> None:
