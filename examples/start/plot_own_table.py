@@ -30,8 +30,8 @@ from skmissing.ipw import modality_utility
 from skmissing.metrics import score_by_pattern
 from skmissing.modalities import ModalityTransformer
 
-# Your own file here; this page takes 45% of the patients.
-table = pd.read_csv(load_support().filename).sample(frac=0.45, random_state=0)
+# Your own file here; this page takes a third of the patients.
+table = pd.read_csv(load_support().filename).sample(frac=0.33, random_state=0)
 modalities = {
     "patient": ["age", "sex", "race", "disease_group", "cancer", "coma_score"],
     "vitals": ["mean_bp", "heart_rate", "resp_rate", "temperature"],
@@ -75,7 +75,7 @@ display = PatternScoreDisplay.from_predictions(scores)
 sets = [["patient", "vitals", "blood"], ["patient", "vitals", "blood", "blood_gas"]]
 utility = modality_utility(
     HistGradientBoostingClassifier(max_iter=40, max_leaf_nodes=6), encode.transform(X),
-    y, subsets=sets, scoring="neg_log_loss", cv=3, n_bootstraps=100, random_state=0,
+    y, subsets=sets, scoring="neg_log_loss", cv=3, n_bootstraps=50, random_state=0,
 )  # fmt: skip
 print(utility[utility["quantity"] == "gain"].T.to_string(header=False))
 

@@ -119,6 +119,7 @@ def measure(X, correct_training=False, n_bootstraps=0):
         correct_training=correct_training,
         n_bootstraps=n_bootstraps,
         return_scores=True,
+        n_jobs=2,
         random_state=0,
     )
     return table, scores
