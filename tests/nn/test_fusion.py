@@ -643,7 +643,7 @@ def test_evidence_is_combined_by_dempsters_rule():
 
 
 def test_the_evidential_loss_by_hand():
-    module = built(TMCFusion(annealing_epochs=4), widths=(3,), n_classes=3)
+    module = built(TMCFusion(annealing_epochs=4), widths=(3,), n_classes=3).train()
     evidence = torch.tensor([[4.0, 1.0, 0.0]], dtype=torch.float64)
     y = torch.tensor([0])
     start = module._loss(evidence, y)
