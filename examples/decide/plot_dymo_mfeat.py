@@ -128,6 +128,7 @@ pd.DataFrame(accuracy).T.mul(100).round(1)
 # Fusing everything gains nothing even with the real recovery, and costs several points
 # if half of it is wrong. The selection gains in both cases, without knowing which
 # recovery is wrong.
+#
 # Which views were fused
 # ----------------------
 # In both cases few views are fused: if the prediction of a row is already confident,

@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import sys
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pandas as pd
+from sklearn.base import clone
 
+from ._estimators import Entry
 from ._leaderboard import CELL, leaderboard
 from ._run import CACHE, DEFAULT_MECHANISMS, DEFAULT_SEEDS, SCORES, load_scores, run
 from ._scores import METRICS
@@ -36,6 +39,10 @@ def main(arguments: list[str] | None = None) -> int:
         if options.save is not None:
             ours.to_csv(options.save, index=False)
         scores = ours if options.alone else _beside(ours)
+    if scores["estimator"].nunique() < 2:
+        columns = [*CELL, *METRICS]
+        sys.stdout.write(f"{scores[columns].round(SHOWN).to_string(index=False)}\n")
+        return 0
     table = leaderboard(scores, metric=options.metric)
     sys.stdout.write(f"{table.round(SHOWN).to_string(index=False)}\n")
     attrs = table.attrs
@@ -81,13 +88,19 @@ def _run(options: argparse.Namespace) -> pd.DataFrame:
     """Scores of the estimators of a file; of the package's without one."""
     brought = ModuleType("none") if options.file is None else _load(Path(options.file))
     estimators = getattr(brought, "ESTIMATORS", None)
+    spaces = getattr(brought, "SPACES", {})
+    if estimators is not None:
+        source = Path(options.file).read_text(encoding="utf-8")
+        estimators = {
+            label: Entry(partial(clone, thing), spaces.get(label, {}), source)
+            for label, thing in estimators.items()
+        }
     return run(
         estimators,
         _extend("datasets", options.datasets, brought),
         _extend("mechanisms", options.mechanisms, brought),
         range(options.first_seed, options.first_seed + options.seeds),
         n_trials=options.n_trials,
-        spaces=getattr(brought, "SPACES", None),
         cache=options.cache,
         n_jobs=options.n_jobs,
     )

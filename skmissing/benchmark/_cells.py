@@ -57,11 +57,13 @@ class Cell:
         """File of the predictions; another setting has another name."""
         model = self.entry.make()
         tuned = (self.n_trials, self.entry.space) if self.n_trials else 0
-        settings = (
+        settings: tuple[Any, ...] = (
             PROTOCOL, __version__, type(model).__qualname__,
             model.get_params(deep=True), tuned, source_of(type(model)),
             source_of(self.make_data), source_of(self.hide),
         )  # fmt: skip
+        if self.entry.source:
+            settings = (*settings, self.entry.source)
         where = cache / self.dataset / self.mechanism / f"seed{self.seed}"
         return where / f"{slug(self.label)}-{joblib.hash(settings)[:12]}.npz"
 

@@ -29,10 +29,14 @@ class Entry:
         Called without arguments, so that importing this costs nothing.
     space : dict, default={}
         What random search draws from: lists, or distributions of SciPy.
+    source : str, default=""
+        Code that the predictions depend on beside that of the class: after a change of
+        it, they are not read from files.
     """
 
     make: Callable[[], Any]
     space: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
 
 
 def _fusion(**params) -> Callable[[], Any]:

@@ -191,7 +191,7 @@ class Table:
         if not is_importable(thing):
             raise ModelFileError(
                 f"Got {name} in {place}, expected a class or function that can be "
-                "imported by its name."
+                "imported by its name: one that is defined in a file."
             )
         return name
 
@@ -204,6 +204,9 @@ def state_of(value) -> dict[str, Any] | None:
 
         if has_plain_state(kind):
             return module_state(value)
+    if is_callback(value):
+        # What training left in them, such as an optimizer, begins anew.
+        return {k: v for k, v in vars(value).items() if not k.endswith("_")}
     if kind.__getstate__ not in (object.__getstate__, BaseEstimator.__getstate__):
         state = value.__getstate__()
         return state if isinstance(state, dict) else None
@@ -215,6 +218,12 @@ def state_of(value) -> dict[str, Any] | None:
     }
     state.update(getattr(value, "__dict__", {}))
     return {k: v for k, v in state.items() if k not in _PASSING}
+
+
+def is_callback(value) -> bool:
+    """Whether an object is a callback of skorch, which may not be installed."""
+    callbacks = sys.modules.get("skorch.callbacks")
+    return callbacks is not None and isinstance(value, callbacks.Callback)
 
 
 def _slots(kind: type) -> list[str]:

@@ -16,7 +16,7 @@ from sklearn.metrics import accuracy_score, brier_score_loss, roc_auc_score
 from skmissing import MultimodalData
 from skmissing.baselines import PatternClassifier
 from skmissing.benchmark import CriticalDifferenceDisplay, leaderboard, load_scores, run
-from skmissing.benchmark.__main__ import _publish
+from skmissing.benchmark.__main__ import _publish, main
 from skmissing.benchmark._cells import Cell
 from skmissing.benchmark._critical_difference_display import find_groups
 from skmissing.benchmark._datasets import DATASETS
@@ -399,6 +399,22 @@ def test_a_file_of_thirty_lines_adds_a_row(tmp_path):
     assert "naive Bayes" in done.stdout
     assert "pattern models" in done.stdout
     assert len(list(tmp_path.rglob("*.npz"))) == 1
+
+
+def test_another_file_is_fitted_anew(tmp_path, capsys):
+    """Also where class and parameters stay, such as after a change of a net."""
+    file = tmp_path / "mine.py"
+    file.write_text(NEWCOMER.read_text())
+    options = [
+        "run", str(file), "--alone", "--datasets", "breast_cancer", "--mechanisms",
+        "mcar", "--seeds", "1", "--n-jobs", "1", "--cache", str(tmp_path),
+    ]  # fmt: skip
+    for n_files, text in ((1, ""), (1, ""), (2, "\n# Another net.")):
+        file.write_text(file.read_text() + text)
+        assert main(options) == 0
+        assert len(list(tmp_path.rglob("*.npz"))) == n_files
+        # A single estimator cannot be compared; its scores are shown.
+        assert "one left" in capsys.readouterr().out
 
 
 def test_published_scores_are_added_to(tmp_path):

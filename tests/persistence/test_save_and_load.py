@@ -36,6 +36,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 from sklearn.svm import SVC
+from skorch.callbacks import LRScheduler
 
 import skmissing
 from skmissing import IPWMultimodalClassifier, MultimodalData, PIDEstimator
@@ -478,3 +479,22 @@ def test_the_file_is_a_zip_of_json_and_arrays(tmp_path):
         assert header["estimator"].endswith(".FusionClassifier")
         first = np.load(archive.open("arrays/0.npy"), allow_pickle=False)
         assert first.size
+
+
+def test_what_training_left_in_callbacks_is_not_saved(tmp_path):
+    X, y = make_blocks(n=60)
+    schedule = LRScheduler("CosineAnnealingLR", T_max=3)
+    clf = FusionClassifier(
+        callbacks=[schedule], max_epochs=3, n_threads=1, random_state=0
+    )
+    clf.fit(X, y)
+    skmissing.save(clf, tmp_path / "net.skm")
+    again = skmissing.load(tmp_path / "net.skm")
+    np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))
+    (loaded,) = again.callbacks
+    assert (loaded.policy, loaded.T_max) == ("CosineAnnealingLR", 3)
+    assert not hasattr(loaded, "lr_scheduler_")
+    # It schedules the next training as the first one.
+    np.testing.assert_array_equal(
+        again.fit(X, y).predict_proba(X), clf.predict_proba(X)
+    )
