@@ -191,7 +191,7 @@ class Table:
         if not is_importable(thing):
             raise ModelFileError(
                 f"Got {name} in {place}, expected a class or function that can be "
-                "imported by its name: one that is defined in a file."
+                "imported by its name; move it to a file."
             )
         return name
 
