@@ -5,17 +5,23 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import sys
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pandas as pd
-from sklearn.base import clone
 
-from ._estimators import Entry
 from ._leaderboard import CELL, leaderboard
-from ._run import CACHE, DEFAULT_MECHANISMS, DEFAULT_SEEDS, SCORES, load_scores, run
+from ._run import (
+    CACHE,
+    DEFAULT_MECHANISMS,
+    DEFAULT_SEEDS,
+    SCORES,
+    list_entries,
+    load_scores,
+    run,
+)
 from ._scores import METRICS
 
 try:
@@ -88,13 +94,10 @@ def _run(options: argparse.Namespace) -> pd.DataFrame:
     """Scores of the estimators of a file; of the package's without one."""
     brought = ModuleType("none") if options.file is None else _load(Path(options.file))
     estimators = getattr(brought, "ESTIMATORS", None)
-    spaces = getattr(brought, "SPACES", {})
     if estimators is not None:
         source = Path(options.file).read_text(encoding="utf-8")
-        estimators = {
-            label: Entry(partial(clone, thing), spaces.get(label, {}), source)
-            for label, thing in estimators.items()
-        }
+        entries = list_entries(estimators, getattr(brought, "SPACES", {}))
+        estimators = {k: replace(entry, source=source) for k, entry in entries.items()}
     return run(
         estimators,
         _extend("datasets", options.datasets, brought),

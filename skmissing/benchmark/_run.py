@@ -124,7 +124,7 @@ default=("none", "mcar", "transplanted")
             _choose("datasets", datasets, DATASETS).items(),
             _choose("mechanisms", mechanisms, MECHANISMS).items(),
             _list_seeds(seeds),
-            _entries(estimators, spaces or {}).items(),
+            list_entries(estimators, spaces or {}).items(),
         )
     ]
     paths = Parallel(n_jobs, verbose=verbose)(
@@ -169,7 +169,9 @@ def _choose(parameter: str, given, known: Mapping[str, Any]) -> dict[str, Any]:
     return {name: known[name] for name in names}
 
 
-def _entries(estimators, spaces: Mapping[str, Mapping[str, Any]]) -> dict[str, Entry]:
+def list_entries(
+    estimators, spaces: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Entry]:
     """Rows by label."""
     given = _choose("estimators", estimators, ESTIMATORS)
     return {

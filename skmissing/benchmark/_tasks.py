@@ -13,7 +13,7 @@ from ..stacking._members import NumericBlocks
 from ._datasets import Raw
 
 TEST_SHARE = 0.4
-# Nets stop early from 1,000 rows on: with fewer their training takes longer.
+# Enough for nets to learn, and few enough for a thousand fits.
 MAX_TRAIN, MAX_TEST = 1200, 800
 CONDITIONS = ("as trained", "complete", "one left", "unseen pattern")
 # A pattern that is never seen needs others that are.
