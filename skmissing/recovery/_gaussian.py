@@ -234,10 +234,11 @@ class GaussianRecovery(BaseRecovery):
             place = np.cumsum(part.missing) - 1
             for name in lost:
                 block = self._parts[name]
-                own = place[block.place]
+                start, stop = place[block.place][[0, -1]]
+                own = slice(start, stop + 1)
                 variance = np.zeros(len(block.margins.center))
                 if block.margins.other:
-                    variance = block.variances(part.covariance[np.ix_(own, own)])
+                    variance = block.variances(part.covariance[own, own])
                 spread = np.broadcast_to(variance, (len(z), len(variance)))
                 found.setdefault(name, []).append(
                     (part.rows, z[:, block.place], spread)

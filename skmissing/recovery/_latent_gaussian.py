@@ -47,8 +47,9 @@ class LatentGaussian:
         key = np.packbits(missing).tobytes()
         if key not in self._known:
             index = np.flatnonzero(missing)
-            block = self.precision[np.ix_(index, index)]
-            found = cho_solve(cho_factor(block), np.eye(len(index)))
+            block = self.precision[index[:, None], index]
+            factor = cho_factor(block, check_finite=False)
+            found = cho_solve(factor, np.eye(len(index)), check_finite=False)
             if (len(self._known) + 1) * found.nbytes > CACHE_BYTES:
                 self._known.clear()
             self._known[key] = found
@@ -67,14 +68,16 @@ class LatentGaussian:
         _, first, member = np.unique(keys, return_index=True, return_inverse=True)
         order = np.argsort(member.reshape(-1), kind="stable")
         stops = np.cumsum(np.bincount(member.reshape(-1)))
+        # With 0 for what is missing, one product serves the rows of all patterns.
+        pull = np.where(gaps, 0.0, z - self.mean) @ self.precision
         for k, start in enumerate(np.r_[0, stops[:-1]]):
             rows, missing = order[start : stops[k]], gaps[first[k]]
             if not missing.any():
                 continue
             covariance = self.conditional_covariance(missing)
-            seen = z[np.ix_(rows, ~missing)] - self.mean[~missing]
-            pull = seen @ self.precision[np.ix_(~missing, missing)]
-            z[np.ix_(rows, missing)] = self.mean[missing] - pull @ covariance
+            index = np.flatnonzero(missing)
+            cells = rows[:, None], index
+            z[cells] = self.mean[index] - pull[cells] @ covariance
             yield PatternRows(rows, missing, covariance)
 
     def log_likelihood(self, z: np.ndarray) -> np.ndarray:
