@@ -316,6 +316,8 @@ _BY_CLASS = {
     "numpy.generic": "scalar",
     "numpy.dtype": "dtype",
     "numpy.ma.MaskedArray": "masked",
+    # Of numpy 1.
+    "numpy.ma.core.MaskedArray": "masked",
     "pandas.DataFrame": "frame",
     "pandas.Series": "series",
     "pandas.Index": "index",

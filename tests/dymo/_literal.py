@@ -30,12 +30,12 @@ def plausibility(logits, z, prototypes, sigma, distance):
     return 2 * (1 - norm.cdf(d / sigma[k]))
 
 
-def alpha_of(p_before, p_after, calibration):
+def alpha_of(p_before, p_after, calibration, eps=1e-9):
     if calibration is None or p_after >= p_before:
         return 1.0
     if calibration == "log":
-        return np.log(p_before) / np.log(p_after + 1e-9)
-    return p_after / (p_before + 1e-9)
+        return np.log(p_before) / np.log(p_after + eps)
+    return p_after / (p_before + eps)
 
 
 def statistics(forward, y, n_modalities, n_classes, distance):
@@ -71,15 +71,19 @@ class Literal:
         Takes a mask; returns the prototypes and sigmas of that set.
     log : bool
         The reward as a difference of logarithms.
+    eps : float
+        Beside probabilities in the published formulas.
     """
 
-    def __init__(self, forward, overall, tables, distance, temperature, log=False):
+    def __init__(
+        self, forward, overall, tables, distance, temperature, log=False, eps=1e-9
+    ):
         self.forward = forward
         self.overall = overall
         self.tables = tables
         self.distance = distance
         self.temperature = temperature
-        self.log = log
+        self.log, self.eps = log, eps
         self.n_passes = 0
 
     def run(self, row, mask):
@@ -96,7 +100,7 @@ class Literal:
             p = plausibility(logits, z, *self.tables(m), self.distance)
             values.append((q, p))
         (q0, p0), (q1, p1) = values
-        alpha = alpha_of(p0, p1, calibration)
+        alpha = alpha_of(p0, p1, calibration, self.eps)
         return np.log(alpha * q1) - np.log(q0) if self.log else alpha * q1 - q0
 
     def select(self, row, present, candidates, selection, calibration):
