@@ -31,6 +31,8 @@ except ImportError:
     from joblib.externals.cloudpickle import register_pickle_by_value
 
 SHOWN = 4
+# Behind the label of a row that is compared with those of the package.
+OURS = " *"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,8 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = _read_options(arguments)
     if options.command == "leaderboard":
         scores = load_scores() if options.scores is None else _read_scores(options)
+        shown = scores
     else:
-        ours = _run(options)
+        shown = ours = _run(options)
         if options.command == "publish":
             _publish(ours, Path(__file__).with_name(SCORES), options.add)
         if options.save is not None:
@@ -56,6 +59,12 @@ def main(arguments: list[str] | None = None) -> int:
         f"{attrs['n_datasets']} data sets, {attrs['metric']}; mean ranks differ by "
         f"{attrs['critical_difference']:.2f} or more at level {attrs['alpha']}\n"
     )
+    if table["estimator"].str.endswith(OURS).any():
+        sys.stdout.write(f"{OURS.strip()} from {options.file}\n")
+    if shown["seed"].nunique() == shown["mechanism"].nunique() == 1:
+        sys.stdout.write(
+            "one mechanism and seed: there are no standard errors, and so only ties\n"
+        )
     return 0
 
 
@@ -143,10 +152,10 @@ def _load(path: Path) -> ModuleType:
 def _beside(ours: pd.DataFrame) -> pd.DataFrame:
     """With the package's scores; just ours where these have no such cells."""
     theirs = load_scores()
-    cells = ["dataset", "mechanism", "seed", "condition"]
-    known = pd.MultiIndex.from_frame(theirs[cells])
-    if not pd.MultiIndex.from_frame(ours[cells]).isin(known).any():
+    known = pd.MultiIndex.from_frame(theirs[CELL])
+    if not pd.MultiIndex.from_frame(ours[CELL]).isin(known).any():
         return ours
+    ours = ours.assign(estimator=ours["estimator"] + OURS)
     return pd.concat([theirs, ours], ignore_index=True)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from copy import copy
 from dataclasses import replace
+from textwrap import shorten
 from typing import Any, ClassVar
 
 import numpy as np
@@ -30,6 +31,11 @@ from ._task import TaskModule
 from ._training import TrainingPlan, TrainingTask, train_net
 from .encoders._encoder import Encoder
 
+# Parameters of encoders that a warm start may change.
+OF_TRAINING = ("frozen", "lr_factor")
+# Of a value in a message: that of a module may be a whole page.
+MOST_LETTERS = 100
+
 
 @stores_parameters
 class BaseNetClassifier(MultimodalClassifierMixin, NetFeatures, NetParameters):
@@ -50,7 +56,8 @@ class BaseNetClassifier(MultimodalClassifierMixin, NetFeatures, NetParameters):
     class_weight : dict, "balanced" or None, default=None
         Factors on the weights of the rows of each class.
     warm_start : bool, default=False
-        Start from the weights of the former ``fit``, with its statistics.
+        Start from the weights of the former ``fit``, with its statistics. Of encoders
+        only ``frozen`` and ``lr_factor`` may have changed.
 
     Attributes
     ----------
@@ -177,16 +184,25 @@ class BaseNetClassifier(MultimodalClassifierMixin, NetFeatures, NetParameters):
             if name not in common and name not in free
         ]
         out = {name: repr(getattr(self, name)) for name in own}
-        return {**out, **{f"encoder of {k}": repr(e) for k, e in encoders.items()}}
+        for modality, encoder in encoders.items():
+            label = f"encoder of {modality}"
+            out[label] = type(encoder).__name__
+            for name, value in encoder.get_params(deep=False).items():
+                if name not in OF_TRAINING:
+                    out[f"{name} of the {label}"] = repr(value)
+        return out
 
     def _check_same_task(
         self, before: dict, rows: LabelledRows, described: dict[str, str]
     ) -> None:
         for name, value in before["_net_description"].items():
             if described.get(name, value) != value:
+                given, former = (
+                    shorten(text, MOST_LETTERS) for text in (described[name], value)
+                )
                 raise ValueError(
-                    f"Got {name}={described[name]} with warm_start=True, expected "
-                    f"{value} as in the former fit."
+                    f"Got {name}={given} with warm_start=True, expected {former} as in "
+                    "the former fit."
                 )
         same = (
             np.array_equal(before["classes_"], rows.classes)

@@ -28,6 +28,7 @@ from ._runtime import (
 )
 from ._task import TaskModule
 from .encoders._encoder import Encoder
+from .encoders._module_encoder import refreeze
 
 # Rows for early stopping, as the net will meet them.
 Expand = Callable[[LabelledRows], LabelledRows]
@@ -127,6 +128,7 @@ def train_net(
                 module = build(EncoderBank(used, inputs))
             else:
                 module = copy.deepcopy(warm.module)
+                _freeze_as_given(module.bank, encoders)
                 if plan.retune is not None:
                     plan.retune(module)
         module.criterion = make_criterion(params.get("criterion", "cross_entropy"))
@@ -169,6 +171,12 @@ def train_net(
             f"lr={params['lr']}, expected a smaller learning rate to keep them finite."
         )
     return fitted
+
+
+def _freeze_as_given(bank: EncoderBank, encoders: dict[str, Encoder]) -> None:
+    """Modules of the user's are frozen or not, whatever they were before."""
+    for name, module in zip(bank.names, bank.encoders):
+        refreeze(module, encoders[name].frozen)
 
 
 def _usable_rows(

@@ -396,8 +396,10 @@ def test_a_file_of_thirty_lines_adds_a_row(tmp_path):
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "naive Bayes" in done.stdout
-    assert "pattern models" in done.stdout
+    assert "naive Bayes *" in done.stdout
+    assert "pattern models  " in done.stdout
+    assert f"* from {NEWCOMER}" in done.stdout
+    assert "only ties" in done.stdout
     assert len(list(tmp_path.rglob("*.npz"))) == 1
 
 
@@ -415,6 +417,19 @@ def test_another_file_is_fitted_anew(tmp_path, capsys):
         assert len(list(tmp_path.rglob("*.npz"))) == n_files
         # A single estimator cannot be compared; its scores are shown.
         assert "one left" in capsys.readouterr().out
+
+
+def test_a_label_of_the_package_stands_beside_its_row(tmp_path, capsys):
+    file = tmp_path / "mine.py"
+    file.write_text(NEWCOMER.read_text().replace("naive Bayes", "pattern models"))
+    options = [
+        "run", str(file), "--datasets", "breast_cancer", "--mechanisms", "mcar",
+        "--seeds", "1", "--n-jobs", "1", "--cache", str(tmp_path),
+    ]  # fmt: skip
+    assert main(options) == 0
+    table = capsys.readouterr().out
+    assert "pattern models *" in table
+    assert "pattern models  " in table
 
 
 def test_published_scores_are_added_to(tmp_path):

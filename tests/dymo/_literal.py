@@ -76,7 +76,7 @@ class Literal:
     """
 
     def __init__(
-        self, forward, overall, tables, distance, temperature, log=False, eps=1e-9
+        self, forward, overall, tables, distance, temperature, *, log=False, eps=1e-9
     ):
         self.forward = forward
         self.overall = overall

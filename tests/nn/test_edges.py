@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import BaseEstimator
 from skorch.callbacks import Checkpoint, EpochScoring
 from torch import nn
@@ -197,3 +198,34 @@ def test_a_net_that_goes_on_drops_out_of_all_modalities_that_it_knows(monkeypatc
     some = X.select(["m0", "m1"]).present.any(axis=1)
     clf.fit(X[some].hide("m2"), y[some])
     assert counts == [3, 3]
+
+
+def test_first_frozen_then_fine_tuned():
+    X, y = make_blocks(n=60)
+    module = nn.Sequential(nn.Linear(X.block_shapes["m0"][0], 4))
+    clf = small(
+        warm_start=True, encoders=[("m0", ModuleEncoder(module, 4, frozen=True))]
+    ).fit(X, y)
+
+    def weights():
+        return clf.net_.module_.bank.encoders[0].module[0].weight.detach().clone()
+
+    first = weights()
+    assert torch.equal(first, module[0].weight)
+    clf.set_params(m0__frozen=False, m0__lr_factor=0.1).fit(X, y)
+    moved = (weights() - first).abs().max()
+    assert moved > 0
+    # And frozen again, where it then is.
+    second = weights()
+    clf.set_params(m0__frozen=True).fit(X, y)
+    assert torch.equal(weights(), second)
+
+
+def test_what_a_warm_start_refuses_is_named_in_a_line():
+    X, y = make_blocks(n=30)
+    wide = [("m0", ModuleEncoder(nn.LazyLinear(4), 4))]
+    clf = small(warm_start=True, encoders=wide).fit(X, y)
+    deep = nn.Sequential(*(nn.LazyLinear(4) for _ in range(40)))
+    with pytest.raises(ValueError, match="Got module of the encoder of m0=") as caught:
+        clf.set_params(m0__module=deep).fit(X, y)
+    assert len(str(caught.value)) < 320

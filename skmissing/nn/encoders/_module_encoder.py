@@ -108,3 +108,9 @@ def set_frozen(encoder, frozen: bool) -> None:
     for parameter in encoder.module.parameters():
         parameter.requires_grad_(not frozen)
     encoder.train(encoder.training)
+
+
+def refreeze(encoder, frozen: bool) -> None:
+    """The same for the module of any encoder; those of the package are never frozen."""
+    if isinstance(encoder, _Wrapped):
+        set_frozen(encoder, bool(frozen))
