@@ -144,10 +144,9 @@ def _tightest_set(found: np.ndarray, count: np.ndarray, kept: np.ndarray) -> np.
             ),
         ]
     )
-    graph = csr_array(
-        (edges[:, 2].astype(np.int32), (edges[:, 0], edges[:, 1])),
-        shape=(sink + 1, sink + 1),
-    )
+    # Older versions of SciPy take no larger indices.
+    start, stop, flow = edges.T.astype(np.int32)
+    graph = csr_array((flow, (start, stop)), shape=(sink + 1, sink + 1))
     rest = graph - maximum_flow(graph, source, sink).flow
     rest.eliminate_zeros()
     reached = breadth_first_order(rest, source, return_predecessors=False)
