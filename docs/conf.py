@@ -168,6 +168,8 @@ html_title = "skmissing"
 html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+# Names of methods without their class fit the side bar.
+toc_object_entries_show_parents = "hide"
 html_theme_options = {
     "navigation_with_keys": False,
     "header_links_before_dropdown": 5,
