@@ -168,6 +168,11 @@ html_title = "skmissing"
 html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+# Pages without others below or beside them have nothing to show there.
+ALONE = (
+    "changelog", "claims", "contributing", "design", "glossary", "references", "release"
+)  # fmt: skip
+html_sidebars: dict[str, list[str]] = {page: [] for page in ALONE}
 # Names of methods without their class fit the side bar.
 toc_object_entries_show_parents = "hide"
 html_theme_options = {
