@@ -84,7 +84,7 @@ def _read_options(arguments: list[str] | None) -> argparse.Namespace:
     for sub in (run_, publish):
         sub.add_argument("--datasets", nargs="+")
         sub.add_argument("--mechanisms", nargs="+", default=list(DEFAULT_MECHANISMS))
-        sub.add_argument("--seeds", type=int, default=DEFAULT_SEEDS)
+        sub.add_argument("--seeds", type=int, help="number of seeds")
         sub.add_argument("--first-seed", type=int, default=0)
         sub.add_argument("--n-trials", type=int, default=0)
         sub.add_argument("--n-jobs", type=int, default=2)
@@ -107,11 +107,16 @@ def _run(options: argparse.Namespace) -> pd.DataFrame:
         source = Path(options.file).read_text(encoding="utf-8")
         entries = list_entries(estimators, getattr(brought, "SPACES", {}))
         estimators = {k: replace(entry, source=source) for k, entry in entries.items()}
+    n_seeds = options.seeds
+    if n_seeds is None:
+        # Others could not be compared.
+        known = load_scores()["seed"].nunique()
+        n_seeds = DEFAULT_SEEDS if options.file is None else known
     return run(
         estimators,
         _extend("datasets", options.datasets, brought),
         _extend("mechanisms", options.mechanisms, brought),
-        range(options.first_seed, options.first_seed + options.seeds),
+        range(options.first_seed, options.first_seed + n_seeds),
         n_trials=options.n_trials,
         cache=options.cache,
         n_jobs=options.n_jobs,
