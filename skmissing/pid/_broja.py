@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -147,6 +148,12 @@ def broja(P, *, tol: float = 1e-9, max_iter: int = 200) -> BrojaResult:
     Z, and one in which the sources are made from Z independently is not more
     informative. L and M come from the vertices of the hull, and the gap is rounding.
 
+    *Two states of each source.* With three and more classes, the only free number of a
+    class is the mass of its first cell, and Newton's method on these numbers takes 3 to
+    10 steps. The matrix of second derivatives is a diagonal less a number, and at the
+    optimum the logarithms of :math:`Q(y | x_1, x_2)` are sums of potentials. Where
+    a cell is empty there, the interior-point method takes over.
+
     *Interval.* The parts are computed from the upper bound :math:`I_Q` of :math:`I^*`,
     the information of ``coupling``, after it is moved into the interval
     :math:`[\\max(I_1, I_2), \\min(I_1 + I_2, I_{12})]` that holds :math:`I^*` in
@@ -205,17 +212,15 @@ def broja(P, *, tol: float = 1e-9, max_iter: int = 200) -> BrojaResult:
 
 def _decompose_table(table: np.ndarray, options: dict[str, Any]) -> BrojaResult:
     K, n1, n2 = table.shape
-    first, second = table.sum(axis=2), table.sum(axis=1)
+    first, second = np.add.reduce(table, 2), np.add.reduce(table, 1)
     least = union_information(first, second, **options)
     # Side by side: fewer calls, which are most of the time of a small table.
     left = _conditional_terms(
         np.concatenate([first, second, table.reshape(K, n1 * n2)], axis=1)
     )
-    entropy = shannon_entropy(first.sum(axis=1))
-    one, two, joint = (
-        max((entropy + float(part.sum())) / LN2, 0.0)
-        for part in (left[:, :n1], left[:, n1 : n1 + n2], left[:, n1 + n2 :])
-    )
+    entropy = shannon_entropy(np.add.reduce(first, 1))
+    parts = np.add.reduceat(np.add.reduce(left, 0), [0, n1, n1 + n2]).tolist()
+    one, two, joint = (max((entropy + part) / LN2, 0.0) for part in parts)
     value, floor = min(least.value, one + two, joint), max(one, two)
     if value < floor or value - floor <= least.duality_gap <= options["tol"]:
         # Nothing that can be distinguished from zero is unique to the lesser source.
@@ -302,7 +307,7 @@ def _conditional_terms(table: np.ndarray) -> np.ndarray:
     ``H(Y) - H(Y | X)`` loses no more than the last place of ``H(Y)``, whatever the
     number of states.
     """
-    return rel_entr(table, table.sum(axis=0))
+    return rel_entr(table, np.add.reduce(table, 0))
 
 
 def shannon_entropy(p: np.ndarray) -> float:
@@ -311,11 +316,13 @@ def shannon_entropy(p: np.ndarray) -> float:
 
 
 def _check_positive(name: str, value, kind: Any, noun: str) -> None:
-    message = f"Got {name}={value!r}, expected a positive {noun}."
-    if not isinstance(value, kind) or isinstance(value, bool | np.bool_):
-        raise TypeError(message)
-    if not 0 < value < np.inf:
-        raise ValueError(message)
+    if isinstance(value, kind) and not isinstance(value, bool | np.bool_):
+        if 0 < value < math.inf:
+            return
+        error: type[Exception] = ValueError
+    else:
+        error = TypeError
+    raise error(f"Got {name}={value!r}, expected a positive {noun}.")
 
 
 def _read_tables(P) -> np.ndarray:
@@ -330,28 +337,30 @@ def _read_tables(P) -> np.ndarray:
         )
     # Sums depend on the order of the numbers in memory.
     tables = array.astype(np.float64, order="C")
-    with np.errstate(over="ignore", invalid="ignore"):
-        smallest = tables.min(initial=np.inf)
+    if not tables.size:
+        return tables
+    smallest, largest = (tables.item(k) for k in (tables.argmin(), tables.argmax()))
+    if smallest >= 0 and largest < sys.float_info.max / tables.size:
         total = _totals(tables)
-    if smallest >= 0 and (total > 0).all() and (total < np.inf).all():
-        return tables / total
+        if total.item(total.argmin()) > 0:
+            return tables / total
     if not np.isfinite(tables).all():
         raise ValueError("Got P with NaN or infinite entries, expected finite numbers.")
     if smallest < 0:
         raise ValueError(
             f"Got P with the entry {smallest:g}, expected non-negative numbers."
         )
-    largest = tables.max(axis=(-3, -2, -1), keepdims=True)
-    if (largest == 0).any():
-        at = tuple(np.argwhere(largest[..., 0, 0, 0] == 0)[0].tolist())
+    top = tables.max(axis=(-3, -2, -1), keepdims=True)
+    if not top.all():
+        at = tuple(np.argwhere(top[..., 0, 0, 0] == 0)[0].tolist())
         where = f" in the table P{[*at]}" if at else ""
         raise ValueError(f"Got P with zeros only{where}, expected a positive total.")
-    # The sum of the largest finite numbers overflowed.
-    tables /= largest
+    # The sum of the largest finite numbers may overflow.
+    tables /= top
     return tables / _totals(tables)
 
 
 def _totals(tables: np.ndarray) -> np.ndarray:
     """Sum of each table, with its axes kept."""
-    flat = tables.reshape(*tables.shape[:-3], math.prod(tables.shape[-3:]))
-    return flat.sum(axis=-1)[..., None, None, None]
+    flat = tables.reshape(*tables.shape[:-3], -1)
+    return np.add.reduce(flat, -1)[..., None, None, None]

@@ -10,13 +10,12 @@ from skmissing.exceptions import UncertifiedWarning
 from skmissing.pid import broja
 from skmissing.pid._decomposition import Job, decompose, plain_terms
 from skmissing.pid.solver import union_information, union_informations
-from skmissing.pid.solver._alone import Alone
 from skmissing.pid.solver._binary import solve_binary
 from skmissing.pid.solver._binary_stack import solve_binary_stack
 from skmissing.pid.solver._certificate import certify
 from skmissing.pid.solver._eliminating_run import EliminatingRun as Eliminating
 from skmissing.pid.solver._interior_point import interior_point
-from skmissing.pid.solver._run import Run, start_stack
+from skmissing.pid.solver._single_run import SingleRun
 from skmissing.pid.solver._stacked import solve_stack
 from skmissing.pid.solver._stacked_bounds import certify_stack, gauge, repair_stack
 
@@ -299,9 +298,7 @@ def test_eliminating_a_source_takes_the_same_steps(shape):
     tables[:, 1, 0] = 0.0
     A, B = tables.sum(axis=3), tables.sum(axis=2)
     with np.errstate(all="ignore"):
-        plain, eliminating = (
-            kind(start_stack(A, B), Alone) for kind in (Run, Eliminating)
-        )
+        plain, eliminating = (kind(A[0], B[0]) for kind in (SingleRun, Eliminating))
         for _ in range(5):
             plain.iterate()
             eliminating.iterate()

@@ -2,57 +2,74 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dpotrs
+
+from ._together import ones
+
+
+@lru_cache(maxsize=32)
+def _repeated(K: int, N: int) -> np.ndarray:
+    """Number of each cell, for each class (K, N)."""
+    out = np.tile(np.arange(N), (K, 1))
+    out.flags.writeable = False
+    return out
 
 
 class Alone:
-    """Operations on a single table: numbers of Python, arrays without an axis of T."""
+    """Operations on a single table: numbers of Python, arrays without an axis of T.
+
+    What a stack has for each cell or state is repeated for each class, (K, N).
+    """
 
     @staticmethod
-    def shape(x: np.ndarray) -> np.ndarray:
-        """An array of one table, from a stack of one."""
+    def wide(x):
+        """Numbers of cells or of the table, to multiply arrays with classes."""
+        return x
+
+    # Of the shape of the other operand: numpy takes longer to read a number.
+    one = staticmethod(ones)
+    # The same calls of BLAS as those of matmul, at half the cost for few numbers.
+    product = np.ndarray.dot
+    maximum, minimum, any, all = max, min, bool, bool
+
+    @staticmethod
+    def over_classes(x: np.ndarray) -> np.ndarray:
+        """Sums over the classes."""
+        return ones(len(x)).dot(x).take(_repeated(*x.shape))
+
+    @staticmethod
+    def of_table(x: np.ndarray) -> np.ndarray:
+        """What is the same for each class, once."""
         return x[0]
 
     @staticmethod
-    def stack(x: np.ndarray) -> np.ndarray:
-        """The array of a stack."""
-        return x[None]
+    def number(x: float) -> float:
+        """A number of the table."""
+        return x
 
     @staticmethod
-    def wide(number: float) -> float:
-        """A number of each table, to multiply arrays with an axis for classes."""
-        return number
+    def inner(x: np.ndarray, y: np.ndarray) -> float:
+        """Sum of all products."""
+        return float(x.reshape(-1).dot(y.reshape(-1)))
+
+    @staticmethod
+    def cell_sum(x: np.ndarray, y: np.ndarray) -> float:
+        """Sum of the products of two numbers of each cell."""
+        return float(x[0].dot(y[0]))
 
     @staticmethod
     def total(x: np.ndarray) -> float:
-        """Sum over cells."""
-        return float(np.add.reduce(x))
+        """Sum of all entries."""
+        return float(x.reshape(-1).dot(ones(x.size)))
 
     @staticmethod
     def least(x: np.ndarray) -> float:
         """Smallest entry."""
-        return float(np.minimum.reduce(x))
+        return x.item(x.argmin())
 
     @staticmethod
     def largest(x: np.ndarray) -> float:
         """Largest entry."""
-        return float(np.maximum.reduce(x))
-
-    # The same calls of BLAS as those of matmul, at half the cost for few numbers.
-    product = np.dot
-    maximum, minimum, any, all = max, min, bool, bool
-
-    @staticmethod
-    def factorise(matrix: np.ndarray) -> list[np.ndarray | None]:
-        """Cholesky factor, None where there is none."""
-        # The transpose of a C array is a Fortran array without a copy.
-        factor, info = dpotrf(matrix.T, clean=0)
-        return [factor if info == 0 else None]
-
-    @staticmethod
-    def solve(factors: list[np.ndarray | None], right: np.ndarray) -> np.ndarray:
-        """Solve with the factor; NaN where there is none."""
-        if factors[0] is None:
-            return np.full_like(right, np.nan)
-        return dpotrs(factors[0], right.reshape(-1))[0].reshape(right.shape)
+        return x.item(x.argmax())

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
 from ._alone import Alone
 from ._eliminating_run import EliminatingRun
-from ._run import Run, start_stack
+from ._run import Run
+from ._single_run import SingleRun
+from ._square import STEPS, solve_square
 from ._stacked_bounds import StackedBounds
 from ._together import Together
 
@@ -60,47 +63,65 @@ def solve_stack(
     """
     # Sums depend on the order of the numbers in memory.
     A, B = np.ascontiguousarray(A), np.ascontiguousarray(B)
-    limit = min(max_iter, PATIENCE)
+    if len(A) == 1:
+        one, n_steps = solve_one(A[0], B[0], goal, max_iter)
+        bounds = StackedBounds(*(np.asarray(part)[None] for part in one))
+        return StackedSolution(bounds, np.array([n_steps]))
+    T, K, n1 = A.shape
+    best, n_iter = StackedBounds.unknown(T, K, n1 * B.shape[2]), np.zeros(T, np.intp)
     with np.errstate(all="ignore"):
-        if len(A) == 1:
-            return _solve_one(A, B, goal, limit)
-        search = _Search(A, B, goal)
-        for step in range(limit):
-            search.bound(step)
-            if not len(search.where):
-                break
-            search.run.iterate()
-        else:
-            search.bound(limit, all_tables=True)
-    return StackedSolution(search.best, search.n_iter)
+        dense = (A.min(axis=(1, 2)) > 0) & (B.min(axis=(1, 2)) > 0)
+        if _is_square(A, B, max_iter) and dense.any():
+            found, n_iter[dense] = solve_square(A[dense], B[dense], Together)
+            best.put(dense, found)
+        left = ~(best.gap <= goal)
+        if left.any():
+            search = _Search(A[left], B[left], goal)
+            search.run_all(min(max_iter, PATIENCE))
+            best.put(left, search.best)
+            n_iter[left] += search.n_iter
+    return StackedSolution(best, n_iter)
 
 
-def _solve_one(
-    A: np.ndarray, B: np.ndarray, goal: float, limit: int
-) -> StackedSolution:
-    """A stack of one table, without the axis for tables."""
-    K, m = A.shape[1], A.shape[2] + B.shape[2]
-    run = (Run if K * m <= MOST_TOGETHER else EliminatingRun)(start_stack(A, B), Alone)
-    best, failures, last = None, 0, np.inf
-    for step in range(limit + 1):
-        gap = run.gap
-        if not gap < np.inf:
-            break
-        slow = gap > 0.1 * last and gap < 1e4 * goal
-        last = gap
-        if slow or gap < CHANCE * goal or step == limit:
-            found = run.certify()
-            if best is None or found.gap[0] < best.gap[0]:
-                best = found
-            else:
-                failures += 1
-            if found.gap[0] <= goal or failures == PATCHES:
+def _is_square(A: np.ndarray, B: np.ndarray, max_iter: int) -> bool:
+    """Whether tables are tried with the method for two states of each source first."""
+    K, n1 = A.shape[-2:]
+    return K > 2 and n1 == B.shape[-1] == 2 and max_iter >= STEPS + PATIENCE
+
+
+def solve_one(
+    A: np.ndarray, B: np.ndarray, goal: float, max_iter: int
+) -> tuple[StackedBounds, int]:
+    """The same for one table, without the axis for tables."""
+    limit = min(max_iter, PATIENCE)
+    K, m = len(A), A.shape[1] + B.shape[1]
+    n_steps = 0
+    if _is_square(A, B, max_iter) and A.min() > 0 and B.min() > 0:
+        with np.errstate(all="ignore"):
+            best, n_steps = solve_square(A, B, Alone)
+        if best.gap <= goal:
+            return best, n_steps
+    failures, last = 0, math.inf
+    with np.errstate(all="ignore"):
+        run = (SingleRun if K * m <= MOST_TOGETHER else EliminatingRun)(A, B)
+        best = StackedBounds(-math.inf, math.inf, np.zeros_like(run.p), 0.0)
+        for step in range(limit + 1):
+            gap = run.gap
+            if not gap < math.inf:
                 break
-        if step < limit:
-            run.iterate()
-    if best is None:
-        best = StackedBounds.unknown(1, A.shape[1], A.shape[2] * B.shape[2])
-    return StackedSolution(best, np.array([step]))
+            slow = gap > 0.1 * last and gap < 1e4 * goal
+            last = gap
+            if slow or gap < CHANCE * goal or step == limit:
+                found = run.certify()
+                if found.gap < best.gap:
+                    best = found
+                else:
+                    failures += 1
+                if found.gap <= goal or failures == PATCHES:
+                    break
+            if step < limit:
+                run.iterate()
+    return best, n_steps + step
 
 
 class _Search:
@@ -108,12 +129,21 @@ class _Search:
 
     def __init__(self, A: np.ndarray, B: np.ndarray, goal: float) -> None:
         T, K, n1 = A.shape
-        self.run, self.goal = Run(start_stack(A, B), Together), goal
+        self.run, self.goal = Run(A, B), goal
         self.where = np.arange(T)
         self.best = StackedBounds.unknown(T, K, n1 * B.shape[2])
         self.n_iter = np.zeros(T, dtype=np.intp)
         self.failures = np.zeros(T, dtype=np.intp)
         self.last = np.full(T, np.inf)
+
+    def run_all(self, limit: int) -> None:
+        """Iterate until all tables are finished."""
+        for step in range(limit):
+            self.bound(step)
+            if not len(self.where):
+                return
+            self.run.iterate()
+        self.bound(limit, all_tables=True)
 
     def bound(self, step: int, all_tables: bool = False) -> None:
         """Bounds of tables that have a chance; those that reach the goal are done."""

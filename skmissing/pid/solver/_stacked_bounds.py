@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import rel_entr
 
 from ._certificate import LAST_PLACES
+from ._together import Together, ones
 
 # Cost of violated constraints in nats, a part of the gap aimed at, from which on it is
 # worth while to look for a lower one.
 DEAR = 2e-14
 TINY = np.finfo(np.float64).tiny
-# Share of a marginal that may be missing for one round of factors to be enough.
+# Factor of a diagonal, in an array since numpy takes longer to read a number.
+LIFTED = np.array(1.0 + 1e-14)
+# Shares of a marginal that may be missing for no round of factors to be needed, and for
+# one to be enough. What is moved without factors costs next to nothing where there is
+# mass.
+NEAR = 1e-13
 FAR = 1e-9
 
 
 class StackedBounds(NamedTuple):
-    """Enclosures in nats and couplings (T, K, N), as in ``Bounds`` for one table."""
+    """Enclosures in nats and couplings (T, K, N), as in ``Bounds`` for one table.
 
-    lower: np.ndarray
-    upper: np.ndarray
+    Of a single table, numbers and a coupling (K, N).
+    """
+
+    lower: Any
+    upper: Any
     coupling: np.ndarray
-    size: np.ndarray
+    size: Any
 
     @property
-    def gap(self) -> np.ndarray:
+    def gap(self) -> Any:
         """Certified gaps in nats."""
         return self.upper - self.lower
 
@@ -55,137 +63,143 @@ def cell_matrix(n1: int, n2: int) -> np.ndarray:
     return cells
 
 
-def softmax(
-    x: np.ndarray, cells: np.ndarray, zeros: bool, product: Callable = np.matmul
-) -> tuple[np.ndarray, np.ndarray]:
-    """``logsumexp_y`` (..., N) and softmax (..., K, N) of the potentials of each cell.
-
-    Potentials are near feasible here, so that no maximum need be taken out. Cells that
-    no class can reach get the logarithm of the smallest number, and shares of 0.
-    """
-    if zeros:
-        # The product with a zero of ``cells`` would be NaN.
-        x = np.maximum(x, -1e4)
-    p = product(x, cells)
-    np.exp(p, out=p)
-    total = np.add.reduce(p, axis=-2)
-    if zeros:
-        np.maximum(total, TINY, out=total)
-    p /= total[..., None, :]
-    return np.log(total, out=total), p
-
-
-def gauge(AB: np.ndarray, n1: int) -> np.ndarray:
-    """What makes the matrices of the marginals of a class regular, (T, K, m, m).
+def gauge(AB: np.ndarray, n1: int, ops: Any = Together) -> np.ndarray:
+    """What makes the matrices of the marginals of a class regular, (..., K, m, m).
 
     To add a number to all potentials of one source in a class and to subtract it from
     those of the other changes nothing. An outer product of the masses fills that in;
     entries that are no variables get a unit diagonal.
     """
-    total = np.add.reduce(AB[:, :, :n1], axis=2, keepdims=True)
-    null = AB / np.sqrt(total)
-    null[:, :, n1:] *= -1.0
-    out = null[:, :, :, None] * null[:, :, None]
-    m = AB.shape[2]
-    diagonal = out.reshape(*AB.shape[:2], m * m)[:, :, :: m + 1]
-    np.add(diagonal, AB == 0.0, out=diagonal)
+    null = AB / np.sqrt(class_totals(AB, n1, ops))
+    second = null[..., n1:]
+    np.negative(second, second)
+    out = null[..., :, None] * null[..., None, :]
+    if ops.any(ops.least(AB) == 0.0):
+        diagonal = diagonals(out)
+        np.add(diagonal, AB == 0.0, out=diagonal)
     return out
 
 
+def class_totals(AB: np.ndarray, n1: int, ops: Any) -> np.ndarray:
+    """Masses of the classes, for each state."""
+    return ops.product(AB[..., :n1], ones(n1, AB.shape[-1]))
+
+
+def diagonals(matrices: np.ndarray) -> np.ndarray:
+    """The diagonals of matrices, as a view."""
+    *lead, m, _ = matrices.shape
+    return matrices.reshape(*lead, m * m)[..., :: m + 1]
+
+
 def certify_stack(
-    AB: np.ndarray, x: np.ndarray, Q: np.ndarray, g: np.ndarray, null: np.ndarray
+    AB: np.ndarray,
+    x: np.ndarray,
+    Q: np.ndarray,
+    g: np.ndarray,
+    null: np.ndarray,
+    ops: Any = Together,
 ) -> StackedBounds:
     """Bound the minimum of ``-H_Q(Y | X1, X2)`` of each table, as ``certify`` does.
 
-    ``g`` (T, n1, n2) is the logarithm that ``softmax`` finds for the potentials ``x``,
-    ``Q`` (T, K, N) a coupling, ``null`` what ``gauge`` returns.
+    ``g`` (..., n1, n2) is the logarithm that ``softmax`` finds for the potentials
+    ``x``, ``Q`` (..., K, N) a coupling, ``null`` what ``gauge`` returns.
     """
-    n1 = g.shape[1]
-    mass = AB.sum(axis=1)
-    mass_a, mass_b = mass[:, :n1], mass[:, n1:]
+    n1 = g.shape[-2]
+    mass = ops.of_table(ops.over_classes(AB))
+    mass_a, mass_b = mass[..., :n1], mass[..., n1:]
     # Every d gives a valid c.
-    cost = (g.max(axis=2) * mass_a).sum(axis=1)
+    cost = ops.inner(np.maximum.reduce(g, axis=-1), mass_a)
     dear = cost > DEAR
-    if dear.any():
+    if ops.any(dear):
         # A violation is cheap on the side of the rarer state.
-        rarer = np.where(mass_b[:, None] < mass_a[:, :, None], np.maximum(g, 0.0), 0.0)
-        for d in (g.max(axis=1), rarer.max(axis=1)):
-            c = (g - d[:, None]).max(axis=2)
-            other = (c * mass_a).sum(axis=1) + (d * mass_b).sum(axis=1)
-            np.copyto(cost, other, where=dear & (other < cost))
-    terms = AB * x
-    if not AB.all():
+        rarer = np.maximum(g, 0.0)
+        rarer *= mass_b[..., None, :] < mass_a[..., :, None]
+        for one in (g, rarer):
+            d = np.maximum.reduce(one, axis=-2)
+            c = np.maximum.reduce(g - d[..., None, :], axis=-1)
+            other = ops.inner(c, mass_a) + ops.inner(d, mass_b)
+            cost = ops.minimum(cost, np.where(dear, other, np.inf))
+    if ops.any(ops.least(AB) == 0.0):
         # Zero times infinity is zero.
-        terms[AB == 0.0] = 0.0
-    terms = terms.reshape(len(AB), -1)
-    lower = terms.sum(axis=1) - cost
-    size = np.abs(terms).sum(axis=1)
-    coupling = repair_stack(AB, Q, n1, null)
-    whole = coupling.sum(axis=1)
-    upper = rel_entr(coupling, whole[:, None]).reshape(len(AB), -1).sum(axis=1)
+        x = np.where(AB == 0.0, 0.0, x)
+    lower = ops.inner(AB, x) - cost
+    size = ops.inner(AB, np.abs(x))
+    coupling = repair_stack(AB, Q, n1, null, ops)
+    whole = ops.wide(ops.over_classes(coupling))
+    upper = ops.total(rel_entr(coupling, whole))
+    lower, upper, size = map(ops.number, (lower, upper, size))
     return StackedBounds(lower, upper, coupling, size)
 
 
 def repair_stack(
-    AB: np.ndarray, Q: np.ndarray, n1: int, null: np.ndarray
+    AB: np.ndarray, Q: np.ndarray, n1: int, null: np.ndarray, ops: Any = Together
 ) -> np.ndarray:
     """Give nearly feasible couplings their exact marginals, as ``repair`` does."""
-    states = cell_matrix(n1, AB.shape[2] - n1).T
-    found = Q @ states
-    off = _off(AB, found, LAST_PLACES)
-    if not off.all():
-        if off.any():
-            Q = Q.copy()
-            Q[off] = repair_stack(AB[off], Q[off], n1, null[off])
+    states = cell_matrix(n1, AB.shape[-1] - n1).T
+    found = ops.product(Q, states)
+    off = _off(AB, found, LAST_PLACES, ops)
+    if not ops.all(off):
+        if ops.any(off):
+            some, Q = ops.number(off), Q.copy()
+            Q[some] = repair_stack(AB[some], Q[some], n1, null[some])
         return Q
-    Q = _scale(AB, Q, found, n1, null)
-    found = Q @ states
-    # The square of what was missing is missing now.
-    again = _off(AB, found, FAR)
-    if again.any():
-        Q[again] = _scale(AB[again], Q[again], found[again], n1, null[again])
-        found = Q @ states
-    return settle(AB, Q, found, n1)
+    # The square of what was missing is missing after the first round.
+    for share in (NEAR, FAR):
+        far = _off(AB, found, share, ops)
+        if ops.any(far):
+            more = _scale(AB, Q, found, n1, null, ops)
+            Q = more if ops.all(far) else np.where(far[:, None], more, Q)
+            found = ops.product(Q, states)
+    return settle(AB, Q, found, n1, ops)
 
 
-def _off(AB: np.ndarray, found: np.ndarray, share: float) -> np.ndarray:
+def _off(AB: np.ndarray, found: np.ndarray, share: float, ops: Any) -> Any:
     """Tables with a marginal that is off by more than a share of it."""
-    off = np.abs(found - AB) > share * AB
-    return np.logical_or.reduce(off.reshape(len(off), -1), axis=1)
+    off = np.abs(found - AB)
+    off -= AB * share
+    return ops.largest(off) > 0.0
 
 
 def _scale(
-    AB: np.ndarray, Q: np.ndarray, found: np.ndarray, n1: int, null: np.ndarray
+    AB: np.ndarray,
+    Q: np.ndarray,
+    found: np.ndarray,
+    n1: int,
+    null: np.ndarray,
+    ops: Any,
 ) -> np.ndarray:
     """Multiply by ``1 + alpha + beta``, from the linear equations of the marginals."""
-    T, K, m = AB.shape
+    m = AB.shape[-1]
+    cells = cell_matrix(n1, m - n1)
     matrix = null.copy()
-    shares = Q.reshape(T, K, n1, m - n1)
-    matrix[:, :, :n1, n1:] += shares
-    matrix[:, :, n1:, :n1] += shares.transpose(0, 1, 3, 2)
-    diagonal = matrix.reshape(T, K, m * m)[:, :, :: m + 1]
+    shares = Q.reshape(*Q.shape[:-1], n1, m - n1)
+    matrix[..., :n1, n1:] += shares
+    matrix[..., n1:, :n1] += shares.swapaxes(-1, -2)
+    diagonal = diagonals(matrix)
     diagonal += found
-    diagonal *= 1.0 + 1e-14
-    step = solve(matrix, (AB - found)[:, :, :, None])[:, :, :, 0]
-    factor = 1.0 + step @ cell_matrix(n1, m - n1)
+    diagonal *= LIFTED
+    step = solve(matrix, (AB - found)[..., None])[..., 0]
+    factor = 1.0 + ops.product(step, cells)
     # The minimum ignores what is not a number.
     return Q * np.fmin(np.fmax(factor, 0.1), 10.0)
 
 
-def settle(AB: np.ndarray, Q: np.ndarray, found: np.ndarray, n1: int) -> np.ndarray:
+def settle(
+    AB: np.ndarray, Q: np.ndarray, found: np.ndarray, n1: int, ops: Any = Together
+) -> np.ndarray:
     """Scale down what is too much and distribute what is short, class by class."""
-    T, K, m = AB.shape
-    A, B = AB[:, :, :n1], AB[:, :, n1:]
+    cells = cell_matrix(n1, AB.shape[-1] - n1)
+    first, second = cells[:n1], cells[n1:]
     # The minimum ignores 0 / 0.
-    rows = np.fmin(A / found[:, :, :n1], 1.0)
-    Q = Q.reshape(T, K, n1, m - n1) * rows[:, :, :, None]
-    Q *= np.fmin(B / np.add.reduce(Q, axis=2), 1.0)[:, :, None]
-    short_a = np.maximum(A - np.add.reduce(Q, axis=3), 0.0)
-    short_b = np.maximum(B - np.add.reduce(Q, axis=2), 0.0)
-    total = np.add.reduce(short_b, axis=2, keepdims=True)
-    short_b /= np.maximum(total, TINY)
-    Q += short_a[:, :, :, None] * short_b[:, :, None]
-    return Q.reshape(T, K, n1 * (m - n1))
+    Q = Q * ops.product(np.fmin(AB / found, 1.0)[..., :n1], first)
+    share = np.fmin(AB / ops.product(Q, cells.T), 1.0)[..., n1:]
+    Q *= ops.product(share, second)
+    short = np.maximum(AB - ops.product(Q, cells.T), 0.0)
+    short_b = short[..., n1:]
+    total = ops.product(short_b, ones(short_b.shape[-1]))
+    short_b /= np.maximum(total, TINY)[..., None]
+    Q += ops.product(short[..., :n1], first) * ops.product(short_b, second)
+    return Q
 
 
 def solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -2,55 +2,73 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dpotrs
+
+
+@lru_cache(maxsize=32)
+def ones(*shape: int) -> np.ndarray:
+    """Ones, the products with which are sums."""
+    out = np.ones(shape)
+    out.flags.writeable = False
+    return out
 
 
 class Together:
-    """The same operations on a stack: arrays (T, 1) of numbers."""
+    """The same operations on a stack: arrays (T, 1) of numbers.
+
+    Sums depend on the routine of BLAS, so that it is the one for a single table.
+    """
 
     @staticmethod
-    def shape(x: np.ndarray) -> np.ndarray:
-        """An array of all tables."""
-        return x
-
-    stack = shape
+    def wide(x: np.ndarray) -> np.ndarray:
+        """Numbers of cells or tables, to multiply arrays with an axis for classes."""
+        return x[:, None]
 
     @staticmethod
-    def wide(number: np.ndarray) -> np.ndarray:
-        """Numbers, to multiply arrays with an axis for classes."""
-        return number[..., None]
-
-    @staticmethod
-    def total(x: np.ndarray) -> np.ndarray:
-        """Sums over cells."""
-        return np.add.reduce(x, axis=1, keepdims=True)
-
-    @staticmethod
-    def least(x: np.ndarray) -> np.ndarray:
-        """Smallest entries."""
-        return np.minimum.reduce(x, axis=1, keepdims=True)
-
-    @staticmethod
-    def largest(x: np.ndarray) -> np.ndarray:
-        """Largest entries."""
-        return np.maximum.reduce(x, axis=1, keepdims=True)
+    def one(*_shape: int) -> float:
+        """What to subtract from arrays of cells."""
+        return 1.0
 
     product = np.matmul
     maximum, minimum, any, all = np.maximum, np.minimum, np.any, np.all
 
     @staticmethod
-    def factorise(matrix: np.ndarray) -> list[np.ndarray | None]:
-        """Cholesky factor of each table, None where there is none."""
-        factors = (dpotrf(H, clean=0) for H in matrix.transpose(0, 2, 1))
-        return [factor if info == 0 else None for factor, info in factors]
+    def over_classes(x: np.ndarray) -> np.ndarray:
+        """Sums over the classes."""
+        return np.matmul(ones(x.shape[1]), x)
 
     @staticmethod
-    def solve(factors: list[np.ndarray | None], right: np.ndarray) -> np.ndarray:
-        """Solve for each table; NaN where there is no factor."""
-        flat = right.reshape(len(right), -1)
-        out = np.full_like(flat, np.nan)
-        for t, factor in enumerate(factors):
-            if factor is not None:
-                out[t], _ = dpotrs(factor, flat[t])
-        return out.reshape(right.shape)
+    def of_table(x: np.ndarray) -> np.ndarray:
+        """What is the same for each class, once."""
+        return x
+
+    @staticmethod
+    def number(x: np.ndarray) -> np.ndarray:
+        """A number of each table, without the second axis."""
+        return x[:, 0]
+
+    @staticmethod
+    def inner(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Sums of all products."""
+        T, n = len(x), x[:1].size
+        return np.matmul(x.reshape(T, 1, n), y.reshape(T, n, 1))[:, :, 0]
+
+    cell_sum = inner
+
+    @staticmethod
+    def total(x: np.ndarray) -> np.ndarray:
+        """Sums of all entries."""
+        T, n = len(x), x[:1].size
+        return np.matmul(x.reshape(T, 1, n), ones(n)[:, None])[:, :, 0]
+
+    @staticmethod
+    def least(x: np.ndarray) -> np.ndarray:
+        """Smallest entries."""
+        return np.minimum.reduce(x.reshape(len(x), -1), axis=1, keepdims=True)
+
+    @staticmethod
+    def largest(x: np.ndarray) -> np.ndarray:
+        """Largest entries."""
+        return np.maximum.reduce(x.reshape(len(x), -1), axis=1, keepdims=True)

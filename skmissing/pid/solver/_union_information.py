@@ -13,7 +13,7 @@ from ._binary import solve_binary
 from ._binary_small import FEW_CELLS, solve_binary_small
 from ._certificate import Bounds, Solution, certify, fill_potentials
 from ._interior_point import interior_point
-from ._stacked import solve_stack, stack_suits
+from ._stacked import solve_one, stack_suits
 
 # The iteration goes on to this gap (nats) whatever the tolerance: convergence is
 # quadratic by then, so it costs one or two iterations and makes the result independent
@@ -67,7 +67,7 @@ def union_information(
     as one and given their shares of the coupling afterwards. The bounds are taken on
     the tables as they came, so they do not rely on that.
     """
-    total_a, total_b = A.sum(axis=1), B.sum(axis=1)
+    total_a, total_b = np.add.reduce(A, 1), np.add.reduce(B, 1)
     off = max(map(abs, (total_a - total_b).tolist()))
     if off > MISFIT:
         raise ValueError(
@@ -77,7 +77,7 @@ def union_information(
     # Classes and states without mass stay out; rows are states from here on. The second
     # table takes over the class totals of the first, without which there is no feasible
     # coupling to the last digit.
-    dense = bool(A.min() > 0 and B.min() > 0)
+    dense = A.item(A.argmin()) > 0 and B.item(B.argmin()) > 0
     whole = dense
     if not whole:
         y = np.flatnonzero((total_a > 0) & (total_b > 0))
@@ -105,8 +105,8 @@ def union_information(
     else:
         coupling = np.zeros((len(A), A.shape[1], B.shape[1]))
         coupling[np.ix_(y, i, j)] = bounds.coupling.transpose(1, 0, 2)
-    errors = coupling.sum(axis=2) - A, coupling.sum(axis=1) - B
-    violation = max(float(np.abs(error).max()) for error in errors)
+    errors = np.add.reduce(coupling, 2) - A, np.add.reduce(coupling, 1) - B
+    violation = max(max(map(abs, error.ravel().tolist())) for error in errors)
     return _in_bits(bounds._replace(coupling=coupling), violation, total, n_iter)
 
 
@@ -117,17 +117,13 @@ def _iterate(
     (n1, K), n2 = first.shape, len(second)
     tried, n_tried = None, 0
     if stack_suits(K, n1, n2):
-        A, B = first.T[None], second.T[None]
+        # Sums depend on the order of the numbers in memory.
+        A, B = np.ascontiguousarray(first.T), np.ascontiguousarray(second.T)
         # To set the number of threads takes as long as an iteration of a small table.
         with single_thread() if K * (n1 + n2) > FEW_VARIABLES else nullcontext():
-            stack, tries = solve_stack(A, B, min(tol, goal), max_iter)
-        n_tried = int(tries[0])
-        tried = Bounds(
-            float(stack.lower[0]),
-            float(stack.upper[0]),
-            stack.coupling[0].reshape(K, n1, n2).transpose(1, 0, 2),
-            float(stack.size[0]),
-        )
+            one, n_tried = solve_one(A, B, min(tol, goal), max_iter)
+        coupling = one.coupling.reshape(K, n1, n2).transpose(1, 0, 2)
+        tried = Bounds(float(one.lower), one.upper, coupling, one.size)
         if tried.gap <= min(tol, goal) or n_tried >= max_iter:
             return tried, n_tried
     with single_thread():
