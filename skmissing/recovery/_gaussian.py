@@ -227,28 +227,36 @@ class GaussianRecovery(BaseRecovery):
 
     def _recover(self, data: MultimodalData) -> Recovered:
         out = self._means(data)
-        slots = np.cumsum(~data.present, axis=0) - 1
-        # Margins are applied to whole blocks: rows may have as many patterns of gaps.
-        found: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
-        for part, z, lost in self._missing(data):
+        z = self._latent(data)
+        known = ~np.isnan(z).all(axis=1)
+        absent = {
+            name: ~data.present[:, m]
+            for m, name in enumerate(data.names)
+            if name in self._parts
+        }
+        # Margins that are not linear need variances, which a pattern of gaps has.
+        spread = {
+            name: np.zeros((len(z), len(self._parts[name].margins.center)))
+            for name, rows in absent.items()
+            if self._parts[name].margins.other and rows.any()
+        }
+        for part in self._gaussian.fill(z):
             place = np.cumsum(part.missing) - 1
-            for name in lost:
-                block = self._parts[name]
-                start, stop = place[block.place][[0, -1]]
-                own = slice(start, stop + 1)
-                variance = np.zeros(len(block.margins.center))
-                if block.margins.other:
-                    variance = block.variances(part.covariance[own, own])
-                spread = np.broadcast_to(variance, (len(z), len(variance)))
-                found.setdefault(name, []).append(
-                    (part.rows, z[:, block.place], spread)
+            for name, variance in spread.items():
+                if absent[name][part.rows[0]]:
+                    block = self._parts[name]
+                    start, stop = place[block.place][[0, -1]]
+                    own = slice(start, stop + 1)
+                    covariance = part.covariance[own, own]
+                    variance[part.rows] = block.variances(covariance)
+        for name, rows in absent.items():
+            block, found = self._parts[name], rows & known
+            if found.any():
+                variance = spread[name][found] if name in spread else np.zeros(0)
+                values = block.margins.mean(
+                    block.features(z[found, block.place]), variance
                 )
-        for name, parts in found.items():
-            block = self._parts[name]
-            rows, z, variance = map(np.concatenate, zip(*parts))
-            values = block.margins.mean(block.features(z), variance)
-            place = slots[rows, data.names.index(name)]
-            out[name][place] = values.reshape(len(z), *self.means_[name].shape)
+                out[name][known[rows]] = values.reshape(-1, *self.means_[name].shape)
         return out
 
     def sample(self, X, n_draws: int = 5) -> list:
