@@ -365,7 +365,8 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
                 at = np.concatenate([indices[name] for name in self.use_])
                 labels_seen = self.column_layout_.labels
                 columns = X.columns if labels_seen is None else labels_seen
-                self._labels = pd.Index([columns[i] for i in at])
+                # No Index: it cannot be written to every kind of file.
+                self._labels = [columns[i] for i in at]
             fit_weighted(inner, self._inputs(rows.data), labels, rows.weight)
         self.estimator_ = inner
 
@@ -374,9 +375,9 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
         if self._flat is None:
             return data.select(self.use_)
         table = self._flat.transform(data)
-        return (
-            table if self._labels is None else pd.DataFrame(table, columns=self._labels)
-        )
+        if self._labels is None:
+            return table
+        return pd.DataFrame(table, columns=pd.Index(self._labels))
 
     def _check_rows(self, X) -> MultimodalData:
         # Blocks that only the propensity sees may hold text.

@@ -7,6 +7,7 @@ import math
 import re
 import subprocess
 import sys
+import warnings
 import zipfile
 
 import joblib
@@ -466,6 +467,31 @@ def test_skops_reads_the_same_state(name, tmp_path):
         assert model.score(X, y) == again.score(X, y)
     else:
         check_same(model, again, X)
+
+
+@pytest.mark.parametrize("name", list(EVERYTHING))
+def test_state_of_a_frame_has_neither_keys_of_several_names_nor_frames(name):
+    """The frame has heavy tails and gaps, categories and dates as covariates."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(2, size=90)
+    frame = pd.DataFrame(np.exp(4 * rng.normal(size=(90, 4)) + y[:, None]))
+    frame.columns = ["m0__a", "m0__b", "m1__a", "m1__b"]
+    frame.loc[rng.random(90) < 0.3, ["m1__a", "m1__b"]] = np.nan
+    frame.loc[rng.random(90) < 0.1, "m0__b"] = np.nan
+    modalities = {"m0": ["m0__a", "m0__b"], "m1": ["m1__a", "m1__b"]}
+    covariates = {"site": rng.choice(["a", "b"], 90), "age": rng.normal(size=90) ** 9}
+    frame = frame.assign(**covariates, day=pd.Timestamp("2024-01-01"))
+    frame["day"] += pd.to_timedelta(rng.integers(300, size=90), "D")
+    model = EVERYTHING[name].make_brief(**CHEAP.get(name, {}))
+    if model.modalities is None:
+        model.set_params(modalities=modalities)
+    with warnings.catch_warnings():
+        # Of what the frame is, and the parameters of a variant are not made for.
+        warnings.simplefilter("ignore")
+        model.fit(frame, y)
+        if name != "PIDEstimator":
+            outputs(model, frame)
+    assert list(find_unwritable(model)) == []
 
 
 def test_the_file_is_a_zip_of_json_and_arrays(tmp_path):
