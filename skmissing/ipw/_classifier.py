@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+from sklearn.utils.validation import check_is_fitted
 
 from .._estimation._classifier_mixin import MultimodalClassifierMixin
 from .._estimation._folds import observed_rows
@@ -353,10 +353,7 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
         self._flat = None
         if takes_multimodal(inner):
             part = rows.data.select(self.use_)
-            if rows.groups is not None and has_fit_parameter(inner, "groups"):
-                inner.fit(part, labels, sample_weight=rows.weight, groups=rows.groups)
-            else:
-                fit_weighted(inner, part, labels, rows.weight)
+            fit_weighted(inner, part, labels, rows.weight, rows.groups)
         else:
             self._flat = FlatTable(self.use_, accepts_nan(inner))
             self._flat.fit(rows.data, rows.weight)
@@ -367,7 +364,8 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
                 columns = X.columns if labels_seen is None else labels_seen
                 # No Index: it cannot be written to every kind of file.
                 self._labels = [columns[i] for i in at]
-            fit_weighted(inner, self._inputs(rows.data), labels, rows.weight)
+            table = self._inputs(rows.data)
+            fit_weighted(inner, table, labels, rows.weight, rows.groups)
         self.estimator_ = inner
 
     def _inputs(self, data: MultimodalData):
