@@ -296,5 +296,11 @@ def test_a_dict_of_encoders_is_as_good_as_pairs(sequence):
     assert parts["m1"].hidden == (6,)
     search = GridSearchCV(a, {"m0__hidden": [(2,), (3,)]}, cv=2).fit(X, y)
     assert search.best_estimator_.encoders["m0"].hidden in [(2,), (3,)]
-    with pytest.raises(ValueError, match="Invalid parameter 'm7'"):
-        a.set_params(m7__hidden=(3,))
+    message = "Invalid parameter 'm7' .*Got 'm7__hidden', .* encoders lists; list 'm7'"
+    for clf in (a, b, small()):
+        with pytest.raises(ValueError, match=message):
+            clf.set_params(m7__hidden=(3,))
+        with pytest.raises(ValueError, match="Invalid parameter 'learning_rate'"):
+            clf.set_params(learning_rate=3)
+    # What a list is replaced with counts, as for the search of both.
+    small().set_params(encoders={"m7": MLPEncoder()}, m7__hidden=(3,))
