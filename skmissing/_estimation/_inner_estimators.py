@@ -162,25 +162,26 @@ def fit_weighted(
                 "whose fit takes sample_weight."
             )
         given = {"sample_weight": weight, **given}
-    if get_config()["enable_metadata_routing"]:
-        if "sample_weight" in given:
-            _request_weights(estimator)
-        if not takes_groups(estimator):
-            given.pop("groups", None)
-        return estimator.fit(X, y, **given)
-    return estimator.fit(X, y, **_fit_params(estimator, given))
+    return estimator.fit(X, y, **fit_options(estimator, given))
 
 
-def _fit_params(estimator, given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Weights and groups by the names that ``fit`` takes them under."""
-    if isinstance(estimator, Pipeline):
+def fit_options(estimator, given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Of weights and groups what ``fit`` takes, by the names that it takes them under.
+
+    Through Pipelines, with metadata routing on or off.
+    """
+    routing = get_config()["enable_metadata_routing"]
+    if isinstance(estimator, Pipeline) and not routing:
         return {
             f"{name}__{key}": value
             for name, step in _working_steps(estimator)
-            for key, value in _fit_params(step, given).items()
+            for key, value in fit_options(step, given).items()
         }
     takes = {"sample_weight": takes_sample_weight, "groups": takes_groups}
-    return {key: value for key, value in given.items() if takes[key](estimator)}
+    out = {key: value for key, value in given.items() if takes[key](estimator)}
+    if routing and "sample_weight" in out:
+        _request_weights(estimator)
+    return out
 
 
 def _request_weights(estimator) -> None:
