@@ -15,8 +15,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.base import BaseEstimator
+from scipy.stats import loguniform, randint, rv_continuous, uniform
+from sklearn.base import BaseEstimator, clone
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.datasets import make_classification
 from sklearn.ensemble import (
     GradientBoostingClassifier,
@@ -25,9 +27,9 @@ from sklearn.ensemble import (
 )
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import SGDClassifier
+from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.metrics import balanced_accuracy_score, make_scorer
-from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
@@ -196,6 +198,45 @@ def test_searches_and_pipelines(tmp_path):
     assert again.score(X, y) == search.score(X, y)
     first, second = pd.DataFrame(search.cv_results_), pd.DataFrame(again.cv_results_)
     pd.testing.assert_frame_equal(first, second)
+
+
+def test_a_search_that_draws_parameters(tmp_path):
+    """Distributions of scipy, and a ColumnTransformer that selects by type."""
+    X, y = make_frame_of_patients()
+    text = make_column_selector(dtype_exclude=np.number)
+    onehot = OneHotEncoder(sparse_output=False)
+    person = make_column_transformer((onehot, text), remainder="passthrough")
+    draws = {
+        "patternclassifier__estimator__C": loguniform(1e-3, 1.0),
+        "patternclassifier__estimator__max_iter": randint(500, 900),
+        "patternclassifier__estimator__tol": uniform(loc=1e-4, scale=1e-4),
+    }
+    search = RandomizedSearchCV(
+        make_pipeline(
+            ModalityTransformer({"person": person}),
+            PatternClassifier(LogisticRegression()),
+        ),
+        draws, n_iter=2, cv=2, random_state=0,
+    ).fit(X, y)  # fmt: skip
+    again = reload(search, tmp_path)
+    check_same(search, again, X)
+    assert clone(again).fit(X, y).best_params_ == search.best_params_
+
+    class Own(rv_continuous):
+        def _pdf(self, x):
+            return np.exp(-x)
+
+    search.param_distributions = {**draws, "patternclassifier": Own(name="own")()}
+    with pytest.raises(ModelFileError, match="Got the distribution 'own', expected"):
+        skmissing.save(search, tmp_path / "m")
+
+
+def make_frame_of_patients():
+    rng = np.random.default_rng(0)
+    sex = np.array(["f", "m"], dtype=object)[rng.integers(2, size=60)]
+    frame = pd.DataFrame({"person__sex": sex, "person__age": rng.normal(size=60)})
+    frame = frame.assign(labs__na=np.where(rng.random(60) < 0.3, np.nan, 1.0))
+    return frame, rng.integers(2, size=60)
 
 
 def test_text_dates_and_names_of_types(tmp_path):
