@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from sklearn.base import BaseEstimator
@@ -81,11 +81,14 @@ class NamedParts(_BaseComposition):
         BaseEstimator.set_params(self, **params)
         return self
 
-    def _check_reached(self, attr: str, params: Iterable[str]) -> None:
+    def _check_reached(self, attr: str, params: Mapping[str, Any]) -> None:
         """Refuse parameters of parts that are not listed, such as default ones."""
-        pairs = named_pairs(getattr(self, attr))
-        # Pairs are checked in fit.
-        reached = [*self._get_param_names(), *(p[0] for p in pairs if _is_pair(p))]
+        pairs = filter(_is_pair, named_pairs(getattr(self, attr)))
+        # Names are checked in fit.
+        parts = {name: part for name, part in pairs if isinstance(name, str)}
+        # A part that is None is reached where it is replaced at the same time.
+        listed = [name for name in parts if params.get(name, parts[name]) is not None]
+        reached = [*self._get_param_names(), *listed]
         for key in params:
             name, inner, _ = key.partition("__")
             if inner and name not in reached:
