@@ -104,6 +104,9 @@ class ModalityTransformer(
     side by side. ``set_output`` asks for another kind of table. Columns whose
     transformer does not name them are numbered.
 
+    Inner transformers are fitted on the rows and y, without sample weights, also where
+    they request them by metadata routing.
+
     Vectorizers of text, and Pipelines that begin with one, get the single column of
     their modality as one dimension. Their tag ``input_tags.two_d_array`` is False;
     a transformer of your own can set it too.
