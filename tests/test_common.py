@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import (
     check_fit_idempotent,
@@ -35,6 +36,19 @@ STOCHASTIC = {
 
 def test_every_public_estimator_is_in_the_table():
     assert set(public_estimators()) == set(INIT_PARAMS)
+
+
+@pytest.mark.parametrize("name", list(INIT_PARAMS))
+def test_parameters_of_a_template_that_is_none(name):
+    """A search that sets them says where to put an estimator."""
+    kind = INIT_PARAMS[name].kind
+    for key in {"estimator", "recovery", "propensity"} & set(kind._get_param_names()):
+        model = kind().set_params(**{key: None})
+        with pytest.raises(ValueError, match=rf"Got '{key}__C' .* with {key}=None"):
+            model.set_params(**{f"{key}__C": 1.0})
+        inner = LogisticRegression()
+        assert model.set_params(**{key: inner, f"{key}__C": 3.0}) is model
+        assert inner.C == 3.0
 
 
 @pytest.mark.filterwarnings("ignore::skmissing.exceptions.NamelessModalityWarning")

@@ -124,6 +124,8 @@ def takes_groups(estimator) -> bool:
         return True
     if get_config()["enable_metadata_routing"]:
         return bool(estimator.get_metadata_routing().consumes("fit", ["groups"]))
+    if isinstance(estimator, Pipeline):
+        return any(takes_groups(step) for _, step in _working_steps(estimator))
     if isinstance(estimator, MultiOutputRegressor):
         return takes_groups(estimator.estimator)
     return isinstance(estimator, BaseSearchCV) and isinstance(
@@ -152,26 +154,34 @@ def fit_weighted(
 
     Groups are passed to an estimator that takes them.
     """
-    pass_groups = groups is not None and takes_groups(estimator)
-    more = {"groups": groups} if pass_groups else {}
-    if np.allclose(weight, weight[0], rtol=1e-12, atol=0) and weight[0] == 1.0:
-        return estimator.fit(X, y, **more)
-    if not takes_sample_weight(estimator):
-        raise TypeError(
-            f"Got weights for {type(estimator).__name__}, expected an estimator whose "
-            "fit takes sample_weight."
-        )
+    given = {} if groups is None else {"groups": groups}
+    if not (np.allclose(weight, weight[0], rtol=1e-12, atol=0) and weight[0] == 1.0):
+        if not takes_sample_weight(estimator):
+            raise TypeError(
+                f"Got weights for {type(estimator).__name__}, expected an estimator "
+                "whose fit takes sample_weight."
+            )
+        given = {"sample_weight": weight, **given}
+    return estimator.fit(X, y, **fit_options(estimator, given))
+
+
+def fit_options(estimator, given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Of weights and groups what ``fit`` takes, by the names that it takes them under.
+
+    Through Pipelines, with metadata routing on or off.
+    """
     routing = get_config()["enable_metadata_routing"]
-    if routing:
+    if isinstance(estimator, Pipeline) and not routing:
+        return {
+            f"{name}__{key}": value
+            for name, step in _working_steps(estimator)
+            for key, value in fit_options(step, given).items()
+        }
+    takes = {"sample_weight": takes_sample_weight, "groups": takes_groups}
+    out = {key: value for key, value in given.items() if takes[key](estimator)}
+    if routing and "sample_weight" in out:
         _request_weights(estimator)
-    if routing or not isinstance(estimator, Pipeline):
-        return estimator.fit(X, y, sample_weight=weight, **more)
-    routed = {
-        f"{name}__sample_weight": weight
-        for name, step in _working_steps(estimator)
-        if takes_sample_weight(step)
-    }
-    return estimator.fit(X, y, **routed)
+    return out
 
 
 def _request_weights(estimator) -> None:

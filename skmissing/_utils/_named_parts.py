@@ -71,13 +71,33 @@ class NamedParts(_BaseComposition):
             if isinstance(parts, tuple):
                 # scikit-learn replaces items of lists alone.
                 setattr(self, attr, list(parts))
+            self._check_reached(attr, params)
             super()._set_params(attr, **params)
             return self
         replaced = {name: params.pop(name) for name in list(params) if name in parts}
         if replaced:
             setattr(self, attr, {**parts, **replaced})
+        self._check_reached(attr, params)
         BaseEstimator.set_params(self, **params)
         return self
+
+    def _check_reached(self, attr: str, params: Mapping[str, Any]) -> None:
+        """Refuse parameters of parts that are not listed, such as default ones."""
+        pairs = filter(_is_pair, named_pairs(getattr(self, attr)))
+        # Names are checked in fit.
+        parts = {name: part for name, part in pairs if isinstance(name, str)}
+        # A part that is None is reached where it is replaced at the same time.
+        listed = [name for name in parts if params.get(name, parts[name]) is not None]
+        reached = [*self._get_param_names(), *listed]
+        for key in params:
+            name, inner, _ = key.partition("__")
+            if inner and name not in reached:
+                # scikit-learn's words first: they are what its users know.
+                raise ValueError(
+                    f"Invalid parameter {name!r} for estimator {type(self).__name__}. "
+                    f"Got {key!r}, expected a parameter of its own, or one of a "
+                    f"{self._part_of} that {attr} lists; list {name!r} there first."
+                )
 
     def _shown_parts(self) -> dict[str, Any]:
         """The parts by name, for the HTML picture."""
@@ -108,9 +128,12 @@ class NamedParts(_BaseComposition):
         pairs = named_pairs(given)
         own = self._get_param_names()
         for pair in pairs:
-            if not isinstance(pair, tuple) or len(pair) != 2:
+            if not _is_pair(pair):
+                columns = isinstance(pair, tuple) and len(pair) == 3
+                there = "; the parameter modalities lists columns" if columns else ""
                 raise ValueError(
-                    f"Got {pair!r} in {attr}, expected ({self._part_of}, {kind}) pairs."
+                    f"Got {pair!r} in {attr}, expected ({self._part_of}, {kind}) "
+                    f"pairs{there}."
                 )
             name = pair[0]
             if not isinstance(name, str) or "__" in name or name in own:
@@ -121,6 +144,10 @@ class NamedParts(_BaseComposition):
                 )
         check_distinct(attr, (name for name, _ in pairs))
         return dict(pairs)
+
+
+def _is_pair(thing) -> bool:
+    return isinstance(thing, tuple) and len(thing) == 2
 
 
 def named_pairs(parts) -> list[Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar, dataclass_transform
 
@@ -26,7 +28,8 @@ def stores_parameters(cls: T) -> T:
     first. ``_parameter_constraints`` are joined with those of the parents, and
     ``%(parameters)s`` and ``%(attributes)s`` in the docstring are replaced by the
     entries of the parents' docstrings that it does not have itself. The HTML
-    representation of the class links to its page in the reference.
+    representation of the class links to its page in the reference. ``set_params`` of an
+    estimator names the template that is None, where a parameter of it is set.
     """
     dataclass(eq=False, repr=False, kw_only=True)(cls)
     parents = cls.__mro__
@@ -52,10 +55,32 @@ def stores_parameters(cls: T) -> T:
     for title in ("Parameters", "Attributes"):
         text = text.replace(f"%({title.lower()})s\n", _inherited(title, text, parents))
     cls.__doc__ = text
+    if hasattr(cls, "set_params"):
+        setattr(cls, "set_params", _naming_templates(cls.set_params))  # noqa: B010
     setattr(cls, "_doc_link_module", "skmissing")  # noqa: B010
     setattr(cls, "_doc_link_template", REFERENCE)  # noqa: B010
     setattr(cls, "_doc_link_url_param_generator", _reference_page)  # noqa: B010
     return cls
+
+
+def _naming_templates(set_params: Callable) -> Callable:
+    """``set_params`` with an error for parameters of what is None."""
+
+    @functools.wraps(set_params)
+    def wrapper(self, **params):
+        try:
+            return set_params(self, **params)
+        except AttributeError as error:
+            for key in params:
+                name, nested, _ = key.partition("__")
+                if nested and getattr(self, name, self) is None:
+                    raise ValueError(
+                        f"Got {key!r} for {type(self).__name__} with {name}=None, "
+                        "expected an object there that has this parameter."
+                    ) from error
+            raise
+
+    return wrapper
 
 
 def _reference_page(estimator) -> dict[str, str]:

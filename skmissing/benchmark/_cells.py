@@ -22,7 +22,7 @@ from .._estimation._inner_estimators import (
     FlatTable,
     accepts_nan,
     clone_seeded,
-    takes_groups,
+    fit_weighted,
     takes_multimodal,
 )
 from ..modalities import MultimodalData
@@ -153,9 +153,8 @@ class FittedOnTask:
         if not takes_multimodal(self.model):
             table = FlatTable(task.X.names, accepts_nan(self.model))
             self.table = table.fit(task.X, np.ones(len(task.X)))
-        grouped = task.groups is not None and takes_groups(self.model)
-        options = {"groups": task.groups} if grouped else {}
-        self.model.fit(self._read(task.X), task.y, **options)
+        every = np.ones(len(task.X))
+        fit_weighted(self.model, self._read(task.X), task.y, every, task.groups)
 
     def _read(self, X: MultimodalData) -> Any:
         return X if self.table is None else self.table.transform(X)

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import has_fit_parameter
 
-from .._estimation._inner_estimators import clone_seeded
+from .._estimation._inner_estimators import clone_seeded, fit_options
 from .._estimation._rows import LabelledRows
 from .._utils._checks import check_known
 from .._utils._random import draw_seed
@@ -157,13 +156,13 @@ def _is_multimodal(recovery) -> bool:
 def _fit(recovery, rows: LabelledRows, rng: np.random.RandomState):
     """A clone, with a seed if it has none, and the weights and groups it takes."""
     out = clone_seeded(recovery, draw_seed(rng))
-    data, passed = rows.data, {}
-    if np.ptp(rows.weight) > 0 and has_fit_parameter(out, "sample_weight"):
-        passed["sample_weight"] = rows.weight
-    if rows.groups is not None and has_fit_parameter(out, "groups"):
-        passed["groups"] = rows.groups
+    data, given = rows.data, {}
+    if np.ptp(rows.weight) > 0:
+        given["sample_weight"] = rows.weight
+    if rows.groups is not None:
+        given["groups"] = rows.groups
     X: Any = data if _is_multimodal(out) else flatten_blocks(data, data.names)
-    return out.fit(X, None, **passed)
+    return out.fit(X, None, **fit_options(out, given))
 
 
 def _recover(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+from sklearn.utils.validation import check_is_fitted
 
 from .._estimation._classifier_mixin import MultimodalClassifierMixin
 from .._estimation._folds import observed_rows
@@ -353,10 +353,7 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
         self._flat = None
         if takes_multimodal(inner):
             part = rows.data.select(self.use_)
-            if rows.groups is not None and has_fit_parameter(inner, "groups"):
-                inner.fit(part, labels, sample_weight=rows.weight, groups=rows.groups)
-            else:
-                fit_weighted(inner, part, labels, rows.weight)
+            fit_weighted(inner, part, labels, rows.weight, rows.groups)
         else:
             self._flat = FlatTable(self.use_, accepts_nan(inner))
             self._flat.fit(rows.data, rows.weight)
@@ -365,8 +362,10 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
                 at = np.concatenate([indices[name] for name in self.use_])
                 labels_seen = self.column_layout_.labels
                 columns = X.columns if labels_seen is None else labels_seen
-                self._labels = pd.Index([columns[i] for i in at])
-            fit_weighted(inner, self._inputs(rows.data), labels, rows.weight)
+                # No Index: it cannot be written to every kind of file.
+                self._labels = [columns[i] for i in at]
+            table = self._inputs(rows.data)
+            fit_weighted(inner, table, labels, rows.weight, rows.groups)
         self.estimator_ = inner
 
     def _inputs(self, data: MultimodalData):
@@ -374,9 +373,9 @@ class IPWMultimodalClassifier(MultimodalClassifierMixin, BaseEstimator):
         if self._flat is None:
             return data.select(self.use_)
         table = self._flat.transform(data)
-        return (
-            table if self._labels is None else pd.DataFrame(table, columns=self._labels)
-        )
+        if self._labels is None:
+            return table
+        return pd.DataFrame(table, columns=pd.Index(self._labels))
 
     def _check_rows(self, X) -> MultimodalData:
         # Blocks that only the propensity sees may hold text.

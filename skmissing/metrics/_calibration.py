@@ -63,6 +63,8 @@ def calibration_by_pattern(
     ------
     ValueError
         For wrong shapes and numbers out of range, and for labels that are no class.
+    TypeError
+        For an estimator in place of labels.
 
     See Also
     --------
@@ -89,6 +91,11 @@ def calibration_by_pattern(
             raise ValueError(
                 f"Got {name}={value!r}, expected a number between 0 and 1."
             )
+    if hasattr(y_true, "predict"):
+        raise TypeError(
+            f"Got y_true of type {type(y_true).__name__}, expected labels: "
+            "calibration_by_pattern(y, model.predict_proba(X), X)."
+        )
     data, _ = read_blocks(X, modalities, "calibration_by_pattern")
     check_several("calibration_by_pattern", X, data)
     y = read_vector("y_true", y_true, len(data))

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import check_scoring, get_scorer
 
 from .._estimation._resampling import draw_counts, percentile_interval
@@ -309,7 +310,8 @@ class _Compared:
                                 asked = (answers, np.arange(len(rows)))
                             score = scorer(*asked, self.test.y[rows], **options)
                     except ValueError as error:
-                        if whole:
+                        # That of an estimator that is not fitted is one, too.
+                        if whole or isinstance(error, NotFittedError):
                             raise
                         warn_user(
                             f"Got {len(rows)} rows on which {metric!r} of {name} is "

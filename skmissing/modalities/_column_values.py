@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+# Values of a column that are looked at for a message.
+SEEN = 1000
 _NUMBERS = (int, float, np.integer, np.floating, np.bool_)
 
 
@@ -37,13 +39,25 @@ def frame_block(
         if columns[-1] is None and numeric:
             raise ValueError(
                 f"Got the non-numeric column {label!r} (dtype {column.dtype}) in the "
-                f"modality {name!r}, expected numbers; encode it with a "
-                "ModalityTransformer first."
+                f"modality {name!r}, expected numbers; {_way_out(label, column)}."
             )
     if any(numbers is None for numbers in columns):
         out = part.astype(object).to_numpy()
         return np.where(pd.isna(out), np.nan, out) if pd.isna(out).any() else out
     return np.column_stack(columns)
+
+
+def _way_out(label, column: pd.Series) -> str:
+    """What makes numbers of a column, by what most of its values are."""
+    encoder = "encode it with a ModalityTransformer first"
+    known = column.dropna().head(SEEN).astype(str)
+    numbers = pd.to_numeric(known, errors="coerce").notna()
+    if not len(known) or numbers.mean() < 0.5:
+        return encoder
+    return (
+        f"pd.to_numeric(X[{label!r}], errors='coerce') reads them, and makes NaN of "
+        f"other text; if they are codes, {encoder}"
+    )
 
 
 def text_error(label, name: str, values: np.ndarray) -> ValueError:

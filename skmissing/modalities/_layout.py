@@ -196,13 +196,21 @@ def _select_columns(X, what: str, columns) -> np.ndarray:
 
 
 def _why_unknown(unknown, have) -> str:
-    """Where columns have the names of modalities in front, what has put them there."""
-    if not isinstance(unknown, list | tuple) or not isinstance(have, list):
+    """What has taken the names of columns, or put those of modalities in front."""
+    labels = [unknown] if isinstance(unknown, str) else unknown
+    if not isinstance(labels, list | tuple):
         return ""
+    if not isinstance(have, list):
+        if not any(isinstance(label, str) for label in labels):
+            return ""
+        return (
+            ", an array without names of columns; list their positions, or let the "
+            "step before keep the names with set_output(transform='pandas')"
+        )
     features = [c.partition("__")[2] for c in have if isinstance(c, str)]
     renamed = any(
         feature.startswith(label)
-        for label in unknown
+        for label in labels
         if isinstance(label, str)
         for feature in features
     )

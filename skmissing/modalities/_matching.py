@@ -10,7 +10,7 @@ import pandas as pd
 
 from .._utils._warn import warn_user
 from ..exceptions import AbsentModalityWarning
-from ._layout import ColumnLayout, check_unique_columns, shorten
+from ._layout import NAMELESS, ColumnLayout, check_unique_columns, shorten
 from ._multimodal_data import MultimodalData
 
 
@@ -76,7 +76,14 @@ def warn_absent(expected: Sequence[str], given: Sequence[str]) -> None:
             if given
             else "with columns of no modality of fit"
         )
-        raise ValueError(f"Got X {what}, expected some of {shorten(list(expected))}.")
+        hint = (
+            f"; columns without the prefix of a modality are one modality {NAMELESS!r}"
+            if NAMELESS in given
+            else ""
+        )
+        raise ValueError(
+            f"Got X {what}, expected some of {shorten(list(expected))}{hint}."
+        )
     unused = [name for name in given if name not in expected]
     hint = f" ({shorten(unused)} are not used)" if unused else ""
     warn_user(

@@ -33,6 +33,9 @@ from ._table_output import TableOutput
 from ._tags import tag_multimodal
 from ._validation import check_multimodal, covariate_frame
 
+# What may be in the place of a transformer.
+WORDS = ("auto", "passthrough", "drop")
+
 
 @stores_parameters
 class ModalityTransformer(
@@ -52,7 +55,8 @@ class ModalityTransformer(
     ----------
     transformers : dict of str to transformer, list of pairs or "auto", default=None
         Which transformer treats which modality. Modalities that are not listed pass
-        unchanged. The word ``"drop"`` in place of a transformer removes a modality;
+        unchanged. In place of a transformer, ``"passthrough"`` leaves a modality
+        unchanged, ``"drop"`` removes it, and
         ``"auto"`` encodes each of its columns by its kind: numbers pass, and
         the ``TableVectorizer`` of skrub (``pip install 'skmissing[skrub]'``) encodes
         categories, dates and text. ``"auto"`` alone does so for every modality that is
@@ -99,6 +103,9 @@ class ModalityTransformer(
     prefix), a :class:`~skmissing.MultimodalData`, or a plain array with the modalities
     side by side. ``set_output`` asks for another kind of table. Columns whose
     transformer does not name them are numbered.
+
+    Inner transformers are fitted on the rows and y, without sample weights, also where
+    they request them by metadata routing.
 
     Vectorizers of text, and Pipelines that begin with one, get the single column of
     their modality as one dimension. Their tag ``input_tags.two_d_array`` is False;
@@ -177,7 +184,7 @@ class ModalityTransformer(
                 raise ValueError(
                     f"Got y of shape {y.shape}, expected {len(data)} rows as in X."
                 )
-        given = self._resolve_auto(given, data)
+        given = self._resolve_words(given, data)
         fitted: dict[str, InnerTransformer] = {}
         parts: dict[str, np.ndarray] = {}
         for name, transformer in given.items():
@@ -232,24 +239,25 @@ class ModalityTransformer(
             return {}
         parts = self._checked_parts("transformer")
         for name, transformer in parts.items():
-            named = _is_word(transformer, "auto") or _is_word(transformer, "drop")
+            named = isinstance(transformer, str) and transformer in WORDS
             if not named and not hasattr(transformer, "transform"):
                 raise TypeError(
                     f"Got {transformer!r} for the modality {name!r}, expected a "
-                    "transformer, 'auto' or 'drop'."
+                    "transformer, 'auto', 'passthrough' or 'drop'."
                 )
         return parts
 
-    def _resolve_auto(
+    def _resolve_words(
         self, given: dict[str, Any], data: MultimodalData
     ) -> dict[str, Any]:
-        """Transformers by modality; "auto" for each that needs an encoder."""
+        """Transformers by modality, "drop", and "auto" where an encoder is needed."""
         if isinstance(self.transformers, str):
             given = dict.fromkeys(data.names, "auto")
         return {
             name: transformer
             for name, transformer in given.items()
-            if not _is_word(transformer, "auto") or needs_encoding(data, name)
+            if not _is_word(transformer, "passthrough")
+            and (not _is_word(transformer, "auto") or needs_encoding(data, name))
         }
 
     def transform(self, X):

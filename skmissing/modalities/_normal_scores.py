@@ -44,8 +44,8 @@ class NormalScores:
 
 def find_heavy_tails(
     block, rows: np.ndarray, weight: np.ndarray, mean: np.ndarray, deviation: np.ndarray
-) -> dict[tuple[int, ...], NormalScores]:
-    """Scores of the features with values far from their mean, by their place.
+) -> list[tuple[tuple[int, ...], NormalScores]]:
+    """Places and scores of the features with values far from their mean.
 
     ``mean`` and ``deviation`` have length 1 along axes that share their statistics.
     """
@@ -61,23 +61,24 @@ def find_heavy_tails(
             a + 1 for a, size in enumerate(mean.shape) if size != block.shape[a + 1]
         )
         far |= beyond.any(axis=(0, *shared)).reshape(mean.shape)
-    out = {}
+    # No dict: keys that are tuples cannot be written to every kind of file.
+    out = []
     for place in map(tuple, np.argwhere(far).tolist()):
         x, w = _column(block, rows, weight, _index(place, mean.shape, block.shape[1:]))
         # Two values are as far apart as they are, whatever their scores.
         if len(np.unique(x[:MAX_ROWS])) > 2:
-            out[place] = NormalScores.fit(x, w)
+            out.append((place, NormalScores.fit(x, w)))
     return out
 
 
 def apply_scores(
-    scores: dict[tuple[int, ...], NormalScores],
+    scores: list[tuple[tuple[int, ...], NormalScores]],
     values: np.ndarray,
     out: np.ndarray,
     kept: tuple[int, ...],
 ) -> None:
     """Put the scores of some features of rows into ``out``."""
-    for place, function in scores.items():
+    for place, function in scores:
         index = (slice(None), *_index(place, kept, values.shape[1:]))
         out[index] = function(values[index].astype(np.float64))
 

@@ -28,7 +28,7 @@ class BlockScaler:
     # True: integers go through untouched.
     keeps_integers: bool = False
     # Of features with heavy tails, by their place in ``center``: in place of the rest.
-    scores: dict[tuple[int, ...], NormalScores] = field(default_factory=dict)
+    scores: list[tuple[tuple[int, ...], NormalScores]] = field(default_factory=list)
     indicated: tuple[int, ...] = ()
 
     @property
@@ -114,7 +114,7 @@ def fit_scaler(
     factor = np.where(constant, 1.0, 1.0 / np.where(constant, 1.0, deviation))
     # A feature never seen in training is 0 after scaling, whatever comes later.
     factor = np.where(known, factor, 0.0)
-    scores = {}
+    scores = []
     if scale == "auto":
         scores = find_heavy_tails(block, rows, weight, mean, deviation)
     indicated: tuple[int, ...] = ()

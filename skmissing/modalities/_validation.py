@@ -108,9 +108,10 @@ def _from_container(
         # Columns cannot be chosen in a container.
         names = list(modalities) if isinstance(modalities, list | tuple) else []
         if not names or not all(isinstance(name, str) for name in names):
+            inner = "; an estimator inside of another one gets blocks, not columns"
             raise ValueError(
                 f"Got modalities={modalities!r} with a MultimodalData, expected None "
-                f"or a list of some of its block names {X.names}."
+                f"or a list of some of its block names {X.names}{inner}."
             )
         check_distinct("modalities", names)
         check_known("modalities with", names, X.names)

@@ -145,7 +145,12 @@ class NetParameters(ReportingMixin, NamedParts, BaseEstimator):
         given = self._checked_parts("encoder")
         check_known("an encoder for", given, data.names)
         for name, encoder in given.items():
-            if not isinstance(encoder, Encoder):
+            if isinstance(encoder, type):
+                raise TypeError(
+                    f"Got the class {encoder.__name__} as encoder of {name!r}, "
+                    f"expected an object, such as {encoder.__name__}(...)."
+                )
+            if encoder is not None and not isinstance(encoder, Encoder):
                 raise TypeError(
                     f"Got a {type(encoder).__name__} as encoder of {name!r}, expected "
                     "an encoder of skmissing.nn; ModuleEncoder takes torch modules."

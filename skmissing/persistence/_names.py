@@ -56,6 +56,7 @@ _SKLEARN_PARTS = frozenset(
         "sklearn._loss.loss.HuberLoss",
         "sklearn._loss.loss.PinballLoss",
         "sklearn.calibration._CalibratedClassifier",
+        "sklearn.compose._column_transformer.make_column_selector",
         "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
         "sklearn.metrics._scorer._MultimetricScorer",
         "sklearn.metrics._scorer._PassthroughScorer",
@@ -88,10 +89,12 @@ _TORCH_BASES = {
     "torch.nn.modules.": "torch.nn.modules.module.Module",
     "torch.optim.": "torch.optim.optimizer.Optimizer",
 }
-# Types of numpy and Python that stand as values, such as OneHotEncoder(dtype=...).
+# Types of numpy and Python that stand as values, such as OneHotEncoder(dtype=...), and
+# kinds of them, such as make_column_selector(dtype_include=...).
 _TYPES = frozenset(
     {
         *(f"numpy.{np.dtype(code).type.__name__}" for code in "?bhilqBHILQefdFDSUOMm"),
+        *(f"numpy.{kind}" for kind in ("floating", "integer", "number")),
         *(f"builtins.{kind}" for kind in ("bool", "float", "int", "object", "str")),
     }
 )

@@ -12,9 +12,9 @@ from scipy.special import ndtri
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import has_fit_parameter
 
 from .._estimation._folds import run_splitter
+from .._estimation._inner_estimators import fit_options
 from .._utils._sklearn_compat import _safe_indexing
 from ..metrics import score_by_pattern
 from ._inputs import Rows, Settings, run_all
@@ -56,19 +56,11 @@ def _fit_fold(split, estimator, X, rows: Rows) -> Fold:
     """A clone, fitted to the rows of one fold."""
     train, test = split
     model = clone(estimator)
-    last, prefix = model, ""
-    if isinstance(model, Pipeline):
-        name, last = model.steps[-1]
-        prefix = f"{name}__"
     options = {"sample_weight": rows.weight, "groups": rows.groups}
-    given = {
-        f"{prefix}{key}": value[train]
-        for key, value in options.items()
-        if value is not None and has_fit_parameter(last, key)
-    }
-    return Fold(
-        model.fit(_safe_indexing(X, train), rows.y[train], **given), test, train
-    )
+    given = {key: value[train] for key, value in options.items() if value is not None}
+    X_train, y_train = _safe_indexing(X, train), rows.y[train]
+    model.fit(X_train, y_train, **fit_options(model, given))
+    return Fold(model, test, train)
 
 
 def predict_held_out(folds: list[Fold], X, n: int) -> np.ndarray:

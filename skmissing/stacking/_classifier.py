@@ -275,9 +275,9 @@ class PatternStackingClassifier(MultimodalClassifierMixin, NamedParts, BaseEstim
         """Fits of all members, fold by fold."""
         seeds = [draw_seed(rng) for _ in members]
         fits = Parallel(n_jobs=self.n_jobs)(
-            delayed(fit_member)(template, rows.take(train), rows.prior, seed)
+            delayed(fit_member)(name, template, rows.take(train), rows.prior, seed)
             for train in folds.trains
-            for template, seed in zip(members.values(), seeds)
+            for (name, template), seed in zip(members.items(), seeds)
         )
         starts = range(0, len(fits), len(members))
         return [fits[i : i + len(members)] for i in starts]

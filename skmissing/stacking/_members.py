@@ -20,6 +20,7 @@ from .._estimation._inner_estimators import (
 )
 from .._estimation._number_table import NumberTable
 from .._estimation._rows import LabelledRows
+from .._utils._errors import same_kind
 from ..exceptions import SkmissingWarning
 from ..modalities._multimodal_data import MultimodalData
 
@@ -88,7 +89,9 @@ class FittedMember:
         return out
 
 
-def fit_member(template, rows: LabelledRows, prior: np.ndarray, seed: int):
+def fit_member(
+    name: str, template, rows: LabelledRows, prior: np.ndarray, seed: int
+) -> FittedMember:
     """A clone fitted on blocks, or on the flat table if it knows of no blocks."""
     if len(np.unique(rows.y)) < 2:
         return FittedMember(None, None, rows.classes, prior)
@@ -102,7 +105,17 @@ def fit_member(template, rows: LabelledRows, prior: np.ndarray, seed: int):
     with warnings.catch_warnings():
         # Said once, of all rows; a fold may lack what they have.
         warnings.simplefilter("ignore", SkmissingWarning)
-        fit_weighted(model, X, labels, weight, rows.groups)
+        try:
+            fit_weighted(model, X, labels, weight, rows.groups)
+        except Warning:
+            # Under a filter that makes errors of them.
+            raise
+        except Exception as error:
+            raise same_kind(
+                error,
+                f"Got {type(error).__name__} from {type(model).__name__} for the "
+                f"member {name!r}: {error}",
+            ) from error
     return FittedMember(model, table, rows.classes, prior)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import make_pipeline
 
 from skmissing import DyMoSelector, MultimodalData
 from skmissing.baselines import PatternClassifier
@@ -16,6 +17,7 @@ from skmissing.dymo import Typicality, _fusion, _policy_search
 from skmissing.dymo._policy_search import MaskedRows
 from skmissing.dymo._statistics_table import overall_subsets
 from skmissing.dymo._subset_statistics import N_STEPS, FeatureRows, Survival
+from skmissing.modalities import ModalityTransformer
 from skmissing.recovery import BaseRecovery, MeanRecovery
 
 from ..conftest import make_blocks
@@ -187,6 +189,15 @@ def test_rows_held_out_are_not_trained_on(monkeypatch):
     assert len(chosen) == 1
     assert clf.calibration_ == "log"
     assert clf.min_reward_ == 0.1
+
+
+def test_groups_reach_a_recovery_in_a_pipeline(monkeypatch):
+    X, y = make_blocks(n=60, n_modalities=3)
+    monkeypatch.setattr(Spy, "seen", [])
+    recovery = make_pipeline(ModalityTransformer(), Spy())
+    groups = np.arange(60) // 3
+    DyMoSelector(**SMALL, recovery=recovery).fit(X, y, groups=groups)
+    assert len(np.unique(Spy.seen[0][3])) == 20
 
 
 @pytest.mark.parametrize(

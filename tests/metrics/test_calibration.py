@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from skmissing import MultimodalData
+from skmissing.baselines import PatternClassifier
 from skmissing.metrics import calibration_by_pattern, score_by_pattern
 
 NAN = np.nan
@@ -74,6 +75,14 @@ class Coin:
 
     def score(self, X, y):
         return float((self.predict(X) == y).mean())
+
+
+def test_an_estimator_in_place_of_labels():
+    """As score_by_pattern takes it."""
+    clf = PatternClassifier().fit(X, [0, 1, 0, 1, 0, 1])
+    message = "Got y_true of type PatternClassifier, expected labels"
+    with pytest.raises(TypeError, match=message):
+        calibration_by_pattern(clf, X, [0, 1, 0, 1, 0, 1])
 
 
 def test_intervals_of_scores():

@@ -8,6 +8,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss, make_scorer
 from sklearn.model_selection import GridSearchCV
@@ -472,6 +473,15 @@ def test_a_table_of_one_modality_is_refused():
             score(forest, X, y)
     with pytest.raises(TypeError, match="Got a list of estimators, expected one, or"):
         score_by_pattern([forest], X, y, modalities=MODALITIES)
+
+
+def test_an_estimator_that_is_not_fitted_is_an_error_without_warnings():
+    X, y = two_column_frame()
+    X.loc[::2, ["b1", "b2"]] = np.nan
+    clf = PatternClassifier(modalities=MODALITIES)
+    for score in (score_by_pattern, score_by_rate):
+        with pytest.raises(NotFittedError):
+            score(clf, X, y)
 
 
 def test_a_metric_that_one_pattern_does_not_define():

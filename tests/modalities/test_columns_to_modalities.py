@@ -292,6 +292,29 @@ def test_from_frame_refuses_what_is_no_table():
     assert MultimodalData.from_frame([[1.0, 2.0]], {"a": [1]}).names == ["a"]
 
 
+def test_text_among_numbers_is_not_to_be_encoded():
+    frame = make_frame().astype({"na": object})
+    way_out = r"to_numeric\(X\['na'\], errors='coerce'\) .* are codes, encode it"
+    for values in (["?", "1", "2.5", "<3", "4"], ["1", "2", None, "4", "5"]):
+        with pytest.raises(ValueError, match=way_out):
+            Reader(LABS).fit(frame.assign(na=values))
+    for values in (["?", "1", "b", "c", "d"], [None, "a", None, None, None]):
+        with pytest.raises(ValueError, match="expected numbers; encode it with a"):
+            Reader(LABS).fit(frame.assign(na=values))
+    days = pd.date_range("2024-01-01", periods=5)
+    for column in (days, pd.Categorical(["a", "b", "a", "b", "a"])):
+        with pytest.raises(ValueError, match="expected numbers; encode it with a"):
+            Reader(LABS).fit(frame.assign(na=column))
+
+
+@pytest.mark.parametrize("columns", ["na", ["na", "k"]])
+def test_names_of_columns_for_an_array(columns):
+    """As scalers and some searches hand on what was a frame."""
+    message = r"columns of X \(4\), an array without names.* set_output"
+    with pytest.raises(ValueError, match=message):
+        Reader({"labs": columns}).fit(np.eye(4))
+
+
 def test_other_data_at_predict():
     frame = make_frame()
     X = MultimodalData({"a": np.eye(3), "b": np.ones((3, 2))})
@@ -301,6 +324,8 @@ def test_other_data_at_predict():
     with pytest.raises(ValueError, match=r"modalities \['a', 'b'\], expected some of"):
         reader.read(X)
     reader = Reader().fit(X)
+    with pytest.raises(ValueError, match=r"\['x'\].* prefix of a modality are one mod"):
+        reader.read(frame[["na", "k"]])
     with pytest.warns(AbsentModalityWarning, match=r"without the modalities \['b'\]"):
         part = reader.read(X.select("a"))
     np.testing.assert_array_equal(part.present, [[True, False]] * 3)

@@ -119,6 +119,25 @@ def test_names_index_and_width_of_the_output():
     assert plain.get_feature_names_out().tolist() == expected
 
 
+def test_passthrough_is_the_same_as_no_transformer():
+    frame, y = make_frame()
+    words = ModalityTransformer({"labs": "passthrough", "ecg": PCA(1)})
+    expected = ModalityTransformer({"ecg": PCA(1)}).fit_transform(frame)
+    pd.testing.assert_frame_equal(words.fit_transform(frame), expected)
+    assert list(words.transformers_) == ["ecg"]
+    # A search may choose it, for text as well.
+    frame = frame.assign(labs__note="a")
+    search = GridSearchCV(
+        make_pipeline(words, HistGradientBoostingClassifier(max_iter=2)),
+        {"modalitytransformer__ecg": ["passthrough", PCA(1), "drop"]},
+        cv=2,
+        error_score="raise",
+    )
+    assert len(search.fit(frame.iloc[:, :-1], y).cv_results_["params"]) == 3
+    out = words.fit_transform(frame)
+    assert out["labs__note"].unique().tolist() == ["a"]
+
+
 def test_multiindex_names_agree_with_the_output():
     frame = pd.DataFrame(
         np.eye(3),
@@ -301,6 +320,16 @@ def test_fit_on_one_form_and_transform_another():
         ),
         ({"transformers": [("ecg", 3)]}, TypeError, "Got 3 for the modality 'ecg'"),
         ({"transformers": ["ecg"]}, ValueError, r"Got 'ecg' in transformers, expected"),
+        (
+            {"transformers": [("ecg", PCA(), ["ecg__0"])]},
+            ValueError,
+            "expected .modality, transformer. pairs; the parameter modalities lists",
+        ),
+        (
+            {"transformers": {"ecg": None}},
+            TypeError,
+            "expected a transformer, 'auto', 'passthrough' or 'drop'",
+        ),
         (
             {"transformers": "skrub"},
             ValueError,

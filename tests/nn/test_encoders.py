@@ -251,6 +251,7 @@ def test_batch_norm_survives_a_batch_with_one_present_row():
             "modality 'm0' twice in encoders",
         ),
         ([("m0", "mlp")], "Got a str as encoder of 'm0'"),
+        ({"m0": MLPEncoder}, r"the class MLPEncoder .*, such as MLPEncoder\(\.\."),
         (["m0"], "expected \\(modality, encoder\\) pairs"),
         ([("m0", ConvEncoder())], r"Got shape \(3,\) .* 'm0' with ConvEncoder"),
         ([("m0", SequenceEncoder())], r"'m0' with SequenceEncoder"),
@@ -267,6 +268,23 @@ def test_bad_encoders(encoders, message):
     with pytest.raises((ValueError, TypeError), match=message):
         clf.fit(X, y)
     assert not hasattr(clf, "n_features_in_")
+
+
+@pytest.mark.parametrize("kind", [dict, list])
+def test_none_is_the_default_encoder(kind):
+    """So a search may compare it with others."""
+    X, y = make_blocks(n=40)
+    clf, plain = small(encoders=kind({"m0": None}.items())), small()
+    for each in (clf, plain):
+        each.set_params(max_epochs=2).fit(X, y)
+    np.testing.assert_array_equal(clf.predict_proba(X), plain.predict_proba(X))
+    assert "MLPEncoder" in clf._repr_html_()
+    assert "FusionClassifier" in clone(clf)._repr_html_()
+    grid = [{"m0": [None, MLPEncoder()]}, {"m0": [MLPEncoder()], "m0__hidden": [(3,)]}]
+    search = GridSearchCV(clf, grid, cv=2, error_score="raise").fit(X, y)
+    assert len(search.cv_results_["params"]) == 3
+    with pytest.raises(ValueError, match=r"Got 'm0__hidden', .* list 'm0'"):
+        clf.set_params(m0__hidden=(3,))
 
 
 def test_shape_that_does_not_fit_the_columns():
@@ -296,5 +314,11 @@ def test_a_dict_of_encoders_is_as_good_as_pairs(sequence):
     assert parts["m1"].hidden == (6,)
     search = GridSearchCV(a, {"m0__hidden": [(2,), (3,)]}, cv=2).fit(X, y)
     assert search.best_estimator_.encoders["m0"].hidden in [(2,), (3,)]
-    with pytest.raises(ValueError, match="Invalid parameter 'm7'"):
-        a.set_params(m7__hidden=(3,))
+    message = "Invalid parameter 'm7' .*Got 'm7__hidden', .* encoders lists; list 'm7'"
+    for clf in (a, b, small()):
+        with pytest.raises(ValueError, match=message):
+            clf.set_params(m7__hidden=(3,))
+        with pytest.raises(ValueError, match="Invalid parameter 'learning_rate'"):
+            clf.set_params(learning_rate=3)
+    # What a list is replaced with counts, as for the search of both.
+    small().set_params(encoders={"m7": MLPEncoder()}, m7__hidden=(3,))

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.model_selection import RandomizedSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -283,6 +285,14 @@ def test_tables_that_would_take_for_ever(tmp_path):
     pairs = [{"kind": "tuple", "items": [i, i]} for i in range(10_001)]
     items = [[{"row": i}, 0] for i in range(10_001)]
     refuse(tmp_path, table([*pairs, {"kind": "dict", "items": items}]), "fewer")
+
+
+@pytest.mark.parametrize("name", ["rv_continuous", "norm_gen", "test", "sys", "norms"])
+def test_distributions_are_those_of_scipy(tmp_path, name):
+    parts = saved(tmp_path, RandomizedSearchCV(StandardScaler(), {"copy": norm(0, 1)}))
+    assert attempt(tmp_path, pack(parts)).param_distributions["copy"].mean() == 0
+    refuse(tmp_path, pack(change(parts, '"norm"', f'"{name}"')))
+    refuse(tmp_path, pack(change(parts, "[0,1]", '["a",1]')))
 
 
 def test_attributes_are_no_way_in(tmp_path):

@@ -7,6 +7,7 @@ import math
 import re
 import subprocess
 import sys
+import warnings
 import zipfile
 
 import joblib
@@ -14,8 +15,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.base import BaseEstimator
+from scipy.stats import loguniform, randint, rv_continuous, uniform
+from sklearn.base import BaseEstimator, clone
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.datasets import make_classification
 from sklearn.ensemble import (
     GradientBoostingClassifier,
@@ -24,9 +27,9 @@ from sklearn.ensemble import (
 )
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import SGDClassifier
+from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.metrics import balanced_accuracy_score, make_scorer
-from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
@@ -195,6 +198,45 @@ def test_searches_and_pipelines(tmp_path):
     assert again.score(X, y) == search.score(X, y)
     first, second = pd.DataFrame(search.cv_results_), pd.DataFrame(again.cv_results_)
     pd.testing.assert_frame_equal(first, second)
+
+
+def test_a_search_that_draws_parameters(tmp_path):
+    """Distributions of scipy, and a ColumnTransformer that selects by type."""
+    X, y = make_frame_of_patients()
+    text = make_column_selector(dtype_exclude=np.number)
+    onehot = OneHotEncoder(sparse_output=False)
+    person = make_column_transformer((onehot, text), remainder="passthrough")
+    draws = {
+        "patternclassifier__estimator__C": loguniform(1e-3, 1.0),
+        "patternclassifier__estimator__max_iter": randint(500, 900),
+        "patternclassifier__estimator__tol": uniform(loc=1e-4, scale=1e-4),
+    }
+    search = RandomizedSearchCV(
+        make_pipeline(
+            ModalityTransformer({"person": person}),
+            PatternClassifier(LogisticRegression()),
+        ),
+        draws, n_iter=2, cv=2, random_state=0,
+    ).fit(X, y)  # fmt: skip
+    again = reload(search, tmp_path)
+    check_same(search, again, X)
+    assert clone(again).fit(X, y).best_params_ == search.best_params_
+
+    class Own(rv_continuous):
+        def _pdf(self, x):
+            return np.exp(-x)
+
+    search.param_distributions = {**draws, "patternclassifier": Own(name="own")()}
+    with pytest.raises(ModelFileError, match="Got the distribution 'own', expected"):
+        skmissing.save(search, tmp_path / "m")
+
+
+def make_frame_of_patients():
+    rng = np.random.default_rng(0)
+    sex = np.array(["f", "m"], dtype=object)[rng.integers(2, size=60)]
+    frame = pd.DataFrame({"person__sex": sex, "person__age": rng.normal(size=60)})
+    frame = frame.assign(labs__na=np.where(rng.random(60) < 0.3, np.nan, 1.0))
+    return frame, rng.integers(2, size=60)
 
 
 def test_text_dates_and_names_of_types(tmp_path):
@@ -466,6 +508,31 @@ def test_skops_reads_the_same_state(name, tmp_path):
         assert model.score(X, y) == again.score(X, y)
     else:
         check_same(model, again, X)
+
+
+@pytest.mark.parametrize("name", list(EVERYTHING))
+def test_state_of_a_frame_has_neither_keys_of_several_names_nor_frames(name):
+    """The frame has heavy tails and gaps, categories and dates as covariates."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(2, size=90)
+    frame = pd.DataFrame(np.exp(4 * rng.normal(size=(90, 4)) + y[:, None]))
+    frame.columns = ["m0__a", "m0__b", "m1__a", "m1__b"]
+    frame.loc[rng.random(90) < 0.3, ["m1__a", "m1__b"]] = np.nan
+    frame.loc[rng.random(90) < 0.1, "m0__b"] = np.nan
+    modalities = {"m0": ["m0__a", "m0__b"], "m1": ["m1__a", "m1__b"]}
+    covariates = {"site": rng.choice(["a", "b"], 90), "age": rng.normal(size=90) ** 9}
+    frame = frame.assign(**covariates, day=pd.Timestamp("2024-01-01"))
+    frame["day"] += pd.to_timedelta(rng.integers(300, size=90), "D")
+    model = EVERYTHING[name].make_brief(**CHEAP.get(name, {}))
+    if model.modalities is None:
+        model.set_params(modalities=modalities)
+    with warnings.catch_warnings():
+        # Of what the frame is, and the parameters of a variant are not made for.
+        warnings.simplefilter("ignore")
+        model.fit(frame, y)
+        if name != "PIDEstimator":
+            outputs(model, frame)
+    assert list(find_unwritable(model)) == []
 
 
 def test_the_file_is_a_zip_of_json_and_arrays(tmp_path):

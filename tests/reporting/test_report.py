@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
-from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.model_selection import GridSearchCV, GroupKFold, StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -23,7 +23,7 @@ from skmissing.inspection import modality_importance
 from skmissing.ipw import modality_utility, sensitivity_bounds
 from skmissing.metrics import calibration_by_pattern, score_by_pattern
 from skmissing.missingness import patterns
-from skmissing.reporting._held_out import Fold, whom_to_measure
+from skmissing.reporting._held_out import Fold, fit_folds, whom_to_measure
 from skmissing.reporting._html import write_value
 from skmissing.reporting._inputs import Notes, Rows, name_estimator, run_all
 from skmissing.reporting._judged import Judged
@@ -493,6 +493,26 @@ def test_rows_without_a_label_are_left_out(table):
     np.testing.assert_array_equal(rows.groups, groups[120:])
     np.testing.assert_array_equal(rows.labels, X.index[120:])
     np.testing.assert_array_equal(rows.X["age"], X["age"][120:])
+
+
+def test_groups_reach_what_is_inside_of_the_model(table):
+    """A search over folds of groups, and a Pipeline that is a step itself."""
+    X, y, groups = table
+    rows = Rows.check(X, y, MODALITIES, groups, None)
+    seen = []
+
+    class Folds(GroupKFold):
+        def split(self, X, y=None, groups=None):
+            seen.append(groups)
+            return super().split(X, y, groups)
+
+    grid = {"training_rows": ["available", "exact"]}
+    search = GridSearchCV(PatternClassifier(modalities=MODALITIES), grid, cv=Folds(2))
+    split = next(iter(GroupKFold(2).split(X, y, groups)))
+    for model in (search, make_pipeline("passthrough", make_pipeline(search))):
+        seen.clear()
+        fit_folds(model, rows.X, rows, [split], None)
+        np.testing.assert_array_equal(seen[0], rows.groups[split[0]])
 
 
 def test_bad_input():

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -12,11 +13,13 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, GroupKFold, ShuffleSplit
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
-from skmissing import MultimodalData, PatternStackingClassifier
+from skmissing import IPWMultimodalClassifier, MultimodalData, PatternStackingClassifier
 from skmissing.baselines import FusionClassifier, PatternClassifier, UnimodalEnsemble
 from skmissing.exceptions import UnobservedModalityWarning
+from skmissing.modalities import ModalityTransformer
 
 from ..conftest import make_blocks
 
@@ -190,6 +193,37 @@ def test_groups_stay_together_everywhere():
     assert len(by_splitter.estimators_["spy"]) == 3
 
 
+@pytest.mark.filterwarnings("ignore::skmissing.exceptions.NoCovariateWarning")
+@pytest.mark.parametrize("routing", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_groups_and_weights_reach_the_steps_of_a_pipeline(routing, weighted):
+    """Also of one inside of another, in a stack and around an inner estimator."""
+    X, y = draw(0, 120, lost=0.2)
+    groups, seen = np.arange(120) // 5, []
+    weight = 1.0 + np.arange(120) % 2 if weighted else None
+
+    class Spy(PatternClassifier):
+        def fit(self, X, y, sample_weight=None, groups=None):
+            seen.append((sample_weight is not None, len(X), len(groups)))
+            return super().fit(X, y, sample_weight)
+
+    with sklearn.config_context(enable_metadata_routing=routing):
+        spy = Spy()
+        if routing:
+            spy.set_fit_request(groups=True)
+        inner = make_pipeline(ModalityTransformer(), spy)
+        nested = make_pipeline("passthrough", make_pipeline(ModalityTransformer(), spy))
+        for outer in (
+            PatternStackingClassifier([("one", inner), ("two", nested)], cv=2),
+            IPWMultimodalClassifier(nested, use=["c"]),
+        ):
+            seen.clear()
+            outer.fit(X, y, weight, groups)
+            assert seen
+            assert all(n == n_groups > 0 for _, n, n_groups in seen)
+            assert all(used == weighted for used, _, _ in seen) or weight is None
+
+
 def test_members_can_be_tuned_dropped_and_given_as_a_dict():
     X, y = draw(0, 200)
     stack = PatternStackingClassifier(
@@ -272,9 +306,31 @@ def test_what_it_refuses(params, error, message):
     assert not hasattr(stack, "classes_")
 
 
+def test_a_member_with_columns_of_its_own_is_named():
+    X, y = draw(0, 60)
+    columns = {name: [f"{name}__{i}" for i in range(3)] for name in X.names}
+    for member in (
+        PatternClassifier(modalities=columns),
+        make_pipeline(ModalityTransformer(modalities=columns), PatternClassifier()),
+    ):
+        stack = PatternStackingClassifier([("own", member)], modalities=columns)
+        message = "for the member 'own': .*modalities=.* gets blocks, not columns"
+        with pytest.raises(ValueError, match=message):
+            stack.fit(X.to_frame(), y)
+
+
+def test_a_default_member_has_no_parameters():
+    stack = PatternStackingClassifier()
+    message = "Got 'fusion__lr', .* a member that estimators lists; list 'fusion'"
+    with pytest.raises(ValueError, match=message):
+        stack.set_params(fusion__lr=0.1)
+    stack.set_params(estimators=members("logistic"), logistic__C=3.0)
+    assert stack.estimators[0][1].C == 3.0
+
+
 def test_a_member_that_takes_no_weights_is_named():
     X, y = draw(0, 60)
     stack = PatternStackingClassifier([("near", KNeighborsClassifier())])
     stack.fit(X, y)
-    with pytest.raises(TypeError, match="KNeighborsClassifier"):
+    with pytest.raises(TypeError, match="KNeighborsClassifier for the member 'near'"):
         stack.fit(X, y, np.arange(60.0))

@@ -110,6 +110,28 @@ def test_noise_has_the_mean_and_deviation_of_what_it_stands_for():
         np.testing.assert_allclose(spread, [3.0, 15.0], rtol=0.15)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_noise_for_a_block_with_missing_features_has_no_gaps(kind):
+    """The indicators of missing features, more inputs of the net, stay 0."""
+    rng = np.random.default_rng(0)
+    y = np.arange(90) % 2
+    table = rng.normal(size=(90, 3))
+    table[rng.random(90) < 0.3, 1] = np.nan
+    series = rng.normal(size=(90, 5, 2))
+    series[::3, 2, 0] = np.nan
+    X = MultimodalData({"table": table, "series": series}).hide(
+        {"table": rng.random(90) < 0.3, "series": rng.random(90) < 0.3}
+    )
+    clf = kind(**SMALL, substitute="noise").fit(X, y)
+    module = clf.net_.module_
+    for m, width in enumerate((3, 2)):
+        assert getattr(module, f"substitute_{m}").shape[-1] == width + 1
+        drawn = module.train()._fill(m, 50)
+        assert (drawn[..., -1] == 0).all()
+        assert (drawn[..., :width].std(axis=0) > 0.5).all()
+    module.eval()
+
+
 def test_a_series_of_substitutes_has_all_its_steps_in_training_too():
     """The loss in training, substitutes beside rows of different lengths, by hand."""
     X, y = make_blocks(shaped=True)

@@ -101,5 +101,9 @@ def as_input(
     if substitute.deviation is None or substitute.center is None:
         return values, None
     center = scaler.transform(name, substitute.center[None], dtype)[0]
-    factor = scaler.factor if scaler.scales else 1.0
-    return values, (center, (substitute.deviation * factor).astype(dtype))
+    deviation = substitute.deviation * (scaler.factor if scaler.scales else 1.0)
+    if scaler.indicated:
+        # Noise has no gaps, so that their indicators stay 0.
+        indicators = np.zeros((*deviation.shape[:-1], len(scaler.indicated)))
+        deviation = np.concatenate([deviation, indicators], axis=-1)
+    return values, (center, deviation.astype(dtype))
