@@ -252,10 +252,11 @@ class GaussianRecovery(BaseRecovery):
         for name, rows in absent.items():
             block, found = self._parts[name], rows & known
             if found.any():
-                variance = spread[name][found] if name in spread else np.zeros(0)
-                values = block.margins.mean(
-                    block.features(z[found, block.place]), variance
-                )
+                # Linear margins need none.
+                nothing = np.empty((0, 0))
+                variance = spread[name][found] if name in spread else nothing
+                features = block.features(z[found, block.place])
+                values = block.margins.mean(features, variance)
                 out[name][known[rows]] = values.reshape(-1, *self.means_[name].shape)
         return out
 
