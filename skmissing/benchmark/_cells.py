@@ -32,6 +32,8 @@ from ._tasks import Task, make_task
 
 # Raised when the protocol changes, so that no file of an older one is used.
 PROTOCOL = 1
+# Development versions of a release share files with it.
+RELEASE = __version__.partition(".dev")[0]
 VALIDATION = 0.25
 
 
@@ -58,7 +60,7 @@ class Cell:
         model = self.entry.make()
         tuned = (self.n_trials, self.entry.space) if self.n_trials else 0
         settings: tuple[Any, ...] = (
-            PROTOCOL, __version__, type(model).__qualname__,
+            PROTOCOL, RELEASE, type(model).__qualname__,
             model.get_params(deep=True), tuned, source_of(type(model)),
             source_of(self.make_data), source_of(self.hide),
         )  # fmt: skip
