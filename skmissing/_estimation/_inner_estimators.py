@@ -9,6 +9,13 @@ from typing import Any
 import numpy as np
 from sklearn import get_config
 from sklearn.base import clone
+from sklearn.ensemble import (
+    StackingClassifier,
+    StackingRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
+from sklearn.feature_selection import RFE, RFECV, SelectFromModel
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
@@ -18,6 +25,12 @@ from .._utils._sklearn_compat import BaseSearchCV, GroupsConsumerMixin, own_requ
 from ..modalities._multimodal_data import MultimodalData
 from ..modalities._tags import is_tagged_multimodal
 from ..modalities._validation import flatten_blocks
+
+# Meta-estimators whose ``fit`` passes its keywords on without metadata routing.
+FORWARDING = (
+    BaseSearchCV, RFE, SelectFromModel, StackingClassifier, StackingRegressor,
+    VotingClassifier, VotingRegressor,
+)  # fmt: skip
 
 
 @dataclass(eq=False, repr=False)
@@ -87,7 +100,8 @@ def takes_multimodal(estimator) -> bool:
 def takes_sample_weight(estimator) -> bool:
     """Whether ``fit`` takes sample weights, looking through Pipelines and searches."""
     if isinstance(estimator, Pipeline):
-        return takes_sample_weight(estimator.steps[-1][1])
+        steps = _working_steps(estimator)
+        return bool(steps) and takes_sample_weight(steps[-1][1])
     if has_fit_parameter(estimator, "sample_weight"):
         return True
     kinds = {p.kind for p in signature(estimator.fit).parameters.values()}
@@ -95,8 +109,21 @@ def takes_sample_weight(estimator) -> bool:
     return (
         bool(inside)
         and Parameter.VAR_KEYWORD in kinds
+        and _forwards(estimator)
         and all(takes_sample_weight(inner) for inner in inside)
     )
+
+
+def _forwards(estimator) -> bool:
+    """Whether keywords of ``fit`` reach what is inside.
+
+    Most of scikit-learn's meta-estimators refuse them without metadata routing.
+    """
+    if get_config()["enable_metadata_routing"]:
+        return True
+    if type(estimator).__module__.partition(".")[0] != "sklearn":
+        return True
+    return isinstance(estimator, FORWARDING) and not isinstance(estimator, RFECV)
 
 
 def _working_steps(pipeline: Pipeline) -> list[tuple[str, Any]]:

@@ -86,8 +86,12 @@ class NamedParts(_BaseComposition):
         pairs = filter(_is_pair, named_pairs(getattr(self, attr)))
         # Names are checked in fit.
         parts = {name: part for name, part in pairs if isinstance(name, str)}
-        # A part that is None is reached where it is replaced at the same time.
-        listed = [name for name in parts if params.get(name, parts[name]) is not None]
+        # None and words have no parameters; what replaces them at the same time may.
+        listed = [
+            name
+            for name, part in parts.items()
+            if hasattr(params.get(name, part), "set_params")
+        ]
         reached = [*self._get_param_names(), *listed]
         for key in params:
             name, inner, _ = key.partition("__")
@@ -96,7 +100,8 @@ class NamedParts(_BaseComposition):
                 raise ValueError(
                     f"Invalid parameter {name!r} for estimator {type(self).__name__}. "
                     f"Got {key!r}, expected a parameter of its own, or one of a "
-                    f"{self._part_of} that {attr} lists; list {name!r} there first."
+                    f"{self._part_of} that {attr} lists; list {name!r} there first, "
+                    "as an object."
                 )
 
     def _shown_parts(self) -> dict[str, Any]:

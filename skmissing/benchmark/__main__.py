@@ -63,7 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.write(f"{OURS.strip()} from {options.file}\n")
     if shown["seed"].nunique() == shown["mechanism"].nunique() == 1:
         sys.stdout.write(
-            "one mechanism and seed: there are no standard errors, and so only ties\n"
+            "one mechanism and seed: no standard error within a data set, so that "
+            "wins and losses are counted as ties\n"
         )
     return 0
 

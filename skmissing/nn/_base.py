@@ -200,6 +200,8 @@ class BaseNetClassifier(MultimodalClassifierMixin, NetFeatures, NetParameters):
                 given, former = (
                     shorten(text, MOST_LETTERS) for text in (described[name], value)
                 )
+                if given == former:
+                    former = "another one"
                 raise ValueError(
                     f"Got {name}={given} with warm_start=True, expected {former} as in "
                     "the former fit."

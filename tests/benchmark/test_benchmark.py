@@ -399,7 +399,7 @@ def test_a_file_of_thirty_lines_adds_a_row(tmp_path):
     assert "naive Bayes *" in done.stdout
     assert "pattern models  " in done.stdout
     assert f"* from {NEWCOMER}" in done.stdout
-    assert "only ties" in done.stdout
+    assert "counted as ties" in done.stdout
     assert len(list(tmp_path.rglob("*.npz"))) == 1
 
 

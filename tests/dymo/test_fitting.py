@@ -8,10 +8,23 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+from sklearn import config_context
+from sklearn.ensemble import VotingClassifier
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401
+from sklearn.feature_selection import (
+    RFE,
+    RFECV,
+    SelectFromModel,
+    SequentialFeatureSelector,
+)
 from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import make_pipeline
+from sklearn.impute import IterativeImputer
+from sklearn.linear_model import BayesianRidge, LogisticRegression
+from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV
+from sklearn.pipeline import Pipeline, make_pipeline
 
 from skmissing import DyMoSelector, MultimodalData
+from skmissing._estimation._inner_estimators import takes_sample_weight
 from skmissing.baselines import PatternClassifier
 from skmissing.dymo import Typicality, _fusion, _policy_search
 from skmissing.dymo._policy_search import MaskedRows
@@ -198,6 +211,29 @@ def test_groups_reach_a_recovery_in_a_pipeline(monkeypatch):
     groups = np.arange(60) // 3
     DyMoSelector(**SMALL, recovery=recovery).fit(X, y, groups=groups)
     assert len(np.unique(Spy.seen[0][3])) == 20
+
+
+def test_weights_reach_only_what_passes_them_on():
+    """Without metadata routing most of scikit-learn's meta-estimators refuse them."""
+    X, y = make_blocks(n=60, n_modalities=3)
+    recovery = IterativeImputer(estimator=BayesianRidge(), max_iter=2)
+    weight = np.linspace(1, 2, 60)
+    clf = DyMoSelector(**SMALL, recovery=recovery).fit(X, y, sample_weight=weight)
+    assert len(clf.recoveries_) == 1
+    refusing = [
+        recovery, RFECV(BayesianRidge()), SequentialFeatureSelector(BayesianRidge()),
+        TunedThresholdClassifierCV(LogisticRegression()),
+    ]  # fmt: skip
+    passing = [
+        RFE(BayesianRidge()), SelectFromModel(BayesianRidge()),
+        GridSearchCV(BayesianRidge(), {}),
+        VotingClassifier([("a", LogisticRegression())]),
+        Pipeline([("a", LogisticRegression()), ("b", "passthrough")]),
+    ]  # fmt: skip
+    assert [takes_sample_weight(e) for e in refusing] == [False] * len(refusing)
+    assert [takes_sample_weight(e) for e in passing] == [True] * len(passing)
+    with config_context(enable_metadata_routing=True):
+        assert takes_sample_weight(passing[-1])
 
 
 @pytest.mark.parametrize(

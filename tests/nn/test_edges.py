@@ -221,6 +221,21 @@ def test_first_frozen_then_fine_tuned():
     assert torch.equal(weights(), second)
 
 
+@pytest.mark.parametrize("change", [{}, {"m0__lr_factor": 0.5}, {"m0__frozen": True}])
+def test_layers_that_the_user_froze_stay(change):
+    """Also where the whole encoder is frozen and not frozen again."""
+    X, y = make_blocks(n=60)
+    width = X.block_shapes["m0"][0]
+    module = nn.Sequential(nn.Linear(width, 4), nn.ReLU(), nn.Linear(4, 4))
+    module[0].requires_grad_(requires_grad=False)
+    clf = small(warm_start=True, encoders=[("m0", ModuleEncoder(module, 4))]).fit(X, y)
+    clf.set_params(**change).fit(X, y)
+    clf.set_params(m0__frozen=False).fit(X, y)
+    fitted = clf.net_.module_.bank.encoders[0].module
+    assert torch.equal(fitted[0].weight, module[0].weight)
+    assert not torch.equal(fitted[2].weight, module[2].weight)
+
+
 def test_what_a_warm_start_refuses_is_named_in_a_line():
     X, y = make_blocks(n=30)
     wide = [("m0", ModuleEncoder(nn.LazyLinear(4), 4))]
@@ -229,3 +244,7 @@ def test_what_a_warm_start_refuses_is_named_in_a_line():
     with pytest.raises(ValueError, match="Got module of the encoder of m0=") as caught:
         clf.set_params(m0__module=deep).fit(X, y)
     assert len(str(caught.value)) < 320
+    last = nn.Sequential(*(nn.LazyLinear(4) for _ in range(40)), nn.Tanh())
+    clf = small(warm_start=True, encoders=[("m0", ModuleEncoder(deep, 4))]).fit(X, y)
+    with pytest.raises(ValueError, match="expected another one as in"):
+        clf.set_params(m0__module=last).fit(X, y)

@@ -293,6 +293,8 @@ def test_distributions_are_those_of_scipy(tmp_path, name):
     assert attempt(tmp_path, pack(parts)).param_distributions["copy"].mean() == 0
     refuse(tmp_path, pack(change(parts, '"norm"', f'"{name}"')))
     refuse(tmp_path, pack(change(parts, "[0,1]", '["a",1]')))
+    # Arrays of any size could be asked for.
+    refuse(tmp_path, pack(change(parts, "[0,1]", "[[0,1],1]")))
 
 
 def test_attributes_are_no_way_in(tmp_path):

@@ -226,9 +226,12 @@ def test_a_search_that_draws_parameters(tmp_path):
         def _pdf(self, x):
             return np.exp(-x)
 
-    search.param_distributions = {**draws, "patternclassifier": Own(name="own")()}
-    with pytest.raises(ModelFileError, match="Got the distribution 'own', expected"):
-        skmissing.save(search, tmp_path / "m")
+    for one in (
+        Own(name="own")(), type(uniform)(a=0, b=2, name="uniform")(), uniform([0], 1)
+    ):  # fmt: skip
+        search.param_distributions = {**draws, "patternclassifier": one}
+        with pytest.raises(ModelFileError, match=r"Got the distribution '[a-z]+' with"):
+            skmissing.save(search, tmp_path / "m")
 
 
 def make_frame_of_patients():

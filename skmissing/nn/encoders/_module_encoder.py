@@ -86,6 +86,8 @@ class _Wrapped(nn.Module):
         self.module = module
         self.out_features = out_features
         self.frozen = frozen
+        # What learns where the encoder is not frozen: users freeze layers of their own.
+        self.learning = [n for n, p in module.named_parameters() if p.requires_grad]
         forward = inspect.signature(module.forward).parameters
         self.takes_lengths = "lengths" in forward
         if frozen:
@@ -105,8 +107,9 @@ class _Wrapped(nn.Module):
 def set_frozen(encoder, frozen: bool) -> None:
     """Keep the module of an encoder as it is, or let it learn."""
     encoder.frozen = frozen
-    for parameter in encoder.module.parameters():
-        parameter.requires_grad_(not frozen)
+    for name, parameter in encoder.module.named_parameters():
+        if name in encoder.learning:
+            parameter.requires_grad_(not frozen)
     encoder.train(encoder.training)
 
 
