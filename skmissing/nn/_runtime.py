@@ -69,7 +69,8 @@ def plain_torch() -> Iterator[None]:
 
     What the process has changed would change initial weights, or stop the training.
     """
-    dtype, device = torch.get_default_dtype(), torch.get_default_device()
+    # In torch 2.6 get_default_device fails after a device was set and taken back.
+    dtype, device = torch.get_default_dtype(), torch.empty(0).device
     with _GLOBALS, torch.inference_mode(False), torch.enable_grad(), _full_precision():
         torch.set_default_dtype(torch.float32)
         if device.type != "cpu":
