@@ -16,6 +16,7 @@ from sklearn.metrics import accuracy_score, brier_score_loss, roc_auc_score
 from skmissing import MultimodalData
 from skmissing.baselines import PatternClassifier
 from skmissing.benchmark import CriticalDifferenceDisplay, leaderboard, load_scores, run
+from skmissing.benchmark import __main__ as command
 from skmissing.benchmark.__main__ import _publish, main
 from skmissing.benchmark._cells import Cell
 from skmissing.benchmark._critical_difference_display import find_groups
@@ -417,6 +418,23 @@ def test_another_file_is_fitted_anew(tmp_path, capsys):
         assert len(list(tmp_path.rglob("*.npz"))) == n_files
         # A single estimator cannot be compared; its scores are shown.
         assert "one left" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"), [([], None), (["--seeds", "3"], [0, 1, 2])]
+)
+def test_seeds_are_those_of_the_scores(monkeypatch, options, expected):
+    """Others could not be compared."""
+    asked = []
+
+    def stop(estimators, datasets, mechanisms, seeds, **_):
+        asked.extend(seeds)
+        raise InterruptedError
+
+    monkeypatch.setattr(command, "run", stop)
+    with pytest.raises(InterruptedError):
+        main(["run", str(NEWCOMER), *options])
+    assert asked == (expected or sorted(load_scores()["seed"].unique()))
 
 
 def test_a_label_of_the_package_stands_beside_its_row(tmp_path, capsys):

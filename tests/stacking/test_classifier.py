@@ -199,12 +199,18 @@ def test_groups_stay_together_everywhere():
 def test_groups_and_weights_reach_the_steps_of_a_pipeline(routing, weighted):
     """Also of one inside of another, in a stack and around an inner estimator."""
     X, y = draw(0, 120, lost=0.2)
-    groups, seen = np.arange(120) // 5, []
+    groups, seen = np.random.default_rng(0).permutation(120) // 5, []
+    # A column says of each row to which group it belongs.
+    blocks = X.blocks
+    blocks["c"] = np.column_stack([X["c"][:, :2], groups])
+    X = MultimodalData(blocks, X.present)
     weight = 1.0 + np.arange(120) % 2 if weighted else None
 
     class Spy(PatternClassifier):
         def fit(self, X, y, sample_weight=None, groups=None):
-            seen.append((sample_weight is not None, len(X), len(groups)))
+            have = np.asarray(X.present)[:, X.names.index("c")]
+            own = np.asarray(X["c"])[have, 2]
+            seen.append((sample_weight is not None, own, np.asarray(groups)[have]))
             return super().fit(X, y, sample_weight)
 
     with sklearn.config_context(enable_metadata_routing=routing):
@@ -220,7 +226,8 @@ def test_groups_and_weights_reach_the_steps_of_a_pipeline(routing, weighted):
             seen.clear()
             outer.fit(X, y, weight, groups)
             assert seen
-            assert all(n == n_groups > 0 for _, n, n_groups in seen)
+            for _, own, given in seen:
+                np.testing.assert_array_equal(given, own)
             assert all(used == weighted for used, _, _ in seen) or weight is None
 
 
