@@ -18,7 +18,7 @@ TINY = np.finfo(np.float64).tiny
 # Factor of a diagonal, in an array since numpy takes longer to read a number.
 LIFTED = np.array(1.0 + 1e-14)
 # Shares of a marginal that may be missing for no round of factors to be needed, and for
-# one to be enough. What is moved without factors costs next to nothing where there is
+# one to be enough. What is moved without factors costs almost nothing where there is
 # mass.
 NEAR = 1e-13
 FAR = 1e-9
