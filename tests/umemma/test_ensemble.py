@@ -458,6 +458,17 @@ def test_a_template_does_not_see_the_rows_held_out(monkeypatch):
     assert len(fits) == 1
 
 
+def test_layers_that_the_user_froze_stay_in_both_phases():
+    X, y = make_blocks(n=60)
+    module = nn.Sequential(nn.Linear(X.block_shapes["m0"][0], 8), nn.Linear(8, 8))
+    module[0].requires_grad_(requires_grad=False)
+    encoders = [("m0", ModuleEncoder(module, 8))]
+    clf = UMEMMAEnsemble(**SMALL, encoders=encoders).fit(X, y)
+    fitted = clf.net_.module_.bank.encoders[0].module
+    assert torch.equal(fitted[0].weight, module[0].weight)
+    assert not torch.equal(fitted[1].weight, module[1].weight)
+
+
 def test_a_pretrained_encoder_keeps_or_learns_at_its_own_rate():
     X, y = make_blocks()
     torch_module = nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.ReLU())
