@@ -9,7 +9,7 @@ import numpy as np
 from .._estimation._rows import LabelledRows
 from ..modalities._multimodal_data import MultimodalData
 from ._held_out_rows import enough_held_out
-from ._judge import Judge, RememberingJudge, RowJudge
+from ._judge import Judge, Judged, RememberingJudge, RowJudge
 from ._recoverer import Recoverer
 from ._selection import Outcome, Policy, join_outcomes, select
 from ._statistics_table import Sources, StatisticsTable
@@ -58,18 +58,46 @@ class Fusion:
         return cls(model, recoverer, table)
 
     def run(
-        self, data: MultimodalData, *policies: Policy, reports: bool = False
-    ) -> list[Outcome]:
-        """Select for rows that have any of the modalities in use, some at a time.
+        self, data: MultimodalData, policy: Policy, reports: bool = False
+    ) -> Outcome:
+        """Select for rows that have any of the modalities in use, some at a time."""
+        run = self._run_all if reports else self._run_open
+        starts = range(0, len(data), SELECT_ROWS)
+        return join_outcomes(
+            [run(data[i : i + SELECT_ROWS], policy) for i in starts], SELECT_ROWS
+        )
 
-        Rows are recovered and encoded once for all policies.
-        """
-        fills = any(policy.selection != "none" for policy in policies)
-        parts = []
-        for start in range(0, len(data), SELECT_ROWS):
-            rows = self._prepare(data[start : start + SELECT_ROWS], fills)
-            parts.append([rows.select(policy, reports=reports) for policy in policies])
-        return [join_outcomes(outcomes, SELECT_ROWS) for outcomes in zip(*parts)]
+    def _run_all(self, data: MultimodalData, policy: Policy) -> Outcome:
+        """With the rewards of all rows."""
+        fills = policy.selection != "none"
+        return self._prepare(data, fills).select(policy, reports=True)
+
+    def _run_open(self, data: MultimodalData, policy: Policy) -> Outcome:
+        """Without a recovery of rows for which no reward can be enough."""
+        if policy.selection in ("all", "none"):
+            return self._run_all(data, policy)
+        present = data.present
+        encoded = self.model.encode(data)
+        judge = RowJudge(encoded, self.table, policy.temperature, policy.ics)
+        is_open = ~present.all(axis=1)
+        logits = np.empty((len(data), len(self.table.pooled.prototypes)))
+        if not is_open.all():
+            logits[~is_open] = judge.logits(np.flatnonzero(~is_open), present[~is_open])
+        if not is_open.any():
+            return Outcome(logits, present)
+        known = judge(np.flatnonzero(is_open), present[is_open])
+        logits[is_open] = known.logits
+        may = policy.may_accept(known.loss)
+        rows = np.flatnonzero(is_open)[may]
+        fused = present.copy()
+        if len(rows):
+            filled, candidates = self.recoverer.fill(data[rows])
+            again = self.model.encode_recovered(encoded, rows, filled, candidates)
+            judge = RowJudge(again, self.table, policy.temperature, policy.ics)
+            known = Judged(*(part[may] for part in known))
+            found = select(judge, present[rows], candidates, policy, known=known)
+            logits[rows], fused[rows] = found.logits, found.fused
+        return Outcome(logits, fused)
 
     def prepare(self, data: MultimodalData) -> PreparedRows:
         """Rows that are recovered and encoded, for policies to be chosen between."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ._judge import Judge
+from ._judge import Judge, Judged
 from ._scores import alphas, rewards
 
 # Rewards closer to 0 than this decide nothing: probabilities near 1 that differ by less
@@ -90,10 +90,12 @@ def select(
     candidates: np.ndarray,
     policy: Policy,
     reports: bool = False,
+    known: Judged | None = None,
 ) -> Outcome:
     """Fuse recovered modalities that raise calibrated confidence.
 
-    Rows are judged once as they are, then with their candidates, once for each round.
+    Rows are judged once as they are, unless that is ``known``, then with their
+    candidates, once for each round.
     Those too sure for any reward to be enough are not, unless a history is asked for.
     """
     fused = present.copy()
@@ -102,22 +104,13 @@ def select(
     if policy.selection == "all":
         fused |= candidates
     if policy.selection in ("all", "none") or not candidates.any():
-        return Outcome(judge.logits(every, fused), fused)
+        logits = judge.logits(every, fused) if known is None else known.logits
+        return Outcome(logits, fused)
     # Complete rows have nothing to choose.
-    is_open = candidates.any(axis=1)
-    open_rows, closed = np.flatnonzero(is_open), np.flatnonzero(~is_open)
-    logits, loss, log_p = judge(open_rows, fused[open_rows])
-    state = _State(
-        np.empty((len(every), logits.shape[1])),
-        np.full(len(every), np.nan),
-        np.full(len(every), np.nan),
-        fused,
-        candidates.copy(),
-    )
-    state.logits[open_rows] = logits
-    state.loss[open_rows], state.log_p[open_rows] = loss, log_p
-    if len(closed):
-        state.logits[closed] = judge.logits(closed, fused[closed])
+    open_rows = np.flatnonzero(candidates.any(axis=1))
+    if known is None:
+        known = _judge_open(judge, open_rows, fused)
+    state = _State(*known, fused, candidates.copy())
     history: list[Round] = []
     while True:
         if not reports:
@@ -133,6 +126,18 @@ def select(
         moved = history[-1].row[history[-1].accepted]
         open_rows = moved[state.alive[moved].any(axis=1)]
     return Outcome(state.logits, fused, history)
+
+
+def _judge_open(judge: Judge, open_rows: np.ndarray, fused: np.ndarray) -> Judged:
+    """Rows as they are; of those that are not open, class scores alone."""
+    judged = judge(open_rows, fused[open_rows])
+    closed = np.setdiff1d(np.arange(len(fused)), open_rows)
+    logits = np.empty((len(fused), judged.logits.shape[1]))
+    loss, log_p = np.full(len(fused), np.nan), np.full(len(fused), np.nan)
+    logits[open_rows], loss[open_rows], log_p[open_rows] = judged
+    if len(closed):
+        logits[closed] = judge.logits(closed, fused[closed])
+    return Judged(logits, loss, log_p)
 
 
 @dataclass

@@ -489,7 +489,7 @@ class DyMoSelector(BaseNetClassifier):
 
     def _log_proba_of(self, data: MultimodalData, policy: Policy) -> np.ndarray:
         used = data.select(self.fusion_.model.names)
-        return log_softmax(self.fusion_.run(used, policy.in_short())[0].logits)
+        return log_softmax(self.fusion_.run(used, policy.in_short()).logits)
 
     def predict(
         self,
@@ -674,5 +674,5 @@ class DyMoSelector(BaseNetClassifier):
         if len(rows):
             with self._while_predicting():
                 used = data[rows].select(self.fusion_.model.names)
-                outcome = self.fusion_.run(used, policy, reports=True)[0]
+                outcome = self.fusion_.run(used, policy, reports=True)
         return data, rows, outcome

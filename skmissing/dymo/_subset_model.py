@@ -50,6 +50,18 @@ class SubsetModel(Protocol):
     def encode(self, data: MultimodalData) -> Encoded:
         """Encode each present block of the modalities of the model once."""
 
+    def encode_recovered(
+        self,
+        encoded: Any,
+        rows: np.ndarray,
+        filled: MultimodalData,
+        recovered: np.ndarray,
+    ) -> Encoded:
+        """Some rows of those that are encoded, with their recovered blocks.
+
+        ``filled`` and ``recovered`` (r, M) are about ``rows`` (r,).
+        """
+
 
 @dataclass(eq=False)
 class NetModel:
@@ -80,6 +92,21 @@ class NetModel:
         on_device = torch.from_numpy(read).to(module.cls.device)
         return TokenRows(module, on_device, places, self.columns)
 
+    def encode_recovered(
+        self,
+        encoded: TokenRows,
+        rows: np.ndarray,
+        filled: MultimodalData,
+        recovered: np.ndarray,
+    ) -> TokenRows:
+        """Tokens of known blocks are taken over."""
+        new = self.encode(filled.hide(~recovered))
+        where = torch.zeros(new.read.shape[:2], dtype=torch.bool)
+        where[:, 1:] = torch.from_numpy(encoded.widen(recovered))
+        old = encoded.read[torch.from_numpy(rows).to(encoded.read.device)]
+        new.read = torch.where(where[:, :, None].to(old.device), new.read, old)
+        return new
+
 
 def kept_integers(fitted: FittedNet, data: MultimodalData) -> frozenset[str]:
     """Modalities of training rows that go to a net as the integers they are."""
@@ -109,12 +136,17 @@ class TokenRows:
     places: list[int] | None
     columns: np.ndarray | None
 
+    def widen(self, masks: np.ndarray) -> np.ndarray:
+        """Masks of all modalities of the net."""
+        if self.places is None:
+            return masks
+        wide = np.zeros((len(masks), self.read.shape[1] - 1), dtype=bool)
+        wide[:, self.places] = masks
+        return wide
+
     def fuse(self, rows: np.ndarray, masks: np.ndarray) -> Fused:
         device = self.read.device
-        if self.places is not None:
-            wide = np.zeros((len(masks), self.read.shape[1] - 1), dtype=bool)
-            wide[:, self.places] = masks
-            masks = wide
+        masks = self.widen(masks)
         # Rows with as many tokens side by side: a batch is as long as its longest.
         order = np.argsort(masks.sum(axis=1), kind="stable")
         index = torch.from_numpy(np.asarray(rows)[order]).to(device)
@@ -148,6 +180,16 @@ class WrappedModel:
 
     def encode(self, data: MultimodalData) -> BlockRows:
         return BlockRows(self, data)
+
+    def encode_recovered(
+        self,
+        encoded: BlockRows,  # noqa: ARG002
+        rows: np.ndarray,  # noqa: ARG002
+        filled: MultimodalData,
+        recovered: np.ndarray,  # noqa: ARG002
+    ) -> BlockRows:
+        """Nothing is encoded before it is fused."""
+        return BlockRows(self, filled)
 
     def log_proba(self, data: MultimodalData) -> np.ndarray:
         """Log-probabilities of the classes, float64 of shape (n, K)."""

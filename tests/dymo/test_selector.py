@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from skmissing.baselines import FusionClassifier, PatternClassifier
 from skmissing.dymo import TokenTransformer, Typicality
 from skmissing.dymo._held_out_rows import enough_held_out
 from skmissing.dymo._scores import log_softmax
+from skmissing.dymo._selection import Policy
 from skmissing.exceptions import UnobservedModalityWarning
 from skmissing.modalities import ModalityTransformer
 from skmissing.nn import MLPEncoder, ModuleEncoder
@@ -207,6 +210,43 @@ def test_the_report_and_the_choice_agree(fitted):
     one = fitted.select(X, selection="none")
     np.testing.assert_array_equal(one, X.present)
     assert fitted.select(X, selection="all").all()
+
+
+@pytest.mark.parametrize("selection", SELECTIONS)
+@pytest.mark.parametrize("model", ["net", "of fewer modalities", "estimator"])
+def test_rows_that_no_reward_can_change_are_not_recovered(model, selection, fitted):
+    X, y = make_blocks(n=90, n_modalities=4, missing=0.5, seed=4)
+    clf = fitted
+    if model != "net":
+        template = FrozenEstimator(fitted) if model.startswith("of") else None
+        template = template or PatternClassifier()
+        rows = X.hide("m2") if model.startswith("of") else X
+        clf = DyMoSelector(estimator=template, distance=fitted.distance)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnobservedModalityWarning)
+            clf.fit(rows, y)
+    filled = []
+
+    class Counted(type(clf.fusion_.recoverer)):
+        def fill(self, data):
+            filled.append(len(data))
+            return super().fill(data)
+
+    recoverer = Counted(**vars(clf.fusion_.recoverer))
+    fusion = replace(clf.fusion_, recoverer=recoverer)
+    used = X.select(fusion.model.names)
+    used = used[used.present.any(axis=1)]
+    for min_reward in (0.0, 0.2):
+        policy = Policy(selection, "ratio", "prob", min_reward, ics="halfnormal")
+        found = fusion.run(used, policy)
+        n_filled = sum(filled)
+        whole = fusion.run(used, policy, reports=True)
+        np.testing.assert_allclose(found.logits, whole.logits, atol=1e-9)
+        np.testing.assert_array_equal(found.fused, whole.fused)
+        filled.clear()
+    incomplete = (~used.present.all(axis=1)).sum()
+    if selection in ("iterative", "simultaneous"):
+        assert n_filled < incomplete
 
 
 def test_perfect_recovery_of_everything_predicts_as_complete_data_do():
