@@ -55,6 +55,8 @@ from skmissing.recovery import (
     RegressionRecovery,
 )
 
+# Layers, sets and rate as in the paper.
+PUBLISHED = TokenTransformer(mlp_ratio=4, subsets_per_row=None, lr_schedule="constant")
 # Rewards above 0, as in the paper, but for the default.
 POLICIES = {
     "none": {"selection": "none"},
@@ -273,7 +275,7 @@ def mfeat_run(seed, distance, ics, statistics_of, net, recoveries):
     settings = {"encoders": dict.fromkeys(X.names, encoder)}
     typicality = Typicality(ics=ics, statistics=statistics_of)
     if net == "published":
-        settings = {"net": TokenTransformer(lr_schedule="constant")}
+        settings = {"net": PUBLISHED}
         typicality.set_params(min_rows=1)
     clf = DyMoSelector(
         **settings, distance=distance, typicality=typicality, max_epochs=30,
@@ -399,7 +401,7 @@ def saturation_run(seed, distance):
     # Statistics and calibration as published.
     clf = DyMoSelector(
         encoders=dict.fromkeys(X.names, encoder), distance=distance, max_epochs=30,
-        net=TokenTransformer(lr_schedule="constant"), early_stopping=False,
+        net=PUBLISHED, early_stopping=False,
         typicality=Typicality(ics="halfnormal", statistics="training", min_rows=1),
         calibration="ratio", min_reward=0.0, n_threads=1, random_state=seed,
     ).fit(X[train], y[train])  # fmt: skip
@@ -502,7 +504,10 @@ def polymnist_selector(X, y, seed, distance, epochs):
     return DyMoSelector(
         encoders=polymnist_encoders(X), n_threads=1,
         random_state=seed, recovery=MeanRecovery(), distance=distance,
-        net=TokenTransformer(token_dim=128, feature_dim=64, n_subsets=5),
+        net=TokenTransformer(
+            token_dim=128, mlp_ratio=4, feature_dim=64, n_subsets=5,
+            subsets_per_row=None,
+        ),
         max_epochs=epochs, batch_size=256, early_stopping=True, calibration=None,
         min_reward=0.0,
     ).fit(X, y)  # fmt: skip
@@ -636,8 +641,8 @@ def speed(args, _):
         "encoders": polymnist_encoders(X), "n_threads": 1, "random_state": 0
     }  # fmt: skip
     clf = DyMoSelector(
-        **common, net=TokenTransformer(token_dim=128, feature_dim=64), max_epochs=2,
-        batch_size=256, recovery=RegressionRecovery(),
+        **common, net=TokenTransformer(token_dim=128, mlp_ratio=4, feature_dim=64),
+        max_epochs=2, batch_size=256, recovery=RegressionRecovery(),
     ).fit(X, y)  # fmt: skip
     print("\nselection with 4 of 5 missing, recovery not counted, 1 thread")
     policy = policy_of(clf, min_reward=0.0)

@@ -164,7 +164,10 @@ def check_selector(device, data, n, epochs, rows):
         clf = DyMoSelector(
             encoders=polymnist_encoders(X), device=where, random_state=0,
             recovery=MeanRecovery(), max_epochs=epochs, batch_size=256,
-            net=TokenTransformer(token_dim=128, feature_dim=64, n_subsets=5),
+            net=TokenTransformer(
+                token_dim=128, mlp_ratio=4, feature_dim=64, n_subsets=5,
+            subsets_per_row=None,
+            ),
             early_stopping=True, calibration=None, min_reward=0.0,
         )  # fmt: skip
         start = time.perf_counter()

@@ -16,6 +16,9 @@ from ._token_transformer import TokenTransformer
 
 # Sets of modalities that the loss on held-out rows is averaged over.
 MAX_VALIDATION = 12
+# How many of them each row is given, where rows take turns. Few: what the next row is
+# given tells more than another set of the same row.
+VALIDATION_PER_ROW = 3
 # Standard deviation of initial embeddings. The published code starts all weights so;
 # small nets then take several times as long to learn anything.
 INITIAL = 0.02
@@ -31,6 +34,7 @@ class DyMoModule(TaskModule):
 
     # Settings of a training, which a warm start may change.
     n_subsets: int
+    subsets_per_row: int | None
     contrastive_weight: float
     contrastive_start: int
     temperature: float
@@ -49,7 +53,7 @@ class DyMoModule(TaskModule):
         self.kind = nn.Parameter(torch.empty(len(bank.names), token_dim))
         self.cls = nn.Parameter(torch.empty(token_dim))
         self.blocks: Any = nn.ModuleList(
-            AttentionBlock(token_dim, int(net.n_heads))
+            AttentionBlock(token_dim, int(net.n_heads), int(net.mlp_ratio))
             for _ in range(int(net.n_layers))
         )
         self.head = nn.Linear(token_dim, n_classes)
@@ -146,24 +150,32 @@ class DyMoModule(TaskModule):
         bits[:, 0] |= ~bits.any(dim=1)
         return bits
 
-    def _parts(self, subsets, present):
-        """The part of each set that rows have, or of another set if that is empty."""
+    def _parts(self, subsets, present, per_row: int | None):
+        """What rows have of the sets, or of another set if that is nothing.
+
+        Each row is given all, or takes its turn with some; shape (n_given * n, M).
+        """
         n_sets, m = subsets.shape
-        others = torch.rand((n_sets, N_TRIES, m)) < 0.5
-        tries = torch.cat([subsets[:, None], others.to(subsets.device)], dim=1)
-        return torch.cat([first_part(present, t[None]) for t in tries])
+        tries = subsets[:, None]
+        if self.training:
+            others = torch.rand((n_sets, N_TRIES, m)) < 0.5
+            tries = torch.cat([tries, others.to(subsets.device)], dim=1)
+        count = n_sets if per_row is None else min(per_row, n_sets)
+        row = torch.arange(len(present), device=present.device)
+        turns = [row + i * n_sets // count for i in range(count)]
+        return torch.cat([first_part(present, tries[turn % n_sets]) for turn in turns])
 
     def row_losses(self, batch: Batch):
         present = batch.present
         read = self.read(self.tokens(batch))
         n = len(batch)
         if self.training:
-            # The same sets for all rows of a batch, each without what a row has not.
             subsets = self._draw_subsets(self.n_subsets).to(present.device)
-            kept = self._parts(subsets, present)
+            kept = self._parts(subsets, present, self.subsets_per_row)
         else:
-            subsets = self.validation
-            kept = torch.cat([first_part(present, s[None, None]) for s in subsets])
+            all_sets = self.subsets_per_row is None
+            few = None if all_sets else VALIDATION_PER_ROW
+            kept = self._parts(self.validation, present, few)
         copies = len(kept) // n
         y = batch.y.repeat(copies)
         rows = torch.arange(n, device=present.device).repeat(copies)
@@ -192,12 +204,14 @@ class DyMoModule(TaskModule):
         self,
         *,
         n_subsets: int,
+        subsets_per_row: int | None,
         contrastive_weight: float,
         contrastive_start: int,
         temperature: float,
     ) -> None:
         """Settings of this training; sums of one that was stopped are forgotten."""
         self.n_subsets = n_subsets
+        self.subsets_per_row = subsets_per_row
         self.contrastive_weight = contrastive_weight
         self.contrastive_start = contrastive_start
         self.temperature = temperature

@@ -25,10 +25,15 @@ class TokenTransformer(BaseEstimator):
         Attention heads.
     n_layers : int, default=2
         Layers of the transformer.
+    mlp_ratio : int, default=2
+        Width of the perceptron of a layer, divided by ``token_dim``; 4 in the paper.
     feature_dim : int, default=32
         Length of the features.
     n_subsets : int, default=4
         Sets of modalities that each batch is trained on.
+    subsets_per_row : int or None, default=2
+        How many of them each row is given; rows take turns. Fewer are faster. None is
+        all of them, for every row, as in the paper.
     contrastive_weight : float, default=1.0
         Weight of the prototype loss.
     contrastive_start : int, default=3
@@ -70,8 +75,10 @@ class TokenTransformer(BaseEstimator):
     token_dim: int = 64
     n_heads: int = 4
     n_layers: int = 2
+    mlp_ratio: int = 2
     feature_dim: int = 32
     n_subsets: int = 4
+    subsets_per_row: int | None = 2
     contrastive_weight: float = 1.0
     contrastive_start: int = 3
     temperature: float = 0.1
@@ -81,8 +88,10 @@ class TokenTransformer(BaseEstimator):
         "token_dim": [Interval(Integral, 1, None, closed="left")],
         "n_heads": [Interval(Integral, 1, None, closed="left")],
         "n_layers": [Interval(Integral, 1, None, closed="left")],
+        "mlp_ratio": [Interval(Integral, 1, None, closed="left")],
         "feature_dim": [Interval(Integral, 1, None, closed="left")],
         "n_subsets": [Interval(Integral, 1, None, closed="left")],
+        "subsets_per_row": [Interval(Integral, 1, None, closed="left"), None],
         "contrastive_weight": [Interval(Real, 0, None, closed="left")],
         "contrastive_start": [Interval(Integral, 0, None, closed="left")],
         "temperature": [Interval(Real, 0, None, closed="neither")],

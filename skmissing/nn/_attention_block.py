@@ -7,9 +7,12 @@ from torch import nn
 
 
 class AttentionBlock(nn.Module):
-    """Attention and a perceptron, each after a norm and beside a shortcut."""
+    """Attention and a perceptron, each after a norm and beside a shortcut.
 
-    def __init__(self, dim: int, n_heads: int) -> None:
+    The perceptron is ``mlp_ratio`` times as wide as tokens are.
+    """
+
+    def __init__(self, dim: int, n_heads: int, mlp_ratio: int = 4) -> None:
         super().__init__()
         self.n_heads = n_heads
         self.norm_1 = nn.LayerNorm(dim)
@@ -17,7 +20,7 @@ class AttentionBlock(nn.Module):
         self.out = nn.Linear(dim, dim)
         self.norm_2 = nn.LayerNorm(dim)
         self.mlp = nn.Sequential(
-            nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim)
+            nn.Linear(dim, mlp_ratio * dim), nn.GELU(), nn.Linear(mlp_ratio * dim, dim)
         )
 
     def read(self, x):

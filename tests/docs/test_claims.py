@@ -194,6 +194,7 @@ def test_the_settings_say_what_the_papers_set():
         128,
         64,
     )
+    assert (dymo.net.subsets_per_row, dymo.net.mlp_ratio) == (None, 4)
     assert (ipw.estimator.batch_size, ipw.propensity.stabilized) == (1024, True)
     assert (pid.method, pid.unit) == ("coupling", "bits")
 

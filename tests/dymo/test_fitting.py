@@ -372,7 +372,11 @@ def test_a_warm_start_may_change_how_it_trains():
     X, y = make_blocks(n=60)
     clf = DyMoSelector(**SMALL, warm_start=True).fit(X, y)
     other = small_net(
-        n_subsets=2, contrastive_weight=0.5, contrastive_start=9, temperature=0.3
+        n_subsets=2,
+        subsets_per_row=None,
+        contrastive_weight=0.5,
+        contrastive_start=9,
+        temperature=0.3,
     )
     clf.set_params(net=other, typicality__min_rows=3).fit(X, y)
     module = clf._fitted.module
@@ -380,7 +384,11 @@ def test_a_warm_start_may_change_how_it_trains():
     assert (module.contrastive_start, module.temperature) == (9, 0.3)
     module.counts += 1
     module.begin_training(
-        n_subsets=1, contrastive_weight=1.0, contrastive_start=3, temperature=0.1
+        n_subsets=1,
+        subsets_per_row=None,
+        contrastive_weight=1.0,
+        contrastive_start=3,
+        temperature=0.1,
     )
     assert not module.counts.any()
     # To another model and back.

@@ -344,7 +344,11 @@ def test_losses_are_cross_entropies_of_head_and_prototypes(distance):
     batch = store.batch(torch.arange(20))
     # All three sets in every batch, so that nothing is left to chance.
     module.begin_training(
-        n_subsets=3, contrastive_weight=0.7, contrastive_start=0, temperature=0.3
+        n_subsets=3,
+        subsets_per_row=None,
+        contrastive_weight=0.7,
+        contrastive_start=0,
+        temperature=0.3,
     )
     generator = torch.Generator().manual_seed(0)
     module.prototypes.copy_(
@@ -398,11 +402,24 @@ def test_sets_for_a_batch_are_shared_and_never_empty(n_modalities):
         assert len(sets.unique(dim=0)) == len(sets) == min(4, 2**n_modalities - 1)
         present = torch.rand(30, n_modalities) < 0.5
         present[:, 0] |= ~present.any(dim=1)
-        parts = module._parts(sets, present).view(len(sets), 30, n_modalities)
-    assert parts.any(dim=2).all()
-    assert not (parts & ~present).any()
-    whole = (sets[:, None] & present).any(dim=2)
-    torch.testing.assert_close(parts[whole], (sets[:, None] & present)[whole])
+        for per_row in (None, 2):
+            parts = module._parts(sets, present, per_row).view(-1, 30, n_modalities)
+            assert parts.any(dim=2).all()
+            assert not (parts & ~present).any()
+            n_given = min(per_row or 4, len(sets))
+            assert len(parts) == n_given
+            turn = torch.arange(30) + torch.arange(n_given)[:, None]
+            if n_given < len(sets):
+                turn[1] += len(sets) // 2 - 1
+            own = sets[turn % len(sets)] & present
+            whole = own.any(dim=2)
+            torch.testing.assert_close(parts[whole], own[whole])
+            # Every row is given different sets, and every set to as many rows.
+            counts = (turn % len(sets)).flatten().bincount()
+            assert counts.max() - counts.min() <= n_given
+            assert all(
+                len(column.unique()) == n_given for column in (turn % len(sets)).T
+            )
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -417,7 +434,8 @@ def test_prototypes_are_the_class_means_of_the_epoch_before(distance, weighted):
             seen.append((net.module_.epoch, net.module_.prototypes.clone()))
 
     clf = DyMoSelector(
-        **{**SMALL, "lr": 1e-9, "dtype": "float64", "net": small_net(n_subsets=3)},
+        **{**SMALL, "lr": 1e-9, "dtype": "float64",
+           "net": small_net(n_subsets=3, subsets_per_row=None)},
         distance=distance, callbacks=[Watch()],
     ).fit(X, y, weight)  # fmt: skip
     assert [epoch for epoch, _ in seen] == [1, 2, 3, 4, 5, 6]
