@@ -25,6 +25,7 @@ from .._estimation._rows import (
 from .._utils._checks import N_JOBS
 from .._utils._named_parts import NamedParts
 from .._utils._parameters import stores_parameters
+from .._utils._progress import Progress
 from .._utils._random import draw_seed, local_random_state
 from .._utils._restore import restore_on_error
 from .._utils._sklearn_compat import Interval, _fit_context
@@ -75,6 +76,8 @@ class PatternStackingClassifier(MultimodalClassifierMixin, NamedParts, BaseEstim
         Factors on the weights of the rows of each class.
     n_jobs : int, default=None
         Fits at once, by joblib.
+    verbose : int, default=0
+        1 shows a progress bar of the fits, members times folds.
     random_state : int, RandomState or None, default=None
         Seeds the folds, the copies, and members without a ``random_state`` of their
         own.
@@ -167,6 +170,7 @@ class PatternStackingClassifier(MultimodalClassifierMixin, NamedParts, BaseEstim
     hidden_weight: float = 0.2
     class_weight: Any = None
     n_jobs: int | None = None
+    verbose: int = 0
     random_state: Any = None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -176,6 +180,7 @@ class PatternStackingClassifier(MultimodalClassifierMixin, NamedParts, BaseEstim
         "hidden_weight": [Interval(Real, 0, None, closed="left")],
         "class_weight": [dict, str, None],
         "n_jobs": N_JOBS,
+        "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
     _parts: ClassVar[str] = "estimators"
@@ -274,11 +279,13 @@ class PatternStackingClassifier(MultimodalClassifierMixin, NamedParts, BaseEstim
     ) -> list[list[FittedMember]]:
         """Fits of all members, fold by fold."""
         seeds = [draw_seed(rng) for _ in members]
-        fits = Parallel(n_jobs=self.n_jobs)(
+        results = Parallel(n_jobs=self.n_jobs, return_as="generator")(
             delayed(fit_member)(name, template, rows.take(train), rows.prior, seed)
             for train in folds.trains
             for (name, template), seed in zip(members.items(), seeds)
         )
+        bar = Progress(self.verbose).over("fits")
+        fits = list(bar(results, len(folds.trains) * len(members)))
         starts = range(0, len(fits), len(members))
         return [fits[i : i + len(members)] for i in starts]
 

@@ -1,5 +1,7 @@
 """The stack on data with a known best member."""
 
+import io
+import sys
 import warnings
 
 import numpy as np
@@ -333,6 +335,22 @@ def test_a_default_member_has_no_parameters():
         stack.set_params(fusion__lr=0.1)
     stack.set_params(estimators=members("logistic"), logistic__C=3.0)
     assert stack.estimators[0][1].C == 3.0
+
+
+def test_a_bar_counts_the_fits(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    X, y = draw(0, 90)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    for verbose in (0, 1):
+        stack = PatternStackingClassifier(
+            members("pattern", "logistic"), cv=3, verbose=verbose, random_state=0
+        )
+        stack.fit(X, y)
+        shown = sys.stderr.getvalue()
+        assert ("fits:" in shown and "/6" in shown) == bool(verbose)
 
 
 def test_a_member_that_takes_no_weights_is_named():
