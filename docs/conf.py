@@ -185,7 +185,7 @@ html_theme_options = {
     # The list of versions is that of the newest docs, whichever are shown.
     "switcher": {
         "json_url": "https://skmissing.readthedocs.io/en/latest/_static/versions.json",
-        "version_match": version,
+        "version_match": "latest" if ".dev" in version else version,
     },
     "check_switcher": False,
     "navbar_end": ["version-switcher", "theme-switcher", "navbar-icon-links"],

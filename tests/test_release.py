@@ -30,6 +30,11 @@ def test_versions_agree():
     base = skmissing.__version__.partition(".dev")[0]
     assert f'version: "{base}"' in read("conda/recipe.yaml")
     menu = json.loads(read("docs/_static/versions.json"))
-    assert skmissing.__version__ in [entry["version"] for entry in menu]
+    is_release = base == skmissing.__version__
+    shown = base if is_release else "latest"
+    assert {shown, "latest"} <= {entry["version"] for entry in menu}
     released = re.findall(r"^## \[?(\d+\.\d+\.\d+)", read("CHANGELOG.md"), re.MULTILINE)
-    assert (base in released) == (base == skmissing.__version__)
+    assert (base in released) == is_release
+    cited = re.search(r"^version: (\S+)$", read("CITATION.cff"), re.MULTILINE)
+    assert cited
+    assert (cited[1] == base) == is_release
