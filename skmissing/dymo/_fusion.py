@@ -21,7 +21,7 @@ from ._typicality import Typicality
 SELECT_ROWS = 1024
 # Rows that statistics are taken from, at most: of more, they change by less than what
 # rows that are shrunk or held out do to them.
-MOST_ROWS, MOST_PER_CLASS = 2048, 50
+MOST_ROWS, MOST_PER_CLASS = 1024, 50
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,7 @@ class DyMoModule(TaskModule):
         last = len(self.blocks) - 1
         for i, block in enumerate(self.blocks):
             # Of the last layer only the class token is needed.
-            x = block(x, block.read(x) if i else given, seen, only_first=i == last)
+            x = block(x, seen, i == last, None if i else given)
         x = x[:, 0]
         return self.head(x), self.to_feature(x)
 

@@ -165,7 +165,7 @@ class DyMoSelector(BaseNetClassifier):
     prototypes and standard deviations of any set are interpolated from these and up to
     64 other sets: as functions of the set they are close to a sum over its members, and
     similar for similar sets. Distances divided by the standard deviation then have one
-    distribution for all sets. Statistics are computed from at most 2,048 rows, or 50
+    distribution for all sets. Statistics are computed from at most 1,024 rows, or 50
     for each class if these are more. A fitted selector stores no training rows for
     them. Blocks are encoded once for all rounds, and results of the last round are not
     computed again: a row with k missing modalities takes at most 1 + k (k + 1) / 2

@@ -27,18 +27,27 @@ class AttentionBlock(nn.Module):
         """Queries, keys and values of tokens, side by side."""
         return self.qkv(self.norm_1(x))
 
-    def forward(self, x, given, seen, only_first: bool):
-        """Tokens (n, T, dim) after the layer, given what it reads; or the first one.
+    def forward(self, x, seen, only_first: bool, given=None):
+        """Tokens (n, T, dim) after the layer; or the first one.
 
-        ``seen`` (n, T) are the tokens that take part.
+        ``seen`` (n, T) are the tokens that take part; ``given`` is what was read.
         """
-        q, k, v = given.chunk(3, dim=2)
         if only_first:
+            q, k, v = self._read_first(x) if given is None else given.chunk(3, dim=2)
             x, mixed = x[:, :1], self._mix_first(q[:, :1], k, v, seen)
         else:
+            given = self.read(x) if given is None else given
+            q, k, v = given.chunk(3, dim=2)
             mixed = self._mix(q, k, v, seen)
         x = x + self.out(mixed)
         return x + self.mlp(self.norm_2(x))
+
+    def _read_first(self, x):
+        """Queries of the first token, keys and values of all."""
+        x, dim = self.norm_1(x), x.shape[2]
+        weights = self.qkv.weight.split([dim, 2 * dim])
+        k, v = nn.functional.linear(x, weights[1]).chunk(2, dim=2)
+        return nn.functional.linear(x[:, :1], weights[0]), k, v
 
     def _mix(self, q, k, v, seen):
         """Attention of all tokens."""

@@ -388,7 +388,7 @@ def test_masked_tokens_are_never_looked_at():
     # Which is the same as not being there at all.
     h = torch.cat([module.cls.expand(5, 1, -1), tokens[:, [0, 2]]], dim=1)
     for block in module.blocks:
-        h = block(h, block.read(h), torch.ones(5, 3).bool(), only_first=False)
+        h = block(h, torch.ones(5, 3).bool(), only_first=False)
     torch.testing.assert_close(module.head(h[:, 0]), module.fuse(tokens, kept)[0])
 
 

@@ -117,7 +117,7 @@ class TokenNet(nn.Module):
         last = len(self.blocks) - 1
         for i, block in enumerate(self.blocks):
             # Of the last layer only the class token is read.
-            x = block(x, block.read(x), seen, only_first=i == last)
+            x = block(x, seen, only_first=i == last)
         return self.norm(x[:, 0])
 
     def class_token(self, kept):

@@ -87,7 +87,7 @@ class _ReconstructedTokens(TokenNet):
         x = torch.where(kept[:, :, None], projected + self.kind, self.mask_tokens)
         # Mask tokens read, and are not read.
         for block in self.recovery:
-            x = block(x, block.read(x), kept, only_first=False)
+            x = block(x, kept, only_first=False)
         return self.written(x)
 
     def _fused(self, projected, kept):
