@@ -1,4 +1,4 @@
-"""The full story: patients whose tests were not made, and digits that lost a recording.
+"""The full story: patients whose tests were not made, and digits without a recording.
 
 Nine thousand seriously ill patients (``load_support``) lack up to half of their tests:
 whose death in hospital can be predicted, and by which estimator? Digits that are seen
@@ -428,13 +428,13 @@ def main() -> None:
         print(f"Recordings are lost {how}:")
         found["measured"][how] = show(measure(lost))
 
-    say("4. What image and recording say of the digit, in bits")
+    say("4. Information of image and recording about the digit, in bits")
     found["parts"] = show(divide(digits), 2)
 
     say("5. A microphone falls silent, and nobody notices: accuracy (%)")
     found["silence"] = show(fall_silent(digits))
 
-    say("6. Whose recording should be made first (%)")
+    say("6. Which rows should be recorded first (%)")
     found["first"] = show(whose_first(digits))
 
     say("7. A modality is recovered: ignore it, believe it, or select? Accuracy (%)")
@@ -463,26 +463,27 @@ def tell(found: dict) -> None:
     both = "image + speech"
     sentences = [
         f"Train on every row, whatever is missing: with half of the recordings lost, "
-        f"the ensemble names {ensemble[both]}% of the digits, {ensemble['image']}% by "
-        f"the image alone and {ensemble['speech']}% by the recording alone."
+        f"the ensemble classifies {ensemble[both]}% of the digits correctly, "
+        f"{ensemble['image']}% from the image alone and {ensemble['speech']}% from the "
+        f"recording alone."
     ]
     deaths = found["deaths"]
     sentences.append(
         f"Fuse modalities where they act together: of patients, FusionClassifier has "
         f"an AUC of {deaths['FusionClassifier']:.3f} and UnimodalEnsemble of "
         f"{deaths['UnimodalEnsemble']:.3f}; of digits, whose image and recording err "
-        f"independently, it names {fusion[both]}% ({full[both]}% with nothing lost), "
-        f"and the ensemble {ensemble[both]}%."
+        f"independently, it classifies {fusion[both]}% correctly ({full[both]}% with "
+        f"nothing lost), and the ensemble {ensemble[both]}%."
     )
     lost, fair = (table.round().astype(int) for table in found["measured"].values())
     low, high = found["parts"].loc["recording alone", ["low", "high"]]
     sentences.append(
-        f"Weight what is left: complete rows say {lost.estimate.iloc[0]}% of a model "
-        f"that names {lost.truth.iloc[0]}% of all, weighted ones "
-        f"{lost.estimate.iloc[1]}% of one that names {lost.truth.iloc[1]}%; lost at "
+        f"Weight what is left: complete rows estimate an accuracy of "
+        f"{lost.estimate.iloc[0]}% where {lost.truth.iloc[0]}% is true, weighted ones "
+        f"{lost.estimate.iloc[1]}% where {lost.truth.iloc[1]}% is true; lost at "
         f"random, both are right ({fair.estimate.iloc[0]}% and "
-        f"{fair.truth.iloc[0]}%). Weighted, the recording alone holds {low:.1f} to "
-        f"{high:.1f} bits of the digit."
+        f"{fair.truth.iloc[0]}%). Weighted, the recording alone has {low:.1f} to "
+        f"{high:.1f} bits of information about the digit."
     )
     silent = percent["silence"]
     silence, noise = silent.loc["silence"], silent.loc["noise"]
@@ -495,15 +496,15 @@ def tell(found: dict) -> None:
     first = percent["first"]
     sentences.append(
         f"Measure first where it matters: in the third of the images that "
-        f"PRIMOClassifier puts first, the recording changes "
+        f"PRIMOClassifier ranks first, the recording changes "
         f"{first.iloc[0, 0]}% of the labels, in the last third {first.iloc[2, 0]}%."
     )
     wrong, right = percent["believed"].to_numpy()
     sentences.append(
-        f"Select what was recovered: of views of which half are wrong, believing all "
-        f"gives {wrong[1]}%, ignoring them {wrong[0]}% and DyMoSelector {wrong[2]}%; a "
-        f"recording guessed from the image adds nothing, and it takes nothing of it "
-        f"({right[2]}%, believed {right[1]}%)."
+        f"Select what was recovered: where half of the recovered views are wrong, "
+        f"using all gives {wrong[1]}%, ignoring them {wrong[0]}% and DyMoSelector "
+        f"{wrong[2]}%; a recording guessed from the image adds nothing, and "
+        f"DyMoSelector has {right[2]}% (using all {right[1]}%)."
     )
     for sentence in sentences:
         print(textwrap.fill(sentence, 88, initial_indent="* ", subsequent_indent="  "))

@@ -7,6 +7,8 @@ import shlex
 import warnings
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,6 +53,23 @@ def test_the_command_of_the_report_takes_these_options(capsys):
         main(["report", "--help"])
     known = capsys.readouterr().out
     assert all(o in known for o in shlex.split(line) if o.startswith("--"))
+
+
+@pytest.mark.slow
+def test_the_command_of_the_report_writes_it(tmp_path, monkeypatch):
+    from skmissing.__main__ import main
+
+    (line,) = re.findall(r"^\$ python -m skmissing (.*)$", README, re.MULTILINE)
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.normal(size=(200, 3)), columns=["age", "na", "ph"])
+    table["died"] = (table["age"] + rng.normal(size=200) > 0).astype(int)
+    table.loc[rng.random(200) < 0.4, "ph"] = np.nan
+    monkeypatch.chdir(tmp_path)
+    table.to_csv("patients.csv", index=False)
+    spec = '[modalities]\nhistory = ["age"]\nblood = ["na"]\ngas = ["ph"]\n'
+    Path("spec.toml").write_text(spec, encoding="utf-8")
+    main(shlex.split(line))
+    assert "patients" in Path("report.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ CHECKED = (
     "skmissing/**/*.py",
     "docs/**/*.rst",
     "README.md",
-    "examples/*.py",
+    "examples/**/*.py",
     "CHANGELOG.md",
 )
 BUILT = {"_build", "generated", "auto_examples"}

@@ -20,6 +20,7 @@ from sklearn.svm import LinearSVC
 
 from skmissing import IPWMultimodalClassifier, MultimodalData, PatternStackingClassifier
 from skmissing.baselines import FusionClassifier, PatternClassifier, UnimodalEnsemble
+from skmissing.datasets import make_xor
 from skmissing.exceptions import UnobservedModalityWarning
 from skmissing.modalities import ModalityTransformer
 
@@ -81,6 +82,17 @@ def test_an_interaction_of_modalities_is_seen_beside_additive_members():
     assert stack.score(X[600:], y[600:]) >= 0.9
     additive = UnimodalEnsemble(**BRIEF, random_state=0).fit(X[:600], y[:600])
     assert additive.score(X[600:], y[600:]) < 0.65
+
+
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(s, marks=pytest.mark.slow) for s in (1, 2))]
+)
+def test_the_default_stack_learns_an_xor_of_modalities(seed):
+    X, y = make_xor(900, four_quadrants=True, return_X_y=True, random_state=seed)
+    stack = PatternStackingClassifier(random_state=seed).fit(X[:500], y[:500])
+    assert stack.score(X[500:], y[500:]) >= 0.9
+    additive = UnimodalEnsemble(**BRIEF, random_state=seed).fit(X[:500], y[:500])
+    assert additive.score(X[500:], y[500:]) < 0.6
 
 
 def test_trust_depends_on_what_is_present():
