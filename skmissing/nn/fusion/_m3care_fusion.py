@@ -48,6 +48,21 @@ class M3CareFusion(AttentionFusion):
     holds the perceptron close to the tokens is left out. The memory is part of the
     model: its files contain codes of training rows.
 
+    The published code for ODIR has Adam, a learning rate of 1e-4, a weight decay of
+    1e-4, batches of 512 rows, the best of 100 epochs, tokens of 128 units, two layers
+    of attention with four heads and one, a dropout of 0.5, and a weight of 1e-7 for the
+    loss that is left out here. For OV it has a weight decay of 1e-5, batches of 32,
+    tokens of 256 units and a weight of 1e-8. Nearest to the former is:
+
+    >>> from skmissing.baselines import FusionClassifier
+    >>> from skmissing.nn import M3CareFusion
+    >>> paper = FusionClassifier(
+    ...     fusion=M3CareFusion(token_dim=128, n_heads=4, n_layers=2, memory_rows=512),
+    ...     optimizer="adam", lr=1e-4, weight_decay=1e-4, batch_size=512,
+    ...     max_epochs=100, early_stopping=True, n_iter_no_change=100,
+    ...     head_hidden=(256,), head_dropout=0.5, modality_dropout=0.0,
+    ... )
+
     Examples
     --------
     >>> from skmissing.baselines import FusionClassifier

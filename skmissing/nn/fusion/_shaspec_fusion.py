@@ -41,6 +41,23 @@ class ShaSpecFusion(Fusion):
     which must have the same shape; here they read the codes of the encoders, so that
     modalities of any kind can share.
 
+    The published code segments BraTS2018, with features of 256 channels, SGD (Nesterov
+    momentum of 0.99), a learning rate of 0.01 that decays, and 180,000 steps of one of
+    285 volumes. The last 100,000 see one to four of the four modalities at random. It
+    weights the sum of the distances of four pairs by 0.1 and the mean of the
+    cross-entropies by 0.02. Here distances are averaged and cross-entropies added, so
+    that the same weights are 0.4 and 0.005. Nearest to it is, with a constant rate:
+
+    >>> from functools import partial
+    >>> import torch
+    >>> from skmissing.baselines import FusionClassifier
+    >>> from skmissing.nn import ShaSpecFusion
+    >>> paper = FusionClassifier(
+    ...     fusion=ShaSpecFusion(width=256, alignment_weight=0.4, domain_weight=0.005),
+    ...     optimizer=partial(torch.optim.SGD, momentum=0.99, nesterov=True), lr=1e-2,
+    ...     batch_size=1, max_epochs=632, early_stopping=False, modality_dropout=0.375,
+    ... )
+
     Examples
     --------
     >>> from skmissing.baselines import FusionClassifier
