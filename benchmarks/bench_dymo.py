@@ -193,7 +193,8 @@ def predict(clf, X, y):
     data = X.select(clf.fusion_.model.names)
     assert data.present.any(axis=1).all()
     with torch_threads(1):
-        outcomes = dict(zip(different, clf.fusion_.run(data, *different)))
+        rows = clf.fusion_.prepare(data)
+        outcomes = {policy: rows.select(policy) for policy in different}
     n_present = data.present.sum(axis=1)
     return {
         name: {
@@ -412,7 +413,8 @@ def saturation_run(seed, distance):
         )
         policies = [policy_of(clf, min_reward=limit) for limit in LIMITS]
         with torch_threads(1):
-            outcomes = clf.fusion_.run(rows, *policies)
+            prepared = clf.fusion_.prepare(rows)
+            outcomes = [prepared.select(policy) for policy in policies]
             fuse = clf.fusion_.model.encode(rows).fuse
             logits, z = fuse(np.arange(len(rows)), np.asarray(rows.present))
             loss, _ = scorer(clf, policies[0])(logits, z, np.asarray(rows.present))
