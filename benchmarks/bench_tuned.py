@@ -62,7 +62,7 @@ def main(argv=None):
     ]
     write_table(
         options.tables, "leaderboard_tuned",
-        ["Estimator", "Accuracy", "Tuned", "Difference", "Mean rank", "Tuned "],
+        ["Estimator", "Accuracy", "Tuned", "Difference", "Rank", "Rank, tuned"],
         rows,
     )  # fmt: skip
 
