@@ -170,7 +170,7 @@ class DyMoSelector(BaseNetClassifier):
     them. Blocks are encoded once for all rounds, and results of the last round are not
     computed again: a row with k missing modalities takes at most 1 + k (k + 1) / 2
     passes through the transformer. Rows with such a high confidence that no reward can
-    exceed ``min_reward`` take one.
+    exceed ``min_reward`` take one, and are not recovered.
 
     *Differences from the published code, whatever the parameters.* Every modality is
     one token, with an embedding of its own and no other position; weights start as
