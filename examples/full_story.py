@@ -503,8 +503,8 @@ def tell(found: dict) -> None:
     sentences.append(
         f"Select what was recovered: where half of the recovered views are wrong, "
         f"using all gives {wrong[1]}%, ignoring them {wrong[0]}% and DyMoSelector "
-        f"{wrong[2]}%; a recording guessed from the image adds nothing, and "
-        f"DyMoSelector has {right[2]}% (using all {right[1]}%)."
+        f"{wrong[2]}%; where recordings are guessed from the image, which adds "
+        f"nothing, they give {right[1]}%, {right[0]}% and {right[2]}%."
     )
     for sentence in sentences:
         print(textwrap.fill(sentence, 88, initial_indent="* ", subsequent_indent="  "))
