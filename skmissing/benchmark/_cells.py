@@ -31,7 +31,7 @@ from ._scores import log_loss
 from ._tasks import Task, make_task
 
 # Raised when the protocol changes, so that no file of an older one is used.
-PROTOCOL = 2
+PROTOCOL = 1
 # Development versions of a release share files with it.
 RELEASE = __version__.partition(".dev")[0]
 VALIDATION = 0.25

@@ -153,10 +153,10 @@ class DyMoSelector(BaseNetClassifier):
     hundredth of the half-normal p, which continues to fall beyond the farthest row. A
     modality with :math:`R_u \\le` ``min_reward``, or NaN, is rejected for good.
 
-    The loss of a row is the mean, over ``subsets_per_row`` of the ``n_subsets`` sets of
-    modalities of its batch, of the cross-entropies of the head and of the softmax over
-    prototypes, which are the class means of the previous epoch. For a set, a row has
-    those of its modalities that are present, or part of another set.
+    The loss of a batch is the mean, over ``n_subsets`` sets of modalities that all its
+    rows share, of the cross-entropies of the head and of the softmax over prototypes,
+    which are the class means of the previous epoch. For a set, a row has those of its
+    modalities that are present, or part of another set.
 
     All scores are float64 logarithms: p is 0 in float32 beyond 5.5 standard deviations,
     where a recovery is most suspicious. With M modalities there are 2^M - 1 sets. Up to
@@ -188,18 +188,16 @@ class DyMoSelector(BaseNetClassifier):
 
     *Differences of defaults.* Published values are those for PolyMNIST, in brackets for
     MST and CelebA, and for the tables: Adam (here AdamW), patience of 20 epochs (here
-    10), 5 sets a batch, all for each row (2, 2; here 4, of which each row is given 2,
-    and 3 of the 12 of early stopping), at most 100 epochs (20, 300; here 50), batches
+    10), 5 sets a batch (2, 2; here 4), at most 100 epochs (20, 300; here 50), batches
     of 256 (256, 256 or 128; here by the number of rows), tokens of 128 (32, 256; here
-    64), features of 64 (16, 128; here 32), 4 heads (2, 8; here 4), perceptrons four
-    times as wide as tokens (here twice), and a constant learning rate of 1e-3 (1e-3,
-    3e-4; here falling). Standard deviations come from training rows (here from held-out
-    rows if these are many), and those of few rows are used unchanged (here shrunk
-    towards those of more). Calibration is set by data set, "ratio" with the Euclidean
-    distance and "log" with the cosine except for two tables, and the minimum reward is
-    0. Here both are chosen: a later one of "ratio", "log", None, then of 0, 0.1, 0.3,
-    infinity, if its Brier score on 30 or more held-out rows is lower by a standard
-    error of the difference.
+    64), features of 64 (16, 128; here 32), 4 heads (2, 8; here 4), and a constant
+    learning rate of 1e-3 (1e-3, 3e-4; here falling). Standard deviations come from
+    training rows (here from held-out rows if these are many), and those of few rows are
+    used unchanged (here shrunk towards those of more). Calibration is set by data set,
+    "ratio" with the Euclidean distance and "log" with the cosine except for two tables,
+    and the minimum reward is 0. Here both are chosen: a later one of "ratio", "log",
+    None, then of 0, 0.1, 0.3, infinity, if its Brier score on 30 or more held-out rows
+    is lower by a standard error of the difference.
 
     The setting of the paper for PolyMNIST, with one draw of a frozen auto-encoder as
     recovery (its encoders end in four tokens of a view; here they make one):
