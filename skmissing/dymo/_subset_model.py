@@ -101,10 +101,11 @@ class NetModel:
     ) -> TokenRows:
         """Tokens of known blocks are taken over."""
         new = self.encode(filled.hide(~recovered))
-        where = torch.zeros(new.read.shape[:2], dtype=torch.bool)
-        where[:, 1:] = torch.from_numpy(encoded.widen(recovered))
         old = encoded.read[torch.from_numpy(rows).to(encoded.read.device)]
-        new.read = torch.where(where[:, :, None].to(old.device), new.read, old)
+        # The class token first.
+        where = np.insert(encoded.widen(recovered), 0, False, axis=1)
+        new_here = torch.from_numpy(where[:, :, None]).to(old.device)
+        new.read = torch.where(new_here, new.read, old)
         return new
 
 
