@@ -173,8 +173,7 @@ class DyMoModule(TaskModule):
             subsets = self._draw_subsets(self.n_subsets).to(present.device)
             kept = self._parts(subsets, present, self.subsets_per_row)
         else:
-            all_sets = self.subsets_per_row is None
-            few = None if all_sets else VALIDATION_PER_ROW
+            few = None if self.subsets_per_row is None else VALIDATION_PER_ROW
             kept = self._parts(self.validation, present, few)
         copies = len(kept) // n
         y = batch.y.repeat(copies)

@@ -422,6 +422,16 @@ def test_sets_for_a_batch_are_shared_and_never_empty(n_modalities):
             )
 
 
+def test_a_net_of_the_faster_setting_learns():
+    X, y = make_blocks(n=240, n_modalities=3)
+    net = small_net(subsets_per_row=1, mlp_ratio=2)
+    clf = DyMoSelector(**{**SMALL, "net": net, "max_epochs": 15}).fit(X, y)
+    module = clf._fitted.module
+    assert module.subsets_per_row == 1
+    assert {block.mlp[0].out_features for block in module.blocks} == {2 * 16}
+    assert clf.score(X, y) > 0.7
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("distance", DISTANCES)
 def test_prototypes_are_the_class_means_of_the_epoch_before(distance, weighted):
